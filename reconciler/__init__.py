@@ -1,0 +1,13 @@
+"""A declarative GitOps reconciler for the life cycle of machine-learning models on Kubernetes.
+
+The names that the outside world sees are constants here and nowhere else.
+"""
+
+__all__ = ["API_DOMAIN", "API_VERSION", "DISTRIBUTION", "FIELD_MANAGER", "__version__"]
+
+__version__ = "0.1.0"
+
+DISTRIBUTION = "ml-reconciler"
+API_DOMAIN = "ml-reconciler.dev"
+API_VERSION = f"{API_DOMAIN}/v1"
+FIELD_MANAGER = "reconciler"

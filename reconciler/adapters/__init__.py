@@ -1,0 +1,1 @@
+"""I/O. No library exception passes this room."""

@@ -1,0 +1,1 @@
+"""The protocol room: effects in a crash-safe order."""

@@ -1,0 +1,1 @@
+"""From folders of a tree to typed applications."""

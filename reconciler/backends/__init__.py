@@ -1,0 +1,1 @@
+"""From typed apps to drafts, one capability a file."""

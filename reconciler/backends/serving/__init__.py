@@ -1,0 +1,1 @@
+"""One serving backend a file."""

@@ -1,0 +1,118 @@
+"""The `reconciler` program: finds commands by their files and maps errors to exit codes.
+
+This is the one place that catches everything: a user never sees a traceback. Set
+RECONCILER_DEBUG=1 to have one.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, NoReturn
+
+import click
+
+import reconciler
+from reconciler import extensions
+from reconciler.errors import ExitCode, ReconcilerError
+
+__all__ = ["cli", "main"]
+
+_ROOM = "reconciler.cli.commands"
+
+
+class _Commands(click.Group):
+    """Lists commands by reading the folder; imports one only when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(extensions.names(_ROOM))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in extensions.names(_ROOM):
+            return None
+        command: click.Command = extensions.load(_ROOM, cmd_name, "COMMAND")
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            close = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
+            if close:
+                hint = f"{error.message} Did you mean {close[0]!r}?"
+                raise click.UsageError(hint, ctx) from error
+            raise
+
+
+def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        click.echo(f"reconciler {reconciler.__version__}")
+        ctx.exit()
+
+
+@click.command(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done or no difference; 1 error; 2 differences (with --exit-code); "
+    "3 denied by policy; 4 refused by a guard; 5 lease held by another (with --fail-if-locked); "
+    "6 applied, but incomplete or not healthy in time.",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
+    help="Show the version and exit.",
+)
+def cli() -> None:
+    """GitOps for machine learning: from layered config in Git to applied objects."""
+
+
+def main(args: list[str] | None = None) -> NoReturn:
+    """Runs the program and exits with a code of `errors.ExitCode`."""
+    sys.exit(int(run(args)))
+
+
+def run(args: list[str] | None = None) -> ExitCode:
+    """Runs the program; the exit code is returned. For tests, and for `main`."""
+    debug = bool(os.environ.get("RECONCILER_DEBUG"))
+    try:
+        result: Any = cli.main(args=args, prog_name="reconciler", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return ExitCode(stop.exit_code)
+    except click.exceptions.Abort:
+        click.echo("interrupted", err=True)
+        return ExitCode.ERROR
+    except click.ClickException as mistake:
+        mistake.show()
+        return ExitCode.ERROR
+    except ReconcilerError as error:
+        if debug:
+            raise
+        _show(error)
+        return error.exit_code
+    except BrokenPipeError:
+        # `reconciler plan | head`: what the reader did not want is not an error.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
+        return ExitCode.DONE
+    except Exception as error:
+        if debug:
+            raise
+        click.echo(
+            f"error[E_INTERNAL]: this is a defect of the program: {type(error).__name__}: {error}\n"
+            "   help: run again with RECONCILER_DEBUG=1 and report what it prints",
+            err=True,
+        )
+        return ExitCode.ERROR
+    return result if isinstance(result, ExitCode) else ExitCode.DONE
+
+
+def _show(error: ReconcilerError) -> None:
+    from reconciler.output import text
+
+    click.echo(text.render_error(error), err=True, nl=False)

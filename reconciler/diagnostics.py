@@ -1,0 +1,87 @@
+"""What is wrong with what a user wrote, as a value: all of a run's mistakes are shown at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from reconciler.errors import ExitCode, ReconcilerError
+from reconciler.origin import Origin, Site
+
+__all__ = ["ConfigInvalid", "Diagnostic", "Related", "Severity", "error", "warning"]
+
+
+class Severity(StrEnum):
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """Another place that a message must name, and what is there."""
+
+    site: Site
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One mistake: where, what was found, what is expected, how to get out.
+
+    `message` starts in lower case and has no final stop. `found` is the caret's label. `path` is
+    the config path as M7 spells references. `apps` are the ids of the applications it reaches.
+    """
+
+    severity: Severity
+    code: str
+    message: str
+    site: Site | None = None
+    path: str = ""
+    related: tuple[Related, ...] = ()
+    help: str = ""
+    found: str = ""
+    apps: tuple[str, ...] = ()
+
+    @property
+    def is_error(self) -> bool:
+        return self.severity is Severity.ERROR
+
+    def reaching(self, *apps: str) -> Diagnostic:
+        return replace(self, apps=tuple(sorted({*self.apps, *apps})))
+
+
+def error(
+    code: str,
+    message: str,
+    site: Site | None = None,
+    *,
+    path: str = "",
+    related: Iterable[Related | Origin] = (),
+    help: str = "",
+    found: str = "",
+) -> Diagnostic:
+    """An error; an Origin among `related` becomes "below: layer (op)"."""
+    places = tuple(
+        r if isinstance(r, Related) else Related(r.site, f"{r.op} by layer {r.layer}")
+        for r in related
+    )
+    return Diagnostic(Severity.ERROR, code, message, site, path, places, help, found)
+
+
+def warning(
+    code: str, message: str, site: Site | None = None, *, path: str = "", help: str = ""
+) -> Diagnostic:
+    return Diagnostic(Severity.WARNING, code, message, site, path, (), help)
+
+
+class ConfigInvalid(ReconcilerError):
+    """The config cannot be used; carries every diagnostic of the run, errors and warnings."""
+
+    code = "E_CONFIG"
+    exit_code = ExitCode.ERROR
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        count = sum(1 for d in self.diagnostics if d.is_error)
+        super().__init__(f"{count} error{'s' if count != 1 else ''} in the configuration")

@@ -1,0 +1,52 @@
+"""A capability is a file: listed by its name without importing it, imported on use.
+
+One room per capability, one constant per file; a module that lacks its constant, or whose constant
+carries another name than its file, fails at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from importlib.util import find_spec
+from typing import Any
+
+from reconciler.errors import ReconcilerError
+
+__all__ = ["ExtensionMissing", "load", "names"]
+
+
+class ExtensionMissing(ReconcilerError):
+    """A capability was named that no file provides."""
+
+    code = "E_EXTENSION"
+
+
+def names(room: str) -> tuple[str, ...]:
+    """The capabilities of a room, sorted: `kubedl_tfjob.py` offers `kubedl-tfjob`.
+
+    Reads the folder only; nothing is imported.
+    """
+    spec = find_spec(room)
+    found = set()
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        for entry in os.scandir(folder):
+            stem, dot, suffix = entry.name.rpartition(".")
+            if dot and suffix == "py" and not stem.startswith("_"):
+                found.add(stem.replace("_", "-"))
+    return tuple(sorted(found))
+
+
+def load(room: str, name: str, constant: str) -> Any:
+    """The constant of one capability's file."""
+    known = names(room)
+    if name not in known:
+        raise ExtensionMissing(
+            f"{name!r} is not one of {', '.join(known)}", hint=f"{room} offers: {', '.join(known)}"
+        )
+    module = importlib.import_module(f"{room}.{name.replace('-', '_')}")
+    try:
+        return getattr(module, constant)
+    except AttributeError as cause:
+        message = f"{module.__name__} has no {constant}"
+        raise ExtensionMissing(message) from cause

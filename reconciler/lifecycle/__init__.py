@@ -1,0 +1,1 @@
+"""Decisions: pure functions of spec, facts, evidence and now."""

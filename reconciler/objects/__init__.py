@@ -1,0 +1,1 @@
+"""Kubernetes values without I/O: identity, drafts and manifests, what was observed, outcomes."""

@@ -1,0 +1,164 @@
+"""What backends return and what is sealed of it.
+
+A `Draft` is a tree whose leaves are Values (with origin) or literals (the rule's own). `digest`
+reads it without building a body; `seal` makes the `Manifest`, and is called only for objects that
+differ. Streaming matters: 12,000 objects are drawn, digested and dropped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import orjson
+
+from reconciler.objects.key import ObjectKey
+from reconciler.origin import Branch, Items, Origin, SecretRef, Value
+
+__all__ = [
+    "Draft",
+    "FieldPath",
+    "Manifest",
+    "Patch",
+    "Tree",
+    "at",
+    "digest",
+    "digest_of_body",
+    "origin_at",
+    "seal",
+    "show_path",
+    "walk",
+]
+
+#: dict, list or tuple of trees; Branch, Items, Value; or a literal scalar.
+Tree: TypeAlias = Any
+#: Map keys are strings, list positions integers.
+FieldPath: TypeAlias = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One drawn object. `rule` names the code that drew it, for literals' sake."""
+
+    key: ObjectKey
+    api_version: str
+    tree: Tree
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """Fields that a router adds to another backend's draft (KServe Knative's canary percent)."""
+
+    key: ObjectKey
+    tree: Tree
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A sealed draft. `origins` is aligned with the leaf walk of `body`: one entry a leaf, in
+    `walk` order, None for the rule's literals."""
+
+    key: ObjectKey
+    api_version: str
+    body: dict[str, Any]
+    digest: str
+    origins: tuple[Origin | None, ...]
+    rule: str
+
+    def origin_at(self, path: FieldPath) -> Origin | None:
+        """The origin of the leaf at `path`; for a map or list, of its first leaf with one."""
+        for (leaf, _), origin in zip(walk(self.body), self.origins, strict=True):
+            if leaf[: len(path)] == path and (origin is not None or leaf == path):
+                return origin
+        return None
+
+
+def walk(tree: Tree, path: FieldPath = ()) -> Iterator[tuple[FieldPath, Any]]:
+    """Every leaf (Value, literal, empty map, empty list) with its path, in body order."""
+    if isinstance(tree, Branch):
+        tree = tree.children if tree.children else Value({}, tree.origin)
+    elif isinstance(tree, Items):
+        tree = tree.children if tree.children else Value([], tree.origin)
+    if isinstance(tree, dict) and tree:
+        for key, child in tree.items():
+            yield from walk(child, (*path, key))
+    elif isinstance(tree, list | tuple) and tree and not isinstance(tree, SecretRef):
+        for index, child in enumerate(tree):
+            yield from walk(child, (*path, index))
+    else:
+        yield path, tree
+
+
+def at(tree: Tree, path: FieldPath) -> Any:
+    """The subtree at a path. Raises LookupError where there is none."""
+    for step in path:
+        if isinstance(tree, Branch | Items):
+            tree = tree.children
+        if isinstance(tree, Value):
+            tree = tree.value
+        if isinstance(step, int) != isinstance(tree, list | tuple):
+            raise LookupError(step)
+        try:
+            tree = tree[step]
+        except (TypeError, AttributeError) as cause:
+            raise LookupError(step) from cause
+    return tree
+
+
+def origin_at(tree: Tree, path: FieldPath) -> Origin | None:
+    """The origin of the leaf or subtree of a draft's tree at a path."""
+    try:
+        found = at(tree, path)
+    except LookupError:
+        return None
+    if isinstance(found, Value | Branch | Items):
+        return found.origin
+    return next((leaf.origin for _, leaf in walk(found) if isinstance(leaf, Value)), None)
+
+
+def _plain_default(node: Any) -> Any:
+    if isinstance(node, Value):
+        return node.value
+    if isinstance(node, Branch):
+        return dict(node.children)
+    if isinstance(node, Items):
+        return list(node.children)
+    raise TypeError(f"{type(node).__name__} cannot be part of an object")
+
+
+def digest(draft: Draft) -> str:
+    """The content digest of a draft: same content, same digest, whatever the key order."""
+    raw = orjson.dumps(draft.tree, default=_plain_default, option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(raw, digest_size=16).hexdigest()
+
+
+def digest_of_body(body: Any) -> str:
+    """The same digest, of a plain body."""
+    raw = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(raw, digest_size=16).hexdigest()
+
+
+def seal(draft: Draft) -> Manifest:
+    """The manifest of a draft: plain body, digest, and one origin a leaf."""
+    raw = orjson.dumps(draft.tree, default=_plain_default)
+    body: dict[str, Any] = orjson.loads(raw)
+    origins = tuple(
+        leaf.origin if isinstance(leaf, Value) else None for _, leaf in walk(draft.tree)
+    )
+    return Manifest(draft.key, draft.api_version, body, digest_of_body(body), origins, draft.rule)
+
+
+def show_path(path: FieldPath) -> str:
+    """`spec.rules[0].backendRefs[1].weight`; keys with dots or brackets are quoted."""
+    out = ""
+    for step in path:
+        if isinstance(step, int):
+            out += f"[{step}]"
+        else:
+            name = f'"{step}"' if any(c in step for c in '."[] ') or not step else step
+            out += f".{name}" if out else name
+    return out

@@ -1,0 +1,65 @@
+"""What was seen of an object in a cluster. Unread is not absent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from reconciler.objects.key import ObjectKey, key_of
+from reconciler.objects.ownership import owners_digest
+
+__all__ = ["Observed", "Presence", "absent", "observed", "unread"]
+
+
+class Presence(StrEnum):
+    PRESENT = "present"
+    ABSENT = "absent"
+    UNREAD = "unread"
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One object as read. `owners` is a digest of its managedFields; `body` is None after a
+    metadata-only list. `why` says why it could not be read."""
+
+    key: ObjectKey
+    presence: Presence
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    owners: str = ""
+    body: Mapping[str, Any] | None = None
+    why: str = ""
+
+    @property
+    def is_present(self) -> bool:
+        return self.presence is Presence.PRESENT
+
+    @property
+    def is_terminating(self) -> bool:
+        meta = (self.body or {}).get("metadata") or {}
+        return bool(meta.get("deletionTimestamp"))
+
+
+def absent(key: ObjectKey) -> Observed:
+    return Observed(key, Presence.ABSENT)
+
+
+def unread(key: ObjectKey, why: str) -> Observed:
+    return Observed(key, Presence.UNREAD, why=why)
+
+
+def observed(body: Mapping[str, Any]) -> Observed:
+    """From a full body, as GET or LIST gave it (list items need apiVersion and kind set)."""
+    meta = body["metadata"]
+    return Observed(
+        key_of(body),
+        Presence.PRESENT,
+        uid=meta.get("uid", ""),
+        resource_version=meta.get("resourceVersion", ""),
+        generation=int(meta.get("generation") or 0),
+        owners=owners_digest(meta.get("managedFields") or ()),
+        body=body,
+    )

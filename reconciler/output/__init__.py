@@ -1,0 +1,1 @@
+"""Reports rendered; commands never know the formats."""

@@ -1,0 +1,1 @@
+"""Object policies and plan policies, as findings on config lines."""

@@ -1,0 +1,1 @@
+"""The embedded cluster: objects, server-side apply, controllers and a clock."""

@@ -1,0 +1,1 @@
+"""What users write, as stdlib dataclasses of Values."""
