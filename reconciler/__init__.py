@@ -3,7 +3,14 @@
 The names that the outside world sees are constants here and nowhere else.
 """
 
-__all__ = ["API_DOMAIN", "API_VERSION", "DISTRIBUTION", "FIELD_MANAGER", "__version__"]
+__all__ = [
+    "API_DOMAIN",
+    "API_VERSION",
+    "DISTRIBUTION",
+    "FIELD_MANAGER",
+    "TOOL_NAMESPACE",
+    "__version__",
+]
 
 __version__ = "0.1.0"
 
@@ -11,3 +18,5 @@ DISTRIBUTION = "ml-reconciler"
 API_DOMAIN = "ml-reconciler.dev"
 API_VERSION = f"{API_DOMAIN}/v1"
 FIELD_MANAGER = "reconciler"
+#: Where inventories, rollout states and leases live; no group may use it.
+TOOL_NAMESPACE = "ml-reconciler"

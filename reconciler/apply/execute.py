@@ -1,0 +1,172 @@
+"""Drives the protocol against a cluster: effects to port calls, outcomes back.
+
+Nothing is decided here. `budget` stops the run before the effect that would exceed it; tests use
+it to kill a run after any effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import reconciler
+from reconciler.apply.effect import (
+    Apply,
+    Awaited,
+    Delete,
+    DropState,
+    Effect,
+    Look,
+    PutInventory,
+    Suspend,
+    Swap,
+    Wait,
+)
+from reconciler.apply.protocol import Answer, Result, protocol
+from reconciler.backends.read import HealthState, health
+from reconciler.objects.key import ObjectKey
+from reconciler.objects.observed import Observed, unread
+from reconciler.objects.outcome import Done, Outcome, Refused, Verb
+from reconciler.objects.outcome import Refusal as Why
+from reconciler.plan.change import AppPlan, Change
+from reconciler.plan.inventory import name_of, state_body, state_key, to_body
+from reconciler.ports import Clock, ClusterUnreadable, ClusterWriter, Reporter
+
+__all__ = ["Executor"]
+
+_POLL_SECONDS = 2.0
+
+
+class Executor:
+    """One run's writes to one cluster. `before` is called ahead of every effect."""
+
+    def __init__(
+        self,
+        cluster: ClusterWriter,
+        clock: Clock,
+        reporter: Reporter,
+        *,
+        timeout: float = 600.0,
+        before: Callable[[Effect], None] | None = None,
+    ) -> None:
+        self.cluster = cluster
+        self.clock = clock
+        self.reporter = reporter
+        self.timeout = timeout
+        self.before = before
+
+    def run(self, plan: AppPlan, revision: str) -> Result:
+        """Carries one unit's plan out."""
+        steps = protocol(plan, revision)
+        answer: Answer | None = None
+        while True:
+            try:
+                effect = next(steps) if answer is None else steps.send(answer)
+            except StopIteration as stop:
+                result: Result = stop.value
+                return result
+            if self.before is not None:
+                self.before(effect)
+            answer = self._perform(plan.unit, effect)
+
+    def _perform(self, unit: str, effect: Effect) -> Answer:
+        match effect:
+            case PutInventory():
+                return self._put_inventory(effect)
+            case Swap(of, swap):
+                body = state_body(of, dict(swap.data), swap.resource_version)
+                return self._store(body, swap.resource_version)
+            case DropState(of):
+                return self._drop(state_key(of))
+            case Apply(change):
+                return self._apply(unit, change)
+            case Suspend(change):
+                return self._suspend(change)
+            case Look(key):
+                return self._look(key)
+            case Delete(change, version):
+                return self.cluster.delete(
+                    change.key, uid=change.expects.uid, resource_version=version
+                )
+            case Wait(keys, wave, waves):
+                return self._wait(unit, keys, wave, waves)
+
+    def _put_inventory(self, effect: PutInventory) -> Outcome:
+        inventory = effect.inventory
+        if effect.drop:
+            key = ObjectKey("", "ConfigMap", reconciler.TOOL_NAMESPACE, name_of(inventory.unit))
+            return self._drop(key)
+        return self._store(to_body(inventory), inventory.resource_version)
+
+    def _store(self, body: dict[str, Any], version: str) -> Outcome:
+        """POST where nothing was, PUT with the version read before otherwise: never blindly."""
+        if version:
+            return self.cluster.replace(body)
+        outcome = self.cluster.create(body)
+        if isinstance(outcome, Refused) and outcome.refusal is Why.NAMESPACE_MISSING:
+            self.cluster.create(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Namespace",
+                    "metadata": {"name": reconciler.TOOL_NAMESPACE},
+                }
+            )
+            outcome = self.cluster.create(body)
+        return outcome
+
+    def _drop(self, key: ObjectKey) -> Outcome:
+        seen = self._look(key)
+        if not seen.is_present:
+            return Done(Verb.DELETED)
+        return self.cluster.delete(key, uid=seen.uid, resource_version=seen.resource_version)
+
+    def _apply(self, unit: str, change: Change) -> Outcome:
+        assert change.desired is not None
+        body: Mapping[str, Any] = change.desired.body
+        if change.expects.uid:
+            # A uid in the apply guards against bringing a deleted object back to life.
+            metadata = {**body["metadata"], "uid": change.expects.uid}
+            body = {**body, "metadata": metadata}
+        self.reporter.progress(unit, f"{change.key} {change.action}")
+        return self.cluster.apply(body, force=bool(change.takes_over))
+
+    def _suspend(self, change: Change) -> Outcome:
+        seen = self._look(change.key)
+        if not seen.is_present or seen.body is None:
+            return Done(Verb.UNCHANGED)
+        body = dict(seen.body)
+        body["spec"] = {**body.get("spec", {}), "suspend": True}
+        return self.cluster.replace(body)
+
+    def _look(self, key: ObjectKey) -> Observed:
+        try:
+            return self.cluster.get(key)
+        except ClusterUnreadable as error:
+            return unread(key, error.message)
+
+    def _wait(self, unit: str, keys: tuple[ObjectKey, ...], wave: int, waves: int) -> Awaited:
+        """Polls until all are ready, one has failed, or the time is up."""
+        spent = 0.0
+        waiting = dict.fromkeys(keys, "")
+        seen: dict[ObjectKey, Observed] = {}
+        while True:
+            failed: dict[ObjectKey, str] = {}
+            for key in list(waiting):
+                seen[key] = self._look(key)
+                state = health(seen[key])
+                if state.is_ready:
+                    del waiting[key]
+                elif state.state is HealthState.FAILED:
+                    failed[key] = state.text
+                else:
+                    waiting[key] = state.text
+            if failed or not waiting:
+                return Awaited(seen, failed | waiting if failed else {})
+            if spent >= self.timeout:
+                late = {k: f"not ready after {self.timeout:.0f} s: {t}" for k, t in waiting.items()}
+                return Awaited(seen, late)
+            key, text = next(iter(waiting.items()))
+            left = f"{spent:.0f} s of {self.timeout:.0f} s"
+            self.reporter.progress(unit, f"wave {wave}/{waves}  {key}: {text} ({left})")
+            self.clock.sleep(_POLL_SECONDS)
+            spent += _POLL_SECONDS

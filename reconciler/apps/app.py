@@ -1,0 +1,177 @@
+"""The unit that is rendered, planned, applied, rolled out, and that fails alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from reconciler.diagnostics import Diagnostic
+from reconciler.origin import Branch, Node, Value
+from reconciler.spec.application import Application
+from reconciler.spec.environment import Environment, Group
+from reconciler.spec.model import VersionRecord
+
+__all__ = ["GROUP_APP", "App", "Fleet", "Foundation", "PlainManifest", "Selection", "Unit"]
+
+#: The pseudo-model of a group's foundation.
+GROUP_APP = "_group"
+
+
+@dataclass(frozen=True, slots=True)
+class PlainManifest:
+    """One document of a user's Kubernetes file."""
+
+    file: str
+    root: Branch
+    listed_by: Value[str]
+    """The `manifests:` entry that names the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """One model in one environment group, typed; an origin on every leaf of `tree` and `spec`."""
+
+    environment: str
+    group: str
+    model: str
+    spec: Application
+    tree: Branch
+    records: Mapping[str, VersionRecord]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The typed blocks of the capabilities in use, by capability name."""
+    manifests: tuple[PlainManifest, ...] = ()
+    files: tuple[str, ...] = ()
+    """The layer files that made it, lowest first."""
+    inputs: str = ""
+    """A digest of the content ids of all files that it is made of: the key of `fixed`."""
+
+    @property
+    def id(self) -> str:
+        return f"{self.environment}/{self.group}/{self.model}"
+
+    @property
+    def group_id(self) -> str:
+        return f"{self.environment}/{self.group}"
+
+    @property
+    def namespace(self) -> str:
+        return self.spec.group.namespace.value
+
+    @property
+    def cluster(self) -> str:
+        return _cluster(self.spec.environment, self.spec.group)
+
+    @property
+    def trains(self) -> bool:
+        """Whether this group is among those that the model is trained in."""
+        training = self.spec.training
+        return training is not None and any(g.value == self.group_id for g in training.run_in)
+
+    @property
+    def serves(self) -> bool:
+        """Whether this group serves: as `serving.runIn` says, else wherever it does not train."""
+        serving = self.spec.serving
+        if serving is None:
+            return False
+        if serving.run_in:
+            return any(g.value == self.group_id for g in serving.run_in)
+        return not self.trains
+
+    def find(self, path: str) -> Node | None:
+        """The node of the merged tree at a dotted path of map keys."""
+        node: Node | None = self.tree
+        for step in path.split("."):
+            if not isinstance(node, Branch):
+                return None
+            node = node.children.get(step)
+        return node
+
+
+@dataclass(frozen=True, slots=True)
+class Foundation:
+    """The pseudo-app `<environment>/<group>/_group`: namespace, quota, service account."""
+
+    environment: str
+    group: str
+    environment_spec: Environment
+    spec: Group
+    tree: Branch
+    files: tuple[str, ...] = ()
+    inputs: str = ""
+
+    model = GROUP_APP
+
+    @property
+    def id(self) -> str:
+        return f"{self.environment}/{self.group}/{GROUP_APP}"
+
+    @property
+    def group_id(self) -> str:
+        return f"{self.environment}/{self.group}"
+
+    @property
+    def namespace(self) -> str:
+        return self.spec.namespace.value
+
+    @property
+    def cluster(self) -> str:
+        return _cluster(self.environment_spec, self.spec)
+
+
+Unit: TypeAlias = App | Foundation
+
+
+def _cluster(environment: Environment, group: Group) -> str:
+    named = group.cluster or environment.cluster
+    return named.value if named is not None else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which apps a command is about; an empty set selects all."""
+
+    environments: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+    models: frozenset[str] = frozenset()
+
+    def takes(self, environment: str, group: str, model: str = GROUP_APP) -> bool:
+        return (
+            (not self.environments or environment in self.environments)
+            and (not self.groups or group in self.groups or f"{environment}/{group}" in self.groups)
+            and (not self.models or model in self.models)
+        )
+
+    @property
+    def is_everything(self) -> bool:
+        return not (self.environments or self.groups or self.models)
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """All selected units of one revision, and every mistake found on the way.
+
+    `blocked` names the apps that an error keeps out, with the error's codes; they are not among
+    `apps`. `removed` are ids that Git once had and the readable tree has no more; filled by the
+    plan, from inventories. `known` are the ids of all apps whose files exist, selected or not.
+    """
+
+    apps: tuple[App, ...]
+    foundations: tuple[Foundation, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    blocked: Mapping[str, tuple[str, ...]]
+    known: frozenset[str]
+    label: str = ""
+    commit: str = ""
+
+    def units(self) -> Iterator[Unit]:
+        """Foundations first: they own the namespaces."""
+        yield from self.foundations
+        yield from self.apps
+
+    def app(self, app_id: str) -> App | None:
+        return next((app for app in self.apps if app.id == app_id), None)
+
+    @property
+    def errors(self) -> tuple[Diagnostic, ...]:
+        return tuple(d for d in self.diagnostics if d.is_error)

@@ -1,0 +1,201 @@
+"""Plain Kubernetes files beside a model: found, parsed with positions, and kept within bounds.
+
+A user's manifest may be of any kind of its own namespace. What the server owns (uid, status, …),
+what would leave the namespace and secret values are refused at their line.
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from reconciler.apps.app import PlainManifest
+from reconciler.diagnostics import Diagnostic, error
+from reconciler.layers import document, merge, stack
+from reconciler.objects.key import GroupKind, is_object_name, split_version
+from reconciler.objects.kind import FACTS
+from reconciler.origin import Branch, Node, Site, Value
+
+__all__ = ["locate", "parse"]
+
+_DOCUMENT_START = re.compile(rb"^---(\s|$)", re.MULTILINE)
+_MOST_DOCUMENTS = 500
+_SERVER_OWNED = (
+    "uid",
+    "resourceVersion",
+    "generation",
+    "managedFields",
+    "ownerReferences",
+    "finalizers",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "selfLink",
+    "generateName",
+)
+_NO_LISTS = stack.Stack((), {}, None)
+# Cluster-scoped kinds outside the table of facts that would be the worst to let pass offline.
+_CLUSTER_SCOPED = {
+    GroupKind("rbac.authorization.k8s.io", "ClusterRole"),
+    GroupKind("rbac.authorization.k8s.io", "ClusterRoleBinding"),
+    GroupKind("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"),
+    GroupKind("admissionregistration.k8s.io", "MutatingWebhookConfiguration"),
+    GroupKind("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"),
+    GroupKind("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"),
+    GroupKind("", "PersistentVolume"),
+    GroupKind("", "Node"),
+    GroupKind("storage.k8s.io", "StorageClass"),
+    GroupKind("scheduling.k8s.io", "PriorityClass"),
+    GroupKind("apiregistration.k8s.io", "APIService"),
+} | {kind for kind, facts in FACTS.items() if not facts.namespaced}
+
+
+def locate(
+    entry: Value[str], blobs: Mapping[str, Any]
+) -> tuple[str | None, tuple[Diagnostic, ...]]:
+    """The file that an entry of `manifests:` names, relative to the file that says so."""
+    folder = posixpath.dirname(entry.site.file)
+    path = posixpath.normpath(posixpath.join(folder, entry.value))
+    if entry.value.startswith("/") or not path.startswith(("environments/", "models/")):
+        return None, (
+            error(
+                "E_PATH",
+                f"{entry.value!r} leaves the config folders",
+                entry.site,
+                path="manifests",
+                help="name a file beside or below the file that lists it",
+            ),
+        )
+    if path in blobs:
+        return path, ()
+    close = difflib.get_close_matches(path, blobs, n=1)
+    return None, (
+        error(
+            "E_FILE_MISSING",
+            f"{path} does not exist",
+            entry.site,
+            path="manifests",
+            help=f"did you mean {posixpath.relpath(close[0], folder)!r}?" if close else "",
+        ),
+    )
+
+
+def parse(
+    data: bytes, file: str, entry: Value[str], namespace: str
+) -> tuple[list[PlainManifest], tuple[Diagnostic, ...]]:
+    """Every document of a file, checked; lines count from the file's start."""
+    found: list[Diagnostic] = []
+    out: list[PlainManifest] = []
+    chunks = list(_split(data))
+    if len(chunks) > _MOST_DOCUMENTS:
+        message = f"{len(chunks)} documents in one file; at most {_MOST_DOCUMENTS}"
+        return [], (error("E_SIZE", message, Site(file, 1, 1)),)
+    for chunk in chunks:
+        parsed = document.parse(chunk, file, "manifest")
+        found += parsed.diagnostics
+        if parsed.root is None or not parsed.root.children:
+            continue
+        if any(d.is_error for d in parsed.diagnostics):
+            continue
+        merged = merge.fold((parsed,), _NO_LISTS)
+        found += merged.diagnostics
+        mistakes = list(_check(merged.tree, namespace))
+        found += mistakes
+        if not any(d.is_error for d in (*merged.diagnostics, *mistakes)):
+            out.append(PlainManifest(file, merged.tree, entry))
+    return out, tuple(found)
+
+
+def _split(data: bytes) -> Iterator[bytes]:
+    """One chunk a document, padded with line feeds so that its lines keep their numbers."""
+    starts = [m.start() for m in _DOCUMENT_START.finditer(data)]
+    edges = [0, *(s for s in starts if s), len(data)]
+    for begin, end in itertools.pairwise(edges):
+        if data[begin:end].strip():
+            yield b"\n" * data.count(b"\n", 0, begin) + data[begin:end]
+
+
+def _check(root: Branch, namespace: str) -> Iterator[Diagnostic]:
+    version, kind = root.get("apiVersion"), root.get("kind")
+    for name, node in (("apiVersion", version), ("kind", kind)):
+        if not isinstance(node, Value) or not isinstance(node.value, str):
+            site = node.origin.site if node is not None else root.origin.site
+            yield error("E_MANIFEST", f"a Kubernetes object needs a text `{name}`", site)
+            return
+    assert isinstance(version, Value)
+    assert isinstance(kind, Value)
+    group_kind = GroupKind(split_version(version.value)[0], kind.value)
+    if group_kind in _CLUSTER_SCOPED:
+        yield error(
+            "E_SCOPE",
+            f"{group_kind} is cluster-scoped; an app owns objects of its namespace only",
+            kind.site,
+            path="kind",
+            help="a platform team applies such objects itself",
+        )
+    if kind.value.endswith("List") and root.get("items") is not None:
+        yield error(
+            "E_MANIFEST",
+            "a List hides its objects",
+            kind.site,
+            path="kind",
+            help="write one document an object, separated by ---",
+        )
+    yield from _metadata(root, namespace)
+    if (status := root.get("status")) is not None:
+        yield _owned("status", status)
+    if group_kind == GroupKind("", "Secret"):
+        for slot in ("data", "stringData"):
+            node = root.get(slot)
+            if isinstance(node, Branch) and node.children:
+                yield error(
+                    "E_SECRET_IN_GIT",
+                    "secret values do not belong into Git",
+                    node.origin.site,
+                    path=slot,
+                    help="use an ExternalSecret, a SOPS or sealed secret object",
+                )
+
+
+def _metadata(root: Branch, namespace: str) -> Iterator[Diagnostic]:
+    metadata = root.get("metadata")
+    if not isinstance(metadata, Branch):
+        site = metadata.origin.site if metadata is not None else root.origin.site
+        yield error("E_MANIFEST", "a Kubernetes object needs `metadata` with a name", site)
+        return
+    name = metadata.get("name")
+    if not isinstance(name, Value) or not isinstance(name.value, str):
+        site = name.origin.site if name is not None else metadata.origin.site
+        yield error("E_NAME", "metadata.name is required, a text", site, path="metadata.name")
+    elif not is_object_name(name.value):
+        yield error(
+            "E_NAME",
+            f"{name.value!r} is not a name: RFC 1123, at most 253 characters",
+            name.site,
+            path="metadata.name",
+        )
+    for field in _SERVER_OWNED:
+        if (node := metadata.get(field)) is not None:
+            yield _owned(f"metadata.{field}", node)
+    given = metadata.get("namespace")
+    if isinstance(given, Value) and given.value != namespace:
+        yield error(
+            "E_NAMESPACE",
+            f"this object names the namespace {given.value!r}; its group's is {namespace!r}",
+            given.site,
+            path="metadata.namespace",
+            help="leave the namespace out",
+        )
+
+
+def _owned(field: str, node: Node) -> Diagnostic:
+    return error(
+        "E_SERVER_OWNED",
+        f"`{field}` belongs to the server or to controllers, never to Git",
+        node.origin.site,
+        path=field,
+        help="remove it",
+    )

@@ -1,0 +1,169 @@
+"""From the folders of a tree to the layer stacks of its apps: which files exist and what they mean.
+
+Nothing is parsed here but `model.type`, which the caller hands in: names, presence and layer paths.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Protocol
+
+from reconciler.diagnostics import Diagnostic, error, warning
+from reconciler.objects.key import is_dns_label
+from reconciler.origin import Site
+
+__all__ = ["LAYERS_FILE", "AppFiles", "Files", "Layout", "StoredFile", "read_layout"]
+
+LAYERS_FILE = "environments/layers.yaml"
+_ENVIRONMENT_FILE = "environment.yaml"
+_GROUP_FILE = "group.yaml"
+_TYPES = "types"
+_LONGEST = {"environment": 20, "group": 20, "model": 30}
+
+
+class StoredFile(Protocol):
+    @property
+    def blob_id(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+
+
+class Files(Protocol):
+    """What this room needs of a tree; `ports.Tree` fulfils it."""
+
+    def blobs(self) -> Mapping[str, StoredFile]: ...
+    def read(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AppFiles:
+    """An app that exists because its file does."""
+
+    environment: str
+    group: str
+    model: str
+    file: str
+
+    @property
+    def id(self) -> str:
+        return f"{self.environment}/{self.group}/{self.model}"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the folders say. All mappings are sorted."""
+
+    environments: Mapping[str, str]
+    """environment → its environment.yaml"""
+    groups: Mapping[tuple[str, str], str]
+    """(environment, group) → its group.yaml"""
+    models: Mapping[str, str]
+    """model → its model.yaml"""
+    apps: tuple[AppFiles, ...]
+    records: Mapping[str, tuple[str, ...]]
+    """model → its version records' files"""
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def read_layout(paths: Iterable[str]) -> Layout:
+    """Sorts the paths of a tree into what they mean; misnamed and misplaced ones are mistakes."""
+    environments: dict[str, str] = {}
+    groups: dict[tuple[str, str], str] = {}
+    models: dict[str, str] = {}
+    in_environment: dict[tuple[str, str], str] = {}
+    apps: list[AppFiles] = []
+    records: dict[str, list[str]] = {}
+    for path in sorted(paths):
+        parts = PurePosixPath(path).parts
+        stem = parts[-1].removesuffix(".yaml")
+        if not parts[-1].endswith(".yaml"):
+            continue
+        match parts:
+            case ("environments", environment, "environment.yaml") if environment != _TYPES:
+                environments[environment] = path
+            case ("environments", environment, group, "group.yaml") if environment != _TYPES:
+                groups[environment, group] = path
+            case ("environments", environment, _) if environment != _TYPES:
+                in_environment[environment, stem] = path
+            case ("environments", environment, group, _) if environment != _TYPES:
+                apps.append(AppFiles(environment, group, stem, path))
+            case ("models", model, "model.yaml"):
+                models[model] = path
+            case ("models", model, "versions", _):
+                records.setdefault(model, []).append(path)
+            case _:
+                pass
+    found = _Findings(environments, groups, models, tuple(apps), in_environment)
+    return Layout(
+        environments,
+        groups,
+        models,
+        tuple(apps),
+        {model: tuple(files) for model, files in records.items()},
+        tuple(found.all()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Findings:
+    environments: Mapping[str, str]
+    groups: Mapping[tuple[str, str], str]
+    models: Mapping[str, str]
+    apps: tuple[AppFiles, ...]
+    in_environment: Mapping[tuple[str, str], str]
+
+    def all(self) -> Iterator[Diagnostic]:
+        for environment, path in self.environments.items():
+            yield from _name("environment", environment, path)
+        for (environment, group), path in self.groups.items():
+            yield from _name("group", group, path)
+            if environment not in self.environments:
+                yield _missing(path, f"environments/{environment}/{_ENVIRONMENT_FILE}", "group")
+        for model, path in self.models.items():
+            yield from _name("model", model, path)
+        for app in self.apps:
+            yield from self._app(app)
+        deployed = {(app.environment, app.model) for app in self.apps}
+        for (environment, model), path in self.in_environment.items():
+            if (environment, model) not in deployed:
+                yield warning(
+                    "W_UNUSED_FILE",
+                    f"no group of {environment} has the model {model!r}, so nothing reads this",
+                    Site(path, 0, 0),
+                    help=f"add environments/{environment}/<group>/{model}.yaml, or delete it",
+                )
+
+    def _app(self, app: AppFiles) -> Iterator[Diagnostic]:
+        if app.model not in self.models:
+            close = difflib.get_close_matches(app.model, self.models, n=1)
+            yield error(
+                "E_MODEL_UNKNOWN",
+                f"there is no models/{app.model}/model.yaml",
+                Site(app.file, 0, 0),
+                help=f"did you mean {close[0]!r}?"
+                if close
+                else "a file here makes an app of the model of its name; "
+                "plain manifests go into a subfolder",
+            )
+        if (app.environment, app.group) not in self.groups:
+            folder = f"environments/{app.environment}/{app.group}"
+            yield _missing(app.file, f"{folder}/{_GROUP_FILE}", "app")
+
+
+def _name(what: str, name: str, path: str) -> Iterator[Diagnostic]:
+    longest = _LONGEST[what]
+    if len(name) > longest or not is_dns_label(name):
+        yield error(
+            "E_NAME",
+            f"{name!r} cannot be the name of {'an' if what[0] in 'aeiou' else 'a'} {what}: "
+            f"a-z, 0-9 and - inside, at most {longest} characters",
+            Site(path, 0, 0),
+            help="rename the folder",
+        )
+
+
+def _missing(path: str, needed: str, what: str) -> Diagnostic:
+    return error("E_FILE_MISSING", f"this {what} needs {needed}", Site(path, 0, 0))

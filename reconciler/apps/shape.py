@@ -1,0 +1,132 @@
+"""Reads the dataclasses of `spec`: the one walk that validation and JSON Schemas are made from."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import functools
+import inspect
+import itertools
+import textwrap
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from reconciler.origin import SecretRef, Value
+
+__all__ = ["Field", "Leaf", "ListOf", "MapOf", "Record", "Shape", "field_docs", "record"]
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A scalar. `kinds` of bool, int, float, str, SecretRef; `choices` closes it."""
+
+    kinds: tuple[type, ...]
+    choices: tuple[str, ...] = ()
+    constraints: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    item: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class MapOf:
+    item: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    name: str
+    alias: str
+    shape: Shape
+    required: bool
+    default: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    cls: type
+    fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Anything:
+    """A free subtree, kept as it is."""
+
+
+Shape = Union[Leaf, ListOf, MapOf, Record, Anything]  # noqa: UP007 - forward references above
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.rstrip("_").split("_")
+    return head + "".join(word.capitalize() for word in rest)
+
+
+@functools.cache
+def record(cls: type) -> Record:
+    """The shape of a dataclass. Raises TypeError for an annotation that the walk does not know:
+    a mistake of ours, found by the first test that imports it."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    fields = []
+    for field in dataclasses.fields(cls):
+        required = (
+            field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        )
+        default = None if field.default is dataclasses.MISSING else field.default
+        shape = _shape(hints[field.name], f"{cls.__name__}.{field.name}")
+        fields.append(Field(field.name, _camel(field.name), shape, required, default))
+    return Record(cls, tuple(fields))
+
+
+def _shape(hint: Any, where: str) -> Shape:
+    if hint is Any:
+        return Anything()
+    origin, args = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        rest = [a for a in args if a is not type(None)]
+        if len(rest) == 1:
+            return _shape(rest[0], where)
+    if origin is Value:
+        return _leaf(args[0], where)
+    if origin is tuple and len(args) == 2 and args[1] is Ellipsis:
+        return ListOf(_shape(args[0], where))
+    if origin is not None and isinstance(origin, type) and issubclass(origin, Mapping):
+        return MapOf(_shape(args[1], where))
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return record(hint)
+    raise TypeError(f"{where}: {hint!r} is not a shape of a spec")
+
+
+def _leaf(hint: Any, where: str) -> Leaf:
+    constraints: tuple[Any, ...] = ()
+    if get_origin(hint) is Annotated:
+        constraints = hint.__metadata__
+        hint = hint.__origin__
+    if get_origin(hint) is Literal:
+        return Leaf((str,), tuple(get_args(hint)), constraints)
+    kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    if not all(k in (bool, int, float, str, SecretRef) for k in kinds):
+        raise TypeError(f"{where}: {hint!r} is not a scalar")
+    return Leaf(tuple(kinds), (), constraints)
+
+
+@functools.cache
+def field_docs(cls: type) -> Mapping[str, str]:
+    """The string under each field of a dataclass. Reads the source: for schemas and docs only."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
+    body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
+    docs: dict[str, str] = {}
+    for before, node in itertools.pairwise(body):
+        if (
+            isinstance(before, ast.AnnAssign)
+            and isinstance(before.target, ast.Name)
+            and isinstance(node, ast.Expr)
+            and isinstance(node.value, ast.Constant)
+            and isinstance(node.value.value, str)
+        ):
+            docs[before.target.id] = " ".join(node.value.value.split())
+    return docs

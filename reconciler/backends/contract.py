@@ -1,0 +1,183 @@
+"""What a backend file offers. One capability, one file, one constant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from reconciler import extensions
+from reconciler.apps.app import App
+from reconciler.diagnostics import Diagnostic, error
+from reconciler.lifecycle.decision import Weights
+from reconciler.lifecycle.rollout import Capacity
+from reconciler.objects.draft import Draft, Patch, Tree
+from reconciler.objects.key import GroupKind, ObjectKey
+from reconciler.objects.kind import facts_of
+from reconciler.objects.observed import Observed
+from reconciler.origin import Value
+from reconciler.spec.model import VersionRecord
+from reconciler.spec.training import Candidate
+
+__all__ = [
+    "Endpoint",
+    "Framework",
+    "LiveRoute",
+    "Lookup",
+    "Orchestrator",
+    "Router",
+    "Serving",
+    "Version",
+    "capabilities",
+    "framework",
+    "name_fits",
+    "names",
+    "orchestrator",
+    "router",
+    "serving",
+]
+
+_ROOMS = {
+    "framework": "reconciler.backends.frameworks",
+    "orchestrator": "reconciler.backends.orchestrators",
+    "serving": "reconciler.backends.serving",
+    "router": "reconciler.backends.routers",
+}
+
+#: Finds a live object by its key; never None: unread and absent are values.
+Lookup: TypeAlias = Callable[[ObjectKey], Observed]
+Check: TypeAlias = Callable[[App], Iterable[Diagnostic]]
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version to serve: its pointer (with origin), record and the replicas to run."""
+
+    name: Value[str]
+    record: VersionRecord
+    replicas: Value[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """The Service behind which one version answers."""
+
+    service: Value[str]
+    port: Value[int]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRoute:
+    """A route as it is: percent per version; None where no route exists."""
+
+    weights: Mapping[str, int] | None
+    unread: bool = False
+    accepted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Framework:
+    """Draws the job of one candidate, as the tree of a whole object. `finished` and `failed` are
+    what a waiter looks for in the object's condition types. `options` is the dataclass of
+    the block `training.<name>`, if the framework has one."""
+
+    name: str
+    kind: GroupKind
+    draw: Callable[[App, Candidate | None, Value[str]], Tree]
+    check: Check
+    finished: str = "Succeeded"
+    failed: str = "Failed"
+    options: type | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Orchestrator:
+    """Draws what fires the schedules and runs the steps."""
+
+    name: str
+    draw: Callable[[App, Framework], tuple[Draft, ...]]
+    check: Check
+    options: type | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """Draws one version's objects and reads its capacity. `workload` is the object that a health
+    wait looks at."""
+
+    name: str
+    draw: Callable[[App, Version], tuple[Draft, ...]]
+    endpoint: Callable[[App, Version], Endpoint]
+    workload: Callable[[App, str], ObjectKey]
+    capacity: Callable[[App, Version, Lookup], Capacity | None]
+    """None: could not be read."""
+    check: Check
+    options: type | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Router:
+    """Draws the route for a split and reads the split back. `splits` is False for a router that
+    cannot weigh: rollout steps are refused at plan time."""
+
+    name: str
+    splits: bool
+    draw: Callable[[App, Weights, Mapping[str, Endpoint], Lookup], tuple[Draft | Patch, ...]]
+    read: Callable[[App, Mapping[str, Endpoint], Lookup], LiveRoute]
+    check: Check
+    options: type | None = None
+
+
+def framework(name: str) -> Framework:
+    found: Framework = extensions.load(_ROOMS["framework"], name, "FRAMEWORK")
+    return found
+
+
+def orchestrator(name: str) -> Orchestrator:
+    found: Orchestrator = extensions.load(_ROOMS["orchestrator"], name, "ORCHESTRATOR")
+    return found
+
+
+def serving(name: str) -> Serving:
+    found: Serving = extensions.load(_ROOMS["serving"], name, "SERVING")
+    return found
+
+
+def router(name: str) -> Router:
+    found: Router = extensions.load(_ROOMS["router"], name, "ROUTER")
+    return found
+
+
+def name_fits(kind: GroupKind, name: str, named: Value[Any]) -> Iterator[Diagnostic]:
+    """A rendered name against what the kind and its controllers leave room for."""
+    known = facts_of(kind)
+    longest = known.longest_name - known.longest_suffix
+    if len(name) > longest:
+        yield error(
+            "E_NAME",
+            f"{kind.kind}/{name} has {len(name)} characters; at most {longest} leave room for "
+            "what controllers append",
+            named.site,
+            help="shorten the name that it is made of",
+        )
+
+
+def names(what: str) -> tuple[str, ...]:
+    """The capabilities of one kind, without importing them."""
+    return extensions.names(_ROOMS[what])
+
+
+def capabilities() -> dict[str, dict[str, Any]]:
+    """Per block of an app the capabilities with the dataclass of their own block. Imports every
+    backend file: they are small and import nothing heavy."""
+    training: dict[str, Any] = {}
+    serving_blocks: dict[str, Any] = {}
+    for name in names("framework"):
+        training[name] = framework(name).options
+    for name in names("orchestrator"):
+        training[name] = orchestrator(name).options
+    for name in names("serving"):
+        serving_blocks[name] = serving(name).options
+    for name in names("router"):
+        serving_blocks[name] = router(name).options
+    return {"training": training, "serving": serving_blocks}

@@ -1,0 +1,231 @@
+"""From a typed unit to drafts: `fixed` (of the files alone) and `moving` (of decision and cluster).
+
+`fixed(unit)` is a pure function of the unit's files, so it may be cached by their content ids;
+`moving(app, decision, lookup)` never is, else yesterday's weights would be served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import reconciler
+from reconciler.apps.app import App, Foundation, Unit
+from reconciler.backends import contract, foundation, plain
+from reconciler.backends.contract import Endpoint, Lookup, Version
+from reconciler.diagnostics import Diagnostic, error
+from reconciler.lifecycle.decision import Weights
+from reconciler.lifecycle.rollout import Capacity, Facts
+from reconciler.objects.draft import Draft, Patch
+from reconciler.objects.observed import absent
+from reconciler.origin import Branch, Value
+
+__all__ = ["check", "facts", "fixed", "labels_of", "moving", "nothing_live"]
+
+DOMAIN = reconciler.API_DOMAIN
+MANAGED_BY = "app.kubernetes.io/managed-by"
+
+
+def nothing_live(key: Any) -> Any:
+    """The lookup of runs without a cluster."""
+    return absent(key)
+
+
+def fixed(unit: Unit) -> tuple[Draft, ...]:
+    """What the files alone decide: the foundation, the training objects, plain manifests."""
+    if isinstance(unit, Foundation):
+        return tuple(_finish(d, unit) for d in foundation.draw(unit))
+    drafts: list[Draft] = []
+    training = unit.spec.training
+    if unit.trains and training is not None:
+        framework = contract.framework(training.framework.value)
+        drafts += contract.orchestrator(training.orchestrator.value).draw(unit, framework)
+    drafts += plain.draw(unit)
+    return tuple(_finish(d, unit) for d in drafts)
+
+
+def moving(app: App, weights: Weights, lookup: Lookup) -> tuple[Draft, ...]:
+    """What the decision decides: one serving object a version, and the route over them."""
+    serving = app.spec.serving
+    if serving is None or not app.serves:
+        return ()
+    backend = contract.serving(serving.backend.value)
+    drafts: list[Draft] = []
+    endpoints: dict[str, Endpoint] = {}
+    for version in _versions(app, weights):
+        drafts += backend.draw(app, version)
+        endpoints[version.name.value] = backend.endpoint(app, version)
+    if not drafts:
+        return ()
+    router = contract.router(serving.router.value)
+    patches: list[Patch] = []
+    for item in router.draw(app, weights, endpoints, lookup):
+        if isinstance(item, Patch):
+            patches.append(item)
+        else:
+            drafts.append(item)
+    return tuple(_finish(d, app) for d in _patched(drafts, patches))
+
+
+def facts(app: App, weights_of: Iterable[str], lookup: Lookup) -> Facts:
+    """What the cluster says of an app's rollout. `weights_of` are the versions of interest."""
+    serving = app.spec.serving
+    if serving is None:
+        return Facts({}, routed=False)
+    backend = contract.serving(serving.backend.value)
+    router = contract.router(serving.router.value)
+    capacity: dict[str, Capacity] = {}
+    endpoints: dict[str, Endpoint] = {}
+    for name in app.records:
+        version = _version(app, _pointer(app, name))
+        endpoints[name] = backend.endpoint(app, version)
+    for name in sorted(set(weights_of) & app.records.keys()):
+        found = backend.capacity(app, _version(app, _pointer(app, name)), lookup)
+        if found is not None:
+            capacity[name] = found
+    route = router.read(app, endpoints, lookup)
+    return Facts(capacity, route.weights, route.unread, router.splits, route.accepted)
+
+
+def check(unit: Unit) -> Iterator[Diagnostic]:
+    """What each backend in use has to say about the app: combinations known not to work, names
+    that controllers would overflow. Called before anything is drawn."""
+    if isinstance(unit, Foundation):
+        return
+    known = True
+    for what, named in _used(unit):
+        names = contract.names(what)
+        if named.value not in names:
+            known = False
+            yield error(
+                "E_VALUE",
+                f"{named.value!r} is no {what} known here",
+                named.site,
+                path=_PATHS[what],
+                help=f"known: {', '.join(names)}",
+            )
+    if not known:
+        return
+    training, serving = unit.spec.training, unit.spec.serving
+    if training is not None:
+        yield from contract.framework(training.framework.value).check(unit)
+        yield from contract.orchestrator(training.orchestrator.value).check(unit)
+        yield from _pool(unit, training.pool, "training.pool")
+    if serving is not None:
+        yield from contract.serving(serving.backend.value).check(unit)
+        router = contract.router(serving.router.value)
+        yield from router.check(unit)
+        yield from _pool(unit, serving.pool, "serving.pool")
+        if not router.splits and (serving.traffic or serving.rollout):
+            split = serving.rollout.steps[0] if serving.rollout and serving.rollout.steps else None
+            at = next(iter(serving.traffic.values()), split.weight if split else None)
+            yield error(
+                "E_ROUTER",
+                f"the router {router.name!r} cannot split traffic",
+                at.site if at is not None else serving.router.site,
+                path="serving.router",
+                help="use gateway-api, or leave out `rollout` and `traffic`",
+            )
+
+
+_PATHS = {
+    "framework": "training.framework",
+    "orchestrator": "training.orchestrator",
+    "serving": "serving.backend",
+    "router": "serving.router",
+}
+
+
+def _used(app: App) -> Iterator[tuple[str, Value[str]]]:
+    if app.spec.training is not None:
+        yield "framework", app.spec.training.framework
+        yield "orchestrator", app.spec.training.orchestrator
+    if app.spec.serving is not None:
+        yield "serving", app.spec.serving.backend
+        yield "router", app.spec.serving.router
+
+
+def _pool(app: App, name: Value[str] | None, path: str) -> Iterator[Diagnostic]:
+    pools = app.spec.group.pools
+    uses = app.trains if path.startswith("training") else app.serves
+    if name is not None and uses and name.value not in pools:
+        yield error(
+            "E_POOL_UNKNOWN",
+            f"the group {app.group_id} has no pool {name.value!r}",
+            name.site,
+            path=path,
+            help=f"pools of the group: {', '.join(pools) or 'none'}",
+        )
+
+
+# -- parts -----------------------------------------------------------------------------------------
+
+
+def _versions(app: App, weights: Weights) -> Iterator[Version]:
+    for share in weights.shares:
+        if share.version.value in app.records:
+            yield _version(app, share.version)
+    for name in weights.draining:
+        yield _version(app, name)
+
+
+def _version(app: App, name: Value[str]) -> Version:
+    assert app.spec.serving is not None
+    return Version(name, app.records[name.value], app.spec.serving.replicas)
+
+
+def _pointer(app: App, name: str) -> Value[str]:
+    return Value(name, app.records[name].version.origin)
+
+
+def _patched(drafts: list[Draft], patches: list[Patch]) -> Iterator[Draft]:
+    for draft in drafts:
+        tree = draft.tree
+        for patch in patches:
+            if patch.key == draft.key:
+                tree = _overlay(tree, patch.tree)
+        yield replace(draft, tree=tree)
+
+
+def _overlay(tree: Any, patch: Any) -> Any:
+    if isinstance(tree, dict) and isinstance(patch, dict):
+        return {
+            **tree,
+            **{k: _overlay(tree[k], v) if k in tree else v for k, v in patch.items()},
+        }
+    return patch
+
+
+def labels_of(unit: Unit) -> dict[str, str]:
+    """The labels that say which unit an object belongs to."""
+    return {
+        MANAGED_BY: reconciler.FIELD_MANAGER,
+        f"{DOMAIN}/environment": unit.environment,
+        f"{DOMAIN}/group": unit.group,
+        f"{DOMAIN}/model": unit.model.lstrip("_"),
+    }
+
+
+def _finish(draft: Draft, unit: Unit) -> Draft:
+    """Identity, namespace and common labels; what a backend has set itself stays."""
+    children = _as_dict(draft.tree)
+    metadata = _as_dict(children.get("metadata", {}))
+    labels = _as_dict(metadata.get("labels", {}))
+    more: dict[str, Any] = dict(labels_of(unit))
+    if isinstance(unit, App):
+        more[f"{DOMAIN}/owner"] = unit.spec.model.owner
+        more.update(unit.spec.labels)
+        namespace = unit.spec.group.namespace
+    else:
+        namespace = unit.spec.namespace
+    metadata["labels"] = {**more, **labels}
+    if draft.key.namespace:
+        metadata["namespace"] = namespace
+    children["metadata"] = metadata
+    order = {"apiVersion": draft.api_version, "kind": draft.key.kind, "metadata": metadata}
+    return replace(draft, tree={**order, **{k: v for k, v in children.items() if k not in order}})
+
+
+def _as_dict(tree: Any) -> dict[str, Any]:
+    return dict(tree.children if isinstance(tree, Branch) else tree)

@@ -1,0 +1,45 @@
+"""The group's own objects: namespace, quota, service account. They belong to the pseudo-app
+`_group`, so they have an inventory like all others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from reconciler.apps.app import Foundation
+from reconciler.objects.draft import Draft
+from reconciler.objects.key import ObjectKey
+
+__all__ = ["draw"]
+
+_RULE = "foundation"
+
+
+def draw(unit: Foundation) -> Iterator[Draft]:
+    spec = unit.spec
+    if spec.state.value == "absent":
+        return
+    namespace = spec.namespace
+    if spec.create_namespace.value:
+        yield Draft(
+            ObjectKey("", "Namespace", "", namespace.value),
+            "v1",
+            {"metadata": {"name": namespace}},
+            _RULE,
+        )
+    if spec.service_account is not None:
+        account = spec.service_account
+        yield Draft(
+            ObjectKey("", "ServiceAccount", namespace.value, account.value),
+            "v1",
+            {"metadata": {"name": account}},
+            _RULE,
+        )
+    if spec.quota:
+        hard: dict[str, Any] = {name: amount.map(str) for name, amount in spec.quota.items()}
+        yield Draft(
+            ObjectKey("", "ResourceQuota", namespace.value, "group"),
+            "v1",
+            {"metadata": {"name": "group"}, "spec": {"hard": hard}},
+            _RULE,
+        )

@@ -1,0 +1,99 @@
+"""KubeDL TFJob, with what its controller is known to need.
+
+KubeDL is archived upstream: what it cannot do is refused here, at the config line. The main
+container must be called `tensorflow`; a job's model storage can only be local, with a mount path
+and a non-empty node name (the controller writes the real node over it); other storages crash its
+manager. Its feature gate JobCoordinator crashes on any TFJob and must be off (docs/kubedl.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from reconciler.apps.app import App
+from reconciler.backends import pod, trainer
+from reconciler.backends.contract import Framework
+from reconciler.diagnostics import Diagnostic, error
+from reconciler.objects.draft import Tree
+from reconciler.objects.key import GroupKind
+from reconciler.origin import Value, built_in
+from reconciler.spec.constraint import Text
+from reconciler.spec.training import Candidate
+
+__all__ = ["FRAMEWORK"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`training.kubedl-tfjob`"""
+
+    clean_pod_policy: Value[Literal["None", "Running", "All"]] = built_in("None")
+    restart_policy: Value[Literal["Never", "OnFailure", "ExitCode"]] = built_in("Never")
+    export_path: Value[Text] = built_in("/kubedl-model")
+    """Where the trainer writes the model inside its container."""
+    node: Value[Text] = built_in("any")
+    """A placeholder that the controller replaces by the worker's node; it must not be empty."""
+
+
+def _draw(app: App, candidate: Candidate | None, name: Value[str]) -> Tree:
+    training = trainer.training_of(app)
+    options: Options = app.options.get("kubedl-tfjob") or Options()
+    worker = {
+        "replicas": training.workers,
+        "restartPolicy": options.restart_policy,
+        "template": trainer.template(app, candidate, "tensorflow"),
+    }
+    spec: dict[str, Tree] = {
+        "cleanPodPolicy": options.clean_pod_policy,
+        "activeDeadlineSeconds": pod.seconds_of(training.deadline),
+        "tfReplicaSpecs": {"Worker": worker},
+    }
+    versions = app.spec.versions
+    if versions is not None and versions.registry.value == "kubedl":
+        model: dict[str, Tree] = {"modelName": app.model}
+        if versions.image_repo is not None:
+            model["imageRepo"] = versions.image_repo
+        if versions.storage is not None and versions.storage.local_path is not None:
+            local = {
+                "path": versions.storage.local_path,
+                "mountPath": options.export_path,
+                "nodeName": options.node,
+            }
+            model["storage"] = {"localStorage": local}
+            spec["modelVersion"] = model
+    return trainer.job("training.kubedl.io/v1alpha1", "TFJob", app, name, spec)
+
+
+def _check(app: App) -> Iterable[Diagnostic]:
+    options: Options = app.options.get("kubedl-tfjob") or Options()
+    versions = app.spec.versions
+    if not options.node.value:
+        yield error(
+            "E_KUBEDL",
+            "an empty node leaves the ModelVersion in an error loop",
+            options.node.site,
+            path="training.kubedl-tfjob.node",
+            help="leave it out, or give any non-empty text",
+        )
+    storage = versions.storage if versions is not None else None
+    candidates = trainer.training_of(app).candidates
+    if storage is not None and storage.local_path is not None and len(candidates) > 1:
+        yield error(
+            "E_KUBEDL",
+            f"with local storage each of the {len(candidates)} candidates' jobs would publish a "
+            "version, not only the best",
+            storage.local_path.site,
+            path="versions.storage.localPath",
+            help="use versions.storage.pvc: then the publish step makes the version",
+        )
+
+
+FRAMEWORK = Framework(
+    "kubedl-tfjob",
+    GroupKind("training.kubedl.io", "TFJob"),
+    _draw,
+    _check,
+    options=Options,
+)

@@ -1,0 +1,338 @@
+"""Argo Workflows: one WorkflowTemplate an app, one CronWorkflow a schedule that refers to it.
+
+What shapes the drawing, all from Argo's own source: only `schedules` (the singular is gone since
+v4); a schedule's zone is always given; parameters are strings; `failFast: false` lets siblings
+finish; an aggregate over a fan-out holds only the children that succeeded, so each result names
+its candidate; `successCondition` cannot read condition arrays, so the steps that judge run this
+program's own image (`reconciler step train|select|publish`). No winner is a success: publish is
+skipped. Pipelines publish versions; they never patch serving objects that Git owns.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+import reconciler
+from reconciler.apps.app import App
+from reconciler.backends import pod, trainer
+from reconciler.backends.contract import Framework, Orchestrator, name_fits
+from reconciler.diagnostics import Diagnostic
+from reconciler.lifecycle import schedule as schedules
+from reconciler.objects.draft import Draft, Tree, walk
+from reconciler.objects.key import GroupKind, ObjectKey
+from reconciler.origin import Value, built_in, derived, plain
+from reconciler.spec.constraint import Duration
+from reconciler.spec.training import Schedule, Training
+
+__all__ = ["ORCHESTRATOR"]
+
+_GROUP = "argoproj.io"
+_VERSION = "argoproj.io/v1alpha1"
+_DOMAIN = reconciler.API_DOMAIN
+_STEP_IMAGE = built_in(f"ghcr.io/{reconciler.DISTRIBUTION}/reconciler:{reconciler.__version__}")
+_MEMO_KEY = re.compile(r"[^a-zA-Z0-9-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`training.argo`"""
+
+    keep: Value[Duration] = built_in("24h")
+    """How long a finished Workflow stays in the cluster."""
+
+
+def _draw(app: App, framework: Framework) -> tuple[Draft, ...]:
+    return (_template(app, framework), *_crons(app))
+
+
+# -- the pipeline ----------------------------------------------------------------------------------
+
+
+def _template(app: App, framework: Framework) -> Draft:
+    training = trainer.training_of(app)
+    name = f"{app.model}-train"
+    options: Options = app.options.get("argo") or Options()
+    templates = [
+        _dag(app, training, framework),
+        *_ingest(app, training),
+        _train(app, training),
+        *_evaluate(training),
+        _select(app, training),
+        _publish(app, training),
+        _finish(app, training),
+    ]
+    spec: dict[str, Tree] = {
+        "entrypoint": "pipeline",
+        "onExit": "finish",
+        "activeDeadlineSeconds": pod.seconds_of(training.deadline),
+        "ttlStrategy": {"secondsAfterCompletion": pod.seconds_of(options.keep)},
+        "podGC": {"strategy": "OnPodSuccess"},
+        "podMetadata": {"labels": pod.pod_labels(app)},
+        "templates": templates,
+    }
+    account = app.spec.group.service_account
+    if account is not None:
+        spec["serviceAccountName"] = account
+    if claims := pod.volumes(training.volumes):
+        spec["volumes"] = claims
+    metadata = {"name": name, "annotations": _contract(training)}
+    key = ObjectKey(_GROUP, "WorkflowTemplate", app.namespace, name)
+    return Draft(key, _VERSION, {"metadata": metadata, "spec": spec}, "argo")
+
+
+def _contract(training: Training) -> dict[str, Tree]:
+    """What people and the steps read on the template: how a winner is chosen."""
+    out: dict[str, Tree] = {f"{_DOMAIN}/framework": training.framework}
+    if training.select is not None:
+        out[f"{_DOMAIN}/metric"] = training.select.metric
+        out[f"{_DOMAIN}/goal"] = training.select.goal
+        if training.select.minimum is not None:
+            out[f"{_DOMAIN}/minimum"] = training.select.minimum.map(str)
+    return out
+
+
+def _dag(app: App, training: Training, framework: Framework) -> Tree:
+    tasks: list[Tree] = []
+    train: dict[str, Tree] = {
+        "name": "train",
+        "template": "train",
+        "arguments": {
+            "parameters": [
+                {"name": "candidate", "value": "{{item.name}}"},
+                {"name": "manifest", "value": "{{item.manifest}}"},
+            ]
+        },
+        "withItems": list(_items(app, training, framework)),
+    }
+    if training.ingest is not None:
+        tasks.append({"name": "ingest", "template": "ingest"})
+        train["depends"] = "ingest"
+    tasks.append(train)
+    results = "{{tasks.train.outputs.parameters.result}}"
+    ready = "train.AnySucceeded"
+    if training.evaluate is not None:
+        tasks.append(_task("evaluate", ready, results=results))
+        results, ready = "{{tasks.evaluate.outputs.parameters.result}}", "evaluate.Succeeded"
+    tasks.append(_task("select", ready, results=results))
+    publish = _task(
+        "publish", "select.Succeeded", winner="{{tasks.select.outputs.parameters.winner}}"
+    )
+    publish["when"] = "{{tasks.select.outputs.parameters.promote}} == true"
+    tasks.append(publish)
+    return {"name": "pipeline", "dag": {"failFast": False, "tasks": tasks}}
+
+
+def _task(name: str, depends: str, **parameters: str) -> dict[str, Tree]:
+    values = [{"name": key, "value": value} for key, value in parameters.items()]
+    return {
+        "name": name,
+        "template": name,
+        "depends": depends,
+        "arguments": {"parameters": values},
+    }
+
+
+def _items(app: App, training: Training, framework: Framework) -> Iterator[Tree]:
+    """One item a candidate: its name and the whole job, as text with all the job's origins."""
+    for candidate in training.candidates or (None,):
+        called = candidate.name if candidate is not None else built_in("main")
+        name = called.map(lambda text: f"{{{{workflow.name}}}}-{text}")
+        tree = framework.draw(app, candidate, name)
+        leaves = [leaf for _, leaf in walk(tree) if isinstance(leaf, Value)]
+        manifest = orjson.dumps(plain(tree), option=orjson.OPT_SORT_KEYS).decode()
+        yield {"name": called, "manifest": derived(manifest, *leaves)}
+
+
+def _own(app: App, training: Training, step: str, args: list[Any]) -> dict[str, Tree]:
+    """A container of this program's own image."""
+    image = training.step_image or _STEP_IMAGE
+    sized = pod.resources(training.step_resources) or {
+        "requests": {"cpu": "100m", "memory": "128Mi"},
+        "limits": {"cpu": "1", "memory": "256Mi"},
+    }
+    tree = pod.container("main", image, sized=sized)
+    tree["command"] = ["reconciler"]
+    tree["args"] = ["step", step, f"--app={app.id}", *args]
+    return tree
+
+
+def _train(app: App, training: Training) -> Tree:
+    args = [
+        "--candidate={{inputs.parameters.candidate}}",
+        "--manifest={{inputs.parameters.manifest}}",
+        "--output=/tmp/result.json",
+    ]
+    return {
+        "name": "train",
+        "inputs": {"parameters": [{"name": "candidate"}, {"name": "manifest"}]},
+        "outputs": {"parameters": [_file("result", "/tmp/result.json")]},
+        "container": _own(app, training, "train", args),
+    }
+
+
+def _file(name: str, path: str, default: str | None = None) -> Tree:
+    value: dict[str, Tree] = {"path": path}
+    if default is not None:
+        value["default"] = default
+    return {"name": name, "valueFrom": value}
+
+
+def _ingest(app: App, training: Training) -> Iterator[Tree]:
+    ingest = training.ingest
+    if ingest is None:
+        return
+    tree: dict[str, Tree] = {
+        "name": "ingest",
+        "container": pod.container(
+            "main",
+            ingest.image,
+            command=ingest.command,
+            args=ingest.args,
+            sized=pod.resources(ingest.resources),
+            mounts=training.volumes,
+        ),
+    }
+    if ingest.memoize is not None:
+        # Cache ConfigMaps are found by name alone in the controller's namespace: the name carries
+        # environment, group and model, or two teams would share entries.
+        cache = f"{app.environment}-{app.group}-{app.model}-ingest"
+        tree["memoize"] = {
+            "key": ingest.memoize.key.map(_memo_key),
+            "maxAge": ingest.memoize.max_age,
+            "cache": {"configMap": {"name": cache}},
+        }
+    if ingest.retry is not None:
+        tree["retryStrategy"] = {
+            "limit": ingest.retry.limit.map(str),
+            "retryPolicy": "OnError",
+            "backoff": {"duration": ingest.retry.backoff},
+        }
+    yield tree
+
+
+def _memo_key(text: str) -> str:
+    """Argo's keys are letters, digits and dashes; what was lost is kept as a digest."""
+    clean = _MEMO_KEY.sub("-", text).strip("-")
+    if clean == text:
+        return text
+    return f"{clean[:50]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}".lstrip("-")
+
+
+def _evaluate(training: Training) -> Iterator[Tree]:
+    step = training.evaluate
+    if step is None:
+        return
+    args = [*step.args, "--results={{inputs.parameters.results}}", "--output=/tmp/result.json"]
+    yield {
+        "name": "evaluate",
+        "inputs": {"parameters": [{"name": "results"}]},
+        "outputs": {"parameters": [_file("result", "/tmp/result.json")]},
+        "container": pod.container(
+            "main",
+            step.image,
+            command=step.command,
+            args=args,
+            sized=pod.resources(step.resources),
+            mounts=training.volumes,
+        ),
+    }
+
+
+def _select(app: App, training: Training) -> Tree:
+    args: list[Any] = ["--results={{inputs.parameters.results}}"]
+    if training.select is not None:
+        select = training.select
+        args.append(pod.text("--metric={}", select.metric))
+        args.append(pod.text("--goal={}", select.goal))
+        args.append(pod.text("--candidates={}", select.candidates))
+        if select.minimum is not None:
+            args.append(pod.text("--minimum={}", select.minimum))
+    args.append("--output=/tmp/select")
+    return {
+        "name": "select",
+        "inputs": {"parameters": [{"name": "results"}]},
+        "outputs": {
+            "parameters": [
+                _file("winner", "/tmp/select/winner.json", "{}"),
+                _file("promote", "/tmp/select/promote", "false"),
+            ]
+        },
+        "container": _own(app, training, "select", args),
+    }
+
+
+def _publish(app: App, training: Training) -> Tree:
+    args: list[Any] = [
+        "--winner={{inputs.parameters.winner}}",
+        "--run={{workflow.name}}",
+        "--scheduled={{workflow.scheduledTime}}",
+    ]
+    versions = app.spec.versions
+    if versions is not None:
+        args.append(pod.text("--registry={}", versions.registry))
+        if versions.image_repo is not None:
+            args.append(pod.text("--image-repo={}", versions.image_repo))
+        if versions.storage is not None and versions.storage.path is not None:
+            args.append(pod.text("--path={}", versions.storage.path))
+        if versions.storage is not None and versions.storage.pvc is not None:
+            args.append(pod.text("--pvc={}", versions.storage.pvc))
+    if app.spec.dataset is not None and app.spec.dataset.revision is not None:
+        args.append(pod.text("--dataset={}", app.spec.dataset.revision))
+    return {
+        "name": "publish",
+        "inputs": {"parameters": [{"name": "winner"}]},
+        "container": _own(app, training, "publish", args),
+    }
+
+
+def _finish(app: App, training: Training) -> Tree:
+    """The exit handler: sweeps the run's jobs by their label."""
+    args: list[Any] = ["--run={{workflow.name}}", "--status={{workflow.status}}"]
+    return {"name": "finish", "container": _own(app, training, "finish", args)}
+
+
+# -- schedules -------------------------------------------------------------------------------------
+
+
+def _crons(app: App) -> Iterator[Draft]:
+    for entry in trainer.training_of(app).schedules:
+        name = _cron_name(app, entry)
+        key = ObjectKey(_GROUP, "CronWorkflow", app.namespace, name.value)
+        spec: dict[str, Tree] = {
+            "schedules": [derived(schedules.resolved(app, entry, entry.cron.value), entry.cron)],
+            "timezone": entry.time_zone,
+            "concurrencyPolicy": entry.concurrency,
+            "startingDeadlineSeconds": pod.seconds_of(entry.starting_deadline),
+            "successfulJobsHistoryLimit": entry.history,
+            "failedJobsHistoryLimit": entry.history,
+            # Always rendered: a hand-made `suspend` would be invisible to a field-owner diff.
+            "suspend": entry.suspend,
+            "workflowMetadata": {
+                "labels": {
+                    f"{_DOMAIN}/model": app.model,
+                    f"{_DOMAIN}/schedule": entry.name,
+                }
+            },
+            "workflowSpec": {"workflowTemplateRef": {"name": f"{app.model}-train"}},
+        }
+        yield Draft(key, _VERSION, {"metadata": {"name": name}, "spec": spec}, "argo")
+
+
+def _cron_name(app: App, entry: Schedule) -> Value[str]:
+    return entry.name.map(lambda text: f"{app.model}-{text}")
+
+
+def _check(app: App) -> Iterable[Diagnostic]:
+    for entry in trainer.training_of(app).schedules:
+        yield from name_fits(
+            GroupKind(_GROUP, "CronWorkflow"), _cron_name(app, entry).value, entry.name
+        )
+
+
+ORCHESTRATOR = Orchestrator("argo", _draw, _check, options=Options)

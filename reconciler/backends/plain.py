@@ -1,0 +1,29 @@
+"""The user's own Kubernetes files: every leaf keeps its line in that file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.apps.app import App
+from reconciler.objects.draft import Draft
+from reconciler.objects.key import ObjectKey, split_version
+from reconciler.origin import Branch, Value
+
+__all__ = ["draw"]
+
+
+def draw(app: App) -> Iterator[Draft]:
+    """One draft a document; `apps.plainfile` has checked the shape."""
+    for manifest in app.manifests:
+        root = manifest.root
+        version = root.children["apiVersion"]
+        kind = root.children["kind"]
+        metadata = root.children["metadata"]
+        assert isinstance(version, Value)
+        assert isinstance(kind, Value)
+        assert isinstance(metadata, Branch)
+        name = metadata.children["name"]
+        assert isinstance(name, Value)
+        group, _ = split_version(version.value)
+        key = ObjectKey(group, kind.value, app.namespace, name.value)
+        yield Draft(key, version.value, root, "plain manifest")

@@ -1,0 +1,155 @@
+"""Parts of pod templates that training and serving share, with the origin on every leaf."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from reconciler.apps.app import App
+from reconciler.objects.draft import Tree
+from reconciler.origin import SecretRef, Value, built_in, derived
+from reconciler.spec.constraint import seconds
+from reconciler.spec.environment import Pool
+from reconciler.spec.workload import EnvVar, Resources, Volume
+
+__all__ = [
+    "container",
+    "env",
+    "pod_labels",
+    "pool_of",
+    "resources",
+    "seconds_of",
+    "spec",
+    "text",
+    "version_slug",
+    "volume_mounts",
+    "volumes",
+]
+
+_GPU = built_in("nvidia.com/gpu")
+
+
+def text(template: str, *inputs: Value[Any]) -> Value[str]:
+    """`template.format(...)` over the inputs' data, derived from all of them."""
+    return derived(template.format(*(i.value for i in inputs)), *inputs)
+
+
+def version_slug(version: str) -> str:
+    """A version inside an object's name, where dots may not stand."""
+    return version.replace(".", "-")
+
+
+def pool_of(app: App, name: Value[str] | None) -> Pool | None:
+    """The group's pool of that name."""
+    return app.spec.group.pools.get(name.value) if name is not None else None
+
+
+def resources(wanted: Resources | None, pool: Pool | None = None) -> Tree:
+    """Requests equal limits: an ML workload is sized, not stretched. {} when nothing is given."""
+    if wanted is None:
+        return {}
+    amounts: dict[str, Any] = {}
+    if wanted.cpu is not None:
+        amounts["cpu"] = wanted.cpu.map(str)
+    if wanted.memory is not None:
+        amounts["memory"] = wanted.memory.map(str)
+    if wanted.gpu is not None and wanted.gpu.value > 0:
+        resource = pool.gpu_resource if pool is not None else _GPU
+        amounts[resource.value] = derived(str(wanted.gpu.value), wanted.gpu, resource)
+    return {"requests": dict(amounts), "limits": dict(amounts)} if amounts else {}
+
+
+def env(variables: Iterable[EnvVar]) -> list[Tree]:
+    """Variables in order; a secret becomes a secretKeyRef, its value is never known."""
+    out: list[Tree] = []
+    for variable in variables:
+        datum = variable.value.value
+        if isinstance(datum, SecretRef):
+            name, _, key = datum.ref.partition("/")
+            reference = {
+                "name": derived(name, variable.value),
+                "key": derived(key, variable.value),
+            }
+            out.append({"name": variable.name, "valueFrom": {"secretKeyRef": reference}})
+        else:
+            out.append({"name": variable.name, "value": derived(_spell(datum), variable.value)})
+    return out
+
+
+def _spell(datum: Any) -> str:
+    if isinstance(datum, bool):
+        return "true" if datum else "false"
+    return str(datum)
+
+
+def volumes(mounts: Iterable[Volume]) -> list[Tree]:
+    """One volume a claim, named after it."""
+    seen: dict[str, Tree] = {}
+    for mount in mounts:
+        claim = {"claimName": mount.pvc}
+        seen.setdefault(mount.pvc.value, {"name": mount.pvc, "persistentVolumeClaim": claim})
+    return list(seen.values())
+
+
+def volume_mounts(mounts: Iterable[Volume]) -> list[Tree]:
+    out: list[Tree] = []
+    for mount in mounts:
+        tree: dict[str, Tree] = {"name": mount.pvc, "mountPath": mount.path}
+        if mount.read_only is not None:
+            tree["readOnly"] = mount.read_only
+        out.append(tree)
+    return out
+
+
+def container(
+    name: str,
+    image: Value[str],
+    *,
+    command: Iterable[Value[str]] = (),
+    args: Iterable[Any] = (),
+    variables: Iterable[EnvVar] = (),
+    sized: Tree | None = None,
+    mounts: Iterable[Volume] = (),
+) -> dict[str, Tree]:
+    """A container with the parts that are given; nothing is invented."""
+    tree: dict[str, Tree] = {"name": name, "image": image}
+    if command := list(command):
+        tree["command"] = command
+    if args := list(args):
+        tree["args"] = args
+    if variables := env(variables):
+        tree["env"] = variables
+    if sized:
+        tree["resources"] = sized
+    if mounts := volume_mounts(mounts):
+        tree["volumeMounts"] = mounts
+    return tree
+
+
+def spec(
+    app: App, containers: list[Tree], *, mounts: Iterable[Volume] = (), pool: Pool | None = None
+) -> dict[str, Tree]:
+    """A pod spec: containers, claims, the group's account, the pool's nodes."""
+    tree: dict[str, Tree] = {"containers": containers}
+    if claims := volumes(mounts):
+        tree["volumes"] = claims
+    account = app.spec.group.service_account
+    if account is not None:
+        tree["serviceAccountName"] = account
+    if pool is not None and pool.node_selector:
+        tree["nodeSelector"] = dict(pool.node_selector)
+    return tree
+
+
+def pod_labels(app: App, **more: Tree) -> dict[str, Tree]:
+    """The labels that a pod carries, so that people and policies find its owner."""
+    return {
+        "app.kubernetes.io/name": app.model,
+        "ml-reconciler.dev/owner": app.spec.model.owner,
+        **more,
+    }
+
+
+def seconds_of(duration: Value[str]) -> Value[int]:
+    """A duration as whole seconds, for fields that want them."""
+    return duration.map(lambda text: int(seconds(text)))

@@ -1,0 +1,116 @@
+"""A plain Deployment and its Service, one pair a version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from reconciler.apps.app import App
+from reconciler.backends import pod
+from reconciler.backends.contract import Endpoint, Lookup, Serving, Version, name_fits
+from reconciler.diagnostics import Diagnostic, error
+from reconciler.lifecycle.rollout import Capacity
+from reconciler.objects.draft import Draft, Tree
+from reconciler.objects.key import GroupKind, ObjectKey
+from reconciler.origin import Value, derived
+
+__all__ = ["SERVING"]
+
+_KIND = GroupKind("apps", "Deployment")
+
+
+def _key(app: App, version: str) -> ObjectKey:
+    return ObjectKey(*_KIND, app.namespace, f"{app.model}-{pod.version_slug(version)}")
+
+
+def _name(app: App, version: Version) -> Value[str]:
+    return version.name.map(lambda text: f"{app.model}-{pod.version_slug(text)}")
+
+
+def _draw(app: App, version: Version) -> tuple[Draft, ...]:
+    serving = app.spec.serving
+    assert serving is not None
+    pool = pod.pool_of(app, serving.pool)
+    # The selector cannot change later, so it holds the two names alone.
+    selector: dict[str, Tree] = {
+        "app.kubernetes.io/name": app.model,
+        "ml-reconciler.dev/version": version.name,
+    }
+    image = serving.image if serving.image is not None else version.record.image
+    assert image is not None
+    server = pod.container(
+        "server",
+        image,
+        command=serving.command,
+        args=serving.args,
+        variables=serving.env,
+        sized=pod.resources(serving.resources, pool),
+        mounts=serving.volumes,
+    )
+    server["ports"] = [{"name": "http", "containerPort": serving.port}]
+    given = list(server.get("env", []))
+    server["env"] = [*given, {"name": "MODEL_VERSION", "value": version.name}]
+    if version.record.storage_uri is not None:
+        server["env"].append({"name": "MODEL_URI", "value": version.record.storage_uri})
+    if serving.probe is not None:
+        port = serving.probe.port or serving.port
+        server["readinessProbe"] = {"httpGet": {"path": serving.probe.path, "port": port}}
+    template = {
+        "metadata": {
+            "labels": pod.pod_labels(app, **{"ml-reconciler.dev/version": version.name}),
+            "annotations": {"ml-reconciler.dev/digest": version.record.digest},
+        },
+        "spec": pod.spec(app, [server], mounts=serving.volumes, pool=pool),
+    }
+    metadata = {
+        "name": _name(app, version),
+        "labels": {"ml-reconciler.dev/version": version.name},
+    }
+    key = _key(app, version.name.value)
+    deployment = {
+        "replicas": version.replicas,
+        "selector": {"matchLabels": selector},
+        "template": template,
+    }
+    service = {
+        "selector": selector,
+        "ports": [{"name": "http", "port": 80, "targetPort": serving.port, "protocol": "TCP"}],
+    }
+    return (
+        Draft(key, "apps/v1", {"metadata": metadata, "spec": deployment}, "deployment"),
+        Draft(
+            ObjectKey("", "Service", app.namespace, key.name),
+            "v1",
+            {"metadata": metadata, "spec": service},
+            "deployment",
+        ),
+    )
+
+
+def _endpoint(app: App, version: Version) -> Endpoint:
+    return Endpoint(_name(app, version), derived(80, version.name))
+
+
+def _capacity(app: App, version: Version, lookup: Lookup) -> Capacity | None:
+    live = lookup(_key(app, version.name.value))
+    if not live.is_present:
+        return None if live.why else Capacity(0, version.replicas.value)
+    status = (live.body or {}).get("status") or {}
+    return Capacity(int(status.get("readyReplicas", 0)), version.replicas.value)
+
+
+def _check(app: App) -> Iterable[Diagnostic]:
+    serving = app.spec.serving
+    assert serving is not None
+    if app.serves and serving.image is None and not any(r.image for r in app.records.values()):
+        yield error(
+            "E_MISSING",
+            "a Deployment needs an image, and neither serving.image nor a version record gives one",
+            serving.backend.site,
+            path="serving.image",
+            help="set serving.image",
+        )
+    for version, record in app.records.items():
+        yield from name_fits(_KIND, _key(app, version).name, record.version)
+
+
+SERVING = Serving("deployment", _draw, _endpoint, _key, _capacity, _check, None)

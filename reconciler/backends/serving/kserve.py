@@ -1,0 +1,129 @@
+"""KServe: one InferenceService a version, in Standard mode, and our own route over them.
+
+In Standard mode KServe's own canary fields shift no traffic (kserve #5335, #4074), and in Knative
+mode a fresh cluster sends everything to the candidate; one service a version works in every
+release. The route points at `<name>-predictor`, the Service that KServe makes. KServe copies
+`observedGeneration` from a child: it is not compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from reconciler.apps.app import App
+from reconciler.backends import pod, read
+from reconciler.backends.contract import Endpoint, Lookup, Serving, Version, name_fits
+from reconciler.diagnostics import Diagnostic, error
+from reconciler.lifecycle.rollout import Capacity
+from reconciler.objects.draft import Draft, Tree
+from reconciler.objects.key import GroupKind, ObjectKey
+from reconciler.origin import Value, built_in, derived
+
+__all__ = ["SERVING"]
+
+_KIND = GroupKind("serving.kserve.io", "InferenceService")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`serving.kserve`"""
+
+    deployment_mode: Value[Literal["Standard"]] = built_in("Standard")
+    protocol: Value[Literal["v1", "v2"]] | None = None
+
+
+def _key(app: App, version: str) -> ObjectKey:
+    return ObjectKey(*_KIND, app.namespace, f"{app.model}-{pod.version_slug(version)}")
+
+
+def _name(app: App, version: Version) -> Value[str]:
+    return version.name.map(lambda text: f"{app.model}-{pod.version_slug(text)}")
+
+
+def _draw(app: App, version: Version) -> tuple[Draft, ...]:
+    serving = app.spec.serving
+    assert serving is not None
+    options: Options = app.options.get("kserve") or Options()
+    pool = pod.pool_of(app, serving.pool)
+    model: dict[str, Tree] = {
+        "modelFormat": {"name": serving.framework or built_in("tensorflow")},
+        "storageUri": version.record.storage_uri or derived("", version.record.version),
+    }
+    if options.protocol is not None:
+        model["protocolVersion"] = options.protocol
+    if serving.image is not None:
+        model["image"] = serving.image
+    if serving.args:
+        model["args"] = list(serving.args)
+    if variables := pod.env(serving.env):
+        model["env"] = variables
+    if sized := pod.resources(serving.resources, pool):
+        model["resources"] = sized
+    predictor: dict[str, Tree] = {
+        "minReplicas": version.replicas,
+        "maxReplicas": version.replicas,
+        "labels": pod.pod_labels(app, **{"ml-reconciler.dev/version": version.name}),
+        "model": model,
+    }
+    if app.spec.group.service_account is not None:
+        predictor["serviceAccountName"] = app.spec.group.service_account
+    if pool is not None and pool.node_selector:
+        predictor["nodeSelector"] = dict(pool.node_selector)
+    metadata = {
+        "name": _name(app, version),
+        "labels": {"ml-reconciler.dev/version": version.name},
+        "annotations": {
+            "serving.kserve.io/deploymentMode": options.deployment_mode,
+            "ml-reconciler.dev/digest": version.record.digest,
+        },
+    }
+    key = _key(app, version.name.value)
+    tree = {"metadata": metadata, "spec": {"predictor": predictor}}
+    return (Draft(key, "serving.kserve.io/v1beta1", tree, "kserve"),)
+
+
+def _endpoint(app: App, version: Version) -> Endpoint:
+    # The predictor's Service of Standard mode listens on 80.
+    return Endpoint(_name(app, version).map(lambda text: f"{text}-predictor"), built_in(80))
+
+
+def _capacity(app: App, version: Version, lookup: Lookup) -> Capacity | None:
+    live = lookup(_key(app, version.name.value))
+    if not live.is_present:
+        return None if live.body is None and live.why else Capacity(0, version.replicas.value)
+    status: dict[str, Any] = dict((live.body or {}).get("status") or {})
+    model = status.get("modelStatus") or {}
+    failure = ""
+    if model.get("transitionStatus") in ("BlockedByFailedLoad", "InvalidSpec"):
+        reason = (model.get("lastFailureInfo") or {}).get("reason") or model["transitionStatus"]
+        failure = f"the model failed to load: {reason}"
+    ready = read.condition(status, "Ready") == "True"
+    desired = version.replicas.value
+    return Capacity(desired if ready and not failure else 0, desired, failure)
+
+
+def _check(app: App) -> Iterable[Diagnostic]:
+    yield from _records(app)
+    for version, record in app.records.items():
+        yield from name_fits(_KIND, _key(app, version).name, record.version)
+
+
+def _records(app: App) -> Iterator[Diagnostic]:
+    serving = app.spec.serving
+    assert serving is not None
+    wanted = [serving.version.value] if serving.version is not None else list(serving.traffic)
+    for version in wanted:
+        record = app.records.get(version)
+        if app.serves and record is not None and record.storage_uri is None:
+            yield error(
+                "E_RECORD",
+                f"KServe loads a model from a URI, and the record of {version} has none",
+                record.version.site,
+                path="storageUri",
+                help="add storageUri to the version record",
+            )
+
+
+SERVING = Serving("kserve", _draw, _endpoint, _key, _capacity, _check, Options)

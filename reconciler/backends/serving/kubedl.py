@@ -1,0 +1,155 @@
+"""KubeDL: one Inference with one predictor for each version, and our own route over them.
+
+Its controller creates each predictor's Deployment and Service once and never changes them, and
+crashes on a second predictor; `trafficWeight` has never split traffic. So a version is an object
+of its own, weights live in the route, and what changes a running predictor gets a new name: the
+object's name carries a digest of what the controller would ignore.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import orjson
+
+from reconciler.apps.app import App
+from reconciler.backends import pod
+from reconciler.backends.contract import Endpoint, Lookup, Serving, Version, name_fits
+from reconciler.diagnostics import Diagnostic, error, warning
+from reconciler.lifecycle.rollout import Capacity
+from reconciler.objects.draft import Draft, Tree, walk
+from reconciler.objects.key import GroupKind, ObjectKey
+from reconciler.origin import Value, built_in, derived, plain
+from reconciler.spec.constraint import Text
+
+__all__ = ["SERVING"]
+
+_KIND = GroupKind("serving.kubedl.io", "Inference")
+_PREDICTOR = "p"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`serving.kubedl`"""
+
+    model_path: Value[Text] | None = None
+    """Where the server finds the model; KubeDL's own default otherwise."""
+
+
+def _predictor(app: App, version: Version) -> dict[str, Tree]:
+    serving = app.spec.serving
+    assert serving is not None
+    options: Options = app.options.get("kubedl") or Options()
+    pool = pod.pool_of(app, serving.pool)
+    assert serving.image is not None
+    server = pod.container(
+        "server",
+        serving.image,
+        command=serving.command,
+        args=serving.args,
+        variables=serving.env,
+        sized=pod.resources(serving.resources, pool),
+        mounts=serving.volumes,
+    )
+    server["ports"] = [{"name": "http", "containerPort": serving.port}]
+    if serving.probe is not None:
+        port = serving.probe.port or serving.port
+        server["readinessProbe"] = {"httpGet": {"path": serving.probe.path, "port": port}}
+    labels = pod.pod_labels(app, **{"ml-reconciler.dev/version": version.name})
+    tree: dict[str, Tree] = {
+        "name": _PREDICTOR,
+        "replicas": version.replicas,
+        "template": {
+            "metadata": {"labels": labels},
+            "spec": pod.spec(app, [server], mounts=serving.volumes, pool=pool),
+        },
+    }
+    if version.record.model_version is not None:
+        tree["modelVersion"] = version.record.model_version
+    if options.model_path is not None:
+        tree["modelPath"] = options.model_path
+    return tree
+
+
+def _name(app: App, version: Version) -> Value[str]:
+    """`<model>-<version>-<digest>`: derived from every leaf that the controller would ignore."""
+    predictor = _predictor(app, version)
+    leaves = [leaf for _, leaf in walk(predictor) if isinstance(leaf, Value)]
+    framework = _framework(app)
+    raw = orjson.dumps([plain(predictor), framework.value], option=orjson.OPT_SORT_KEYS)
+    digest = hashlib.sha256(raw).hexdigest()[:5]
+    name = f"{app.model}-{pod.version_slug(version.name.value)}-{digest}"
+    return derived(name, version.name, framework, *leaves)
+
+
+def _framework(app: App) -> Value[str]:
+    serving = app.spec.serving
+    assert serving is not None
+    return serving.framework or built_in("TFServing")
+
+
+def _draw(app: App, version: Version) -> tuple[Draft, ...]:
+    name = _name(app, version)
+    metadata = {
+        "name": name,
+        "labels": {"ml-reconciler.dev/version": version.name},
+        "annotations": {"ml-reconciler.dev/digest": version.record.digest},
+    }
+    spec = {"framework": _framework(app), "predictors": [_predictor(app, version)]}
+    key = ObjectKey(*_KIND, app.namespace, name.value)
+    tree = {"metadata": metadata, "spec": spec}
+    return (Draft(key, "serving.kubedl.io/v1alpha1", tree, "kubedl"),)
+
+
+def _endpoint(app: App, version: Version) -> Endpoint:
+    # The controller's Services always listen on 8080 (http): its port lookup can never match.
+    return Endpoint(_name(app, version).map(lambda text: f"{text}-{_PREDICTOR}"), built_in(8080))
+
+
+def _capacity(app: App, version: Version, lookup: Lookup) -> Capacity | None:
+    live = lookup(ObjectKey(*_KIND, app.namespace, _name(app, version).value))
+    if not live.is_present:
+        return None if live.why else Capacity(0, version.replicas.value)
+    status = (live.body or {}).get("status") or {}
+    ready = sum(int(p.get("readyReplicas", 0)) for p in status.get("predictorStatuses") or ())
+    return Capacity(ready, version.replicas.value)
+
+
+def _check(app: App) -> Iterable[Diagnostic]:
+    serving = app.spec.serving
+    assert serving is not None
+    if not app.serves:
+        return
+    if serving.image is None:
+        yield error(
+            "E_MISSING",
+            "a KubeDL predictor needs the server's image",
+            serving.backend.site,
+            path="serving.image",
+            help="set serving.image",
+        )
+        return
+    if serving.port.value not in (8080, 9000):
+        yield warning(
+            "W_KUBEDL_PORT",
+            f"KubeDL's Services only reach the container ports 8080 and 9000, "
+            f"not {serving.port.value}",
+            serving.port.site,
+            path="serving.port",
+            help="let the server listen on 8080",
+        )
+    for name, record in app.records.items():
+        version = Version(Value(name, record.version.origin), record, serving.replicas)
+        yield from name_fits(_KIND, f"{_name(app, version).value}-{_PREDICTOR}", record.version)
+
+
+def _workload(app: App, version: str) -> ObjectKey:
+    assert app.spec.serving is not None
+    record = app.records[version]
+    named = Version(Value(version, record.version.origin), record, app.spec.serving.replicas)
+    return ObjectKey(*_KIND, app.namespace, _name(app, named).value)
+
+
+SERVING = Serving("kubedl", _draw, _endpoint, _workload, _capacity, _check, Options)

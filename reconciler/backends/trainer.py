@@ -1,0 +1,71 @@
+"""What every training job has: the trainer's pod template and the job object around it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reconciler.apps.app import App
+from reconciler.backends import pod
+from reconciler.objects.draft import Tree
+from reconciler.origin import Value
+from reconciler.spec.training import Candidate, Training
+from reconciler.spec.workload import Volume
+
+__all__ = ["job", "template", "training_of"]
+
+
+def training_of(app: App) -> Training:
+    assert app.spec.training is not None
+    return app.spec.training
+
+
+def template(app: App, candidate: Candidate | None, container: str, *, restart: str = "") -> Tree:
+    """The pod template of one worker. `restart` is for kinds that put the policy into the pod."""
+    training = training_of(app)
+    pool = pod.pool_of(app, training.pool)
+    image = training.image
+    args: list[Any] = list(training.args)
+    if candidate is not None:
+        image = candidate.image or image
+        args += candidate.args
+    mounts = [*_dataset(app), *training.volumes]
+    sized = pod.resources(training.resources, pool)
+    main = pod.container(
+        container,
+        image,
+        command=training.command,
+        args=args,
+        variables=training.env,
+        sized=sized,
+        mounts=mounts,
+    )
+    spec = pod.spec(app, [main], mounts=mounts, pool=pool)
+    if training.shared_memory is not None:
+        main.setdefault("volumeMounts", []).append({"name": "shm", "mountPath": "/dev/shm"})
+        size = training.shared_memory.map(str)
+        memory = {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": size}}
+        spec.setdefault("volumes", []).append(memory)
+    if restart:
+        spec["restartPolicy"] = restart
+    return {"metadata": {"labels": pod.pod_labels(app)}, "spec": spec}
+
+
+def _dataset(app: App) -> list[Volume]:
+    dataset = app.spec.dataset
+    if dataset is None or dataset.pvc is None or dataset.path is None:
+        return []
+    return [Volume(dataset.pvc, dataset.path)]
+
+
+def job(api_version: str, kind: str, app: App, name: Value[str], spec: Tree) -> Tree:
+    """The whole object, as a step creates it. Its labels let a sweeper find what was left."""
+    labels = {
+        "app.kubernetes.io/managed-by": "reconciler",
+        "ml-reconciler.dev/environment": app.environment,
+        "ml-reconciler.dev/group": app.group,
+        "ml-reconciler.dev/model": app.model,
+        "ml-reconciler.dev/owner": app.spec.model.owner,
+        "workflows.argoproj.io/workflow": "{{workflow.name}}",
+    }
+    metadata = {"name": name, "namespace": app.spec.group.namespace, "labels": labels}
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec}

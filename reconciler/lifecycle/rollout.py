@@ -1,0 +1,407 @@
+"""The way from the stable version to the wanted one: a pure function of spec, state, facts, now.
+
+Rules (numbers of the invariants as the protocol names them): weights add up to 100 (I6); the new
+version's weight rises by one step, only after that step's pause at that *observed* weight (I6,
+I7); weight never exceeds ready capacity; what could not be read moves nothing; an abort returns
+to stable and holds the version, so that Git and cluster agree. Timers are stored times, never
+elapsed counters: a killed process loses nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+
+import orjson
+
+from reconciler.lifecycle.decision import Decision, Reason, Share, Verdict, Weights
+from reconciler.origin import Value, derived
+from reconciler.spec.constraint import seconds
+from reconciler.spec.model import VersionRecord
+from reconciler.spec.serving import Serving
+
+__all__ = ["Capacity", "Facts", "State", "decide", "target"]
+
+_PREPARING = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """Ready and desired replicas of one version's backend; `failed` is a terminal reason."""
+
+    ready: int
+    desired: int
+    failed: str = ""
+
+    def carries(self, weight: int) -> bool:
+        """Whether the ready replicas can take this share: at least one, and in proportion."""
+        return self.ready >= max(1, math.ceil(self.desired * weight / 100))
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the cluster says. A version missing from `capacity` could not be read; `weights` is the
+    live route's split (None: no route exists; `route_unread`: unknown); `routed` is False for an
+    app whose router splits nothing. `accepted`: the controller has seen the route as it is."""
+
+    capacity: Mapping[str, Capacity]
+    weights: Mapping[str, int] | None = None
+    route_unread: bool = False
+    routed: bool = True
+    accepted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is remembered between runs, in one ConfigMap per app."""
+
+    stable: str = ""
+    wanted: str = ""
+    wanted_digest: str = ""
+    stage: int = _PREPARING
+    started_at: str = ""
+    entered_at: str = ""
+    unready_since: str = ""
+    held_digest: str = ""
+    held_why: str = ""
+
+    def to_data(self) -> dict[str, str]:
+        return {key: str(value) for key, value in asdict(self).items() if value != ""}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, str]) -> State:
+        """Unknown keys are left out; a garbled stage counts as not begun."""
+        known = {k: v for k, v in data.items() if k in cls.__slots__ and k != "stage"}
+        try:
+            stage = int(data.get("stage", _PREPARING))
+        except ValueError:
+            stage = _PREPARING
+        return cls(stage=stage, **known)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    weight: Value[int]
+    pause: Value[str] | None
+
+
+def target(app: str, serving: Serving) -> Decision[Weights]:
+    """Git's wish, for runs without a cluster: the pointer's version, or the static split."""
+    if serving.traffic:
+        return _static(app, serving, Verdict.TARGET)
+    if serving.version is None:
+        return Decision(app, Verdict.IDLE, Weights())
+    share = Share(serving.version, derived(100, serving.version))
+    reason = Reason("Git's target; a cluster decides the way there", serving.version.origin)
+    return Decision(app, Verdict.TARGET, Weights((share,)), (reason,))
+
+
+def decide(
+    app: str,
+    serving: Serving,
+    records: Mapping[str, VersionRecord],
+    state: State | None,
+    facts: Facts,
+    now: datetime,
+) -> Decision[Weights]:
+    """The weights from now on. `now` has a zone. Every branch gives the reasons."""
+    if serving.traffic:
+        decision = _static(app, serving, Verdict.STEADY)
+    elif serving.version is None:
+        decision = Decision(app, Verdict.IDLE, Weights())
+    else:
+        decision = _Machine(app, serving, serving.version, records, state, facts, now).run()
+    kept = _draining(decision.outcome, facts, records, serving)
+    if kept:
+        decision = replace(decision, outcome=replace(decision.outcome, draining=kept))
+    return replace(decision, inputs=_inputs(serving, state, facts, now))
+
+
+def _static(app: str, serving: Serving, verdict: Verdict) -> Decision[Weights]:
+    shares = tuple(
+        Share(Value(version, weight.origin), weight) for version, weight in serving.traffic.items()
+    )
+    first = next(iter(serving.traffic.values()))
+    return Decision(app, verdict, Weights(shares), (Reason("static split in Git", first.origin),))
+
+
+def _draining(
+    outcome: Weights, facts: Facts, records: Mapping[str, VersionRecord], serving: Serving
+) -> tuple[Value[str], ...]:
+    drawn = {share.version.value for share in outcome.shares}
+    pointer = serving.version
+    origin = pointer.origin if pointer is not None else None
+    return tuple(
+        Value(version, origin or records[version].version.origin)
+        for version in sorted(facts.weights or {})
+        if version not in drawn and version in records
+    )
+
+
+def _inputs(serving: Serving, state: State | None, facts: Facts, now: datetime) -> str:
+    record = {
+        "version": serving.version.value if serving.version else None,
+        "traffic": {k: v.value for k, v in serving.traffic.items()},
+        "steps": [
+            [s.weight.value if s.weight else None, s.pause.value if s.pause else None]
+            for s in (serving.rollout.steps if serving.rollout else ())
+        ],
+        "state": state.to_data() if state else None,
+        "capacity": {k: [c.ready, c.desired, c.failed] for k, c in facts.capacity.items()},
+        "weights": dict(facts.weights) if facts.weights is not None else None,
+        "route": [facts.route_unread, facts.routed, facts.accepted],
+        "now": now.isoformat(),
+    }
+    raw = orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
+    return "sha256:" + hashlib.sha256(raw).hexdigest()
+
+
+def _stages(serving: Serving, version: Value[str]) -> tuple[_Stage, ...]:
+    """Weights with the pause that follows each, and 100 % at the end."""
+    stages: list[_Stage] = []
+    for step in serving.rollout.steps if serving.rollout else ():
+        if step.weight is not None:
+            stages.append(_Stage(step.weight, None))
+        elif step.pause is not None and stages:
+            before = stages[-1]
+            pause = step.pause if before.pause is None else _longer(before.pause, step.pause)
+            stages[-1] = _Stage(before.weight, pause)
+    if not stages or stages[-1].weight.value != 100:
+        stages.append(_Stage(derived(100, version), None))
+    return tuple(stages)
+
+
+def _longer(first: Value[str], second: Value[str]) -> Value[str]:
+    """Two pauses in a row add up."""
+    total = seconds(first.value) + seconds(second.value)
+    return derived(f"{math.ceil(total)}s", first, second)
+
+
+class _Machine:
+    """One look at one app; holds what all branches need."""
+
+    def __init__(
+        self,
+        app: str,
+        serving: Serving,
+        wanted: Value[str],
+        records: Mapping[str, VersionRecord],
+        state: State | None,
+        facts: Facts,
+        now: datetime,
+    ) -> None:
+        self.app = app
+        self.serving = serving
+        self.wanted = wanted
+        self.records = records
+        self.facts = facts
+        self.now = now
+        self.before = state
+        self.state = state if state is not None and state.stable else self._recovered()
+        self.stages = _stages(serving, wanted)
+        self.digest = records[wanted.value].digest.value if wanted.value in records else ""
+
+    def _recovered(self) -> State:
+        """The state of an app that has none: from the live route, else the wanted version is
+        stable from the start (nothing serves yet, so nothing can be taken from anyone)."""
+        live = self.facts.weights or {}
+        others = {v: w for v, w in live.items() if v != self.wanted.value and w > 0}
+        if not others:
+            return State(stable=self.wanted.value)
+        return State(stable=max(sorted(others), key=lambda v: others[v]))
+
+    # -- the branches ------------------------------------------------------------------------------
+
+    def run(self) -> Decision[Weights]:
+        if self.facts.route_unread:
+            return self._unknown("the live route could not be read")
+        if self.state.stable not in self.records:
+            why = f"the stable version {self.state.stable} has no record any more"
+            self.state = State(stable=self.wanted.value)
+            return self._all_stable(Verdict.STEADY, Reason(why, self.wanted.origin))
+        if self.state.stable == self.wanted.value:
+            return self._at_rest()
+        if self.state.held_digest and self.state.held_digest == self.digest:
+            why = f"{self.wanted.value} is held: {self.state.held_why}"
+            return self._all_stable(Verdict.HELD, Reason(why, self.wanted.origin))
+        if self.wanted.value not in self.facts.capacity:
+            return self._unknown(f"the backend of {self.wanted.value} could not be read")
+        if (self.state.wanted, self.state.wanted_digest) != (self.wanted.value, self.digest):
+            return self._begin()
+        if self.state.stage == _PREPARING:
+            return self._prepare()
+        return self._walk()
+
+    def _at_rest(self) -> Decision[Weights]:
+        """Nothing to roll out; a rollout that Git took back ends here, at once."""
+        leaving = self.state.wanted not in ("", self.wanted.value)
+        self.state = State(stable=self.wanted.value)
+        reasons = [Reason(f"{self.wanted.value} is stable", self.wanted.origin)]
+        if leaving:
+            reasons.insert(0, Reason("Git returned to the stable version", self.wanted.origin))
+        return self._all_stable(Verdict.ABORTING if leaving else Verdict.STEADY, *reasons)
+
+    def _begin(self) -> Decision[Weights]:
+        self.state = State(
+            stable=self.state.stable,
+            wanted=self.wanted.value,
+            wanted_digest=self.digest,
+            started_at=_stamp(self.now),
+            entered_at=_stamp(self.now),
+        )
+        return self._prepare()
+
+    def _prepare(self) -> Decision[Weights]:
+        capacity = self.facts.capacity[self.wanted.value]
+        first = self.stages[0].weight.value
+        if capacity.failed:
+            return self._abort(capacity.failed)
+        if capacity.carries(first):
+            return self._enter(0, f"{capacity.ready} of {capacity.desired} replicas ready")
+        deadline = self._deadline(self.state.started_at)
+        if self.now >= deadline:
+            return self._abort(f"not ready within {self._deadline_text()}")
+        why = f"{self.wanted.value} has {capacity.ready} of {capacity.desired} replicas ready"
+        return self._weights(0, Verdict.PREPARING, Reason(why, self.wanted.origin), due=deadline)
+
+    def _walk(self) -> Decision[Weights]:
+        stage = min(self.state.stage, len(self.stages) - 1)
+        weight = self.stages[stage].weight
+        capacity = self.facts.capacity[self.wanted.value]
+        if capacity.failed:
+            return self._abort(capacity.failed)
+        if not capacity.carries(weight.value):
+            return self._unready(stage, capacity)
+        if self.state.unready_since:
+            self.state = replace(self.state, unready_since="")
+        live = (self.facts.weights or {}).get(self.wanted.value, 0)
+        if self.facts.routed and live != weight.value:
+            # Not there yet, or changed by hand: the recorded step is the truth, its time runs anew.
+            return self._enter(stage, f"the live weight is {live}, the step's is {weight.value}")
+        if self.facts.routed and not self.facts.accepted:
+            reason = Reason("the route is not accepted yet", weight.origin)
+            return self._weights(weight, Verdict.WAITING, reason)
+        if stage == len(self.stages) - 1:
+            self.state = State(stable=self.wanted.value)
+            text = f"{self.wanted.value} has all traffic: it is stable"
+            return self._all_stable(Verdict.STEADY, Reason(text, self.wanted.origin))
+        due = self._due(stage)
+        if self.now < due:
+            reason = self._step_reason(stage, f"paused until {_clock(due)}")
+            return self._weights(weight, Verdict.PAUSED, reason, due=due)
+        following = self.stages[stage + 1].weight.value
+        if not capacity.carries(following):
+            why = f"{following} % needs more than {capacity.ready} of {capacity.desired} ready"
+            return self._weights(weight, Verdict.WAITING, Reason(why, weight.origin))
+        return self._enter(stage + 1, f"{capacity.ready} of {capacity.desired} replicas ready")
+
+    def _unready(self, stage: int, capacity: Capacity) -> Decision[Weights]:
+        if not self.state.unready_since:
+            self.state = replace(self.state, unready_since=_stamp(self.now))
+        deadline = self._deadline(self.state.unready_since)
+        if self.now >= deadline:
+            return self._abort(f"not ready for {self._deadline_text()}")
+        weight = self.stages[stage].weight
+        why = f"{capacity.ready} of {capacity.desired} replicas ready at {weight.value} %"
+        return self._weights(weight, Verdict.WAITING, Reason(why, weight.origin), due=deadline)
+
+    def _enter(self, stage: int, because: str) -> Decision[Weights]:
+        self.state = replace(self.state, stage=stage, entered_at=_stamp(self.now))
+        due = self._due(stage) if self.stages[stage].pause is not None else None
+        reason = self._step_reason(stage, because)
+        return self._weights(self.stages[stage].weight, Verdict.STEPPING, reason, due=due)
+
+    def _abort(self, why: str) -> Decision[Weights]:
+        self.state = State(
+            stable=self.state.stable,
+            wanted=self.wanted.value,
+            wanted_digest=self.digest,
+            held_digest=self.digest,
+            held_why=f"{why} ({_clock(self.now)})",
+        )
+        text = f"{self.wanted.value} given up: {why}; held until Git changes"
+        return self._all_stable(Verdict.ABORTING, Reason(text, self.wanted.origin))
+
+    def _unknown(self, why: str) -> Decision[Weights]:
+        """Nothing moves: the split stays what the state says it is."""
+        self.state = self.before or self.state
+        stage = self.state.stage
+        underway = self.state.wanted == self.wanted.value and 0 <= stage < len(self.stages)
+        weight = self.stages[stage].weight if underway else derived(0, self.wanted)
+        decision = self._weights(weight, Verdict.UNKNOWN, Reason(why, self.wanted.origin))
+        return replace(decision, state=None)
+
+    # -- shared parts ------------------------------------------------------------------------------
+
+    def _step_reason(self, stage: int, because: str) -> Reason:
+        weight = self.stages[stage].weight
+        text = f"rollout step {stage + 1} of {len(self.stages)} ({weight.value} %): {because}"
+        return Reason(text, weight.origin)
+
+    def _stable_name(self) -> Value[str]:
+        return derived(self.state.stable, self.wanted)
+
+    def _all_stable(self, verdict: Verdict, *reasons: Reason) -> Decision[Weights]:
+        share = Share(self._stable_name(), derived(100, self.wanted))
+        return self._decision(verdict, Weights((share,)), reasons)
+
+    def _weights(
+        self,
+        weight: Value[int] | int,
+        verdict: Verdict,
+        *reasons: Reason,
+        due: datetime | None = None,
+    ) -> Decision[Weights]:
+        """The wanted version at `weight`, the stable one at the rest."""
+        new = weight if isinstance(weight, Value) else derived(weight, self.wanted)
+        shares: tuple[Share, ...] = (
+            Share(self._stable_name(), derived(100 - new.value, new)),
+            Share(self.wanted, new),
+        )
+        if self.state.stable == self.wanted.value:
+            shares = (Share(self.wanted, derived(100, self.wanted)),)
+        return self._decision(verdict, Weights(shares), reasons, due)
+
+    def _decision(
+        self,
+        verdict: Verdict,
+        outcome: Weights,
+        reasons: tuple[Reason, ...],
+        due: datetime | None = None,
+    ) -> Decision[Weights]:
+        data = None if self.state == self.before else self.state.to_data()
+        return Decision(self.app, verdict, outcome, reasons, data, due)
+
+    def _due(self, stage: int) -> datetime:
+        pause = self.stages[stage].pause
+        length = seconds(pause.value) if pause is not None else 0.0
+        return _time(self.state.entered_at, self.now) + timedelta(seconds=length)
+
+    def _deadline(self, since: str) -> datetime:
+        rollout = self.serving.rollout
+        length = seconds(rollout.progress_deadline.value) if rollout is not None else 1800.0
+        return _time(since, self.now) + timedelta(seconds=length)
+
+    def _deadline_text(self) -> str:
+        rollout = self.serving.rollout
+        return rollout.progress_deadline.value if rollout is not None else "30m"
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")
+
+
+def _time(stamp: str, fallback: datetime) -> datetime:
+    """A stored time; a garbled one counts as just now, which only makes the wait longer."""
+    try:
+        moment = datetime.fromisoformat(stamp)
+    except ValueError:
+        return fallback
+    return moment if moment.tzinfo is not None else fallback
+
+
+def _clock(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M %Z")

@@ -1,0 +1,85 @@
+"""Training schedules: checked before anything is rendered, and foreseen in the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from reconciler.apps.app import App
+from reconciler.diagnostics import Diagnostic, error, warning
+from reconciler.lifecycle import cron
+from reconciler.lifecycle.decision import Fires
+from reconciler.spec.training import Schedule
+
+__all__ = ["check", "foresee", "resolved"]
+
+_HORIZON = timedelta(days=366)
+
+
+def resolved(app: App, entry: Schedule, text: str) -> str:
+    """The expression with every `H` resolved. The seed is the schedule's full name, so replicas
+    agree and only a rename moves the slot."""
+    return cron.resolve_hash(text, f"{app.id}/{entry.name.value}")
+
+
+def check(app: App) -> Iterator[Diagnostic]:
+    """What is wrong with an app's schedules: syntax, zone, never firing, the doubled hour."""
+    training = app.spec.training
+    for entry in training.schedules if training is not None else ():
+        path = f"training.schedules[name={entry.name.value}]"
+        text = entry.cron.value
+        if text.lstrip().startswith("@every"):
+            yield error(
+                "E_CRON",
+                "@every has no stable phase: it drifts with every restart",
+                entry.cron.site,
+                path=f"{path}.cron",
+                help="give the times, e.g. 0 */6 * * *",
+            )
+            continue
+        if text.lstrip().upper().startswith(("CRON_TZ=", "TZ=")):
+            yield error(
+                "E_CRON",
+                "the zone is a field of its own here",
+                entry.cron.site,
+                path=f"{path}.cron",
+                help="use timeZone",
+            )
+            continue
+        try:
+            parsed = cron.parse(resolved(app, entry, text), entry.time_zone.value)
+        except cron.CronInvalid as invalid:
+            at = entry.time_zone if invalid.code == "E_TIME_ZONE" else entry.cron
+            yield error(invalid.code, invalid.message, at.site, path=path, help=invalid.hint)
+            continue
+        if cron.never_fires(parsed):
+            yield error(
+                "E_CRON",
+                f"{text!r} never fires: Argo's controller would loop over it for ever",
+                entry.cron.site,
+                path=f"{path}.cron",
+                help="check day and month",
+            )
+        elif cron.in_transition(parsed, 2027):
+            yield warning(
+                "W_CRON_TRANSITION",
+                f"{text!r} falls into an hour that {entry.time_zone.value} skips or doubles "
+                "when the clocks change: that run is lost or comes twice",
+                entry.cron.site,
+                path=f"{path}.cron",
+                help="choose another hour, or timeZone: UTC",
+            )
+
+
+def foresee(app: App, now: datetime, count: int = 2) -> Iterator[Fires]:
+    """The next times of every schedule that is not suspended, in UTC."""
+    training = app.spec.training
+    if training is None or not app.trains:
+        return
+    for entry in training.schedules:
+        text = resolved(app, entry, entry.cron.value)
+        zone = entry.time_zone.value
+        times: tuple[datetime, ...] = ()
+        if not entry.suspend.value:
+            times = tuple(cron.parse(text, zone).fires(now, now + _HORIZON, count))
+        yield Fires(f"{app.model}/{entry.name.value}", text, zone, times)

@@ -1,0 +1,277 @@
+"""One unit's plan from what is desired, recorded, seen and predicted. Pure.
+
+Two steps, because the server must be asked between them: `judge` says which drafts could differ
+(the others cost nothing: no seal, no request); with the server's answers `build` makes the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from reconciler.apps.app import Foundation, Unit
+from reconciler.lifecycle.decision import Decision, Fires, Reason, Weights
+from reconciler.objects.draft import Draft, Manifest, digest
+from reconciler.objects.key import ObjectKey
+from reconciler.objects.kind import facts_of
+from reconciler.objects.observed import Observed, Presence
+from reconciler.objects.outcome import Done, Outcome, Refusal, Refused, Unknown
+from reconciler.plan import compare, conflicts, order, prune
+from reconciler.plan.change import (
+    Action,
+    AppPlan,
+    Change,
+    Expected,
+    FieldChange,
+    Standing,
+    StateSwap,
+)
+from reconciler.plan.change import Refusal as GuardRefusal
+from reconciler.plan.inventory import Inventory, Member, live_digest
+from reconciler.plan.snapshot import Snapshot
+
+__all__ = ["Decided", "Judged", "Prediction", "build", "judge", "removed", "with_guards"]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A draft and whether it could differ from what is recorded and seen."""
+
+    draft: Draft
+    digest: str
+    live: Observed
+    member: Member | None
+    unchanged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What lifecycle decided for a unit, as its plan shows and records it."""
+
+    decision: Decision[Weights] | None = None
+    schedules: tuple[Fires, ...] = ()
+    swap: StateSwap | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the server answered to the dry-run of one manifest. `took` names the managers whose
+    fields a second, forced dry-run took over. `found` is the live object where the labelled list
+    did not show it."""
+
+    manifest: Manifest
+    outcome: Outcome
+    took: tuple[str, ...] = ()
+    found: Observed | None = None
+
+
+def judge(draft: Draft, recorded: Inventory | None, snapshot: Snapshot) -> Judged:
+    """The no-op rule: same manifest digest, same uid, same live digest as recorded."""
+    content = digest(draft)
+    live = snapshot.lookup(draft.key)
+    member = recorded.find(draft.key) if recorded is not None else None
+    unchanged = (
+        member is not None
+        and live.is_present
+        and member.manifest == content
+        and member.uid == live.uid
+        and member.live == live_digest(live)
+        and not live.is_terminating
+    )
+    return Judged(draft, content, live, member, unchanged)
+
+
+def build(
+    unit: Unit,
+    judged: Iterable[Judged],
+    predictions: Mapping[ObjectKey, Prediction],
+    snapshot: Snapshot,
+    decided: Decided,
+    creates: frozenset[str] = frozenset(),
+) -> AppPlan:
+    """The plan of one unit. `creates` are the namespaces that this very run will make."""
+    recorded = snapshot.inventories.get(unit.id)
+    changes: list[Change] = []
+    members: list[Member] = []
+    for item in judged:
+        seen = item.live
+        if item.unchanged:
+            assert item.member is not None
+            members.append(item.member)
+            continue
+        answer = predictions[item.draft.key]
+        change = _change(item, answer, unit, snapshot, creates)
+        if change is not None:
+            changes.append(change)
+            seen = answer.found or seen
+        uid = seen.uid if seen.is_present else ""
+        live = live_digest(seen) if seen.is_present else ""
+        if change is not None and change.standing is Standing.HELD and item.member is None:
+            continue  # not ours, and not to be
+        members.append(Member(item.draft.key, item.draft.api_version, uid, item.digest, live))
+    desired = frozenset(m.key for m in members)
+    desired |= {c.key for c in changes}
+    if recorded is not None:
+        seen_of = {m.key: snapshot.lookup(m.key) for m in recorded.members}
+        deletes, stay = prune.deletions(recorded.members, desired, seen_of)
+        changes += deletes
+        members += stay
+    return AppPlan(
+        unit.id,
+        unit.environment,
+        unit.group,
+        unit.namespace,
+        unit.cluster,
+        order.waves(changes),
+        tuple(sorted(members)),
+        recorded,
+        decided.decision,
+        decided.schedules,
+        decided.swap,
+    )
+
+
+def removed(unit_id: str, snapshot: Snapshot, namespace: str = "", cluster: str = "") -> AppPlan:
+    """The plan of a unit whose file is gone from a readable tree: everything recorded goes."""
+    recorded = snapshot.inventories[unit_id]
+    seen = {m.key: snapshot.lookup(m.key) for m in recorded.members}
+    deletes, stay = prune.deletions(recorded.members, frozenset(), seen)
+    environment, group, _ = unit_id.split("/")
+    return AppPlan(
+        unit_id,
+        environment,
+        group,
+        namespace,
+        cluster,
+        order.waves(deletes),
+        tuple(sorted(stay)),
+        recorded,
+        removed=True,
+    )
+
+
+def with_guards(
+    plans: Iterable[AppPlan],
+    units: Iterable[Unit],
+    approved: frozenset[str] = frozenset(),
+    limits: prune.Limits | None = None,
+) -> tuple[AppPlan, ...]:
+    """The plans with the deletes of refused groups held, and the refusals noted."""
+    plans = tuple(plans)
+    absent = frozenset(
+        u.group_id for u in units if isinstance(u, Foundation) and u.spec.state.value == "absent"
+    )
+    refused = prune.guard(plans, groups_absent=absent, approved=approved, limits=limits)
+    return tuple(_held(plan, refused.get(f"{plan.environment}/{plan.group}")) for plan in plans)
+
+
+def _held(plan: AppPlan, refusal: GuardRefusal | None) -> AppPlan:
+    deletes = any(c.action is Action.DELETE for c in plan.changes())
+    if refusal is None or not deletes:
+        return plan
+    why = Reason(f"refused: {refusal.text}")
+    waves = tuple(
+        tuple(
+            replace(c, standing=Standing.HELD, reasons=(*c.reasons, why))
+            if c.action is Action.DELETE and c.standing is Standing.GO
+            else c
+            for c in wave
+        )
+        for wave in plan.waves
+    )
+    return replace(plan, waves=waves, refusals=(refusal,))
+
+
+# -- one object ------------------------------------------------------------------------------------
+
+
+def _change(
+    item: Judged, answer: Prediction, unit: Unit, snapshot: Snapshot, creates: frozenset[str]
+) -> Change | None:
+    draft = item.draft
+    live = answer.found or item.live
+    change = Change(
+        draft.key,
+        draft.api_version,
+        Action.UPDATE if live.is_present else Action.CREATE,
+        facts_of(draft.key.group_kind).wave,
+        desired=answer.manifest,
+        expects=_expected(live),
+        takes_over=answer.took,
+    )
+    if live.presence is Presence.UNREAD and not snapshot.offline:
+        return _standing(change, Standing.UNJUDGED, f"not judged: {live.why}")
+    if live.is_present and item.member is None:
+        owner = snapshot.owner_of(draft.key)
+        if owner and owner != unit.id:
+            why = f"it belongs to {owner}; to hand it over write `moved: {{from: {owner}}}`"
+            return _standing(change, Standing.HELD, why)
+        why = conflicts.foreign(live, unit.id)
+        if why:
+            return _standing(change, Standing.HELD, f"exists and is not ours: {why}")
+        change = replace(change, takes_over=answer.took or ("kubectl",), reasons=_ADOPTED)
+    if live.is_terminating:
+        return _standing(change, Standing.HELD, "is being deleted; it is made anew when gone")
+    match answer.outcome:
+        case Done(_, body):
+            return _predicted(change, live, body or answer.manifest.body)
+        case Refused():
+            return _refused(change, answer.outcome, creates)
+        case Unknown(message):
+            return _standing(change, Standing.UNJUDGED, f"not judged: {message}")
+
+
+_ADOPTED = (Reason("exists, made by kubectl: adopted"),)
+
+
+def _expected(live: Observed) -> Expected:
+    if not live.is_present:
+        return Expected()
+    return Expected(live.uid, live.resource_version, live_digest(live))
+
+
+def _predicted(change: Change, live: Observed, body: Mapping[str, object]) -> Change | None:
+    if change.action is Action.CREATE:
+        return replace(change, reasons=change.reasons or (_why_new(change),))
+    fields = compare.differences(live.body or {}, body, change.desired)
+    if not fields and not change.takes_over:
+        return None
+    return replace(change, fields=fields, reasons=change.reasons or _why(fields))
+
+
+def _why_new(change: Change) -> Reason:
+    assert change.desired is not None
+    name = change.desired.origin_at(("metadata", "name"))
+    first = name or next((o for o in change.desired.origins if o is not None), None)
+    return Reason("new in Git", first)
+
+
+def _why(fields: tuple[FieldChange, ...]) -> tuple[Reason, ...]:
+    unmanaged = [f for f in fields if f.origin is None and f.removed]
+    if unmanaged and len(unmanaged) == len(fields):
+        return (Reason("no longer in Git"),)
+    return ()
+
+
+def _refused(change: Change, refused: Refused, creates: frozenset[str]) -> Change:
+    match refused.refusal:
+        case Refusal.NAMESPACE_MISSING if change.key.namespace in creates:
+            reason = Reason("unverified: its namespace is made by this run")
+            return replace(change, reasons=(_why_new(change), reason))
+        case Refusal.NAMESPACE_MISSING:
+            text = f"the namespace {change.key.namespace} does not exist"
+        case Refusal.NOT_SERVED:
+            text = f"the cluster does not serve {change.key.group_kind}: install what provides it"
+        case Refusal.FIELD_CONFLICT:
+            others = conflicts.untakeable(refused.managers)
+            shown = ", ".join(refused.fields[:3])
+            text = f"{', '.join(others) or 'another manager'} owns {shown}"
+        case Refusal.IMMUTABLE:
+            text = f"{', '.join(refused.fields) or refused.message} cannot be changed in place"
+        case _:
+            text = f"the server refuses it: {refused.message}"
+    return _standing(change, Standing.HELD, text)
+
+
+def _standing(change: Change, standing: Standing, why: str) -> Change:
+    return replace(change, standing=standing, reasons=(*change.reasons, Reason(why)))

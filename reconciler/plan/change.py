@@ -1,0 +1,192 @@
+"""One object's action with its reasons, and what a whole run would do. Data only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from reconciler.lifecycle.decision import Decision, Fires, Reason, Weights
+from reconciler.objects.draft import FieldPath, Manifest
+from reconciler.objects.key import ObjectKey
+from reconciler.objects.kind import Wave
+from reconciler.origin import Origin
+from reconciler.plan.inventory import Inventory, Member
+
+__all__ = [
+    "Action",
+    "AppPlan",
+    "Change",
+    "Expected",
+    "FieldChange",
+    "Plan",
+    "Refusal",
+    "Standing",
+    "StateSwap",
+]
+
+
+class Action(StrEnum):
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+    KEEP = "keep"
+
+
+class Standing(StrEnum):
+    """Whether apply will do it."""
+
+    GO = "go"
+    HELD = "held"  # refused by a rule, and the reasons say by which
+    UNJUDGED = "unjudged"  # the server could not be asked: never counted as in sync
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field; `before` or `after` is None with the matching flag when it is not there."""
+
+    path: FieldPath
+    before: Any
+    after: Any
+    origin: Origin | None = None
+    added: bool = False
+    removed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a change binds: the object's absence, or its uid and what was read of it."""
+
+    uid: str = ""
+    resource_version: str = ""
+    digest: str = ""
+
+    @property
+    def is_absence(self) -> bool:
+        return not self.uid
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """`suspend_first`: a schedule is suspended and its active runs awaited before the delete.
+    `takes_over` names the managers whose fields this run takes (shown as *adopt*)."""
+
+    key: ObjectKey
+    api_version: str
+    action: Action
+    wave: Wave
+    standing: Standing = Standing.GO
+    reasons: tuple[Reason, ...] = ()
+    fields: tuple[FieldChange, ...] = ()
+    desired: Manifest | None = None
+    expects: Expected = Expected()
+    takes_over: tuple[str, ...] = ()
+    suspend_first: bool = False
+
+    @property
+    def goes(self) -> bool:
+        return self.standing is Standing.GO and self.action is not Action.KEEP
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A guard said no. `way_out` says what would make it go."""
+
+    code: str
+    text: str
+    way_out: str
+    approval: str = ""
+    """The hash that --approve-prune takes, if that is the way out."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateSwap:
+    """The rollout state to be recorded by compare-and-swap; `resource_version` "" creates."""
+
+    data: tuple[tuple[str, str], ...]
+    resource_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AppPlan:
+    """Everything one unit would have done to it. `waves` in order of execution, each sorted;
+    `members` is the whole desired set, unchanged objects included."""
+
+    unit: str
+    environment: str
+    group: str
+    namespace: str
+    cluster: str
+    waves: tuple[tuple[Change, ...], ...] = ()
+    members: tuple[Member, ...] = ()
+    recorded: Inventory | None = None
+    decision: Decision[Weights] | None = None
+    schedules: tuple[Fires, ...] = ()
+    swap: StateSwap | None = None
+    refusals: tuple[Refusal, ...] = ()
+    removed: bool = False
+    """The unit is gone from Git: when its last object is gone, so is its inventory."""
+    manifests: tuple[Manifest, ...] = field(default=(), repr=False)
+    """Sealed desired objects that change; the unchanged are not kept."""
+
+    def changes(self) -> Iterator[Change]:
+        for wave in self.waves:
+            yield from wave
+
+    @property
+    def goes(self) -> bool:
+        """Whether apply has anything to write."""
+        return self.swap is not None or any(c.goes for c in self.changes()) or self.settles
+
+    @property
+    def settles(self) -> bool:
+        """The inventory names what is gone, or the unit itself is: a write is owed."""
+        if self.recorded is None:
+            return False
+        return self.removed or {m.key for m in self.recorded.members} != {
+            m.key for m in self.members
+        }
+
+    @property
+    def is_unjudged(self) -> bool:
+        return any(c.standing is Standing.UNJUDGED for c in self.changes())
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One run's plan. Deterministic: equal inputs give equal bytes when saved."""
+
+    label: str
+    commit: str
+    cluster: str
+    cluster_uid: str
+    apps: tuple[AppPlan, ...]
+    offline: bool = False
+    objects_read: int = 0
+    requests: int = 0
+
+    def changes(self) -> Iterator[Change]:
+        for app in self.apps:
+            yield from app.changes()
+
+    def counts(self) -> dict[Action, int]:
+        """How many objects each action would go to."""
+        out = dict.fromkeys(Action, 0)
+        for change in self.changes():
+            if change.goes:
+                out[change.action] += 1
+        return out
+
+    @property
+    def has_changes(self) -> bool:
+        return any(app.goes for app in self.apps)
+
+    @property
+    def refusals(self) -> tuple[Refusal, ...]:
+        return tuple(r for app in self.apps for r in app.refusals)
+
+    @property
+    def is_unjudged(self) -> bool:
+        return any(app.is_unjudged for app in self.apps)

@@ -1,0 +1,138 @@
+"""Live against predicted, field by field: what the server would change, and from which line.
+
+The predicted body is the server's own dry-run answer, so defaults and quantities never look like
+drift. Only `metadata.labels`, `metadata.annotations` and everything outside metadata and status
+is compared. Lists of maps are matched by the kind's usual list keys, so that one changed container
+is one change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from reconciler.objects.draft import FieldPath, Manifest, walk
+from reconciler.objects.quantity import amount
+from reconciler.origin import Origin
+from reconciler.plan.change import FieldChange
+
+__all__ = ["comparable", "differences", "origin_for"]
+
+_MATCH_KEYS = ("name", "type", "containerPort", "port", "mountPath", "key")
+_QUANTITY_PARENTS = frozenset({"limits", "requests", "hard"})
+_IGNORED_ANNOTATIONS = (
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "deployment.kubernetes.io/revision",
+)
+
+
+def comparable(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A body without what the server and controllers own."""
+    out = {k: v for k, v in body.items() if k not in ("status", "metadata")}
+    metadata = body.get("metadata") or {}
+    kept: dict[str, Any] = {}
+    if metadata.get("labels"):
+        kept["labels"] = metadata["labels"]
+    annotations = {
+        k: v
+        for k, v in (metadata.get("annotations") or {}).items()
+        if k not in _IGNORED_ANNOTATIONS
+    }
+    if annotations:
+        kept["annotations"] = annotations
+    if kept:
+        out["metadata"] = kept
+    return out
+
+
+def differences(
+    before: Mapping[str, Any], after: Mapping[str, Any], desired: Manifest | None = None
+) -> tuple[FieldChange, ...]:
+    """Every field that changes, in body order of `after`, removed ones last in each map."""
+    found = _compare((), comparable(before), comparable(after))
+    if desired is None:
+        return tuple(found)
+    return tuple(_traced(change, desired) for change in found)
+
+
+def _compare(path: FieldPath, before: Any, after: Any) -> Iterator[FieldChange]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key, value in after.items():
+            if key in before:
+                yield from _compare((*path, key), before[key], value)
+            else:
+                yield FieldChange((*path, key), None, value, added=True)
+        for key in before:
+            if key not in after:
+                yield FieldChange((*path, key), before[key], None, removed=True)
+    elif isinstance(before, list) and isinstance(after, list):
+        yield from _compare_lists(path, before, after)
+    elif before != after and not _same_amount(path, before, after):
+        yield FieldChange(path, before, after)
+
+
+def _same_amount(path: FieldPath, before: Any, after: Any) -> bool:
+    if len(path) < 2 or path[-2] not in _QUANTITY_PARENTS:
+        return False
+    try:
+        return amount(before) == amount(after)
+    except (ValueError, TypeError):
+        return False
+
+
+def _compare_lists(path: FieldPath, before: list[Any], after: list[Any]) -> Iterator[FieldChange]:
+    key = _match_key(before, after)
+    if key is None:
+        if len(before) == len(after):
+            for index, (old, new) in enumerate(zip(before, after, strict=True)):
+                yield from _compare((*path, index), old, new)
+        else:
+            yield FieldChange(path, before, after)
+        return
+    old_by_key = {item[key]: item for item in before}
+    for index, item in enumerate(after):
+        if item[key] in old_by_key:
+            yield from _compare((*path, index), old_by_key[item[key]], item)
+        else:
+            yield FieldChange((*path, index), None, item, added=True)
+    kept = {item[key] for item in after}
+    for index, item in enumerate(before):
+        if item[key] not in kept:
+            yield FieldChange((*path, index), item, None, removed=True)
+    if [i[key] for i in before if i[key] in kept] != [
+        i[key] for i in after if i[key] in old_by_key
+    ]:
+        yield FieldChange(path, [i[key] for i in before], [i[key] for i in after])
+
+
+def _match_key(before: list[Any], after: list[Any]) -> str | None:
+    """The first usual key that every element of both has, without repeats."""
+    both = before + after
+    if not both or not all(isinstance(item, dict) for item in both):
+        return None
+    for key in _MATCH_KEYS:
+        named = all(isinstance(item.get(key), str | int) for item in both)
+        if named and all(len({i[key] for i in side}) == len(side) for side in (before, after)):
+            return key
+    return None
+
+
+def _traced(change: FieldChange, desired: Manifest) -> FieldChange:
+    return replace(change, origin=origin_for(desired, change.path, change.after))
+
+
+def origin_for(desired: Manifest, path: FieldPath, after: Any) -> Origin | None:
+    """The config line behind a changed field. List positions of the predicted body are those of
+    the desired one unless the server merged foreign elements in; then the value decides."""
+    found = desired.origin_at(path)
+    if found is not None:
+        return found
+    for (leaf, datum), origin in zip(walk(desired.body), desired.origins, strict=True):
+        same_place = len(leaf) == len(path) and all(
+            a == b or (isinstance(a, int) and isinstance(b, int))
+            for a, b in zip(leaf, path, strict=True)
+        )
+        if origin is not None and same_place and datum == after:
+            return origin
+    return None

@@ -1,0 +1,58 @@
+"""Who else owns a field, and what that means: decided per field by its owner.
+
+The rule is kluctl's: fields of `kubectl` in any of its guises are taken over and shown as *adopt*;
+fields of anyone else are never fought for. An object that exists and is not ours is adopted only
+when no one but people with `kubectl` has made it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import reconciler
+from reconciler.objects.observed import Observed
+from reconciler.plan.inventory import PART_OF, part_of
+
+__all__ = ["foreign", "is_takeable", "untakeable"]
+
+_TAKEABLE = ("kubectl", "before-first-apply", reconciler.FIELD_MANAGER)
+_MARKERS = {
+    "argocd.argoproj.io/instance": "Argo CD",
+    "argocd.argoproj.io/tracking-id": "Argo CD",
+    "kustomize.toolkit.fluxcd.io/name": "Flux",
+    "helm.toolkit.fluxcd.io/name": "Flux",
+    "meta.helm.sh/release-name": "Helm",
+    "kapp.k14s.io/app": "kapp",
+}
+
+
+def is_takeable(manager: str) -> bool:
+    """Whether a manager is `kubectl` under one of its names, or ourselves."""
+    return manager.startswith(_TAKEABLE)
+
+
+def untakeable(managers: Iterable[str]) -> tuple[str, ...]:
+    """Those whose fields stay theirs, sorted."""
+    return tuple(sorted({m for m in managers if not is_takeable(m)}))
+
+
+def foreign(live: Observed, unit: str) -> str:
+    """Why an object that is in no inventory of ours may not be adopted; "" when it may."""
+    metadata: Mapping[str, Any] = (live.body or {}).get("metadata") or {}
+    labels = metadata.get("labels") or {}
+    annotations = metadata.get("annotations") or {}
+    for marker, tool in _MARKERS.items():
+        if marker in labels or marker in annotations:
+            return f"it belongs to {tool} ({marker})"
+    if labels.get(PART_OF) not in (None, part_of(unit)):
+        return f"it is part of another ApplySet ({labels[PART_OF]})"
+    for owner in metadata.get("ownerReferences") or ():
+        if owner.get("controller"):
+            return f"it belongs to {owner.get('kind')}/{owner.get('name')}"
+    others = untakeable(
+        str(row.get("manager", ""))
+        for row in metadata.get("managedFields") or ()
+        if row.get("subresource") != "status"
+    )
+    return f"it is managed by {', '.join(others)}" if others else ""

@@ -1,0 +1,58 @@
+"""What was seen of a cluster at the start of a run; `Snapshot.none()` for runs without one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reconciler.objects.key import GroupKind, ObjectKey
+from reconciler.objects.observed import Observed, absent, unread
+from reconciler.plan.inventory import Inventory
+
+__all__ = ["RecordedState", "Snapshot"]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedState:
+    """A rollout state as stored, with the resourceVersion that a swap must name."""
+
+    data: Mapping[str, str]
+    resource_version: str
+    uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """`objects` holds everything of ours; `unread_kinds` could not be listed, so nothing there
+    counts as absent. `base` marks a rendered base revision as the observed side."""
+
+    objects: Mapping[ObjectKey, Observed] = field(default_factory=dict)
+    inventories: Mapping[str, Inventory] = field(default_factory=dict)
+    states: Mapping[str, RecordedState] = field(default_factory=dict)
+    unread_kinds: Mapping[GroupKind, str] = field(default_factory=dict)
+    damaged: Mapping[str, str] = field(default_factory=dict)
+    """Unit → why its inventory cannot be trusted."""
+    cluster: str = ""
+    cluster_uid: str = ""
+    offline: bool = False
+    base: str = ""
+
+    @classmethod
+    def none(cls) -> Snapshot:
+        """No cluster: offline is a value, not a mode."""
+        return cls(offline=True)
+
+    def lookup(self, key: ObjectKey) -> Observed:
+        """What was seen of an object: present, absent, or unread."""
+        found = self.objects.get(key)
+        if found is not None:
+            return found
+        why = self.unread_kinds.get(key.group_kind)
+        return unread(key, why) if why is not None else absent(key)
+
+    def owner_of(self, key: ObjectKey) -> str:
+        """The unit whose inventory lists the object, or ""."""
+        for unit, inventory in self.inventories.items():
+            if inventory.find(key) is not None:
+                return unit
+        return ""

@@ -1,0 +1,41 @@
+"""The merged values of one app, typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from reconciler.origin import Value
+from reconciler.spec.constraint import Text
+from reconciler.spec.environment import Environment, Group
+from reconciler.spec.model import Dataset, Model, Versions
+from reconciler.spec.serving import Serving
+from reconciler.spec.training import Training
+
+__all__ = ["Application", "Moved"]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A rename without outage: the objects of the app `from` are handed over, not pruned."""
+
+    from_: Value[Text]
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    model: Model
+    environment: Environment
+    group: Group
+    dataset: Dataset | None = None
+    training: Training | None = None
+    versions: Versions | None = None
+    serving: Serving | None = None
+    manifests: tuple[Value[Text], ...] = ()
+    """Plain Kubernetes files beside the model's file; everything else applies to them too."""
+    labels: Mapping[str, Value[Text]] = field(default_factory=dict)
+    """Added to every object of the app."""
+    moved: Moved | None = None
+    vars: Any = None
+    """Anything: values that others refer to as `${{ vars.… }}`."""

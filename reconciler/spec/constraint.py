@@ -1,0 +1,101 @@
+"""Constraints on leaves, as plain data that `apps.validate` and `apps.schema` both read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, TypeAlias
+
+from reconciler.origin import SecretRef
+
+__all__ = [
+    "AtLeast",
+    "AtMost",
+    "Count",
+    "CronText",
+    "Digest",
+    "Duration",
+    "Image",
+    "Label",
+    "Number",
+    "Pattern",
+    "Percent",
+    "Port",
+    "Quantity",
+    "QuantityText",
+    "ShortLabel",
+    "Text",
+    "VersionName",
+    "seconds",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """The whole text must match; `what` completes "expected ..."."""
+
+    regex: str
+    what: str
+    longest: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AtLeast:
+    least: int
+
+
+@dataclass(frozen=True, slots=True)
+class AtMost:
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class QuantityText:
+    """A Kubernetes quantity: `4`, `500m`, `8Gi`."""
+
+
+_LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+
+Text: TypeAlias = str
+Number: TypeAlias = float
+Count: TypeAlias = Annotated[int, AtLeast(0)]
+Percent: TypeAlias = Annotated[int, AtLeast(0), AtMost(100)]
+Port: TypeAlias = Annotated[int, AtLeast(1), AtMost(65535)]
+Label: TypeAlias = Annotated[
+    str, Pattern(_LABEL, "an RFC 1123 label (a-z, 0-9 and - inside, at most 63 characters)", 63)
+]
+ShortLabel: TypeAlias = Annotated[
+    str, Pattern(_LABEL, "an RFC 1123 label of at most 20 characters", 20)
+]
+VersionName: TypeAlias = Annotated[
+    str,
+    Pattern(
+        r"[a-z0-9][a-z0-9.-]{0,29}",
+        "a version name: a-z, 0-9, . and -, at most 30 characters, quoted",
+    ),
+]
+Duration: TypeAlias = Annotated[
+    str, Pattern(r"(\d+(ms|s|m|h|d))+", "a duration such as 90s, 10m or 1h30m")
+]
+Image: TypeAlias = Annotated[
+    str,
+    Pattern(
+        r"[a-zA-Z0-9][a-zA-Z0-9._:/-]*(@sha256:[0-9a-f]{64})?",
+        "an image reference such as registry.example/name:tag or registry.example/name@sha256:…",
+    ),
+]
+Digest: TypeAlias = Annotated[
+    str, Pattern(r"sha256:[0-9a-f]{64}", "a digest: sha256: and 64 hex digits")
+]
+CronText: TypeAlias = Annotated[str, Pattern(r"[^\n]+", "a cron expression of five fields")]
+Quantity: TypeAlias = Annotated[str | int | float, QuantityText()]
+EnvText: TypeAlias = str | int | float | bool | SecretRef
+
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds(duration: str) -> float:
+    """`1h30m` in seconds. The text has passed `Duration`."""
+    return sum(
+        int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)(ms|s|m|h|d)", duration)
+    )

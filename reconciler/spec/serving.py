@@ -1,0 +1,67 @@
+"""Which version an app serves, with what, and how traffic reaches it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reconciler.origin import Value, built_in
+from reconciler.spec.constraint import (
+    Count,
+    Image,
+    Label,
+    Percent,
+    Port,
+    Text,
+    VersionName,
+)
+from reconciler.spec.rollout import Rollout
+from reconciler.spec.workload import EnvVar, Resources, Volume
+
+__all__ = ["Gateway", "Probe", "Serving"]
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The Gateway that the route attaches to."""
+
+    name: Value[Label]
+    namespace: Value[Label] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """An HTTP readiness probe."""
+
+    path: Value[Text]
+    port: Value[Port] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    backend: Value[Label]
+    """What serves one version: kserve, kubedl, deployment."""
+    router: Value[Label] = built_in("none")
+    """What splits traffic: gateway-api, or none."""
+    version: Value[VersionName] | None = None
+    """The pointer that promotion moves; excludes `traffic`."""
+    traffic: Mapping[str, Value[Percent]] = field(default_factory=dict)
+    """A static split over versions, in percent of 100; excludes `version`."""
+    run_in: tuple[Value[Text], ...] = ()
+    """The groups that serve, as `environment/group`; all that do not train, if empty."""
+    replicas: Value[Count] = built_in(1)
+    image: Value[Image] | None = None
+    """The server's image."""
+    command: tuple[Value[Text], ...] = ()
+    args: tuple[Value[Text], ...] = ()
+    port: Value[Port] = built_in(8080)
+    framework: Value[Text] | None = None
+    """The model format (KServe) or framework (KubeDL: TFServing, Triton)."""
+    resources: Resources | None = None
+    env: tuple[EnvVar, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    pool: Value[Label] | None = None
+    probe: Probe | None = None
+    hostnames: tuple[Value[Text], ...] = ()
+    gateway: Gateway | None = None
+    rollout: Rollout | None = None
