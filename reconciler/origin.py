@@ -14,6 +14,7 @@ from typing import Any, Generic, Literal, NamedTuple, NoReturn, TypeAlias, TypeV
 __all__ = [
     "BUILT_IN",
     "Branch",
+    "Deletion",
     "Items",
     "Node",
     "Op",
@@ -124,6 +125,26 @@ class Origin:
 
     def __repr__(self) -> str:
         return f"<{self.op} {self.site} ({self.layer})>"
+
+
+class Deletion(Origin):
+    """The link by which a layer took something away; `what` is the subtree that went, so that the
+    paths inside it keep their chains too."""
+
+    __slots__ = ("what",)
+
+    def __init__(self, site: Site, layer: str, op: Op, what: Value[Any] | Branch | Items) -> None:
+        super().__init__(site, layer, op, None, what.origin, is_scalar=False)
+        self.what = what
+
+    def inside(self) -> dict[str, Origin]:
+        """The chains of the keys of a deleted map, each with this deletion on top."""
+        if not isinstance(self.what, Branch):
+            return {}
+        inner: dict[str, Origin] = dict(self.what.gone)
+        for key, child in self.what.children.items():
+            inner[key] = Deletion(self.site, self.layer, self.op, child)
+        return inner
 
 
 #: The origin of values that no file gives: the dataclasses' own defaults.

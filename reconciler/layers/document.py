@@ -1,0 +1,560 @@
+"""One YAML file as a tree with a place on every node; strict, bounded, and never raising for what
+a file holds (merge rule M1).
+
+Built from PyYAML's event stream (libyaml where it is there): the budgets are counted while
+building, before anything recurses over the result. Leaves are ready-made Values with the origin
+`set`, so a layer with nothing below it is used as it is.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any
+
+import yaml
+
+from reconciler.diagnostics import Diagnostic, Related, error, warning
+from reconciler.layers import markers, scalars
+from reconciler.layers.markers import Marked, Marks
+from reconciler.origin import Branch, Items, Node, Origin, SecretRef, Site, Value
+
+__all__ = ["Document", "parse"]
+
+FILE_BYTES = 1024 * 1024
+DEPTH = 64
+NODES = 100_000
+ALIASES = 100
+EXPANSION = 10
+EXPANSION_FROM = 10_000
+
+#: libyaml where PyYAML was built with it; the same events from the pure parser elsewhere.
+_PARSER: Any = getattr(yaml, "CBaseLoader", None) or yaml.BaseLoader
+_FORBIDDEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]"
+)
+_LINE = re.compile(r"\r\n|\r|\n")
+_LFS = b"version https://git-lfs.github.com/spec/"
+_STANDARD = "tag:yaml.org,2002:"
+_NO_KEY = ("expected key", "expected node content")
+
+Tree = Any  # Node | Marked
+
+
+class Document:
+    """A parsed layer. `root` is None for an empty file or one whose errors left nothing.
+
+    `simple`: no markers and no nulls in maps, so untouched subtrees can be shared as they are.
+    `references`: some text holds `${{`.
+    """
+
+    __slots__ = ("diagnostics", "file", "layer", "references", "root", "simple")
+
+    def __init__(
+        self,
+        file: str,
+        layer: str,
+        root: Any,
+        diagnostics: tuple[Diagnostic, ...],
+        *,
+        simple: bool = True,
+        references: bool = False,
+    ) -> None:
+        self.file = file
+        self.layer = layer
+        self.root: Branch | None = root
+        self.diagnostics = diagnostics
+        self.simple = simple
+        self.references = references
+
+
+class _Stop(Exception):  # a syntax error or a budget: the rest cannot be read
+    pass
+
+
+def parse(data: bytes, file: str, layer: str) -> Document:
+    """Reads one file. All mistakes are in `diagnostics`; nothing in a file makes this raise."""
+    builder = _Builder(file, layer)
+    try:
+        text = builder.decoded(data)
+        root = builder.document(text)
+    except _Stop:
+        root = None
+    return Document(
+        file,
+        layer,
+        root,
+        tuple(builder.found),
+        simple=builder.simple,
+        references=builder.references,
+    )
+
+
+def _is_empty_key(text: str, mark: Any) -> bool:
+    lines = text.splitlines()
+    line = lines[mark.line] if mark.line < len(lines) else ""
+    return line[mark.column : mark.column + 1] == ":" and line[mark.column + 1 :][:1] in ("", " ")
+
+
+class _Builder:
+    """The state of one file's reading."""
+
+    def __init__(self, file: str, layer: str) -> None:
+        self.file = file
+        self.layer = layer
+        self.found: list[Diagnostic] = []
+        self.simple = True
+        self.references = False
+        self.anchors: dict[str, tuple[Tree, int] | None] = {}
+        self.nodes = 0
+        self.expanded = 0
+        self.aliases = 0
+        self.next: Any = None
+
+    # -- text --------------------------------------------------------------------------------------
+
+    def decoded(self, data: bytes) -> str:
+        if len(data) > FILE_BYTES:
+            message = f"the file has {len(data)} bytes; at most {FILE_BYTES} are read"
+            self.stop("E_SIZE", message, Site(self.file, 1, 1))
+        if data.startswith(_LFS):
+            self.stop(
+                "E_LFS_POINTER",
+                "this is a Git LFS pointer, not the file itself",
+                Site(self.file, 1, 1),
+                help="keep config in Git proper: git lfs untrack",
+            )
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError as bad:
+            before = data[: bad.start].decode("utf-8", "replace")
+            self.stop("E_SYNTAX", "not UTF-8", self.place(before))
+        text = text.removeprefix("\ufeff")
+        odd = _FORBIDDEN.search(text)
+        if odd is not None:
+            code = f"U+{ord(odd.group()):04X}"
+            self.stop(
+                "E_SYNTAX",
+                f"the character {code} cannot stand in a config file",
+                self.place(text[: odd.start()]),
+                help=f'write it as an escape in double quotes: "\\u{ord(odd.group()):04x}"',
+            )
+        return text
+
+    def place(self, before: str) -> Site:
+        """The place right after a text."""
+        lines = _LINE.split(before)
+        return Site(self.file, len(lines), len(lines[-1]) + 1)
+
+    # -- events ------------------------------------------------------------------------------------
+
+    def document(self, text: str) -> Branch | None:
+        parser = _PARSER(text)
+        self.next = parser.get_event
+        try:
+            return self._documents()
+        except yaml.MarkedYAMLError as bad:
+            mark = bad.problem_mark or bad.context_mark
+            site = self.site(mark) if mark is not None else Site(self.file, 1, 1)
+            words = ", ".join(w for w in (bad.context, bad.problem) if w)
+            if "undefined alias" in words:
+                self.stop_quietly("E_ALIAS", "the alias has no anchor before it", site)
+            elif mark is not None and words.endswith(_NO_KEY) and _is_empty_key(text, mark):
+                # libyaml does not read `: value`, which is a map with an empty plain key.
+                self.stop_quietly("E_KEY_TYPE", 'an empty key must be quoted: ""', site)
+            else:
+                self.stop_quietly("E_SYNTAX", words or "not YAML", site)
+        except yaml.YAMLError as bad:
+            self.stop_quietly("E_SYNTAX", str(bad).splitlines()[0], Site(self.file, 1, 1))
+        finally:
+            dispose = getattr(parser, "dispose", None)
+            if dispose is not None:
+                dispose()
+        return None
+
+    def _documents(self) -> Branch | None:
+        self.next()  # stream start
+        event = self.next()
+        root: Branch | None = None
+        if isinstance(event, yaml.DocumentStartEvent):
+            root = self._root(self.next())
+            self.next()  # document end
+            event = self.next()
+        if isinstance(event, yaml.DocumentStartEvent):
+            self.error(
+                "E_MULTI_DOC",
+                "a second document begins here; a layer is one document",
+                self.site(event.start_mark),
+                help="put it into a file of its own",
+            )
+        return root
+
+    def _root(self, event: Any) -> Branch | None:
+        site = self.site(event.start_mark)
+        if isinstance(event, yaml.ScalarEvent):
+            plain = event.tag is None and event.style in (None, "")
+            if plain and scalars.resolve(event.value) == scalars.Resolved(None):
+                return None
+            self.error("E_ROOT_TYPE", "a layer is a map, and this is a scalar", site)
+            return None
+        if isinstance(event, yaml.SequenceStartEvent):
+            self.error("E_ROOT_TYPE", "a layer is a map, and this is a list", site)
+            self.node(event, 0, None)
+            return None
+        node = self.node(event, 0, None)
+        if isinstance(node, Marked):
+            self.error("E_TAG_PLACE", "the whole file cannot be marked", node.tag)
+            node = node.node
+        return node if isinstance(node, Branch) else None
+
+    # -- nodes -------------------------------------------------------------------------------------
+
+    def node(self, event: Any, depth: int, key: Site | None) -> Tree:
+        """One node; `key` is the place of its map entry, None for list elements and the root."""
+        kind = type(event)
+        self.nodes += 1
+        self.expanded += 1
+        if self.expanded > NODES:
+            self.too_many(self.site(event.start_mark))
+        if kind is yaml.ScalarEvent:
+            tree = self.scalar(event, key)
+        elif kind is yaml.AliasEvent:
+            return self.alias(event, key)
+        else:
+            if depth >= DEPTH:
+                message = f"nested deeper than {DEPTH} levels"
+                self.stop("E_DEPTH", message, self.site(event.start_mark))
+            anchor = event.anchor
+            size = self.expanded
+            if anchor:
+                self.anchors[anchor] = None  # open: an alias to it would be a cycle
+            if kind is yaml.MappingStartEvent:
+                tree = self.mapping(event, depth, key)
+            else:
+                tree = self.sequence(event, depth, key)
+            if anchor:
+                self.anchors[anchor] = (tree, self.expanded - size + 1)
+            return tree
+        if event.anchor:
+            self.anchors[event.anchor] = (tree, 1)
+        return tree
+
+    def alias(self, event: Any, key: Site | None) -> Tree:
+        site = self.site(event.start_mark)
+        self.aliases += 1
+        if self.aliases > ALIASES:
+            self.stop("E_ALIAS_LIMIT", f"more than {ALIASES} aliases in one file", site)
+        if event.anchor not in self.anchors:
+            self.error("E_ALIAS", f"*{event.anchor} has no anchor before it", site)
+            return Value(None, Origin(key or site, self.layer, "set"))
+        found = self.anchors[event.anchor]
+        if found is None:
+            self.error("E_ALIAS", f"*{event.anchor} stands inside its own anchor", site)
+            return Value(None, Origin(key or site, self.layer, "set"))
+        tree, size = found
+        self.expanded += size - 1
+        if self.expanded > NODES:
+            self.too_many(site)
+        if self.expanded > EXPANSION_FROM and self.expanded > EXPANSION * self.nodes:
+            message = f"aliases expand the file to more than {EXPANSION} times its size"
+            self.stop("E_ALIAS_LIMIT", message, site)
+        if key is None:
+            return tree
+        if isinstance(tree, Value) and tree.value is None:
+            self.simple = False
+        return self.at(tree, key)
+
+    def at(self, tree: Tree, key: Site) -> Tree:
+        """The anchor's node as the value of another map entry: the entry points at its key."""
+        if isinstance(tree, Marked):
+            return Marked(self.at(tree.node, key), tree.marks, tree.tag)
+        before = tree.origin
+        origin = Origin(key, self.layer, "set", before.value, is_scalar=before.is_scalar)
+        if isinstance(tree, Value):
+            return Value(tree.value, origin)
+        if isinstance(tree, Branch):
+            return Branch(tree.children, origin, tree.gone)
+        return Items(tree.children, origin, tree.keys, tree.gone)
+
+    def too_many(self, site: Site) -> None:
+        self.stop("E_ALIAS_LIMIT", f"more than {NODES} nodes after expansion", site)
+
+    def scalar(self, event: Any, key: Site | None) -> Tree:
+        mark = event.start_mark
+        site = key or Site(self.file, mark.line + 1, mark.column + 1)
+        text = event.value
+        tag = event.tag
+        plain = event.style is None or event.style == ""
+        if tag is None or tag == "!":
+            if not plain or tag == "!":
+                if "${{" in text:
+                    self.references = True
+                return Value(text, Origin(site, self.layer, "set", text))
+            return self.plain(text, site, key)
+        if tag.startswith(_STANDARD):
+            return self.standard(tag, text, site, mark)
+        marks = self.marks(tag, "scalar", mark)
+        if marks is None:
+            return Value(text, Origin(site, self.layer, "set", text))
+        return self.marked_scalar(text, plain, marks, site, mark)
+
+    def plain(self, text: str, site: Site, key: Site | None) -> Tree:
+        value, problem = scalars.resolve(text)
+        if problem:
+            self.disputed(text, problem, site)
+        elif value is None and key is not None:
+            self.simple = False
+        elif type(value) is str and "${{" in text:
+            self.references = True
+        return Value(value, Origin(site, self.layer, "set", value))
+
+    def disputed(self, text: str, problem: str, site: Site) -> None:
+        """Reported at the scalar itself, whose place `here` holds when it is not the key's."""
+        place = self.here or site
+        if problem == "W_LOSSY_NUMBER":
+            self.found.append(
+                warning(
+                    problem,
+                    f"the number {text} loses its last zero",
+                    place,
+                    help=f'quote it if it is a version: "{text}"',
+                )
+            )
+        elif problem == "E_NUMBER":
+            self.error(problem, f"{text[:40]} is not a finite number", place, found=text[:40])
+        else:
+            self.error(
+                problem,
+                f"YAML readers disagree about {text}",
+                place,
+                help=f'quote it: "{text}", or write the number or true/false',
+            )
+
+    here: Site | None = None
+
+    def standard(self, tag: str, text: str, site: Site, mark: Any) -> Tree:
+        kind = tag[len(_STANDARD) :]
+        value: Any = text
+        wrong = False
+        if kind == "null":
+            value, wrong = None, scalars.resolve(text).value is not None
+        elif kind in ("int", "float", "bool"):
+            found = scalars.resolve(text)
+            value = found.value
+            if kind == "float" and type(value) is int:
+                value = float(value)
+            wanted: type = {"int": int, "float": float, "bool": bool}[kind]
+            wrong = bool(found.problem.startswith("E")) or type(value) is not wanted
+        elif kind != "str":
+            self.error("E_TAG", f"!!{kind} is not a type of config values", self.site(mark))
+        if wrong:
+            self.error("E_TAG_TYPE", f"{text!r} is not a !!{kind}", self.site(mark))
+        if type(value) is str and "${{" in value:
+            self.references = True
+        if value is None:
+            self.simple = False
+        return Value(value, Origin(site, self.layer, "set", value))
+
+    def marked_scalar(self, text: str, plain: bool, marks: Marks, site: Site, mark: Any) -> Tree:
+        if marks.secret:
+            if not text:
+                self.error("E_TAG_TYPE", "!secret needs a reference", self.site(mark))
+            ref = SecretRef(text)
+            return self.mark(Value(ref, Origin(site, self.layer, "set", ref)), marks, mark)
+        value: Any = text
+        if plain:
+            value, problem = scalars.resolve(text)
+            if problem:
+                self.here = self.site(mark)
+                self.disputed(text, problem, site)
+                self.here = None
+        if marks.null and value is not None and text:
+            self.error("E_TAG_TYPE", f"!null takes no value, found {text!r}", self.site(mark))
+        if marks.null:
+            value = None
+        if marks.raw and not isinstance(value, str):
+            self.error("E_TAG_TYPE", f"!raw is for text, found {text!r}", self.site(mark))
+        if isinstance(value, str) and not marks.raw and "${{" in value:
+            self.references = True
+        origin = Origin(site, self.layer, "set", value)
+        if marks.raw and isinstance(value, str):
+            value = markers.Raw(value)
+        return self.mark(Value(value, origin), marks, mark)
+
+    def mark(self, node: Node, marks: Marks, mark: Any) -> Marked:
+        self.simple = False
+        if marks.raw:
+            self.references = True
+        return Marked(node, marks, self.site(mark))
+
+    def marks(self, tag: str, kind: str, mark: Any) -> Marks | None:
+        """The marks of a local tag; None when it is refused (and reported)."""
+        site = self.site(mark)
+        if not tag.startswith("!"):
+            self.error("E_TAG", f"the tag {tag} is unknown; nothing here is ever executed", site)
+            return None
+        try:
+            marks = markers.parse_tag(tag)
+        except markers.TagInvalid as invalid:
+            self.error("E_TAG", str(invalid), site)
+            return None
+        why = markers.wrong_kind(marks, kind)
+        if why:
+            self.error("E_TAG_TYPE", why, site)
+            return None
+        return marks
+
+    def collection_tag(self, event: Any, kind: str) -> Marks | None:
+        tag = event.tag
+        if tag is None or tag == "!":
+            return None
+        if tag.startswith(_STANDARD):
+            wanted = {"map": "map", "list": "seq"}[kind]
+            if tag != _STANDARD + wanted:
+                name = tag[len(_STANDARD) :]
+                known = name in ("map", "seq", "str", "int", "float", "bool", "null")
+                code = "E_TAG_TYPE" if known else "E_TAG"
+                self.error(code, f"!!{name} does not fit a {kind}", self.site(event.start_mark))
+            return None
+        return self.marks(tag, kind, event.start_mark)
+
+    def sequence(self, event: Any, depth: int, key: Site | None) -> Tree:
+        site = key or self.site(event.start_mark)
+        marks = self.collection_tag(event, "list")
+        children: list[Tree] = []
+        following = self.next()
+        while type(following) is not yaml.SequenceEndEvent:
+            children.append(self.node(following, depth + 1, None))
+            following = self.next()
+        items = Items(tuple(children), Origin(site, self.layer, "set", is_scalar=False))
+        return items if marks is None else self.mark(items, marks, event.start_mark)
+
+    def mapping(self, event: Any, depth: int, key: Site | None) -> Tree:
+        site = key or self.site(event.start_mark)
+        marks = self.collection_tag(event, "map")
+        children: dict[str, Tree] = {}
+        explicit: dict[str, Site] = {}
+        following = self.next()
+        while type(following) is not yaml.MappingEndEvent:
+            name, place, merges = self.key(following, depth)
+            value = self.next()
+            if merges:
+                if "<<" in explicit:
+                    self.duplicate("<<", place, explicit["<<"])
+                explicit["<<"] = place
+                self.merge_key(self.node(value, depth + 1, None), place, children, explicit)
+            else:
+                mark = value.start_mark
+                if type(value) is yaml.ScalarEvent and value.tag is None:
+                    self.here = Site(self.file, mark.line + 1, mark.column + 1)
+                    tree = self.node(value, depth + 1, place)
+                    self.here = None
+                else:
+                    tree = self.node(value, depth + 1, place)
+                if name is not None:
+                    self.entry(name, place, tree, children, explicit)
+            following = self.next()
+        branch = Branch(children, Origin(site, self.layer, "set", is_scalar=False))
+        return branch if marks is None else self.mark(branch, marks, event.start_mark)
+
+    def key(self, event: Any, depth: int) -> tuple[str | None, Site, bool]:
+        """A key's text, its place, and whether it is a merge key; None: refused and reported."""
+        mark = event.start_mark
+        site = Site(self.file, mark.line + 1, mark.column + 1)
+        self.nodes += 1
+        self.expanded += 1
+        if type(event) is not yaml.ScalarEvent:
+            what = "an alias" if type(event) is yaml.AliasEvent else "a map or list"
+            self.error("E_KEY_TYPE", f"a key is a text, and this is {what}", site)
+            if type(event) is not yaml.AliasEvent:
+                self.nodes -= 1
+                self.expanded -= 1
+                self.node(event, depth + 1, None)
+            return None, site, False
+        tag = event.tag
+        plain = (event.style is None or event.style == "") and tag is None
+        if tag is not None and tag not in ("!", _STANDARD + "str"):
+            code = "E_KEY_TYPE" if tag.startswith(_STANDARD) else "E_TAG_PLACE"
+            self.error(code, "a key cannot be tagged", site)
+            return None, site, False
+        text = event.value
+        if event.anchor:
+            self.anchors[event.anchor] = (Value(text, Origin(site, self.layer, "set", text)), 1)
+        if plain and text == "<<":
+            return text, site, True
+        if plain and scalars.is_ambiguous_key(text):
+            shown = text or "an empty key"
+            self.error(
+                "E_KEY_TYPE",
+                f"the plain key {shown} is not a text to every reader",
+                site,
+                help=f'quote it: "{text}"',
+            )
+            return None, site, False
+        return text, site, False
+
+    def entry(
+        self,
+        name: str,
+        site: Site,
+        tree: Tree,
+        children: dict[str, Tree],
+        explicit: dict[str, Site],
+    ) -> None:
+        if name in explicit and name != "<<":
+            self.duplicate(name, site, explicit[name])
+            return
+        if not name.isascii():
+            self.normalised(name, site, explicit)
+        explicit[name] = site
+        children[name] = tree
+
+    def duplicate(self, name: str, site: Site, first: Site) -> None:
+        self.error(
+            "E_DUP_KEY",
+            f"the key {name!r} is given twice",
+            site,
+            related=[Related(first, "first here")],
+            help="keep one of them",
+        )
+
+    def normalised(self, name: str, site: Site, explicit: dict[str, Site]) -> None:
+        normal = unicodedata.normalize("NFC", name)
+        for other, place in explicit.items():
+            if other != name and unicodedata.normalize("NFC", other) == normal:
+                self.error(
+                    "E_KEY_NFC",
+                    f"{name!r} and a sibling differ only in Unicode normalisation",
+                    site,
+                    related=[Related(place, "the sibling")],
+                )
+
+    def merge_key(
+        self, source: Tree, site: Site, children: dict[str, Tree], explicit: dict[str, Site]
+    ) -> None:
+        """`<<`: explicit keys win over merged ones, earlier sources over later ones."""
+        trees = list(source.children) if isinstance(source, Items) else [source]
+        for tree in trees:
+            node = tree.node if isinstance(tree, Marked) else tree
+            if not isinstance(node, Branch):
+                message = "`<<` takes a map or a list of maps"
+                self.error("E_MERGE_KEY", message, site)
+                return
+            for name, child in node.children.items():
+                if name not in explicit:
+                    children.setdefault(name, child)
+
+    # -- reporting ---------------------------------------------------------------------------------
+
+    def site(self, mark: Any) -> Site:
+        return Site(self.file, mark.line + 1, mark.column + 1)
+
+    def error(self, code: str, message: str, site: Site, **more: Any) -> None:
+        self.found.append(error(code, message, site, **more))
+
+    def stop_quietly(self, code: str, message: str, site: Site) -> None:
+        self.error(code, message, site)
+
+    def stop(self, code: str, message: str, site: Site, **more: Any) -> None:
+        self.error(code, message, site, **more)
+        raise _Stop

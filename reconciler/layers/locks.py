@@ -1,0 +1,130 @@
+"""`!final`: what no layer above may change (merge rule M6).
+
+A lock is judged by its effect: after each layer the merged value at the locked path must be what
+it was. Which tags the layer used does not matter; restating an equal value is allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from reconciler.diagnostics import Diagnostic, Related, error
+from reconciler.layers.markers import Marked
+from reconciler.layers.paths import Path, Selector, spell
+from reconciler.origin import Branch, Items, Node, Site, Value, plain
+
+__all__ = ["Lock", "find", "selector_of", "violations"]
+
+
+class Lock(NamedTuple):
+    path: Path
+    site: Site
+
+
+def selector_of(node: Any, keys: tuple[str, ...]) -> Selector | None:
+    """The identity of an element of a keyed list; None where a key field is missing."""
+    node = node.node if isinstance(node, Marked) else node
+    if not isinstance(node, Branch):
+        return None
+    pairs = []
+    for key in keys:
+        field = node.children.get(key)
+        field = field.node if isinstance(field, Marked) else field
+        if not isinstance(field, Value):
+            return None
+        datum = field.value
+        text = datum if isinstance(datum, str) else _spelled(datum)
+        pairs.append((key, text))
+    return Selector(tuple(pairs))
+
+
+def _spelled(datum: Any) -> str:
+    if isinstance(datum, bool):
+        return "true" if datum else "false"
+    return "null" if datum is None else str(datum)
+
+
+def find(tree: Node, path: Path) -> Node | None:
+    """The node at a path of a merged tree."""
+    node: Node | None = tree
+    for step in path:
+        if isinstance(node, Branch) and isinstance(step, str):
+            node = node.children.get(step)
+        elif isinstance(node, Items) and isinstance(step, int):
+            node = node.children[step] if step < len(node.children) else None
+        elif isinstance(node, Items) and isinstance(step, Selector):
+            keys = tuple(key for key, _ in step.pairs)
+            node = next((c for c in node.children if selector_of(c, keys) == step), None)
+        else:
+            return None
+    return node
+
+
+def violations(
+    locks: Iterable[Lock], before: Branch, after: Branch, high: Branch
+) -> Iterator[Diagnostic]:
+    """What the layer `high` changed under a lock, at its offending entry."""
+    for lock in locks:
+        old, new = find(before, lock.path), find(after, lock.path)
+        if old is new or _same(old, new):
+            continue
+        path, site = _offender(lock.path, high, old, new)
+        yield error(
+            "E_LOCKED",
+            f"{spell(lock.path)} is locked by a layer below",
+            site,
+            path=spell(path),
+            related=[Related(lock.site, "locked here with !final")],
+            help="change the layer that locks it; its owners review that",
+        )
+
+
+def _same(old: Node | None, new: Node | None) -> bool:
+    if old is None or new is None:
+        return old is new
+    return bool(_typed(plain(old)) == _typed(plain(new)))
+
+
+def _typed(datum: Any) -> Any:
+    """Equality that keeps bool and number apart, deep."""
+    if isinstance(datum, dict):
+        return {key: _typed(value) for key, value in datum.items()}
+    if isinstance(datum, list):
+        return [_typed(value) for value in datum]
+    return (isinstance(datum, bool), datum)
+
+
+def _offender(path: Path, high: Branch, old: Node | None, new: Node | None) -> tuple[Path, Site]:
+    """The deepest entry of the layer on the way to the lock; inside a locked map the first entry
+    that makes a difference."""
+    node: Any = high
+    done: Path = ()
+    site = high.origin.site
+    for step in path:
+        entry = _child(node, step)
+        if entry is None:
+            return done, site
+        done, site = (*done, step), entry.origin.site
+        node = entry.node if isinstance(entry, Marked) else entry
+    while isinstance(node, Branch) and isinstance(old, Branch) and isinstance(new, Branch):
+        for key in node.children:
+            below, above = old.children.get(key), new.children.get(key)
+            if not _same(below, above):
+                break
+        else:
+            return done, site
+        child: Any = node.children[key]
+        done, site = (*done, key), child.origin.site
+        node = child.node if isinstance(child, Marked) else child
+        old, new = below, above
+    return done, site
+
+
+def _child(node: Any, step: Any) -> Any:
+    if isinstance(node, Branch) and isinstance(step, str):
+        return node.children.get(step)
+    if isinstance(node, Items) and isinstance(step, Selector):
+        keys = tuple(key for key, _ in step.pairs)
+        return next((c for c in node.children if selector_of(c, keys) == step), None)
+    return None

@@ -1,0 +1,250 @@
+"""layers.yaml: the order of layers, list strategies and layer options, as data (M2, M4, M8)."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import reconciler
+from reconciler.diagnostics import Diagnostic, Related, error
+from reconciler.layers import document, paths
+from reconciler.layers.markers import Marked
+from reconciler.layers.paths import PathInvalid, Patterns, Strategy
+from reconciler.origin import Branch, Items, Site, Value, plain
+
+__all__ = ["Layer", "Stack", "load"]
+
+_TOP = ("apiVersion", "requires", "layers", "lists")
+_LAYER = ("name", "file", "owner", "optional", "overrideOnly", "allow")
+_STRATEGIES = ("replace", "append", "prepend", "union")
+_CONSTRAINT = re.compile(r"\s*(>=|<=|==|!=|>|<)\s*(\d+(?:\.\d+)*)\s*")
+
+
+NOWHERE = Site("", 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One place in the order. `file` may hold {type}, {model}, {environment}, {group}."""
+
+    name: str
+    file: str
+    owner: str = ""
+    optional: bool = False
+    override_only: bool = False
+    allow: tuple[tuple[str | int, ...], ...] = ()
+    site: Site = NOWHERE
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """`layers` lowest first. `lists` maps pattern segments to strategies."""
+
+    layers: tuple[Layer, ...]
+    lists: Mapping[tuple[str, ...], Strategy] = field(default_factory=dict)
+    requires: str | None = None
+
+    def layer(self, name: str) -> Layer | None:
+        return next((layer for layer in self.layers if layer.name == name), None)
+
+    def patterns(self) -> Patterns:
+        return Patterns.of(self.lists)
+
+
+def load(data: bytes, file: str) -> tuple[Stack | None, tuple[Diagnostic, ...]]:
+    """The stack of a layers.yaml, or None with every mistake in it."""
+    parsed = document.parse(data, file, "layers")
+    reader = _Reader(file)
+    reader.found += parsed.diagnostics
+    stack = reader.stack(parsed.root) if parsed.root is not None else None
+    if parsed.root is None and not reader.found:
+        reader.wrong("the file is empty; it lists the layers", Site(file, 1, 1))
+    bad = any(d.is_error for d in reader.found)
+    return (None if bad else stack), tuple(reader.found)
+
+
+class _Reader:
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.found: list[Diagnostic] = []
+
+    def wrong(self, message: str, site: Site, **more: Any) -> None:
+        self.found.append(error("E_LAYERS", message, site, **more))
+
+    def stack(self, root: Branch) -> Stack | None:
+        self.unknown(root, _TOP, "layers.yaml")
+        self.version(root)
+        layers = tuple(self.layers(root))
+        self.twice(layers)
+        lists = dict(self.lists(root))
+        requires = root.get("requires")
+        text = requires.value if isinstance(requires, Value) else None
+        return Stack(layers, lists, text)
+
+    def unknown(self, branch: Branch, known: tuple[str, ...], where: str) -> None:
+        for key, child in branch.children.items():
+            if key in known:
+                continue
+            close = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+            self.wrong(f"{key!r} is not known in {where}", child.origin.site, path=key, help=hint)
+
+    def version(self, root: Branch) -> None:
+        api = root.get("apiVersion")
+        if api is not None and not (isinstance(api, Value) and api.value == reconciler.API_VERSION):
+            message = f"expected apiVersion: {reconciler.API_VERSION}"
+            self.wrong(message, api.origin.site, path="apiVersion")
+        requires = root.get("requires")
+        if requires is None:
+            return
+        text = requires.value if isinstance(requires, Value) else None
+        if not isinstance(text, str) or not all(
+            _CONSTRAINT.fullmatch(part) for part in text.split(",")
+        ):
+            message = 'expected a version constraint such as ">=0.1"'
+            self.wrong(message, requires.origin.site, path="requires")
+        elif not _satisfies(text):
+            self.found.append(
+                error(
+                    "E_REQUIRES",
+                    f"this config needs {text}, and this is {reconciler.__version__}",
+                    requires.origin.site,
+                    path="requires",
+                    help=f"install another version of {reconciler.DISTRIBUTION}",
+                )
+            )
+
+    def layers(self, root: Branch) -> Iterator[Layer]:
+        node = root.get("layers")
+        if not isinstance(node, Items):
+            site = node.origin.site if node is not None else root.origin.site
+            self.wrong("`layers` is required: a list, lowest first", site, path="layers")
+            return
+        child: Any
+        for index, child in enumerate(node.children):
+            entry = child.node if isinstance(child, Marked) else child
+            if isinstance(entry, Branch):
+                yield self.layer(entry, f"layers[{index}]")
+            else:
+                message = "a layer is a map: {name: …, file: …}"
+                self.wrong(message, child.origin.site, path=f"layers[{index}]")
+
+    def layer(self, entry: Branch, path: str) -> Layer:
+        self.unknown(entry, _LAYER, "a layer")
+        return Layer(
+            name=self.text(entry, "name", path),
+            file=self.text(entry, "file", path),
+            owner=self.text(entry, "owner", path, required=False),
+            optional=self.flag(entry, "optional", path),
+            override_only=self.flag(entry, "overrideOnly", path),
+            allow=tuple(self.allow(entry, path)),
+            site=entry.origin.site,
+        )
+
+    def text(self, entry: Branch, key: str, path: str, *, required: bool = True) -> str:
+        node = entry.get(key)
+        if isinstance(node, Value) and isinstance(node.value, str) and node.value:
+            return node.value
+        if node is not None or required:
+            site = node.origin.site if node is not None else entry.origin.site
+            self.wrong(f"`{key}` is a text" + " and required" * required, site, path=path)
+        return ""
+
+    def flag(self, entry: Branch, key: str, path: str) -> bool:
+        node = entry.get(key)
+        if node is None:
+            return False
+        if isinstance(node, Value) and isinstance(node.value, bool):
+            return node.value
+        self.wrong(f"`{key}` is true or false", node.origin.site, path=path)
+        return False
+
+    def allow(self, entry: Branch, path: str) -> Iterator[tuple[Any, ...]]:
+        node = entry.get("allow")
+        if node is None:
+            return
+        if not isinstance(node, Items):
+            self.wrong("`allow` is a list of path prefixes", node.origin.site, path=path)
+            return
+        for child in node.children:
+            text = child.value if isinstance(child, Value) else None
+            try:
+                yield paths.parse(text if isinstance(text, str) else "")
+            except PathInvalid as invalid:
+                self.wrong(f"`allow`: {invalid}", child.origin.site, path=path)
+
+    def twice(self, layers: tuple[Layer, ...]) -> None:
+        for what in ("name", "file"):
+            first: dict[str, Layer] = {}
+            for layer in layers:
+                text = getattr(layer, what)
+                if text and text in first:
+                    self.wrong(
+                        f"the {what} {text!r} is listed twice",
+                        layer.site,
+                        path="layers",
+                        related=[Related(first[text].site, "first here")],
+                    )
+                first.setdefault(text, layer)
+
+    def lists(self, root: Branch) -> Iterator[tuple[tuple[str, ...], Strategy]]:
+        node = root.get("lists")
+        if node is None:
+            return
+        if not isinstance(node, Branch):
+            self.wrong("`lists` maps path patterns to strategies", node.origin.site, path="lists")
+            return
+        for pattern, child in node.children.items():
+            strategy = self.strategy(child, pattern)
+            try:
+                segments = paths.parse_pattern(pattern)
+            except PathInvalid as invalid:
+                self.wrong(str(invalid), child.origin.site, path="lists")
+                continue
+            if strategy is not None:
+                yield segments, strategy
+
+    def strategy(self, child: Any, pattern: str) -> Strategy | None:
+        said = plain(child.node if isinstance(child, Marked) else child)
+        if said in _STRATEGIES:
+            return Strategy(said)
+        if isinstance(said, dict) and set(said) == {"by"} and isinstance(said["by"], str):
+            keys = tuple(said["by"].split("+"))
+            if all(keys) and len(set(keys)) == len(keys):
+                return Strategy("by", keys)
+        expected = ", ".join(_STRATEGIES)
+        self.wrong(
+            f"expected one of {expected} or {{by: key}} or {{by: key+key}}",
+            child.origin.site,
+            path=f"lists.{pattern}",
+        )
+        return None
+
+
+def _satisfies(text: str) -> bool:
+    own = _numbers(reconciler.__version__)
+    for part in text.split(","):
+        match = _CONSTRAINT.fullmatch(part)
+        assert match is not None
+        other = _numbers(match[2])
+        width = max(len(own), len(other))
+        a = own + (0,) * (width - len(own))
+        b = other + (0,) * (width - len(other))
+        holds = {
+            ">=": a >= b,
+            "<=": a <= b,
+            "==": a == b,
+            "!=": a != b,
+            ">": a > b,
+            "<": a < b,
+        }[match[1]]
+        if not holds:
+            return False
+    return True
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(n) for n in re.findall(r"\d+", version)[:3])
