@@ -1,0 +1,73 @@
+"""`reconciler apply`: the whole selection, or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import click
+
+from reconciler.cli import options
+from reconciler.errors import ExitCode
+
+__all__ = ["COMMAND"]
+
+
+@click.command(
+    "apply",
+    epilog=options.examples(
+        "reconciler apply --embedded cluster.db",
+        "reconciler apply prod.plan --embedded cluster.db",
+        "reconciler apply --app prod/hz-a/mnist --embedded cluster.db",
+    ),
+)
+@click.argument("plan_file", required=False, metavar="[PLAN]")
+@click.option("--worktree", is_flag=True, help="Apply the work tree instead of HEAD.")
+@click.option("--timeout", default=600.0, show_default=True, help="Seconds to wait for each wave.")
+@click.option("--all", "everything", is_flag=True, help="Fold nothing.")
+@options.approval
+@options.common
+@options.selection
+@options.cluster
+def COMMAND(  # noqa: N802
+    common: options.Common,
+    plan_file: str | None,
+    worktree: bool,
+    timeout: float,
+    everything: bool,
+    approved: tuple[str, ...],
+) -> ExitCode:
+    """Carry a plan out, wave by wave, waiting for health between waves.
+
+    An error, a denial or a refusal anywhere stops the whole selection before any write. With PLAN,
+    a file of `plan --out`, only exactly that plan is carried out; exit 4 when something moved.
+    """
+    from reconciler.cli import saving, wiring
+    from reconciler.engine import reconcile, review
+
+    common = replace(common, show_all=everything, worktree=worktree)
+    saved = saving.read(plan_file) if plan_file is not None else None
+    if saved is not None:
+        common = saving.bound(common, saved)
+        approved = (*approved, *saved.approved)
+    tree, chosen = wiring.tree(common, writes=True), wiring.selection(common)
+    with wiring.cluster(common) as found:
+        target = wiring.needed(found)
+        reviewed = review.review(
+            tree,
+            chosen,
+            target.clock.now(),
+            reader=target.client,
+            approved=frozenset(approved),
+        )
+        if saved is not None:
+            different = saving.moved(saved, reviewed, tree, chosen)
+            if different:
+                return wiring.show(common, saving.refused(reviewed, different), tree)
+        report = reconcile.apply(
+            reviewed,
+            target.client,
+            target.clock,
+            wiring.Progress(),
+            reconcile.Settings(timeout=timeout),
+        )
+    return wiring.show(common, report, tree)

@@ -1,0 +1,32 @@
+"""`reconciler check`: all mistakes and policy findings of the config, at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import click
+
+from reconciler.cli import options
+from reconciler.errors import ExitCode
+
+__all__ = ["COMMAND"]
+
+
+@click.command(
+    "check",
+    epilog=options.examples("reconciler check", "reconciler check --environment prod -o json"),
+)
+@options.common
+@options.selection
+def COMMAND(common: options.Common) -> ExitCode:  # noqa: N802
+    """Load, merge, validate and judge the config; nothing is compared and nothing written.
+
+    Every mistake is shown on its line, all of a run at once. Exit 1 with a mistake, 3 where a
+    policy denies.
+    """
+    from reconciler.cli import wiring
+    from reconciler.engine import review
+
+    tree = wiring.tree(common)
+    report = review.check(tree, wiring.selection(common), wiring.now(common))
+    return wiring.show(replace(common, show_all=True), report, tree)

@@ -1,0 +1,81 @@
+"""`reconciler explain`: who said so, and what a line reaches."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import click
+
+from reconciler.cli import options
+from reconciler.errors import ExitCode, UsageMistake
+
+__all__ = ["COMMAND"]
+
+
+@click.command(
+    "explain",
+    epilog=options.examples(
+        "reconciler explain serving.replicas --app prod/hz-a/mnist",
+        "reconciler explain --at environments/types/computer-vision.yaml:7",
+        "reconciler explain --object HTTPRoute/mnist spec.rules --app prod/hz-a/mnist",
+        "reconciler explain --all --app prod/hz-a/mnist --output json",
+    ),
+)
+@click.argument("path", required=False)
+@click.option("--at", metavar="FILE:LINE", help="Where does this config line end up?")
+@click.option(
+    "--object", "target", metavar="KIND/NAME", help="Explain a field of a drawn object (PATH)."
+)
+@click.option("--all", "everything", is_flag=True, help="Every path of the selected apps.")
+@click.option("--all-uses", is_flag=True, help="List every field that a value reaches.")
+@options.common
+@options.selection
+@options.cluster
+def COMMAND(  # noqa: N802
+    common: options.Common,
+    path: str | None,
+    at: str | None,
+    target: str | None,
+    everything: bool,
+    all_uses: bool,
+) -> ExitCode:
+    """Say which config line made a value, which lines it overrode, and which fields it reaches.
+
+    PATH is spelled as references spell it: serving.resources.gpu, training.candidates[name=cnn],
+    a.b[0]."x.y". Exit 1 where nothing is found; the chain of a deleted path is shown all the same.
+    """
+    from reconciler.cli import wiring
+    from reconciler.engine import inspect
+    from reconciler.layers.paths import PathInvalid
+
+    asked = [bool(at), everything, bool(path) or bool(target)]
+    if sum(asked) != 1:
+        raise UsageMistake(
+            "say what to explain: a PATH, --at FILE:LINE, --object KIND/NAME FIELD or --all"
+        )
+    common = replace(common, show_all=all_uses)
+    tree, chosen, moment = wiring.tree(common), wiring.selection(common), wiring.now(common)
+    try:
+        if at:
+            report = inspect.explain_at(tree, chosen, *_place(at), moment)
+        elif everything:
+            report = inspect.explain_all(tree, chosen, moment)
+        elif target:
+            with wiring.cluster(common) as found:
+                reader = found.client if found is not None else None
+                report = inspect.explain_object(
+                    tree, chosen, target, path or "", moment, reader=reader
+                )
+        else:
+            report = inspect.explain_path(tree, chosen, path or "", moment)
+    except PathInvalid as invalid:
+        raise UsageMistake(str(invalid), code="E_PATH") from invalid
+    return wiring.show(common, report, tree)
+
+
+def _place(at: str) -> tuple[str, int]:
+    file, _, line = at.partition(":")
+    number = line.split(":")[0]
+    if not file or not number.isdigit() or int(number) < 1:
+        raise UsageMistake(f"--at {at}: expected FILE:LINE, e.g. environments/base.yaml:7")
+    return file.removeprefix("./"), int(number)

@@ -1,0 +1,183 @@
+"""`reconciler merge`: the merge room alone, on plain files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from reconciler.errors import ExitCode
+
+if TYPE_CHECKING:
+    from reconciler.diagnostics import Diagnostic
+    from reconciler.layers.stack import Stack
+    from reconciler.origin import Branch, Origin
+
+__all__ = ["COMMAND"]
+
+_EPILOG = """\b
+Examples:
+  reconciler merge --layers layers.yaml
+  reconciler merge --layers layers.yaml --provenance --output json
+"""
+
+
+@click.command("merge", epilog=_EPILOG)
+@click.option(
+    "--layers",
+    "layers_file",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The layers.yaml that lists the files, lowest first; their paths start at its folder.",
+)
+@click.option("--provenance", is_flag=True, help="Add the chain of every path (JSON only).")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Choice(["json", "yaml"]),
+    default="yaml",
+    show_default=True,
+    help="How the merged value is written.",
+)
+def COMMAND(layers_file: Path, provenance: bool, output: str) -> ExitCode:  # noqa: N802
+    """Merge plain files by the rules of layers.yaml, and say where every value came from."""
+    tree, found = _merged(layers_file)
+    bad = any(d.is_error for d in found)
+    if output == "json" or provenance:
+        click.echo(json.dumps(_document(tree, found, provenance), indent=2, ensure_ascii=False))
+    else:
+        _shown(tree, found, layers_file)
+    return ExitCode.ERROR if bad else ExitCode.DONE
+
+
+def _merged(layers_file: Path) -> tuple[Branch | None, list[Diagnostic]]:
+    """The merged tree, None with any error, and all that is wrong with the files."""
+    from reconciler.diagnostics import error
+    from reconciler.layers import document, merge, stack
+    from reconciler.origin import Site
+
+    found: list[Diagnostic] = []
+    data = _read(layers_file, layers_file.name, found, Site(layers_file.name, 0, 0))
+    if data is None:
+        return None, found
+    order, mistakes = stack.load(data, layers_file.name)
+    found += mistakes
+    documents = []
+    for layer in order.layers if order is not None else ():
+        path = layers_file.parent / layer.file
+        if not path.exists():
+            if not layer.optional:
+                found.append(
+                    error(
+                        "E_LAYER_FILE",
+                        f"the layer {layer.name!r} has no file {layer.file}",
+                        layer.site,
+                        help=_missing_help(layer.file),
+                    )
+                )
+            continue
+        content = _read(path, layer.file, found, layer.site)
+        if content is not None:
+            documents.append(document.parse(content, layer.file, layer.name))
+    for parsed in documents:
+        found += parsed.diagnostics
+    if order is None:
+        return None, found
+    return _folded(documents, order, merge, found)
+
+
+def _folded(
+    documents: list[Any], order: Stack, merge: Any, found: list[Diagnostic]
+) -> tuple[Branch | None, list[Diagnostic]]:
+    # Files with mistakes are merged all the same, so that one run shows the mistakes of both kinds.
+    result = merge.fold(documents, order)
+    found += result.diagnostics
+    bad = any(d.is_error for d in found)
+    return (None if bad else result.tree), found
+
+
+def _missing_help(file: str) -> str:
+    if "{" in file:
+        return "`merge` takes plain files; `reconciler render` reads a config repo"
+    return "create the file, correct its path, or mark the layer `optional: true`"
+
+
+def _read(path: Path, name: str, found: list[Diagnostic], site: Any) -> bytes | None:
+    from reconciler.diagnostics import error
+    from reconciler.layers.document import FILE_BYTES
+
+    try:
+        size = path.stat().st_size
+        if size > FILE_BYTES:
+            message = f"{name} has {size} bytes; at most {FILE_BYTES} are read"
+            found.append(error("E_SIZE", message, site))
+            return None
+        return path.read_bytes()
+    except OSError as cause:
+        found.append(error("E_LAYER_FILE", f"{name}: {(cause.strerror or '').lower()}", site))
+        return None
+
+
+# -- output ----------------------------------------------------------------------------------------
+
+
+def _document(tree: Branch | None, found: list[Diagnostic], provenance: bool) -> dict[str, Any]:
+    from reconciler.origin import plain
+
+    out: dict[str, Any] = {
+        "value": plain(tree) if tree is not None else None,
+        "errors": [_told(d) for d in found if d.is_error],
+        "warnings": [_told(d) for d in found if not d.is_error],
+    }
+    if provenance:
+        out["provenance"] = _provenance(tree) if tree is not None else {}
+    return out
+
+
+def _told(diagnostic: Diagnostic) -> dict[str, Any]:
+    return {
+        "code": diagnostic.code,
+        "message": diagnostic.message,
+        "path": diagnostic.path,
+        "at": str(diagnostic.site) if diagnostic.site is not None else "",
+        "related": [{"at": str(r.site), "message": r.message} for r in diagnostic.related],
+        **({"help": diagnostic.help} if diagnostic.help else {}),
+    }
+
+
+def _provenance(tree: Branch) -> dict[str, list[dict[str, Any]]]:
+    from reconciler.layers import chains
+
+    out = {}
+    for path, origin in chains.listing(tree).items():
+        links = [*origin.chain(), *chains.referenced(origin)]
+        out[path] = [_link(link) for link in links]
+    return out
+
+
+def _link(link: Origin) -> dict[str, Any]:
+    from reconciler.origin import plain
+
+    out: dict[str, Any] = {"at": str(link.site), "op": link.op, "layer": link.layer}
+    if link.is_scalar:
+        out["value"] = plain(link.value)
+    return out
+
+
+def _shown(tree: Branch | None, found: list[Diagnostic], layers_file: Path) -> None:
+    from reconciler.layers.emit import emit
+    from reconciler.output.text import render_diagnostics
+
+    def line(file: str, number: int) -> str | None:
+        try:
+            lines = (layers_file.parent / file).read_text("utf-8", "replace").splitlines()
+        except OSError:
+            return None
+        return lines[number - 1] if 0 < number <= len(lines) else None
+
+    if found:
+        click.echo(render_diagnostics(found, line), err=True)
+    if tree is not None:
+        click.echo(emit(tree), nl=False)

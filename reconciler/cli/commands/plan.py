@@ -1,0 +1,61 @@
+"""`reconciler plan`: what would change, why, and from which line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import click
+
+from reconciler.cli import options
+from reconciler.errors import ExitCode
+
+__all__ = ["COMMAND"]
+
+
+@click.command(
+    "plan",
+    epilog=options.examples(
+        "reconciler plan --embedded cluster.db",
+        "reconciler plan --base main --exit-code",
+        "reconciler plan --environment prod --embedded cluster.db --out prod.plan",
+    ),
+)
+@click.option("--base", metavar="REV", help="Compare with what this revision renders, offline.")
+@click.option("--out", metavar="FILE", help="Save the plan for `apply FILE`.")
+@click.option("--exit-code", is_flag=True, help="Exit 2 when there are differences.")
+@click.option("--all", "everything", is_flag=True, help="Fold nothing.")
+@options.approval
+@options.common
+@options.selection
+@options.cluster
+def COMMAND(  # noqa: N802
+    common: options.Common,
+    base: str | None,
+    out: str | None,
+    exit_code: bool,
+    everything: bool,
+    approved: tuple[str, ...],
+) -> ExitCode:
+    """Compare the config with the live objects and say what `apply` would do, and nothing else.
+
+    Without a cluster every object counts as new; with --base it is compared with what another
+    revision renders.
+    """
+    from reconciler.cli import saving, wiring
+    from reconciler.engine import review
+
+    common = replace(common, show_all=everything)
+    tree, chosen = wiring.tree(common), wiring.selection(common)
+    with wiring.cluster(common) as found:
+        reviewed = review.review(
+            tree,
+            chosen,
+            wiring.now(common),
+            reader=found.client if found is not None else None,
+            base=wiring.base_tree(common, base) if base is not None else None,
+            approved=frozenset(approved),
+        )
+    report = review.plan(reviewed, show_all=everything, exit_code=exit_code)
+    if out is not None and report.exit_code in (ExitCode.DONE, ExitCode.DIFFERENCES):
+        saving.save(out, reviewed, tree, chosen, approved)
+    return wiring.show(common, report, tree)

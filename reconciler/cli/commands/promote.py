@@ -1,0 +1,47 @@
+"""`reconciler promote`: the next environment's pointer, moved by one line."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler.cli import options
+from reconciler.errors import ExitCode
+
+__all__ = ["COMMAND"]
+
+
+@click.command(
+    "promote",
+    epilog=options.examples(
+        "reconciler promote mnist --to prod",
+        "reconciler promote mnist --to prod --version v3 --branch promote-mnist-v3",
+        "reconciler promote search-ranker --to prod --group hz-a --dry-run",
+    ),
+)
+@click.argument("model")
+@click.option("--to", "environment", required=True, metavar="ENV", help="The environment to move.")
+@click.option("--version", default="", help="The version.  [default: what the rung below serves]")
+@click.option("--group", default="", help="Move this group's own pointer only.")
+@click.option("--branch", help="Commit to this new branch instead of editing the work tree.")
+@click.option("--dry-run", is_flag=True, help="Show the edit and write nothing.")
+@options.common
+def COMMAND(  # noqa: N802
+    common: options.Common,
+    model: str,
+    environment: str,
+    version: str,
+    group: str,
+    branch: str | None,
+    dry_run: bool,
+) -> ExitCode:
+    """Edit `serving.version` where ENV's pointer lives; comments stay and the diff is one line.
+
+    The version needs a record in models/MODEL/versions/. A group that overrides the pointer is
+    named and refused, unless it is asked for with --group.
+    """
+    from reconciler.cli import promoting, wiring
+    from reconciler.engine import promote
+
+    tree = wiring.tree(common)
+    planned = promote.plan_promotion(tree, model, environment, version, group)
+    return promoting.carry_out(common, tree, planned, branch=branch, dry_run=dry_run)

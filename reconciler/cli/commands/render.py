@@ -1,0 +1,77 @@
+"""`reconciler render`: the manifests that the config comes to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from reconciler.cli import options
+from reconciler.errors import ExitCode
+
+if TYPE_CHECKING:
+    from reconciler.engine.review import Reviewed
+
+__all__ = ["COMMAND"]
+
+
+@click.command(
+    "render",
+    epilog=options.examples(
+        "reconciler render --app prod/hz-a/mnist",
+        "reconciler render --environment prod --output json",
+        "reconciler render | kubectl apply --dry-run=server -f -",
+    ),
+)
+@options.common
+@options.selection
+def COMMAND(common: options.Common) -> ExitCode:  # noqa: N802
+    """Print the desired objects as YAML, or as JSON with the config lines of every field.
+
+    Weights are Git's target: only a cluster decides the way there.
+    """
+    from reconciler.cli import wiring
+    from reconciler.engine import review
+
+    tree = wiring.tree(common)
+    reviewed, report = review.render(tree, wiring.selection(common), wiring.now(common))
+    if reviewed.has_errors:
+        return wiring.show(common, report, tree)
+    if common.output == "json":
+        document = {"schemaVersion": 1, "objects": list(_data(reviewed))}
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        for chunk in _text(reviewed):
+            click.echo(chunk, nl=False)
+    return report.exit_code
+
+
+def _text(reviewed: Reviewed) -> Iterator[str]:
+    from reconciler.engine.stages import sealed
+    from reconciler.layers.emit import emit
+
+    for item, manifest in sealed(reviewed.units):
+        yield f"---\n# {item.unit.id}\n{emit(manifest.body)}"
+
+
+def _data(reviewed: Reviewed) -> Iterator[dict[str, Any]]:
+    from reconciler.objects.draft import seal, show_path, walk
+    from reconciler.origin import Value
+
+    for item in reviewed.units:
+        for draft in item.drafts:
+            manifest = seal(draft)
+            origins = {
+                show_path(path): [str(site) for site in leaf.origin.sites()]
+                for path, leaf in walk(draft.tree)
+                if isinstance(leaf, Value)
+            }
+            yield {
+                "app": item.unit.id,
+                "rule": draft.rule,
+                "digest": manifest.digest,
+                "manifest": manifest.body,
+                "origins": origins,
+            }

@@ -1,0 +1,32 @@
+"""`reconciler status`: the fleet in one table."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler.cli import options
+from reconciler.errors import ExitCode
+
+__all__ = ["COMMAND"]
+
+
+@click.command(
+    "status",
+    epilog=options.examples(
+        "reconciler status --embedded cluster.db",
+        "reconciler status --environment prod --embedded cluster.db --output json",
+    ),
+)
+@options.common
+@options.selection
+@options.cluster
+def COMMAND(common: options.Common) -> ExitCode:  # noqa: N802
+    """Health, version, traffic and next step of every app; nothing is judged without a cluster."""
+    from reconciler.cli import wiring
+    from reconciler.engine import inspect
+
+    tree = wiring.tree(common)
+    with wiring.cluster(common) as found:
+        reader = found.client if found is not None else None
+        report = inspect.status(tree, wiring.selection(common), reader, wiring.now(common))
+    return wiring.show(common, report, tree)

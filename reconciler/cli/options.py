@@ -1,0 +1,153 @@
+"""The options that commands share; each means the same wherever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from reconciler import extensions
+
+__all__ = ["Common", "approval", "cluster", "common", "examples", "selection"]
+
+_ROOM = "reconciler.output.formats"
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def examples(*lines: str) -> str:
+    """A command's epilog: two examples or more."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def _together(*options: Decorator) -> Decorator:
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+class _Moment(click.ParamType[datetime]):
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a time such as 2026-03-29T02:00:00Z", param, ctx)
+        if moment.tzinfo is None:
+            self.fail(f"{value!r} has no zone: add Z or an offset", param, ctx)
+        return moment.astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What the shared options said, for `wiring`. `revision` None means the command's default:
+    the working tree to look, HEAD to write."""
+
+    repo: str = "."
+    revision: str | None = None
+    environments: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    app: str = ""
+    output: str = "text"
+    ascii_only: bool = False
+    show_all: bool = False
+    now: datetime | None = None
+    embedded: str | None = None
+    worktree: bool = False
+
+
+_SHARED = (
+    "repo",
+    "revision",
+    "environments",
+    "groups",
+    "models",
+    "app",
+    "output",
+    "ascii_only",
+    "show_all",
+    "now",
+    "embedded",
+    "worktree",
+)
+
+
+def common(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Collects the shared options of a command into its first argument, a `Common`."""
+    import functools
+
+    @functools.wraps(function)
+    def wrapped(**given: Any) -> Any:
+        said = {name: given.pop(name) for name in _SHARED if name in given}
+        return function(Common(**said), **given)
+
+    return _together(
+        click.option(
+            "--repo",
+            default=".",
+            metavar="PATH",
+            help="The config repo: a work tree or a bare repo.  [default: this folder]",
+        ),
+        click.option(
+            "--revision",
+            metavar="REV",
+            help="A commit of the repo.  [default: the work tree; HEAD where objects are written]",
+        ),
+        click.option(
+            "--output",
+            "-o",
+            type=click.Choice(list(extensions.names(_ROOM))),
+            default="text",
+            show_default=True,
+            help="For people or for programs.",
+        ),
+        click.option("--ascii", "ascii_only", is_flag=True, help="No glyphs beyond ASCII."),
+        click.option(
+            "--now", type=_Moment(), metavar="TIME", help="Take this for the present time."
+        ),
+    )(wrapped)
+
+
+selection = _together(
+    click.option(
+        "--environment", "-e", "environments", multiple=True, metavar="ENV", help="Only this one."
+    ),
+    click.option(
+        "--group",
+        "-g",
+        "groups",
+        multiple=True,
+        metavar="GROUP",
+        help="Only this group, as `hz-a` or `prod/hz-a`.",
+    ),
+    click.option("--model", "-m", "models", multiple=True, metavar="MODEL", help="Only this one."),
+    click.option("--app", metavar="ENV/GROUP/MODEL", default="", help="Only this application."),
+)
+
+cluster = _together(
+    click.option(
+        "--embedded",
+        metavar="FILE",
+        help="Use the embedded cluster kept in this file (made when it is not there).",
+    ),
+)
+
+approval = click.option(
+    "--approve-prune",
+    "approved",
+    multiple=True,
+    metavar="HASH",
+    help="Go on with exactly the deletes that a refusal printed this hash for.",
+)
