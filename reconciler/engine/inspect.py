@@ -1,0 +1,221 @@
+"""Explain, layers and status: questions about what is, in words of config lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from reconciler.apps.app import App, Selection, Unit
+from reconciler.backends.read import HealthState, health
+from reconciler.engine import review, stages
+from reconciler.engine.report import Chain, Chains, Findings, Report, Table
+from reconciler.engine.stages import Drawn
+from reconciler.errors import ExitCode
+from reconciler.layers import chains
+from reconciler.lifecycle.decision import Verdict
+from reconciler.objects.draft import Draft, show_path, walk
+from reconciler.origin import Origin, Value, plain
+from reconciler.plan.snapshot import Snapshot
+from reconciler.ports import ClusterReader, Tree
+
+__all__ = ["explain_all", "explain_at", "explain_object", "explain_path", "layers", "status"]
+
+
+def explain_path(tree: Tree, selection: Selection, path: str, now: datetime) -> Report:
+    """Who set a path, newest first, and what it reaches. Exit 1 where nothing is found; the chain
+    of a deleted path is shown all the same."""
+    reviewed = review.review(tree, selection, now, plans=False)
+    found: list[Chain] = []
+    for item in reviewed.units:
+        node, origin = chains.find(item.unit.tree, path)
+        if node is None and origin is None:
+            continue
+        found.append(
+            Chain(
+                path,
+                plain(node) if node is not None else None,
+                origin,
+                item.unit.id,
+                gone=node is None,
+                used_by=tuple(_used_by(item, origin)) if origin is not None else (),
+            )
+        )
+    there = any(not chain.gone for chain in found)
+    return _answer(reviewed, found, there, f"no app has a value at {path}")
+
+
+def explain_all(tree: Tree, selection: Selection, now: datetime) -> Report:
+    """Every leaf, map entry, list element and deleted path of the selected apps."""
+    reviewed = review.review(tree, selection, now, plans=False)
+    found = []
+    for unit in reviewed.fleet.units():
+        for path, origin in chains.listing(unit.tree).items():
+            node, _ = chains.find(unit.tree, path)
+            value = plain(node) if node is not None else None
+            found.append(Chain(path, value, origin, unit.id, gone=node is None))
+    return _answer(reviewed, found, bool(found), "nothing is selected")
+
+
+def explain_at(tree: Tree, selection: Selection, file: str, line: int, now: datetime) -> Report:
+    """Where a config line ends up: paths, apps, objects; or that it never wins."""
+    reviewed = review.review(tree, selection, now, plans=False)
+    found: list[Chain] = []
+    for item in reviewed.units:
+        for path, origin, wins in chains.at(item.unit.tree, file, line):
+            node, winner = chains.find(item.unit.tree, path)
+            note = "" if wins else f"overridden by {winner.site}" if winner is not None else "dead"
+            found.append(
+                Chain(
+                    path,
+                    plain(node) if node is not None else None,
+                    origin,
+                    item.unit.id,
+                    gone=node is None,
+                    used_by=tuple(_used_by(item, origin)) if wins else (),
+                    note=note,
+                )
+            )
+    return _answer(reviewed, found, bool(found), f"no app reads anything from {file}:{line}")
+
+
+def explain_object(
+    tree: Tree, selection: Selection, target: str, field: str, now: datetime, **options: object
+) -> Report:
+    """Which config line a field of a drawn object comes from, or which decision."""
+    reader = options.get("reader")
+    cluster = reader if reader is not None else None
+    reviewed = review.review(
+        tree,
+        selection,
+        now,
+        reader=cluster,  # type: ignore[arg-type]
+        plans=False,
+    )
+    found: list[Chain] = []
+    for item in reviewed.units:
+        for draft in item.drafts:
+            if target not in (str(draft.key), f"{draft.key.kind.lower()}/{draft.key.name}"):
+                continue
+            found += _fields(item, draft, field)
+    return _answer(reviewed, found, bool(found), f"no drawn object {target} has a field {field}")
+
+
+def _fields(item: Drawn, draft: Draft, field: str) -> Iterator[Chain]:
+    decision = item.decided.decision
+    for path, leaf in walk(draft.tree):
+        shown = show_path(path)
+        if field not in ("", shown) and not shown.startswith((field + ".", field + "[")):
+            continue
+        origin = leaf.origin if isinstance(leaf, Value) else None
+        reasons: tuple[str, ...] = ()
+        if decision is not None and shown.endswith(".weight"):
+            reasons = (decision.verdict.value, *(r.text for r in decision.reasons))
+        note = "" if origin is not None else f"a literal of the rule {draft.rule}"
+        yield Chain(
+            f"{draft.key} {shown}", plain(leaf), origin, item.unit.id, reasons=reasons, note=note
+        )
+
+
+def _used_by(item: Drawn, origin: Origin) -> Iterator[tuple[str, str]]:
+    """The fields of drawn objects that rest on a config line."""
+    for draft in item.drafts:
+        for path, leaf in walk(draft.tree):
+            if isinstance(leaf, Value) and _rests_on(leaf.origin, origin):
+                yield str(draft.key), show_path(path)
+
+
+def _rests_on(origin: Origin, wanted: Origin, depth: int = 0) -> bool:
+    if origin is wanted or (origin.site == wanted.site and origin.layer == wanted.layer):
+        return True
+    return depth < 20 and any(_rests_on(link, wanted, depth + 1) for link in origin.through)
+
+
+def _answer(reviewed: review.Reviewed, found: list[Chain], there: bool, nothing: str) -> Report:
+    errors = tuple(d for d in reviewed.diagnostics if d.is_error)
+    closing = () if found else (nothing,)
+    code = ExitCode.DONE if there else ExitCode.ERROR
+    return Report(
+        "explain",
+        (Findings(errors), Chains(tuple(found))),
+        closing,
+        code,
+        revision=reviewed.fleet.label,
+    )
+
+
+def layers(tree: Tree, selection: Selection) -> Report:
+    """The order of layers and which file each app reads for each."""
+    fleet = stages.loaded(tree, selection)
+    rows = []
+    for unit in fleet.units():
+        for number, file in enumerate(unit.files, 1):
+            rows.append((unit.id if number == 1 else "", str(number), file))
+    table = Table(("APP", "ORDER", "FILE"), tuple(rows))
+    code = ExitCode.ERROR if fleet.errors else ExitCode.DONE
+    return Report("layers", (Findings(fleet.diagnostics), table), (), code, revision=fleet.label)
+
+
+# -- status ----------------------------------------------------------------------------------------
+
+
+def status(tree: Tree, selection: Selection, reader: ClusterReader | None, now: datetime) -> Report:
+    """The fleet in one table."""
+    fleet = stages.loaded(tree, selection)
+    snapshot = stages.read_snapshot(reader, fleet) if reader is not None else Snapshot.none()
+    rows = [
+        _row(item, snapshot)
+        for item in stages.drawn(fleet, snapshot, now)
+        if isinstance(item.unit, App)
+    ]
+    rows += [
+        (app, "blocked", "-", "-", "-", ", ".join(codes))
+        for app, codes in fleet.blocked.items()
+        if not app.endswith("/_group")
+    ]
+    columns = ("APP", "HEALTH", "VERSION", "TRAFFIC", "REVISION", "NEXT")
+    table = Table(columns, tuple(sorted(rows)))
+    errors = tuple(d for d in fleet.diagnostics if d.is_error)
+    code = ExitCode.ERROR if errors or snapshot.damaged else ExitCode.DONE
+    return Report("status", (Findings(errors), table), (), code, revision=fleet.label)
+
+
+def _row(item: Drawn, snapshot: Snapshot) -> tuple[str, ...]:
+    unit: Unit = item.unit
+    decision = item.decided.decision
+    recorded = snapshot.inventories.get(unit.id)
+    revision = recorded.revision[:7] if recorded is not None else "-"
+    if recorded is not None and recorded.revision.startswith("worktree"):
+        revision = recorded.revision
+    version, traffic, following = "-", "-", ""
+    if decision is not None and decision.outcome.shares:
+        shares = [s for s in decision.outcome.shares if s.weight.value]
+        version = shares[0].version.value if len(shares) == 1 else "split"
+        traffic = "  ".join(f"{s.version.value} {s.weight.value}" for s in shares)
+        if decision.verdict not in (Verdict.STEADY, Verdict.TARGET, Verdict.IDLE):
+            following = decision.reasons[0].text if decision.reasons else ""
+    fires = [f for f in item.decided.schedules if f.times]
+    if fires:
+        first = min(fires, key=lambda f: f.times[0])
+        following = f"{first.schedule.split('/')[1]} {first.times[0]:%Y-%m-%d %H:%M} UTC"
+    return (unit.id, _health(item, snapshot, decision), version, traffic, revision, following)
+
+
+def _health(item: Drawn, snapshot: Snapshot, decision: object) -> str:
+    if snapshot.offline:
+        return "-"
+    verdict = getattr(decision, "verdict", None)
+    if verdict in (Verdict.HELD, Verdict.ABORTING):
+        return "held"
+    if verdict is Verdict.UNKNOWN:
+        return "unknown"
+    states = [health(snapshot.lookup(d.key)).state for d in item.drafts]
+    if not states:
+        return "idle"
+    for worst in (HealthState.UNKNOWN, HealthState.FAILED):
+        if worst in states:
+            return str(worst)
+    if HealthState.ABSENT in states:
+        return "missing" if any(s is not HealthState.ABSENT for s in states) else "absent"
+    if any(s is not HealthState.READY for s in states):
+        return "progressing"
+    return "ready" if isinstance(item.unit, App) and item.unit.serves else "idle"

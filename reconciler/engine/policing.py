@@ -1,0 +1,62 @@
+"""Policy as a stage: what was drawn, judged by the policies of the same tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from reconciler import policy
+from reconciler.apps.app import App, Unit
+from reconciler.backends import draw
+from reconciler.diagnostics import Diagnostic
+from reconciler.engine.stages import Drawn, sealed
+from reconciler.plan.snapshot import Snapshot
+from reconciler.policy.evaluate import PolicySet, Subject, object_findings
+from reconciler.policy.finding import Finding
+from reconciler.ports import Tree
+
+__all__ = ["denied", "findings", "policies_of"]
+
+_FOLDER = "policies/"
+
+
+def policies_of(tree: Tree) -> tuple[PolicySet, tuple[Diagnostic, ...]]:
+    """The policies of a tree; a faulty file blocks everything (its diagnostics say so)."""
+    paths = [
+        path
+        for path in tree.blobs()
+        if path.startswith(_FOLDER)
+        and path.endswith((".yaml", ".yml"))
+        and not path.startswith((_FOLDER + "tests/", _FOLDER + "exemptions/"))
+    ]
+    return policy.load(dict(tree.read(paths)))
+
+
+def findings(
+    policies: PolicySet, units: Iterable[Drawn], snapshot: Snapshot
+) -> tuple[Finding, ...]:
+    """Every finding on what was drawn."""
+    return tuple(object_findings(policies, _subjects(units, snapshot)))
+
+
+def _subjects(units: Iterable[Drawn], snapshot: Snapshot) -> Iterator[Subject]:
+    for item, manifest in sealed(units):
+        live = snapshot.lookup(manifest.key)
+        yield Subject(
+            app=item.unit.id,
+            app_type=_type_of(item.unit),
+            environment=item.unit.environment,
+            group=item.unit.group,
+            manifest=manifest,
+            operation="UPDATE" if live.is_present else "CREATE",
+            old=live.body if live.is_present else None,
+            namespace_labels=draw.labels_of(item.unit),
+        )
+
+
+def _type_of(unit: Unit) -> str:
+    return unit.spec.model.type.value if isinstance(unit, App) else ""
+
+
+def denied(found: Iterable[Finding]) -> frozenset[str]:
+    """The units that a finding blocks."""
+    return frozenset(f.app for f in found if f.blocks)

@@ -1,0 +1,170 @@
+"""Promotion: the next environment's pointer moves by an edit of one line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reconciler.apps.app import App, Fleet, Selection
+from reconciler.engine import stages
+from reconciler.errors import ExitCode, ReconcilerError
+from reconciler.layers import edit
+from reconciler.origin import Site, Value
+from reconciler.ports import Tree
+
+__all__ = ["Promotion", "PromotionRefused", "plan_promotion"]
+
+
+class PromotionRefused(ReconcilerError):
+    """The promotion breaks a rule; nothing was edited."""
+
+    code = "E_PROMOTE"
+    exit_code = ExitCode.REFUSED
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """The edit: files with their new bytes, and what it means."""
+
+    model: str
+    environment: str
+    before: str
+    after: str
+    digest: str
+    edits: Mapping[str, bytes]
+    site: Site
+
+
+def plan_promotion(
+    tree: Tree, model: str, environment: str, version: str = "", group: str = ""
+) -> Promotion:
+    """What `promote MODEL --to ENV` would write.
+
+    Without `version` it is the one that the environment below in the ladder serves. A group that
+    overrides the pointer is named and refused, unless it is the `group` asked for.
+    """
+    fleet = stages.loaded(tree, Selection(models=frozenset({model})))
+    ladder = _ladder(fleet)
+    apps = [a for a in fleet.apps if a.environment == environment and a.serves]
+    _known(tree, fleet, model, environment, ladder, apps)
+    wanted = version or _below(fleet, ladder, model, environment)
+    record = apps[0].records.get(wanted)
+    if record is None:
+        known = ", ".join(sorted(apps[0].records)) or "none"
+        raise PromotionRefused(
+            f"{model} has no record of version {wanted!r}",
+            hint=f"recorded versions: {known}; a record is models/{model}/versions/<version>.yaml",
+        )
+    path = f"environments/{environment}/{model}.yaml"
+    if group:
+        path = f"environments/{environment}/{group}/{model}.yaml"
+        apps = [a for a in apps if a.group == group]
+        if not apps:
+            raise PromotionRefused(f"{environment}/{group} does not serve {model}")
+    else:
+        _overriding(apps, path)
+    before, site = _pointer(apps, path)
+    if all(_served(app) == wanted for app in apps):
+        raise PromotionRefused(
+            f"{environment} serves {model} {wanted} already", hint="name another --version"
+        )
+    text = _text(tree, path)
+    edited = edit.set_scalar(text, "serving.version", wanted)
+    return Promotion(
+        model,
+        environment,
+        before,
+        wanted,
+        record.digest.value,
+        {path: edited.encode()},
+        site or Site(path, 1, 1),
+    )
+
+
+def _ladder(fleet: Fleet) -> dict[str, int]:
+    return {a.environment: a.spec.environment.rank.value for a in fleet.apps}
+
+
+def _known(
+    tree: Tree,
+    fleet: Fleet,
+    model: str,
+    environment: str,
+    ladder: Mapping[str, int],
+    apps: list[App],
+) -> None:
+    if f"models/{model}/model.yaml" not in tree.blobs():
+        raise PromotionRefused(f"there is no model {model!r}")
+    if fleet.errors:
+        first = fleet.errors[0]
+        raise PromotionRefused(
+            f"the config of {model} has {len(fleet.errors)} errors, the first: {first.message} "
+            f"({first.site})",
+            hint="run `reconciler check`",
+        )
+    if not apps:
+        known = ", ".join(sorted({a.environment for a in fleet.apps if a.serves})) or "nowhere"
+        raise PromotionRefused(
+            f"no group of {environment!r} serves {model}", hint=f"it is served in: {known}"
+        )
+    assert environment in ladder
+
+
+def _served(app: App) -> str:
+    serving = app.spec.serving
+    return serving.version.value if serving is not None and serving.version is not None else ""
+
+
+def _below(fleet: Fleet, ladder: Mapping[str, int], model: str, environment: str) -> str:
+    """The version of the next lower environment: exactly one, or the user must say."""
+    rank = ladder[environment]
+    lower = {env: r for env, r in ladder.items() if r < rank}
+    if not lower:
+        raise PromotionRefused(
+            f"{environment} is the lowest rung of the ladder", hint="name the --version"
+        )
+    source = max(sorted(lower), key=lambda env: lower[env])
+    served = sorted({_served(a) for a in fleet.apps if a.environment == source and a.serves} - {""})
+    if len(served) != 1:
+        shown = ", ".join(served) or "none"
+        raise PromotionRefused(
+            f"{source} serves {len(served)} versions of {model} ({shown})",
+            hint="name the --version",
+        )
+    return served[0]
+
+
+def _overriding(apps: list[App], path: str) -> None:
+    """Groups whose pointer would not follow the edit."""
+    stubborn: list[str] = []
+    for app in apps:
+        pointer = app.spec.serving.version if app.spec.serving is not None else None
+        home = f"environments/{app.environment}/{app.group}/"
+        if isinstance(pointer, Value) and pointer.site.file.startswith(home):
+            stubborn.append(f"{app.group_id} ({pointer.site})")
+        if app.spec.serving is not None and app.spec.serving.traffic:
+            raise PromotionRefused(
+                f"{app.id} has a static split; a pointer and a split exclude each other",
+                hint="edit serving.traffic, or delete it first",
+            )
+    if stubborn:
+        raise PromotionRefused(
+            f"the pointer in {path} is overridden in {', '.join(stubborn)}",
+            hint="promote that group with --group, or delete its pointer",
+        )
+
+
+def _pointer(apps: list[App], path: str) -> tuple[str, Site | None]:
+    for app in apps:
+        pointer = app.spec.serving.version if app.spec.serving is not None else None
+        if pointer is not None:
+            site = pointer.site if pointer.site.file == path else None
+            return pointer.value, site
+    return "", None
+
+
+def _text(tree: Tree, path: str) -> str:
+    if path not in tree.blobs():
+        return ""
+    ((_, data),) = tree.read((path,))
+    return data.decode()

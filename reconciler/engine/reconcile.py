@@ -1,0 +1,132 @@
+"""Apply and reconcile: a reviewed plan carried out, unit by unit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reconciler.apply.effect import Effect
+from reconciler.apply.execute import Executor
+from reconciler.apply.protocol import Result, Status
+from reconciler.engine.report import Changes, Findings, Report
+from reconciler.engine.review import Reviewed, count, verdict
+from reconciler.errors import ExitCode, most_severe
+from reconciler.objects.outcome import Verb
+from reconciler.plan.change import AppPlan, Plan
+from reconciler.ports import Clock, ClusterWriter, Reporter
+
+__all__ = ["Settings", "apply", "reconcile"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`timeout` bounds each wave's wait, in seconds; `before` sees every effect ahead of time."""
+
+    timeout: float = 600.0
+    before: Callable[[Effect], None] | None = None
+
+
+def apply(
+    reviewed: Reviewed,
+    cluster: ClusterWriter,
+    clock: Clock,
+    reporter: Reporter,
+    settings: Settings | None = None,
+) -> Report:
+    """The whole selection or nothing: an error, a denial or a refusal anywhere stops all."""
+    code = verdict(reviewed)
+    if code is not ExitCode.DONE:
+        return _report("apply", reviewed, (), code)
+    assert reviewed.plan is not None
+    results = _carry_out(reviewed.plan, reviewed.plan.apps, cluster, clock, reporter, settings)
+    return _report("apply", reviewed, results, code)
+
+
+def reconcile(
+    reviewed: Reviewed,
+    cluster: ClusterWriter,
+    clock: Clock,
+    reporter: Reporter,
+    settings: Settings | None = None,
+) -> Report:
+    """Blocks per app and goes on with the others. A denied foundation takes its group with it;
+    deletes that a guard refused are already held in the plan."""
+    assert reviewed.plan is not None
+    denied = reviewed.denied
+    groups = {unit.rpartition("/")[0] for unit in denied if unit.endswith("/_group")}
+    going = tuple(
+        app
+        for app in reviewed.plan.apps
+        if app.unit not in denied
+        and app.unit.rpartition("/")[0] not in groups
+        and not app.is_unjudged
+    )
+    results = _carry_out(reviewed.plan, going, cluster, clock, reporter, settings)
+    return _report("reconcile", reviewed, results, verdict(reviewed))
+
+
+def _carry_out(
+    plan: Plan,
+    apps: tuple[AppPlan, ...],
+    cluster: ClusterWriter,
+    clock: Clock,
+    reporter: Reporter,
+    settings: Settings | None,
+) -> tuple[Result, ...]:
+    settings = settings or Settings()
+    executor = Executor(cluster, clock, reporter, timeout=settings.timeout, before=settings.before)
+    revision = plan.commit or plan.label
+    results: list[Result] = []
+    broken: set[str] = set()
+    for app in apps:
+        group = f"{app.environment}/{app.group}"
+        if group in broken:
+            problem = Result(app.unit, Status.INCOMPLETE)
+            problem.problems.append((None, "its group's foundation is not in place"))
+            results.append(problem)
+            continue
+        result = executor.run(app, revision)
+        results.append(result)
+        if app.unit.endswith("/_group") and result.status in (Status.FAILED, Status.LOST):
+            broken.add(group)
+    return tuple(results)
+
+
+def _report(
+    command: str, reviewed: Reviewed, results: tuple[Result, ...], code: ExitCode
+) -> Report:
+    codes = [code]
+    if any(r.status in (Status.INCOMPLETE, Status.FAILED, Status.LOST) for r in results):
+        codes.append(ExitCode.INCOMPLETE)
+    assert reviewed.plan is not None
+    return Report(
+        command,
+        (
+            Findings(reviewed.diagnostics, reviewed.findings),
+            Changes(reviewed.plan, applied=results),
+        ),
+        (_summary(reviewed, results, code),),
+        most_severe(codes),
+        {"blocked": dict(reviewed.fleet.blocked), "denied": sorted(reviewed.denied)},
+        reviewed.fleet.label,
+    )
+
+
+def _summary(reviewed: Reviewed, results: tuple[Result, ...], code: ExitCode) -> str:
+    if not results and code is not ExitCode.DONE:
+        return "Nothing was written."
+    counts = {
+        "created": sum(r.count(Verb.CREATED) for r in results),
+        "updated": sum(r.count(Verb.UPDATED) for r in results),
+        "deleted": sum(r.count(Verb.DELETED) for r in results),
+        "unchanged": sum(r.unchanged for r in results),
+    }
+    parts = [f"{n} {word}" for word, n in counts.items() if n]
+    text = f"applied {reviewed.fleet.label}: {', '.join(parts) or 'nothing to do'}"
+    bad = [r for r in results if r.status not in (Status.DONE, Status.NOTHING)]
+    if bad:
+        return f"{text}. {count(len(bad), 'app')} incomplete: {', '.join(r.unit for r in bad)}."
+    left = sorted(set(reviewed.fleet.blocked) | reviewed.denied)
+    if left:
+        return f"{text}. Blocked: {', '.join(left)}."
+    return f"{text}. All healthy."

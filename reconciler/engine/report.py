@@ -1,0 +1,97 @@
+"""What a command has to say, in five closed section types; formats render any report.
+
+A command never knows its formats and a format never knows the commands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from reconciler.diagnostics import Diagnostic
+from reconciler.errors import ExitCode
+from reconciler.origin import Origin
+from reconciler.plan.change import Plan
+from reconciler.policy.finding import Finding
+
+__all__ = [
+    "Chain",
+    "Chains",
+    "Changes",
+    "Findings",
+    "Report",
+    "Section",
+    "Table",
+    "Timeline",
+]
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Config mistakes and policy findings; both name config lines."""
+
+    diagnostics: tuple[Diagnostic, ...] = ()
+    policy: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """A plan; `applied` holds what came of it, per unit, once it was carried out."""
+
+    plan: Plan
+    applied: tuple[Any, ...] = ()
+    show_all: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """One answer of `explain`: a path, its value, and who said so, newest first."""
+
+    path: str
+    value: Any
+    origin: Origin | None
+    app: str = ""
+    gone: bool = False
+    locked: Origin | None = None
+    used_by: tuple[tuple[str, str], ...] = ()
+    """(object, field) pairs that the value reaches."""
+    reasons: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chains:
+    chains: tuple[Chain, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Events in time: (when, subject, text)."""
+
+    events: tuple[tuple[datetime, str, str], ...]
+
+
+Section: TypeAlias = Findings | Changes | Chains | Table | Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """`closing` are the last lines for people; `data` is what only machines want."""
+
+    command: str
+    sections: tuple[Section, ...] = ()
+    closing: tuple[str, ...] = ()
+    exit_code: ExitCode = ExitCode.DONE
+    data: Mapping[str, Any] = field(default_factory=dict)
+    revision: str = ""

@@ -1,0 +1,199 @@
+"""Check, render and plan: what reads everything and writes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from reconciler.apps.app import Fleet, Selection
+from reconciler.diagnostics import Diagnostic
+from reconciler.engine import policing, stages
+from reconciler.engine.report import Changes, Findings, Report
+from reconciler.engine.stages import Drawn
+from reconciler.errors import ExitCode, most_severe
+from reconciler.objects.draft import seal
+from reconciler.objects.observed import Observed, Presence
+from reconciler.plan.change import Plan
+from reconciler.plan.snapshot import Snapshot
+from reconciler.policy.finding import Finding
+from reconciler.ports import ClusterReader, Tree
+
+__all__ = ["Reviewed", "check", "plan", "render", "review"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """Everything known before the first write."""
+
+    fleet: Fleet
+    diagnostics: tuple[Diagnostic, ...]
+    findings: tuple[Finding, ...]
+    units: tuple[Drawn, ...]
+    snapshot: Snapshot
+    plan: Plan | None = None
+
+    @property
+    def has_errors(self) -> bool:
+        return any(d.is_error for d in self.diagnostics)
+
+    @property
+    def denied(self) -> frozenset[str]:
+        return policing.denied(self.findings)
+
+
+def review(
+    tree: Tree,
+    selection: Selection,
+    now: datetime,
+    *,
+    reader: ClusterReader | None = None,
+    base: Tree | None = None,
+    approved: frozenset[str] = frozenset(),
+    plans: bool = True,
+) -> Reviewed:
+    """The stages up to the plan (or, without `plans`, up to object policy)."""
+    fleet = stages.loaded(tree, selection)
+    policies, faults = policing.policies_of(tree)
+    diagnostics = (*fleet.diagnostics, *faults)
+    if any(d.is_error for d in faults):
+        # A policy that cannot be read judges nobody: nothing goes on.
+        codes = tuple(sorted({d.code for d in faults if d.is_error}))
+        blocked = {**dict.fromkeys((u.id for u in fleet.units()), codes), **fleet.blocked}
+        fleet = replace(fleet, apps=(), foundations=(), blocked=blocked)
+    if reader is not None:
+        snapshot = stages.read_snapshot(reader, fleet)
+    elif base is not None:
+        snapshot = rendered(base, selection, now)
+    else:
+        snapshot = Snapshot.none()
+    units = tuple(stages.drawn(fleet, snapshot, now))
+    found = policing.findings(policies, units, snapshot)
+    plan = None
+    if plans:
+        plan = stages.planned(
+            fleet, units, snapshot, reader, approved=approved, selection=selection
+        )
+    return Reviewed(fleet, diagnostics, found, units, snapshot, plan)
+
+
+def rendered(base: Tree, selection: Selection, now: datetime) -> Snapshot:
+    """A revision's own rendering as the observed side: a diff without a cluster."""
+    fleet = stages.loaded(base, selection)
+    offline = Snapshot.none()
+    objects = {}
+    for item in stages.drawn(fleet, offline, now):
+        for draft in item.drafts:
+            manifest = seal(draft)
+            objects[draft.key] = Observed(
+                draft.key, Presence.PRESENT, uid="base", body=manifest.body
+            )
+    return replace(offline, objects=objects, base=base.label)
+
+
+def check(tree: Tree, selection: Selection, now: datetime) -> Report:
+    """All mistakes and findings; nothing is compared."""
+    reviewed = review(tree, selection, now, plans=False)
+    return Report(
+        "check",
+        (Findings(reviewed.diagnostics, reviewed.findings),),
+        _closing(reviewed),
+        verdict(reviewed),
+        {"apps": len(reviewed.fleet.apps), "blocked": dict(reviewed.fleet.blocked)},
+        reviewed.fleet.label,
+    )
+
+
+def verdict(reviewed: Reviewed) -> ExitCode:
+    """The exit code of what was found before any write."""
+    codes = []
+    if reviewed.has_errors or reviewed.snapshot.damaged:
+        codes.append(ExitCode.ERROR)
+    if reviewed.denied:
+        codes.append(ExitCode.DENIED)
+    if reviewed.plan is not None and reviewed.plan.refusals:
+        codes.append(ExitCode.REFUSED)
+    if reviewed.plan is not None and reviewed.plan.is_unjudged:
+        codes.append(ExitCode.INCOMPLETE)
+    return most_severe(codes)
+
+
+def _closing(reviewed: Reviewed) -> tuple[str, ...]:
+    errors = [d for d in reviewed.diagnostics if d.is_error]
+    warnings = len(reviewed.diagnostics) - len(errors)
+    denies = sum(1 for f in reviewed.findings if f.blocks)
+    warns = len(reviewed.findings) - denies
+    fine = len(reviewed.fleet.apps)
+    total = fine + sum(1 for app in reviewed.fleet.blocked if not app.endswith("/_group"))
+    if not errors and not denies:
+        text = f"{count(fine, 'app')} fine"
+        notes = [count(warnings, "warning")] if warnings else []
+        notes += [f"{count(warns, 'finding')} below deny"] if warns else []
+        return (f"{text}{'; ' + ', '.join(notes) if notes else ''}.",)
+    parts = []
+    if errors:
+        files = len({d.site.file for d in errors if d.site is not None})
+        parts.append(f"{count(len(errors), 'error')} in {count(files, 'file')}")
+    if denies:
+        parts.append(f"{count(denies, 'finding')} deny")
+    out = f"{', '.join(parts)}. "
+    out += f"{fine} of {count(total, 'app')} {'is' if fine == 1 else 'are'} fine. "
+    return (out + "Nothing was written.",)
+
+
+def count(number: int, what: str) -> str:
+    """`1 app`, `2 apps`."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def render(tree: Tree, selection: Selection, now: datetime) -> tuple[Reviewed, Report]:
+    """What would be applied if Git's target were reached: manifests, each with its origins."""
+    reviewed = review(tree, selection, now, plans=False)
+    report = Report(
+        "render",
+        (Findings(reviewed.diagnostics, reviewed.findings),),
+        (),
+        verdict(reviewed),
+        {},
+        reviewed.fleet.label,
+    )
+    return reviewed, report
+
+
+def plan(reviewed: Reviewed, *, show_all: bool = False, exit_code: bool = False) -> Report:
+    """A reviewed run as a report."""
+    assert reviewed.plan is not None
+    code = verdict(reviewed)
+    if exit_code and reviewed.plan.has_changes and code is ExitCode.DONE:
+        code = ExitCode.DIFFERENCES
+    return Report(
+        "plan",
+        (
+            Findings(reviewed.diagnostics, reviewed.findings),
+            Changes(reviewed.plan, show_all=show_all),
+        ),
+        (_summary(reviewed),),
+        code,
+        {"blocked": dict(reviewed.fleet.blocked), "base": reviewed.snapshot.base},
+        reviewed.fleet.label,
+    )
+
+
+def _summary(reviewed: Reviewed) -> str:
+    assert reviewed.plan is not None
+    counts = {action.value: n for action, n in reviewed.plan.counts().items() if n}
+    decisions = sum(1 for app in reviewed.plan.apps if app.swap is not None)
+    held = sum(1 for c in reviewed.plan.changes() if not c.goes)
+    words = {"create": "to create", "update": "to update", "delete": "to delete"}
+    parts = [f"{counts[k]} {words[k]}" for k in words if k in counts]
+    if decisions:
+        parts.append(count(decisions, "decision"))
+    if held:
+        parts.append(f"{held} held")
+    if not parts:
+        return "No difference."
+    text = ", ".join(parts) + "."
+    if reviewed.denied:
+        return text + " Policy denies: `reconciler apply` would write nothing of the denied apps."
+    if reviewed.snapshot.offline:
+        return text + " Offline: weights are Git's target."
+    return text + " `reconciler apply` does exactly this."

@@ -1,0 +1,268 @@
+"""The stages of one run, in order: load, snapshot, decide, draw, policy, predict, plan.
+
+Every command is a part of this; a run without a cluster goes the same way with `Snapshot.none()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import reconciler
+from reconciler.apps import load
+from reconciler.apps.app import GROUP_APP, App, Fleet, Foundation, Selection, Unit
+from reconciler.backends import contract, draw
+from reconciler.diagnostics import Diagnostic
+from reconciler.lifecycle import rollout, schedule
+from reconciler.lifecycle.decision import Decision, Weights
+from reconciler.objects.draft import Draft, Manifest, seal
+from reconciler.objects.key import GroupKind, ObjectKey
+from reconciler.objects.observed import Observed
+from reconciler.objects.outcome import Done, Refusal, Refused, Verb
+from reconciler.plan import build, conflicts, inventory
+from reconciler.plan.build import Decided, Judged, Prediction
+from reconciler.plan.change import AppPlan, Plan, StateSwap
+from reconciler.plan.inventory import Inventory, InventoryInvalid
+from reconciler.plan.snapshot import RecordedState, Snapshot
+from reconciler.ports import ClusterReader, ClusterUnreadable, Tree
+
+__all__ = ["Drawn", "drawn", "loaded", "planned", "read_snapshot", "sealed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """One unit with what was decided for it and drawn of it."""
+
+    unit: Unit
+    decided: Decided
+    drafts: tuple[Draft, ...]
+
+
+def loaded(tree: Tree, selection: Selection | None = None) -> Fleet:
+    """Load, type and check: what backends and schedules refuse blocks its app like any mistake."""
+    fleet = load.load(
+        tree, contract.capabilities(), selection, label=tree.label, commit=tree.commit
+    )
+    found: dict[tuple[object, ...], Diagnostic] = {}
+    blocked = {app: set(codes) for app, codes in fleet.blocked.items()}
+    for app in fleet.apps:
+        for item in (*draw.check(app), *schedule.check(app)):
+            key = (item.code, item.site, item.path, item.message)
+            found[key] = found.get(key, item).reaching(app.id)
+            if item.is_error:
+                blocked.setdefault(app.id, set()).add(item.code)
+    if not found:
+        return fleet
+    return replace(
+        fleet,
+        apps=tuple(a for a in fleet.apps if a.id not in blocked),
+        diagnostics=(*fleet.diagnostics, *found.values()),
+        blocked={app: tuple(sorted(codes)) for app, codes in sorted(blocked.items())},
+    )
+
+
+# -- snapshot --------------------------------------------------------------------------------------
+
+
+def read_snapshot(reader: ClusterReader, fleet: Fleet) -> Snapshot:
+    """One LIST for the program's own state and one for each kind that could matter: what is
+    recorded, and what would be drawn. A kind that cannot be listed is unread, not absent."""
+    inventories: dict[str, Inventory] = {}
+    states: dict[str, RecordedState] = {}
+    damaged: dict[str, str] = {}
+    own = reader.list(
+        GroupKind("", "ConfigMap"),
+        reconciler.TOOL_NAMESPACE,
+        {"app.kubernetes.io/managed-by": reconciler.FIELD_MANAGER},
+    )
+    for item in own.items:
+        body = item.body or {}
+        what = body["metadata"].get("labels", {}).get(inventory.INVENTORY_LABEL)
+        unit = str((body.get("data") or {}).get("unit", ""))
+        if what == "rollout":
+            data = {k: v for k, v in (body.get("data") or {}).items() if k != "unit"}
+            states[unit] = RecordedState(data, item.resource_version, item.uid)
+        elif what == "inventory":
+            try:
+                found = inventory.from_body(body)
+                inventories[found.unit] = found
+            except InventoryInvalid as invalid:
+                damaged[unit or item.key.name] = invalid.message
+    kinds = {m.key.group_kind for inv in inventories.values() for m in inv.members}
+    for unit in fleet.units():
+        kinds |= {d.key.group_kind for d in draw.fixed(unit)}
+        if isinstance(unit, App) and unit.serves and unit.spec.serving is not None:
+            wish = rollout.target(unit.id, unit.spec.serving).outcome
+            drafts = draw.moving(unit, wish, draw.nothing_live)
+            kinds |= {d.key.group_kind for d in drafts}
+    objects: dict[ObjectKey, Observed] = {}
+    unread: dict[GroupKind, str] = {}
+    for kind in sorted(kinds):
+        try:
+            listing = reader.list(
+                kind, labels={"app.kubernetes.io/managed-by": reconciler.FIELD_MANAGER}
+            )
+        except ClusterUnreadable as error:
+            unread[kind] = error.message
+            continue
+        objects.update((item.key, item) for item in listing.items)
+    return Snapshot(
+        objects,
+        inventories,
+        states,
+        unread,
+        damaged,
+        reader.name,
+        reader.identity(),
+    )
+
+
+# -- decide and draw -------------------------------------------------------------------------------
+
+
+def drawn(fleet: Fleet, snapshot: Snapshot, now: datetime) -> Iterator[Drawn]:
+    """Each unit's drafts, one unit at a time; foundations first."""
+    absent = {f.group_id for f in fleet.foundations if f.spec.state.value == "absent"}
+    for unit in fleet.units():
+        if isinstance(unit, Foundation) or unit.group_id in absent:
+            empty = unit.group_id in absent
+            drafts = () if empty else draw.fixed(unit)
+            yield Drawn(unit, Decided(), _labelled(drafts, unit))
+            continue
+        decision, swap = decide(unit, snapshot, now)
+        drafts = draw.fixed(unit)
+        if decision is not None:
+            drafts += draw.moving(unit, decision.outcome, snapshot.lookup)
+        fires = tuple(schedule.foresee(unit, now))
+        yield Drawn(unit, Decided(decision, fires, swap), _labelled(drafts, unit))
+
+
+def _labelled(drafts: Iterable[Draft], unit: Unit) -> tuple[Draft, ...]:
+    return tuple(inventory.with_membership(d, unit.id) for d in drafts)
+
+
+def decide(
+    app: App, snapshot: Snapshot, now: datetime
+) -> tuple[Decision[Weights] | None, StateSwap | None]:
+    """The rollout's decision, and the state that it wants recorded."""
+    serving = app.spec.serving
+    if serving is None or not app.serves:
+        return None, None
+    if snapshot.offline:
+        return rollout.target(app.id, serving), None
+    stored = snapshot.states.get(app.id)
+    state = rollout.State.from_data(stored.data) if stored is not None else None
+    wanted = [serving.version.value] if serving.version is not None else list(serving.traffic)
+    interest = {*wanted, *([state.stable, state.wanted] if state else ())}
+    facts = draw.facts(app, interest, snapshot.lookup)
+    decision = rollout.decide(app.id, serving, app.records, state, facts, now)
+    if decision.state is None:
+        return decision, None
+    data = tuple(sorted(decision.state.items()))
+    return decision, StateSwap(data, stored.resource_version if stored is not None else "")
+
+
+def sealed(units: Iterable[Drawn]) -> Iterator[tuple[Drawn, Manifest]]:
+    """Every drawn object sealed: for policy and render, which need them all."""
+    for item in units:
+        for draft in item.drafts:
+            yield item, seal(draft)
+
+
+# -- predict and plan ------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Predictor:
+    """Asks the server about what could differ; offline the desired body predicts itself."""
+
+    reader: ClusterReader | None
+    snapshot: Snapshot
+    creates: frozenset[str] = field(default_factory=frozenset)
+
+    def ask(self, item: Judged) -> Prediction:
+        manifest = seal(item.draft)
+        if self.reader is None:
+            return Prediction(manifest, Done(Verb.UPDATED, manifest.body))
+        outcome = self.reader.dry_run(manifest.body)
+        took: tuple[str, ...] = ()
+        if isinstance(outcome, Refused) and outcome.refusal is Refusal.FIELD_CONFLICT:
+            managers = tuple(sorted(set(outcome.managers)))
+            if managers and not conflicts.untakeable(managers):
+                took = managers
+                outcome = self.reader.dry_run(manifest.body, force=True)
+        found = None
+        if not item.live.is_present and not _made(outcome):
+            found = self._look(item.draft.key)
+        return Prediction(manifest, outcome, took, found)
+
+    def _look(self, key: ObjectKey) -> Observed | None:
+        """The object that the labelled list did not show: it exists without being ours."""
+        assert self.reader is not None
+        try:
+            seen = self.reader.get(key)
+        except ClusterUnreadable:
+            return None
+        return seen if seen.is_present else None
+
+
+def _made(outcome: object) -> bool:
+    if isinstance(outcome, Done):
+        return outcome.verb is Verb.CREATED
+    return isinstance(outcome, Refused) and outcome.refusal in (
+        Refusal.NAMESPACE_MISSING,
+        Refusal.NOT_SERVED,
+        Refusal.INVALID,
+    )
+
+
+def planned(
+    fleet: Fleet,
+    units: Iterable[Drawn],
+    snapshot: Snapshot,
+    reader: ClusterReader | None,
+    *,
+    approved: frozenset[str] = frozenset(),
+    selection: Selection | None = None,
+) -> Plan:
+    """Every unit's plan, the removed ones' too, with the guards' word on what is deleted."""
+    predictor = _Predictor(reader, snapshot)
+    plans: list[AppPlan] = []
+    creates: set[str] = set()
+    for item in units:
+        if item.unit.id in snapshot.damaged:
+            continue
+        recorded = snapshot.inventories.get(item.unit.id)
+        judged = [build.judge(draft, recorded, snapshot) for draft in item.drafts]
+        answers = {j.draft.key: predictor.ask(j) for j in judged if not j.unchanged}
+        plans.append(
+            build.build(item.unit, judged, answers, snapshot, item.decided, frozenset(creates))
+        )
+        creates |= {d.key.name for d in item.drafts if d.key.kind == "Namespace"}
+    if not snapshot.offline:
+        plans += _removed(fleet, snapshot, selection or Selection())
+    guarded = build.with_guards(plans, fleet.foundations, approved)
+    return Plan(
+        fleet.label,
+        fleet.commit,
+        snapshot.cluster,
+        snapshot.cluster_uid,
+        tuple(sorted(guarded, key=lambda p: (p.unit.endswith(GROUP_APP) - 1, p.unit))),
+        offline=snapshot.offline,
+        objects_read=len(snapshot.objects),
+        requests=reader.requests if reader is not None else 0,
+    )
+
+
+def _removed(fleet: Fleet, snapshot: Snapshot, selection: Selection) -> Iterator[AppPlan]:
+    """Units with an inventory whose file is gone from a tree that was read in full."""
+    if "E_LAYERS" in {code for codes in fleet.blocked.values() for code in codes}:
+        return
+    handed = {app.spec.moved.from_.value for app in fleet.apps if app.spec.moved is not None}
+    for unit in sorted(snapshot.inventories):
+        parts = unit.split("/")
+        if unit in fleet.known or unit in handed or len(parts) != 3:
+            continue
+        if selection.takes(parts[0], parts[1], parts[2]):
+            yield build.removed(unit, snapshot)

@@ -1,0 +1,206 @@
+"""A plan for people: what, why, from which line; refusals first; then what comes next."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from reconciler.engine.report import Changes
+from reconciler.lifecycle.decision import Verdict
+from reconciler.objects.draft import show_path
+from reconciler.origin import Origin
+from reconciler.output import detail
+from reconciler.output.format import Options
+from reconciler.plan.change import Action, AppPlan, Change, FieldChange, Standing
+from reconciler.secrets import printable
+
+__all__ = ["render", "show"]
+
+_SIGN = {
+    Action.CREATE: "+",
+    Action.UPDATE: "~",
+    Action.REPLACE: "!",
+    Action.DELETE: "-",
+    Action.KEEP: "=",
+}
+_FEW = 3
+
+
+def render(section: Changes, options: Options) -> Iterator[str]:
+    plan = section.plan
+    if plan.offline:
+        place = "(no cluster was asked)"
+    else:
+        objects = f"{plan.objects_read} object{'' if plan.objects_read == 1 else 's'}"
+        place = f"{options.style.arrow} {plan.cluster} (read {objects} in {plan.requests} requests)"
+    yield f"{plan.label} {place}"
+    if plan.refusals:
+        seen = dict.fromkeys((r.text, r.way_out) for r in plan.refusals)
+        yield "\n".join(
+            options.style.red("refused: ") + f"{text}\n         {way_out}" for text, way_out in seen
+        )
+    reach = _reach(section) if not section.show_all else {}
+    for app in plan.apps:
+        lines = list(_app(app, section, options, reach))
+        if lines:
+            yield "\n".join([options.style.bold(app.unit), *lines])
+    quiet = [app.unit for app in plan.apps if not list(app.changes()) and app.swap is None]
+    if quiet and len(quiet) < len(plan.apps):
+        names = ", ".join(quiet[:4]) + (f" and {len(quiet) - 4} more" if len(quiet) > 4 else "")
+        yield f"no change: {names}"
+    shared = list(_shared(reach, options))
+    if shared:
+        yield "\n".join(shared)
+    times = [line for app in plan.apps for line in _schedules(app)]
+    if times and not section.applied:
+        yield "\n".join(times)
+    problems = [line for result in section.applied for line in _problems(result, options)]
+    if problems:
+        yield "\n".join(problems)
+
+
+def _app(
+    app: AppPlan, section: Changes, options: Options, reach: dict[str, list[str]]
+) -> Iterator[str]:
+    number = 0
+    for wave in app.waves:
+        going = any(c.goes for c in wave)
+        number += 1 if going else 0
+        for change in wave:
+            yield from _change(change, number if going else 0, options, reach)
+    yield from _decision(app, options)
+    if section.show_all and not app.waves:
+        yield "  no change"
+
+
+def _change(
+    change: Change, wave: int, options: Options, reach: dict[str, list[str]]
+) -> Iterator[str]:
+    style = options.style
+    sign = {Standing.GO: _SIGN[change.action], Standing.HELD: "x", Standing.UNJUDGED: "?"}
+    paints = {
+        "+": style.green,
+        "~": style.yellow,
+        "-": style.red,
+        "x": style.red,
+        "?": style.red,
+    }
+    paint = paints.get(sign[change.standing], str)
+    adopt = "  adopt" if change.takes_over and change.action is Action.UPDATE else ""
+    head = f"  {sign[change.standing]} {change.key}{adopt}"
+    label = f"wave {wave}" if wave and change.goes else change.standing.value
+    yield paint(head) + f"{label:>{max(2, 92 - len(head))}}"
+    for reason in change.reasons:
+        place = f"   {_place(reason.origin)}" if reason.origin is not None else ""
+        yield f"      {printable(reason.text)}{style.dim(place)}"
+    if change.takes_over and change.action is Action.UPDATE:
+        yield f"      takes the fields of {', '.join(change.takes_over)}"
+    for field in change.fields:
+        if field.origin is not None and len(reach.get(str(field.origin.site), ())) > _FEW:
+            yield f"      {show_path(field.path)}   {_values(field, options)}   (shared line)"
+            continue
+        yield from _field(field, options)
+
+
+def _field(field: FieldChange, options: Options) -> Iterator[str]:
+    if isinstance(field.before, dict | list) and isinstance(field.after, dict | list):
+        yield f"      {show_path(field.path)}"
+        for line in detail.lines(field.before, field.after):
+            yield f"          {printable(line)}"
+    else:
+        yield f"      {show_path(field.path)}   {_values(field, options)}"
+    if field.origin is not None:
+        yield "          " + options.style.dim(_place(field.origin))
+
+
+def _values(field: FieldChange, options: Options) -> str:
+    if field.added:
+        return f"+ {show(field.after)}"
+    if field.removed:
+        return f"- {show(field.before)}"
+    return f"{show(field.before)} {options.style.arrow} {show(field.after)}"
+
+
+def _place(origin: Origin) -> str:
+    """`file:line:col (over …)`: the winning line, then those that it overrode."""
+    links = list(origin.chain())
+    text = str(links[0].site)
+    if origin.through:
+        text += f" through {', '.join(str(o.site) for o in origin.through[:2])}"
+        text += " …" if len(origin.through) > 2 else ""
+    if len(links) > 1:
+        text += f" (over {', '.join(str(link.site) for link in links[1:4])})"
+    return text
+
+
+def show(datum: Any) -> str:
+    """One value, short enough for a line."""
+    if isinstance(datum, str):
+        text = datum if datum and "\n" not in datum else json.dumps(datum, ensure_ascii=False)
+    else:
+        text = json.dumps(datum, ensure_ascii=False, sort_keys=True, default=str)
+    text = printable(text)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _decision(app: AppPlan, options: Options) -> Iterator[str]:
+    decision = app.decision
+    quiet = (Verdict.STEADY, Verdict.IDLE, Verdict.TARGET)
+    if decision is None or (decision.verdict in quiet and app.swap is None):
+        return
+    shares = ", ".join(f"{s.version.value} {s.weight.value} %" for s in decision.outcome.shares)
+    yield f"  rollout {decision.verdict}: {shares}"
+    for reason in decision.reasons:
+        place = f"   {_place(reason.origin)}" if reason.origin is not None else ""
+        yield f"      {printable(reason.text)}{options.style.dim(place)}"
+    if decision.due is not None:
+        yield f"    next: not before {decision.due:%Y-%m-%d %H:%M} UTC"
+
+
+def _schedules(app: AppPlan) -> Iterator[str]:
+    for fires in app.schedules:
+        if not fires.times:
+            yield f"schedule {fires.schedule}  suspended"
+            continue
+        first = fires.times[0]
+        local = _local(first, fires.zone)
+        yield f"schedule {fires.schedule}  next {local} {fires.zone} ({first:%Y-%m-%d %H:%M} UTC)"
+
+
+def _local(moment: Any, zone: str) -> str:
+    return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
+
+
+def _reach(section: Changes) -> dict[str, list[str]]:
+    """Config line → the objects that it changes, for lines that reach many."""
+    out: dict[str, list[str]] = {}
+    for app in section.plan.apps:
+        for change in app.changes():
+            for field in change.fields:
+                if field.origin is not None:
+                    out.setdefault(str(field.origin.site), []).append(f"{app.unit} {change.key}")
+    return out
+
+
+def _shared(reach: dict[str, list[str]], options: Options) -> Iterator[str]:
+    for site, targets in sorted(reach.items()):
+        if len(targets) <= _FEW:
+            continue
+        objects = sorted(set(targets))
+        apps = {target.split(" ")[0] for target in objects}
+        yield (
+            f"{options.style.bold(site)} reaches {len(objects)} objects in {len(apps)} "
+            f"app{'' if len(apps) == 1 else 's'}"
+        )
+        for target in objects[:_FEW]:
+            yield f"    {target}"
+        if len(objects) > _FEW:
+            yield f"    and {len(objects) - _FEW} more (--all)"
+
+
+def _problems(result: Any, options: Options) -> Iterator[str]:
+    for key, why in result.problems:
+        target = f" {key}" if key is not None else ""
+        yield f"{options.style.red('not done')}  {result.unit}{target}: {printable(why)}"
