@@ -1,0 +1,167 @@
+"""The five fields of a cron expression, read as robfig/cron v3.0.1's standard parser reads them.
+
+Source of every rule: `parser.go` of that version (normalizeFields, getField, getRange). Its texts
+are for programmers; the ones here say which field, what was found and what is allowed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from reconciler.errors import ReconcilerError
+
+__all__ = [
+    "DAY",
+    "FIELDS",
+    "HOUR",
+    "MINUTE",
+    "MONTH",
+    "WEEKDAY",
+    "Bits",
+    "CronInvalid",
+    "Field",
+    "read",
+    "split",
+    "value",
+]
+
+
+class CronInvalid(ReconcilerError):
+    """An expression or a zone that Argo's controller would refuse. `code` is E_CRON or
+    E_TIME_ZONE, `hint` is the way out."""
+
+    code = "E_CRON"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One column: what people call it, its bounds, and the names that stand for numbers."""
+
+    name: str
+    lowest: int
+    highest: int
+    names: tuple[str, ...] = ()
+
+    @property
+    def range(self) -> str:
+        if not self.names:
+            return f"{self.lowest} to {self.highest}"
+        first, last = self.names[0].upper(), self.names[-1].upper()
+        return f"{self.lowest} to {self.highest}, or {first} to {last}"
+
+
+MINUTE = Field("minute", 0, 59)
+HOUR = Field("hour", 0, 23)
+DAY = Field("day of month", 1, 31)
+MONTH = Field("month", 1, 12, tuple("jan feb mar apr may jun jul aug sep oct nov dec".split()))
+WEEKDAY = Field("day of week", 0, 6, tuple("sun mon tue wed thu fri sat".split()))
+FIELDS = (MINUTE, HOUR, DAY, MONTH, WEEKDAY)
+
+# What Go's strings.Fields splits at; Python's str.split also takes \x1c to \x1f.
+_SPACE = re.compile("[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
+# Upstream reads 64-bit numbers; longer ones are refused, as are ones too long for int().
+_NUMBER = re.compile(r"[+-]?0*[0-9]{1,19}", re.ASCII)
+_MOST = 2**63 - 1
+
+
+class Bits(NamedTuple):
+    """The allowed values of one field as a bit set. `star`: the field restricts nothing, which
+    decides whether the two day fields are joined by AND or by OR."""
+
+    set: int
+    star: bool
+
+    def has(self, number: int) -> bool:
+        return bool(self.set >> number & 1)
+
+
+def split(expression: str) -> list[str]:
+    return [part for part in _SPACE.split(expression) if part]
+
+
+def read(text: str, field: Field) -> Bits:
+    """A comma-separated list of ranges. Empty elements are skipped, as upstream does: a field of
+    commas alone allows nothing. Raises CronInvalid."""
+    allowed, star = 0, False
+    for element in text.split(","):
+        if element:
+            bits = _element(element, field)
+            allowed |= bits.set
+            star |= bits.star
+    return Bits(allowed, star)
+
+
+def _element(text: str, field: Field) -> Bits:
+    base, *steps = text.split("/")
+    low, *highs = base.split("-")
+    if len(steps) > 1:
+        raise _wrong(field, f"{text!r} has more than one '/'")
+    star = low in ("*", "?")
+    if star:
+        # Whatever follows a hyphen after the star is ignored upstream; so it is here.
+        first, last = field.lowest, field.highest
+    else:
+        if len(highs) > 1:
+            raise _wrong(field, f"{text!r} has more than one '-'")
+        first = value(low, field, text)
+        last = value(highs[0], field, text) if highs else first
+    step = 1
+    if steps:
+        step = _integer(steps[0], field, f"the step of {text!r}")
+        if not highs:
+            last = field.highest
+        star = star and step <= 1
+    _within(first, last, field, text)
+    if step == 0:
+        raise _wrong(field, f"the step of {text!r} is 0", "a step is 1 or more")
+    return Bits(sum(1 << number for number in range(first, last + 1, step)), star)
+
+
+def value(text: str, field: Field, within: str) -> int:
+    """A number or a name of this field; not yet checked against its bounds."""
+    lowered = text.lower()
+    if lowered in field.names:
+        return field.names.index(lowered) + field.lowest
+    return _integer(text, field, repr(text) if text == within else f"{text!r} in {within!r}")
+
+
+def _integer(text: str, field: Field, called: str) -> int:
+    if _NUMBER.fullmatch(text) is None or abs(int(text)) > _MOST:
+        names = " or a name" if field.names else ""
+        raise _wrong(field, f"{called} is not a number{names}", _hint(text, field))
+    if (number := int(text)) < 0:
+        raise _wrong(field, f"{called} is negative")
+    return number
+
+
+def _within(first: int, last: int, field: Field, text: str) -> None:
+    shown = "" if text in (str(first), str(last)) else f" in {text!r}"
+    if first < field.lowest:
+        raise _wrong(field, f"{first}{shown} is below {field.lowest}", _bounds_hint(first, field))
+    if last > field.highest:
+        raise _wrong(field, f"{last}{shown} is above {field.highest}", _bounds_hint(last, field))
+    if first > last:
+        hint = f"write two ranges: {first}-{field.highest},{field.lowest}-{last}"
+        raise _wrong(field, f"the range {text!r} runs backwards", hint)
+
+
+def _wrong(field: Field, what: str, hint: str = "") -> CronInvalid:
+    return CronInvalid(f"{field.name}: {what}", hint=hint or f"allowed is {field.range}")
+
+
+def _bounds_hint(number: int, field: Field) -> str:
+    if field is WEEKDAY and number == 7:
+        return "Sunday is 0 or SUN"
+    return f"allowed is {field.range}"
+
+
+def _hint(text: str, field: Field) -> str:
+    if re.fullmatch(r"[Hh]\b.*", text):
+        return "H is capital, alone or as H/15, H(0-29), H(0-29)/10"
+    if text == "":
+        return f"a number is missing; allowed is {field.range}"
+    if re.fullmatch(r"L|[0-9]*[LW]|LW|[0-9A-Za-z]+#[0-9]+", text):
+        return "Argo's cron has no L, W or #"
+    return f"allowed is {field.range}"
