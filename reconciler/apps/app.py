@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from reconciler.diagnostics import Diagnostic
+from reconciler.layers.locks import Lock
 from reconciler.origin import Branch, Node, Value
 from reconciler.spec.application import Application
 from reconciler.spec.environment import Environment, Group
@@ -45,6 +46,7 @@ class App:
     """The layer files that made it, lowest first."""
     inputs: str = ""
     """A digest of the content ids of all files that it is made of: the key of `fixed`."""
+    locks: tuple[Lock, ...] = ()
 
     @property
     def id(self) -> str:
@@ -99,6 +101,7 @@ class Foundation:
     tree: Branch
     files: tuple[str, ...] = ()
     inputs: str = ""
+    locks: tuple[Lock, ...] = ()
 
     model = GROUP_APP
 
@@ -123,7 +126,7 @@ Unit: TypeAlias = App | Foundation
 
 
 def _cluster(environment: Environment, group: Group) -> str:
-    named = group.cluster or environment.cluster
+    named = environment.cluster if group.cluster is None else group.cluster
     return named.value if named is not None else ""
 
 

@@ -7,17 +7,17 @@ other; layers.yaml blocks all.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
 from reconciler.apps import plainfile, repository, rules, validate
 from reconciler.apps.app import GROUP_APP, App, Fleet, Foundation, PlainManifest, Selection
+from reconciler.apps.reading import Mistakes, Reading
 from reconciler.apps.repository import LAYERS_FILE, AppFiles, Files, Layout
 from reconciler.diagnostics import Diagnostic, error
-from reconciler.layers import document, merge, stack
-from reconciler.origin import Branch, Node, Site, Value
+from reconciler.layers import document, stack
+from reconciler.origin import Branch, Node, Site, Value, plain
 from reconciler.spec.application import Application
 from reconciler.spec.environment import Environment, Group
 from reconciler.spec.model import VersionRecord
@@ -26,11 +26,6 @@ __all__ = ["Capabilities", "load"]
 
 #: Per block (`training`, `serving`) the capabilities and the dataclass of their own block, if any.
 Capabilities: TypeAlias = Mapping[str, Mapping[str, type | None]]
-
-_RESERVED = {
-    "environment": "environment.yaml",
-    "group": "group.yaml",
-}
 
 
 def load(
@@ -49,30 +44,6 @@ def load(
     return _Loader(files, capabilities, selection or Selection(), label, commit).run()
 
 
-@dataclass(slots=True)
-class _Mistakes:
-    """Collects diagnostics once each, with the apps that they reach."""
-
-    found: dict[tuple[Any, ...], Diagnostic] = field(default_factory=dict)
-    blocked: dict[str, set[str]] = field(default_factory=dict)
-
-    def add(self, diagnostics: Iterable[Diagnostic], *apps: str) -> bool:
-        """Whether an error was among them."""
-        bad = False
-        for item in diagnostics:
-            key = (item.code, item.site, item.path, item.message)
-            self.found[key] = self.found.get(key, item).reaching(*apps)
-            if item.is_error:
-                bad = True
-                for app in apps:
-                    self.blocked.setdefault(app, set()).add(item.code)
-        return bad
-
-    def sorted(self) -> tuple[Diagnostic, ...]:
-        nowhere = Site("", 0, 0)
-        return tuple(sorted(self.found.values(), key=lambda d: (d.site or nowhere, d.code, d.path)))
-
-
 class _Loader:
     def __init__(
         self,
@@ -88,10 +59,9 @@ class _Loader:
         self.selection = selection
         self.label = label
         self.commit = commit
-        self.mistakes = _Mistakes()
-        self.documents: dict[str, document.Document] = {}
-        self.prefixes = merge.Prefixes()
+        self.mistakes = Mistakes()
         self.layout: Layout = repository.read_layout(self.blobs)
+        self.groups: dict[tuple[str, str], Branch] = {}
         self.records: dict[str, dict[str, VersionRecord]] = {}
         self.bad_records: dict[str, tuple[Diagnostic, ...]] = {}
 
@@ -111,9 +81,10 @@ class _Loader:
         groups = sorted({(a.environment, a.group) for a in selected})
         if not self.selection.models:
             groups = [g for g in self.layout.groups if self.selection.takes(*g)]
-        self._parse(order, selected, groups)
-        foundations = [f for g in groups if (f := self._foundation(order, *g)) is not None]
-        apps = [app for files in selected if (app := self._app(order, files)) is not None]
+        reading = Reading(self.files, self.layout, order, self.mistakes)
+        reading.parse(selected, groups, everything=self.selection.is_everything)
+        foundations = [f for g in groups if (f := self._foundation(reading, *g)) is not None]
+        apps = [app for files in selected if (app := self._app(reading, files)) is not None]
         shared = rules.across(foundations, apps)
         for item, ids in shared:
             self.mistakes.add((item,), *ids)
@@ -136,7 +107,7 @@ class _Loader:
         return Fleet(
             tuple(a for a in apps if a.id not in codes),
             tuple(f for f in foundations if f.id not in codes),
-            self.mistakes.sorted(),
+            self.mistakes.in_order(),
             dict(sorted(codes.items())),
             known,
             self.label,
@@ -177,70 +148,15 @@ class _Loader:
             ]
             self.mistakes.add((item,), *reached)
 
-    def _parse(
-        self, order: stack.Stack, apps: list[AppFiles], groups: list[tuple[str, str]]
-    ) -> None:
-        """Every file that the selection reads, once: models first, they name the types."""
-        models = sorted({app.model for app in apps} & self.layout.models.keys())
-        by_layer = {
-            layer.file.format_map(_Blank(model=model)): layer.name
-            for model in models
-            for layer in order.layers
-            if "{model}" in layer.file and "{environment}" not in layer.file
-        }
-        self._read({path: name for path, name in by_layer.items() if path in self.blobs})
-        wanted: dict[str, str] = {}
-        for app in apps:
-            for layer, path in self._paths(order, app):
-                wanted[path] = layer.name
-        for environment, group in groups:
-            for layer, path in self._group_paths(order, environment, group):
-                wanted[path] = layer.name
-        self._read({p: n for p, n in wanted.items() if p in self.blobs and p not in self.documents})
-
-    def _read(self, wanted: Mapping[str, str]) -> None:
-        for path, data in self.files.read(wanted):
-            parsed = document.parse(data, path, wanted[path])
-            self.documents[path] = parsed
-
-    def _paths(self, order: stack.Stack, app: AppFiles) -> list[tuple[stack.Layer, str]]:
-        names = _Blank(
-            model=app.model,
-            environment=app.environment,
-            group=app.group,
-            type=self._type_of(app.model),
-        )
-        return [(layer, layer.file.format_map(names)) for layer in order.layers]
-
-    def _group_paths(
-        self, order: stack.Stack, environment: str, group: str
-    ) -> list[tuple[stack.Layer, str]]:
-        """The layers that speak of no model: what a foundation is made of."""
-        names = _Blank(environment=environment, group=group)
-        return [
-            (layer, layer.file.format_map(names))
-            for layer in order.layers
-            if "{model}" not in layer.file and "{type}" not in layer.file
-        ]
-
-    def _type_of(self, model: str) -> str:
-        node = self._type_node(model)
-        return node.value if node is not None and isinstance(node.value, str) else ""
-
-    def _type_node(self, model: str) -> Value[Any] | None:
-        parsed = self.documents.get(self.layout.models.get(model, ""))
-        root: Node | None = parsed.root if parsed is not None else None
-        for step in ("model", "type"):
-            root = root.children.get(step) if isinstance(root, Branch) else None
-        return root if isinstance(root, Value) else None
-
     # -- one unit ----------------------------------------------------------------------------------
 
-    def _foundation(self, order: stack.Stack, environment: str, group: str) -> Foundation | None:
+    def _foundation(self, reading: Reading, environment: str, group: str) -> Foundation | None:
         unit = f"{environment}/{group}/{GROUP_APP}"
-        tree, files = self._fold(order, self._group_paths(order, environment, group), unit)
-        if tree is None:
+        folded = reading.fold(reading.group_paths(environment, group), unit)
+        if folded is None:
             return None
+        tree = folded.tree
+        self.groups[environment, group] = tree
         typed: dict[str, Any] = {}
         bad = False
         for block, cls in (("environment", Environment), ("group", Group)):
@@ -266,17 +182,19 @@ class _Loader:
             typed["environment"],
             typed["group"],
             tree,
-            files,
-            self._inputs(files),
+            folded.files,
+            self._inputs(folded.files),
+            folded.locks,
         )
 
-    def _app(self, order: stack.Stack, files: AppFiles) -> App | None:
+    def _app(self, reading: Reading, files: AppFiles) -> App | None:
         if files.model not in self.layout.models:
             return None
-        tree, used = self._fold(order, self._paths(order, files), files.id, files.model)
-        if tree is None:
+        folded = reading.fold(reading.paths(files), files.id, files.model)
+        if folded is None:
             return None
-        bad = False
+        tree, used = folded.tree, folded.files
+        bad = self.mistakes.add(self._moved(reading, files, tree), files.id)
         core, blocks = _split_options(tree, self.capabilities)
         spec, found = validate.validate(Application, core)
         bad |= self.mistakes.add(found, files.id)
@@ -304,62 +222,35 @@ class _Loader:
             manifests,
             used,
             self._inputs((*used, *self.layout.records.get(files.model, ()))),
+            folded.locks,
         )
 
-    def _fold(
-        self,
-        order: stack.Stack,
-        paths: list[tuple[stack.Layer, str]],
-        unit: str,
-        model: str = "",
-    ) -> tuple[Branch | None, tuple[str, ...]]:
-        documents: list[document.Document] = []
-        bad = False
-        for layer, path in paths:
-            parsed = self.documents.get(path)
-            if parsed is None:
-                if not layer.optional:
-                    bad |= self.mistakes.add((self._absent(layer, path, model),), unit)
+    def _moved(self, reading: Reading, files: AppFiles, tree: Branch) -> Iterator[Diagnostic]:
+        """What a model's layers changed by way of references: its group's and environment's own
+        blocks, or the type that named its layer."""
+        home = self.groups.get((files.environment, files.group))
+        for block in ("environment", "group"):
+            before = home.children.get(block) if home is not None else None
+            after = tree.children.get(block)
+            if before is None or after is None or plain(before) == plain(after):
                 continue
-            bad |= self.mistakes.add(parsed.diagnostics, unit)
-            bad |= self.mistakes.add(_misplaced(parsed, path), unit)
-            documents.append(parsed)
-        if bad:
-            return None, ()
-        merged = merge.fold(documents, order, self.prefixes)
-        if self.mistakes.add(merged.diagnostics, unit):
-            return None, ()
-        return merged.tree, tuple(d.file for d in documents)
-
-    def _absent(self, layer: stack.Layer, path: str, model: str) -> Diagnostic:
-        node = self._type_node(model) if "{type}" in layer.file else None
-        if "{type}" in layer.file and node is None:
-            return error(
-                "E_MISSING",
-                "model.type is required: it names the layer of the application type",
-                Site(self.layout.models.get(model, path), 0, 0),
-                path="model.type",
+            yield error(
+                "E_LAYER_PATH",
+                f"`{block}:` refers to values that a model's files change",
+                after.origin.site,
+                path=block,
+                help="refer only to values of environment.yaml, group.yaml and layers below them",
             )
-        if node is not None:
-            folder = str(PurePosixPath(path).parent)
-            names = [
-                PurePosixPath(p).stem
-                for p in self.blobs
-                if str(PurePosixPath(p).parent) == folder and p.endswith(".yaml")
-            ]
-            return error(
-                "E_LAYER_FILE",
-                f"there is no application type {node.value!r}: {path} does not exist",
+        model = tree.children.get("model")
+        node = model.children.get("type") if isinstance(model, Branch) else None
+        if isinstance(node, Value) and node.value != reading.type_of(files.model):
+            yield error(
+                "E_LAYER_PATH",
+                "the application type is a plain text of model.yaml",
                 node.origin.site,
                 path="model.type",
-                help=f"types here: {', '.join(sorted(names)) or 'none'}",
+                help="set it in models/<model>/model.yaml, without a reference",
             )
-        return error(
-            "E_LAYER_FILE",
-            f"the layer {layer.name!r} needs {path}, which does not exist",
-            Site(LAYERS_FILE, 0, 0),
-            help="create the file, or declare the layer optional",
-        )
 
     def _records(self, model: str, unit: str) -> Mapping[str, VersionRecord] | None:
         if model not in self.records:
@@ -415,46 +306,6 @@ class _Loader:
         for path in (LAYERS_FILE, *files):
             names.update(f"{path}\0{self.blobs[path].blob_id}\n".encode())
         return names.hexdigest()
-
-
-class _Blank(dict[str, str]):
-    """Template names that are not known here become the empty text, so no file matches."""
-
-    def __missing__(self, key: str) -> str:
-        return ""
-
-
-def _misplaced(parsed: document.Document, path: str) -> list[Diagnostic]:
-    """`environment:` and `group:` outside their files, `model.type` outside model.yaml."""
-    root = parsed.root
-    if root is None:
-        return []
-    found = []
-    name = PurePosixPath(path).name
-    for block, home in _RESERVED.items():
-        node = root.children.get(block)
-        if node is not None and (name != home or not path.startswith("environments/")):
-            found.append(
-                error(
-                    "E_LAYER_PATH",
-                    f"`{block}:` is legal only in {home}",
-                    node.origin.site,
-                    path=block,
-                    help="a model's file can never move its app to another namespace or cluster",
-                )
-            )
-    model = root.children.get("model")
-    if isinstance(model, Branch) and "type" in model.children and name != "model.yaml":
-        found.append(
-            error(
-                "E_LAYER_PATH",
-                "the application type is read from model.yaml alone",
-                model.children["type"].origin.site,
-                path="model.type",
-                help="set it in models/<model>/model.yaml",
-            )
-        )
-    return found
 
 
 def _split_options(

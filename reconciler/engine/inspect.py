@@ -26,7 +26,7 @@ def explain_path(tree: Tree, selection: Selection, path: str, now: datetime) -> 
     of a deleted path is shown all the same."""
     reviewed = review.review(tree, selection, now, plans=False)
     found: list[Chain] = []
-    for item in reviewed.units:
+    for item in _asked(reviewed, selection):
         node, origin = chains.find(item.unit.tree, path)
         if node is None and origin is None:
             continue
@@ -37,6 +37,7 @@ def explain_path(tree: Tree, selection: Selection, path: str, now: datetime) -> 
                 origin,
                 item.unit.id,
                 gone=node is None,
+                locked=chains.locked(item.unit.locks, path),
                 used_by=tuple(_used_by(item, origin)) if origin is not None else (),
             )
         )
@@ -48,11 +49,13 @@ def explain_all(tree: Tree, selection: Selection, now: datetime) -> Report:
     """Every leaf, map entry, list element and deleted path of the selected apps."""
     reviewed = review.review(tree, selection, now, plans=False)
     found = []
-    for unit in reviewed.fleet.units():
+    for item in _asked(reviewed, selection):
+        unit = item.unit
         for path, origin in chains.listing(unit.tree).items():
             node, _ = chains.find(unit.tree, path)
             value = plain(node) if node is not None else None
-            found.append(Chain(path, value, origin, unit.id, gone=node is None))
+            lock = chains.locked(unit.locks, path)
+            found.append(Chain(path, value, origin, unit.id, gone=node is None, locked=lock))
     return _answer(reviewed, found, bool(found), "nothing is selected")
 
 
@@ -60,7 +63,7 @@ def explain_at(tree: Tree, selection: Selection, file: str, line: int, now: date
     """Where a config line ends up: paths, apps, objects; or that it never wins."""
     reviewed = review.review(tree, selection, now, plans=False)
     found: list[Chain] = []
-    for item in reviewed.units:
+    for item in _asked(reviewed, selection):
         for path, origin, wins in chains.at(item.unit.tree, file, line):
             node, winner = chains.find(item.unit.tree, path)
             note = "" if wins else f"overridden by {winner.site}" if winner is not None else "dead"
@@ -98,6 +101,13 @@ def explain_object(
                 continue
             found += _fields(item, draft, field)
     return _answer(reviewed, found, bool(found), f"no drawn object {target} has a field {field}")
+
+
+def _asked(reviewed: review.Reviewed, selection: Selection) -> Iterator[Drawn]:
+    """The units that a question is about: foundations come along only where no model is named."""
+    for item in reviewed.units:
+        if isinstance(item.unit, App) or not selection.models:
+            yield item
 
 
 def _fields(item: Drawn, draft: Draft, field: str) -> Iterator[Chain]:

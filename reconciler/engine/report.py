@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.errors import ExitCode
-from reconciler.origin import Origin
+from reconciler.origin import Origin, Site
 from reconciler.plan.change import Plan
 from reconciler.policy.finding import Finding
 
@@ -56,7 +56,7 @@ class Chain:
     origin: Origin | None
     app: str = ""
     gone: bool = False
-    locked: Origin | None = None
+    locked: Site | None = None
     used_by: tuple[tuple[str, str], ...] = ()
     """(object, field) pairs that the value reaches."""
     reasons: tuple[str, ...] = ()

@@ -79,16 +79,16 @@ def read_snapshot(reader: ClusterReader, fleet: Fleet) -> Snapshot:
     for item in own.items:
         body = item.body or {}
         what = body["metadata"].get("labels", {}).get(inventory.INVENTORY_LABEL)
-        unit = str((body.get("data") or {}).get("unit", ""))
+        owner = str((body.get("data") or {}).get("unit", ""))
         if what == "rollout":
             data = {k: v for k, v in (body.get("data") or {}).items() if k != "unit"}
-            states[unit] = RecordedState(data, item.resource_version, item.uid)
+            states[owner] = RecordedState(data, item.resource_version, item.uid)
         elif what == "inventory":
             try:
                 found = inventory.from_body(body)
                 inventories[found.unit] = found
             except InventoryInvalid as invalid:
-                damaged[unit or item.key.name] = invalid.message
+                damaged[owner or item.key.name] = invalid.message
     kinds = {m.key.group_kind for inv in inventories.values() for m in inv.members}
     for unit in fleet.units():
         kinds |= {d.key.group_kind for d in draw.fixed(unit)}
@@ -248,7 +248,7 @@ def planned(
         fleet.commit,
         snapshot.cluster,
         snapshot.cluster_uid,
-        tuple(sorted(guarded, key=lambda p: (p.unit.endswith(GROUP_APP) - 1, p.unit))),
+        tuple(sorted(guarded, key=lambda p: (not p.unit.endswith(GROUP_APP), p.unit))),
         offline=snapshot.offline,
         objects_read=len(snapshot.objects),
         requests=reader.requests if reader is not None else 0,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from reconciler.layers import locks, paths
+from reconciler.layers.locks import Lock
 from reconciler.layers.paths import Path, Selector, spell
-from reconciler.origin import Branch, Deletion, Items, Node, Origin
+from reconciler.origin import Branch, Deletion, Items, Node, Origin, Site
 
-__all__ = ["at", "find", "listing", "referenced"]
+__all__ = ["at", "find", "listing", "locked", "referenced"]
 
 
 def listing(tree: Branch) -> dict[str, Origin]:
@@ -61,6 +62,12 @@ def find(tree: Branch, text: str) -> tuple[Node | None, Origin | None]:
             return None, origin
         gone = origin
     return (None if gone is not None else node), origin
+
+
+def locked(locks: Iterable[Lock], text: str) -> Site | None:
+    """Where a spelled path is locked: it, or a map that it lies in. Raises PathInvalid."""
+    path = paths.parse(text)
+    return next((lock.site for lock in locks if path[: len(lock.path)] == lock.path), None)
 
 
 def at(tree: Branch, file: str, line: int) -> list[tuple[str, Origin, bool]]:

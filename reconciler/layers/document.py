@@ -14,10 +14,11 @@ from typing import Any
 
 import yaml
 
-from reconciler.diagnostics import Diagnostic, Related, error, warning
-from reconciler.layers import markers, scalars
-from reconciler.layers.markers import Marked, Marks
-from reconciler.origin import Branch, Items, Node, Origin, SecretRef, Site, Value
+from reconciler.diagnostics import Diagnostic, Related
+from reconciler.layers import scalars
+from reconciler.layers.leaves import STANDARD, Leaves, Stopped
+from reconciler.layers.markers import Marked
+from reconciler.origin import Branch, Items, Origin, Site, Value
 
 __all__ = ["Document", "parse"]
 
@@ -35,7 +36,6 @@ _FORBIDDEN = re.compile(
 )
 _LINE = re.compile(r"\r\n|\r|\n")
 _LFS = b"version https://git-lfs.github.com/spec/"
-_STANDARD = "tag:yaml.org,2002:"
 _NO_KEY = ("expected key", "expected node content")
 
 Tree = Any  # Node | Marked
@@ -68,17 +68,13 @@ class Document:
         self.references = references
 
 
-class _Stop(Exception):  # a syntax error or a budget: the rest cannot be read
-    pass
-
-
 def parse(data: bytes, file: str, layer: str) -> Document:
     """Reads one file. All mistakes are in `diagnostics`; nothing in a file makes this raise."""
     builder = _Builder(file, layer)
     try:
         text = builder.decoded(data)
         root = builder.document(text)
-    except _Stop:
+    except Stopped:
         root = None
     return Document(
         file,
@@ -96,15 +92,11 @@ def _is_empty_key(text: str, mark: Any) -> bool:
     return line[mark.column : mark.column + 1] == ":" and line[mark.column + 1 :][:1] in ("", " ")
 
 
-class _Builder:
-    """The state of one file's reading."""
+class _Builder(Leaves):
+    """Nodes from events, with the budgets."""
 
     def __init__(self, file: str, layer: str) -> None:
-        self.file = file
-        self.layer = layer
-        self.found: list[Diagnostic] = []
-        self.simple = True
-        self.references = False
+        super().__init__(file, layer)
         self.anchors: dict[str, tuple[Tree, int] | None] = {}
         self.nodes = 0
         self.expanded = 0
@@ -279,145 +271,6 @@ class _Builder:
     def too_many(self, site: Site) -> None:
         self.stop("E_ALIAS_LIMIT", f"more than {NODES} nodes after expansion", site)
 
-    def scalar(self, event: Any, key: Site | None) -> Tree:
-        mark = event.start_mark
-        site = key or Site(self.file, mark.line + 1, mark.column + 1)
-        text = event.value
-        tag = event.tag
-        plain = event.style is None or event.style == ""
-        if tag is None or tag == "!":
-            if not plain or tag == "!":
-                if "${{" in text:
-                    self.references = True
-                return Value(text, Origin(site, self.layer, "set", text))
-            return self.plain(text, site, key)
-        if tag.startswith(_STANDARD):
-            return self.standard(tag, text, site, mark)
-        marks = self.marks(tag, "scalar", mark)
-        if marks is None:
-            return Value(text, Origin(site, self.layer, "set", text))
-        return self.marked_scalar(text, plain, marks, site, mark)
-
-    def plain(self, text: str, site: Site, key: Site | None) -> Tree:
-        value, problem = scalars.resolve(text)
-        if problem:
-            self.disputed(text, problem, site)
-        elif value is None and key is not None:
-            self.simple = False
-        elif type(value) is str and "${{" in text:
-            self.references = True
-        return Value(value, Origin(site, self.layer, "set", value))
-
-    def disputed(self, text: str, problem: str, site: Site) -> None:
-        """Reported at the scalar itself, whose place `here` holds when it is not the key's."""
-        place = self.here or site
-        if problem == "W_LOSSY_NUMBER":
-            self.found.append(
-                warning(
-                    problem,
-                    f"the number {text} loses its last zero",
-                    place,
-                    help=f'quote it if it is a version: "{text}"',
-                )
-            )
-        elif problem == "E_NUMBER":
-            self.error(problem, f"{text[:40]} is not a finite number", place, found=text[:40])
-        else:
-            self.error(
-                problem,
-                f"YAML readers disagree about {text}",
-                place,
-                help=f'quote it: "{text}", or write the number or true/false',
-            )
-
-    here: Site | None = None
-
-    def standard(self, tag: str, text: str, site: Site, mark: Any) -> Tree:
-        kind = tag[len(_STANDARD) :]
-        value: Any = text
-        wrong = False
-        if kind == "null":
-            value, wrong = None, scalars.resolve(text).value is not None
-        elif kind in ("int", "float", "bool"):
-            found = scalars.resolve(text)
-            value = found.value
-            if kind == "float" and type(value) is int:
-                value = float(value)
-            wanted: type = {"int": int, "float": float, "bool": bool}[kind]
-            wrong = bool(found.problem.startswith("E")) or type(value) is not wanted
-        elif kind != "str":
-            self.error("E_TAG", f"!!{kind} is not a type of config values", self.site(mark))
-        if wrong:
-            self.error("E_TAG_TYPE", f"{text!r} is not a !!{kind}", self.site(mark))
-        if type(value) is str and "${{" in value:
-            self.references = True
-        if value is None:
-            self.simple = False
-        return Value(value, Origin(site, self.layer, "set", value))
-
-    def marked_scalar(self, text: str, plain: bool, marks: Marks, site: Site, mark: Any) -> Tree:
-        if marks.secret:
-            if not text:
-                self.error("E_TAG_TYPE", "!secret needs a reference", self.site(mark))
-            ref = SecretRef(text)
-            return self.mark(Value(ref, Origin(site, self.layer, "set", ref)), marks, mark)
-        value: Any = text
-        if plain:
-            value, problem = scalars.resolve(text)
-            if problem:
-                self.here = self.site(mark)
-                self.disputed(text, problem, site)
-                self.here = None
-        if marks.null and value is not None and text:
-            self.error("E_TAG_TYPE", f"!null takes no value, found {text!r}", self.site(mark))
-        if marks.null:
-            value = None
-        if marks.raw and not isinstance(value, str):
-            self.error("E_TAG_TYPE", f"!raw is for text, found {text!r}", self.site(mark))
-        if isinstance(value, str) and not marks.raw and "${{" in value:
-            self.references = True
-        origin = Origin(site, self.layer, "set", value)
-        if marks.raw and isinstance(value, str):
-            value = markers.Raw(value)
-        return self.mark(Value(value, origin), marks, mark)
-
-    def mark(self, node: Node, marks: Marks, mark: Any) -> Marked:
-        self.simple = False
-        if marks.raw:
-            self.references = True
-        return Marked(node, marks, self.site(mark))
-
-    def marks(self, tag: str, kind: str, mark: Any) -> Marks | None:
-        """The marks of a local tag; None when it is refused (and reported)."""
-        site = self.site(mark)
-        if not tag.startswith("!"):
-            self.error("E_TAG", f"the tag {tag} is unknown; nothing here is ever executed", site)
-            return None
-        try:
-            marks = markers.parse_tag(tag)
-        except markers.TagInvalid as invalid:
-            self.error("E_TAG", str(invalid), site)
-            return None
-        why = markers.wrong_kind(marks, kind)
-        if why:
-            self.error("E_TAG_TYPE", why, site)
-            return None
-        return marks
-
-    def collection_tag(self, event: Any, kind: str) -> Marks | None:
-        tag = event.tag
-        if tag is None or tag == "!":
-            return None
-        if tag.startswith(_STANDARD):
-            wanted = {"map": "map", "list": "seq"}[kind]
-            if tag != _STANDARD + wanted:
-                name = tag[len(_STANDARD) :]
-                known = name in ("map", "seq", "str", "int", "float", "bool", "null")
-                code = "E_TAG_TYPE" if known else "E_TAG"
-                self.error(code, f"!!{name} does not fit a {kind}", self.site(event.start_mark))
-            return None
-        return self.marks(tag, kind, event.start_mark)
-
     def sequence(self, event: Any, depth: int, key: Site | None) -> Tree:
         site = key or self.site(event.start_mark)
         marks = self.collection_tag(event, "list")
@@ -473,8 +326,8 @@ class _Builder:
             return None, site, False
         tag = event.tag
         plain = (event.style is None or event.style == "") and tag is None
-        if tag is not None and tag not in ("!", _STANDARD + "str"):
-            code = "E_KEY_TYPE" if tag.startswith(_STANDARD) else "E_TAG_PLACE"
+        if tag is not None and tag not in ("!", STANDARD + "str"):
+            code = "E_KEY_TYPE" if tag.startswith(STANDARD) else "E_TAG_PLACE"
             self.error(code, "a key cannot be tagged", site)
             return None, site, False
         text = event.value
@@ -543,18 +396,3 @@ class _Builder:
             for name, child in node.children.items():
                 if name not in explicit:
                     children.setdefault(name, child)
-
-    # -- reporting ---------------------------------------------------------------------------------
-
-    def site(self, mark: Any) -> Site:
-        return Site(self.file, mark.line + 1, mark.column + 1)
-
-    def error(self, code: str, message: str, site: Site, **more: Any) -> None:
-        self.found.append(error(code, message, site, **more))
-
-    def stop_quietly(self, code: str, message: str, site: Site) -> None:
-        self.error(code, message, site)
-
-    def stop(self, code: str, message: str, site: Site, **more: Any) -> None:
-        self.error(code, message, site, **more)
-        raise _Stop

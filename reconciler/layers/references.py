@@ -7,25 +7,20 @@ overridden reference is never evaluated. There are no functions, no environment 
 
 from __future__ import annotations
 
-import functools
 import json
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from reconciler.diagnostics import Diagnostic, Related, error
-from reconciler.layers import locks, paths, scalars
+from reconciler.layers import locks, templates
+from reconciler.layers.kinds import kind_of
 from reconciler.layers.markers import Raw
-from reconciler.layers.paths import Path, PathInvalid, Selector, spell
+from reconciler.layers.paths import Path, Selector, spell
+from reconciler.layers.templates import OPEN, Malformed, Part, Ref
 from reconciler.origin import Branch, Items, Node, Origin, SecretRef, Site, Value
 
-__all__ = ["Pending", "is_whole", "known_below", "mentioned", "resolve"]
+__all__ = ["Pending", "resolve"]
 
-_OPEN = "${{"
-_ESCAPED = "$${{"
-_TOKEN = re.compile(r"\$\$\{\{|\$\{\{")
-#: Up to the closing braces; quoted names may hold braces.
-_BODY = re.compile(r'((?:[^"}]|"(?:[^"\\]|\\.)*"|\}(?!\}))*)\}\}')
 _DEPTH = 64
 _LIMIT = 1024 * 1024
 
@@ -37,128 +32,6 @@ class Pending(NamedTuple):
     site: Site
     kind: str
     below: Site
-
-
-class _Ref(NamedTuple):
-    path: Path
-    text: str
-    default: Any = None
-    has_default: bool = False
-
-
-class _Malformed(NamedTuple):
-    why: str
-
-
-_Part = str | _Ref | _Malformed
-
-
-@functools.lru_cache(maxsize=16384)
-def _parts(text: str) -> tuple[_Part, ...]:
-    """A text cut into literal pieces and references."""
-    out: list[_Part] = []
-    at = 0
-    literal = ""
-    while True:
-        found = _TOKEN.search(text, at)
-        if found is None:
-            literal += text[at:]
-            break
-        literal += text[at : found.start()]
-        if found.group() == _ESCAPED:
-            literal += _OPEN
-            at = found.end()
-            continue
-        body = _BODY.match(text, found.end())
-        if literal:
-            out.append(literal)
-            literal = ""
-        if body is None:
-            out.append(_Malformed("`${{` is never closed by `}}`"))
-            return tuple(out)
-        out.append(_reference(body[1]))
-        at = body.end()
-    if literal or not out:
-        out.append(literal)
-    return tuple(out)
-
-
-def _reference(body: str) -> _Ref | _Malformed:
-    text, marker, rest = _split_default(body)
-    try:
-        path = paths.parse(text)
-    except PathInvalid as invalid:
-        return _Malformed(str(invalid))
-    if not marker:
-        return _Ref(path, text.strip())
-    try:
-        return _Ref(path, text.strip(), _default(rest.strip()), True)
-    except ValueError as invalid:
-        return _Malformed(str(invalid))
-
-
-def _split_default(body: str) -> tuple[str, bool, str]:
-    """At the first `??` outside quotes."""
-    quoted = False
-    for index, char in enumerate(body):
-        if char == '"' and (index == 0 or body[index - 1] != "\\"):
-            quoted = not quoted
-        elif not quoted and body.startswith("??", index):
-            return body[:index], True, body[index + 2 :]
-    return body, False, ""
-
-
-def _default(text: str) -> Any:
-    """A default is a literal: a scalar as YAML's core types read it, or JSON."""
-    if not text:
-        raise ValueError('the default after `??` is empty; write "" for an empty text')
-    if text[0] in '"[{':
-        try:
-            return json.loads(text)
-        except ValueError as cause:
-            raise ValueError(f"the default {text} is not JSON") from cause
-    if text[0] == "'":
-        if len(text) < 2 or text[-1] != "'" or "'" in text[1:-1].replace("''", ""):
-            raise ValueError(f"the default {text} is not a quoted text")
-        return text[1:-1].replace("''", "'")
-    found = scalars.resolve(text)
-    if found.problem.startswith("E"):
-        raise ValueError(f'readers disagree about the default {text}; quote it: "{text}"')
-    return found.value
-
-
-def is_whole(datum: Any) -> bool:
-    """Whether a scalar is one reference and nothing else."""
-    if type(datum) is not str or not datum.startswith(_OPEN):
-        return False
-    found = _parts(datum)
-    return len(found) == 1 and isinstance(found[0], _Ref)
-
-
-def mentioned(node: Node) -> bool:
-    """Whether a tree holds any reference."""
-    if isinstance(node, Branch):
-        return any(mentioned(child) for child in node.children.values())
-    if isinstance(node, Items):
-        return any(mentioned(child) for child in node.children)
-    datum = node.value
-    return (
-        type(datum) is str
-        and _OPEN in datum
-        and any(not isinstance(part, str) for part in _parts(datum))
-    )
-
-
-def known_below(origin: Origin) -> Origin | None:
-    """The nearest scalar below a whole reference whose kind is known without resolving anything."""
-    link = origin.under
-    while link is not None and link.op != "delete":
-        if not link.is_scalar:
-            return None
-        if not is_whole(link.value):
-            return link
-        link = link.under
-    return None
 
 
 def resolve(tree: Branch, pending: Iterable[Pending]) -> tuple[Branch, list[Diagnostic]]:
@@ -216,7 +89,7 @@ class _Resolver:
             return node
         if type(datum) is Raw:
             return Value(str(datum), node.origin)
-        if _OPEN not in datum:
+        if OPEN not in datum:
             return node
         if path in self.done:
             known = self.done[path]
@@ -229,22 +102,22 @@ class _Resolver:
         self.active[path] = node
         result: Node | None = None
         try:
-            result = self.template(node, _parts(datum), path)
+            result = self.template(node, templates.parts(datum), path)
         finally:
             del self.active[path]
             self.done[path] = result
         return result
 
-    def template(self, node: Value[Any], parts: tuple[_Part, ...], path: Path) -> Node:
+    def template(self, node: Value[Any], parts: tuple[Part, ...], path: Path) -> Node:
         for part in parts:
-            if isinstance(part, _Malformed):
+            if isinstance(part, Malformed):
                 self.wrong("E_REF_SYNTAX", part.why, node, path, help="e.g. ${{ a.b[0].c }}")
                 raise _Failed
         if len(parts) == 1:
             part = parts[0]
             if isinstance(part, str):
                 return Value(part, node.origin)
-            assert isinstance(part, _Ref)
+            assert isinstance(part, Ref)
             return self.copied_as(self.follow(part, node, path), node)
         texts = []
         through: list[Origin] = []
@@ -252,7 +125,7 @@ class _Resolver:
             if isinstance(part, str):
                 texts.append(part)
                 continue
-            assert isinstance(part, _Ref)
+            assert isinstance(part, Ref)
             target = self.follow(part, node, path)
             texts.append(self.text(part, target, node, path))
             if target is not None and not isinstance(target, _Default):
@@ -263,7 +136,7 @@ class _Resolver:
 
     # -- following ---------------------------------------------------------------------------------
 
-    def follow(self, ref: _Ref, node: Value[Any], path: Path) -> Node | _Default:
+    def follow(self, ref: Ref, node: Value[Any], path: Path) -> Node | _Default:
         """The resolved target of one reference."""
         if len(self.active) > _DEPTH:
             self.wrong("E_CYCLE", f"references nest deeper than {_DEPTH}", node, path)
@@ -313,7 +186,7 @@ class _Resolver:
             target.keys,
         )
 
-    def text(self, ref: _Ref, target: Node | _Default, node: Value[Any], path: Path) -> str:
+    def text(self, ref: Ref, target: Node | _Default, node: Value[Any], path: Path) -> str:
         datum: Any
         if isinstance(target, _Default):
             datum = target.datum
@@ -354,7 +227,7 @@ class _Resolver:
             return
         if after is None:
             return
-        kind = _kind(after)
+        kind = kind_of(after)
         if kind == item.kind or "null" in (kind, item.kind):
             return
         if (item.kind, kind) == ("string", "secret"):
@@ -371,7 +244,7 @@ class _Resolver:
             )
         )
 
-    def missing(self, ref: _Ref, parent: Node, step: Any, node: Value[Any], path: Path) -> None:
+    def missing(self, ref: Ref, parent: Node, step: Any, node: Value[Any], path: Path) -> None:
         related = []
         text = f"nothing at {ref.text}"
         if isinstance(parent, Branch) and step in parent.gone:
@@ -451,18 +324,3 @@ def _step(node: Node, step: Any) -> tuple[Any, Node] | None:
                 identity = locks.selector_of(child, node.keys) if node.keys else None
                 return (index if identity is None else identity), child
     return None
-
-
-def _kind(node: Node) -> str:
-    if isinstance(node, Branch):
-        return "map"
-    if isinstance(node, Items):
-        return "list"
-    datum = node.value
-    if isinstance(datum, bool):
-        return "bool"
-    if isinstance(datum, int | float):
-        return "number"
-    if isinstance(datum, str):
-        return "string"
-    return "secret" if isinstance(datum, SecretRef) else "null"

@@ -8,11 +8,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from reconciler.engine.report import Changes
-from reconciler.lifecycle.decision import Verdict
+from reconciler.lifecycle.decision import Reason, Verdict
 from reconciler.objects.draft import show_path
 from reconciler.origin import Origin
 from reconciler.output import detail
 from reconciler.output.format import Options
+from reconciler.output.text import Style
 from reconciler.plan.change import Action, AppPlan, Change, FieldChange, Standing
 from reconciler.secrets import printable
 
@@ -26,6 +27,7 @@ _SIGN = {
     Action.KEEP: "=",
 }
 _FEW = 3
+_WIDTH = 100
 
 
 def render(section: Changes, options: Options) -> Iterator[str]:
@@ -93,8 +95,7 @@ def _change(
     label = f"wave {wave}" if wave and change.goes else change.standing.value
     yield paint(head) + f"{label:>{max(2, 92 - len(head))}}"
     for reason in change.reasons:
-        place = f"   {_place(reason.origin)}" if reason.origin is not None else ""
-        yield f"      {printable(reason.text)}{style.dim(place)}"
+        yield from _reason(reason, style)
     if change.takes_over and change.action is Action.UPDATE:
         yield f"      takes the fields of {', '.join(change.takes_over)}"
     for field in change.fields:
@@ -102,6 +103,17 @@ def _change(
             yield f"      {show_path(field.path)}   {_values(field, options)}   (shared line)"
             continue
         yield from _field(field, options)
+
+
+def _reason(reason: Reason, style: Style) -> Iterator[str]:
+    """Why, and the line behind it: on a line of its own where the two do not fit."""
+    text = f"      {printable(reason.text)}"
+    place = _place(reason.origin) if reason.origin is not None else ""
+    if len(text) + len(place) + 3 <= _WIDTH:
+        yield text + (f"   {style.dim(place)}" if place else "")
+    else:
+        yield text
+        yield f"          {style.dim(place)}"
 
 
 def _field(field: FieldChange, options: Options) -> Iterator[str]:
@@ -128,8 +140,8 @@ def _place(origin: Origin) -> str:
     links = list(origin.chain())
     text = str(links[0].site)
     if origin.through:
-        text += f" through {', '.join(str(o.site) for o in origin.through[:2])}"
-        text += " …" if len(origin.through) > 2 else ""
+        rest = len(origin.through) - 1
+        text += f" through {origin.through[0].site}" + (f" and {rest} more" if rest else "")
     if len(links) > 1:
         text += f" (over {', '.join(str(link.site) for link in links[1:4])})"
     return text
@@ -153,8 +165,7 @@ def _decision(app: AppPlan, options: Options) -> Iterator[str]:
     shares = ", ".join(f"{s.version.value} {s.weight.value} %" for s in decision.outcome.shares)
     yield f"  rollout {decision.verdict}: {shares}"
     for reason in decision.reasons:
-        place = f"   {_place(reason.origin)}" if reason.origin is not None else ""
-        yield f"      {printable(reason.text)}{options.style.dim(place)}"
+        yield from _reason(reason, options.style)
     if decision.due is not None:
         yield f"    next: not before {decision.due:%Y-%m-%d %H:%M} UTC"
 

@@ -181,9 +181,7 @@ def test_no_text_at_all_makes_merging_raise(text):
 
 
 @given(
-    st.lists(
-        st.one_of(st.text(min_size=1, max_size=5), st.integers(0, 99)), min_size=1, max_size=5
-    )
+    st.lists(st.one_of(st.text(min_size=1, max_size=5), st.integers(0, 99)), min_size=1, max_size=5)
 )
 def test_a_spelled_path_reads_back(steps):
     path = tuple(steps)

@@ -151,7 +151,7 @@ def _items(app: App, training: Training, framework: Framework) -> Iterator[Tree]
 
 def _own(app: App, training: Training, step: str, args: list[Any]) -> dict[str, Tree]:
     """A container of this program's own image."""
-    image = training.step_image or _STEP_IMAGE
+    image = _STEP_IMAGE if training.step_image is None else training.step_image
     sized = pod.resources(training.step_resources) or {
         "requests": {"cpu": "100m", "memory": "128Mi"},
         "limits": {"cpu": "1", "memory": "256Mi"},

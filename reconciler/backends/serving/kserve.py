@@ -48,8 +48,8 @@ def _draw(app: App, version: Version) -> tuple[Draft, ...]:
     options: Options = app.options.get("kserve") or Options()
     pool = pod.pool_of(app, serving.pool)
     model: dict[str, Tree] = {
-        "modelFormat": {"name": serving.framework or built_in("tensorflow")},
-        "storageUri": version.record.storage_uri or derived("", version.record.version),
+        "modelFormat": {"name": _or(serving.framework, built_in("tensorflow"))},
+        "storageUri": _or(version.record.storage_uri, derived("", version.record.version)),
     }
     if options.protocol is not None:
         model["protocolVersion"] = options.protocol
@@ -82,6 +82,10 @@ def _draw(app: App, version: Version) -> tuple[Draft, ...]:
     key = _key(app, version.name.value)
     tree = {"metadata": metadata, "spec": {"predictor": predictor}}
     return (Draft(key, "serving.kserve.io/v1beta1", tree, "kserve"),)
+
+
+def _or(value: Value[str] | None, otherwise: Value[str]) -> Value[str]:
+    return otherwise if value is None else value
 
 
 def _endpoint(app: App, version: Version) -> Endpoint:

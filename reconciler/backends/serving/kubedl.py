@@ -87,7 +87,7 @@ def _name(app: App, version: Version) -> Value[str]:
 def _framework(app: App) -> Value[str]:
     serving = app.spec.serving
     assert serving is not None
-    return serving.framework or built_in("TFServing")
+    return built_in("TFServing") if serving.framework is None else serving.framework
 
 
 def _draw(app: App, version: Version) -> tuple[Draft, ...]:

@@ -111,6 +111,7 @@ def _chain(chain: Chain) -> dict[str, Any]:
         "app": chain.app,
         "value": chain.value,
         "deleted": chain.gone,
+        "locked": str(chain.locked) if chain.locked is not None else None,
         "chain": _origin(chain.origin),
         "usedBy": [{"object": o, "field": f} for o, f in chain.used_by],
         "reasons": list(chain.reasons),

@@ -80,6 +80,8 @@ def _chain(chain: Chain, several: bool, options: Options) -> Iterator[str]:
             yield f"  {_said(link):<{width}}  {link.site!s:<46} {link.op}{wins}"
             for through in link.through:
                 yield f"  {'':<{width}}  through {through.site!s:<38} {through.layer}"
+    if chain.locked is not None:
+        yield f"  locked   {chain.locked!s}"
     if chain.note:
         yield f"  {chain.note}"
     for reason in chain.reasons[:1]:
@@ -96,6 +98,8 @@ def _chain(chain: Chain, several: bool, options: Options) -> Iterator[str]:
 def _said(link: Origin) -> str:
     if isinstance(link.value, SecretRef):
         return "!secret"
+    if link.op == "built-in":
+        return "(default)"
     if not link.is_scalar:
         return "(map or list)"
     if link.op == "delete":

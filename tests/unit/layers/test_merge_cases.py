@@ -38,7 +38,10 @@ def _place(site):
 @pytest.mark.parametrize("case", list(_cases()))
 def test_the_merge_rules(case):
     order = _stack(case)
-    texts = {k: v.replace("@ALIASES", _ALIASES).replace("@DEEP", _DEEP) for k, v in case["layers"].items()}
+    texts = {
+        k: v.replace("@ALIASES", _ALIASES).replace("@DEEP", _DEEP)
+        for k, v in case["layers"].items()
+    }
     documents = [document.parse(t.encode(), f"{n}.yaml", n) for n, t in texts.items()]
     merged = merge.fold(documents, order)
     found = [d for doc in documents for d in doc.diagnostics] + list(merged.diagnostics)
@@ -67,7 +70,9 @@ def test_the_merge_rules(case):
         return
     assert not errors, errors
     assert plain(merged.tree) == case["value"]
-    assert json.dumps(plain(merged.tree), sort_keys=True) == json.dumps(case["value"], sort_keys=True)
+    assert json.dumps(plain(merged.tree), sort_keys=True) == json.dumps(
+        case["value"], sort_keys=True
+    )
     warnings = [{"code": d.code, "at": _place(d.site)} for d in found if not d.is_error]
     assert warnings == case.get("warnings", [])
     for path, keys in case.get("order", {}).items():

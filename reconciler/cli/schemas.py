@@ -1,0 +1,19 @@
+"""Every published schema as text, byte for byte as `schemas/` holds it."""
+
+from __future__ import annotations
+
+import json
+
+__all__ = ["texts"]
+
+
+def texts() -> dict[str, str]:
+    """File name → text, sorted."""
+    from reconciler.apps import schema
+    from reconciler.backends import contract
+    from reconciler.output import schema as outputs
+
+    found = {**schema.documents(contract.capabilities()), **outputs.documents()}
+    return {
+        file: json.dumps(found[file], indent=2, ensure_ascii=False) + "\n" for file in sorted(found)
+    }
