@@ -1,0 +1,73 @@
+"""Bodies on their way in and out of the server: what a client may not set, what counts as content,
+and how a field conflict is worded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from reconciler.objects.key import ObjectKey
+from reconciler.objects.outcome import Refusal
+from reconciler.simulation.fault import ApiFault
+from reconciler.simulation.fieldset import show
+from reconciler.simulation.merge import Conflict
+from reconciler.simulation.schema import SERVER_OWNED
+from reconciler.simulation.served import Served
+
+__all__ = ["Body", "bare", "conflict_fault", "content", "stamp", "stub"]
+
+Body = dict[str, Any]
+
+
+def stamp(moment: datetime) -> str:
+    """A time as Kubernetes writes it: UTC, whole seconds."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def stub(key: ObjectKey, row: Served) -> Body:
+    metadata = {"name": key.name, "namespace": key.namespace}
+    return {"apiVersion": row.api_version, "kind": row.kind.kind, "metadata": metadata}
+
+
+def bare(body: Mapping[str, Any], row: Served | None) -> Body:
+    """A body without the metadata that the server writes; with `row` given also without the status
+    that this endpoint ignores, and without nulls, which mean nothing given."""
+    metadata = {k: v for k, v in body["metadata"].items() if k not in SERVER_OWNED}
+    out = {**body, "metadata": metadata}
+    if row is None:
+        return out
+    if row.status:
+        out.pop("status", None)
+    clean: Body = _without_nulls(out)
+    return clean
+
+
+def _without_nulls(node: Any) -> Any:
+    if isinstance(node, Mapping):
+        return {k: _without_nulls(v) for k, v in node.items() if v is not None}
+    if isinstance(node, list | tuple):
+        return [_without_nulls(v) for v in node]
+    return node
+
+
+def content(body: Mapping[str, Any], row: Served) -> Body:
+    """What moves the generation: everything but metadata, and the status if it has an endpoint."""
+    ignored = ("metadata", "status") if row.status else ("metadata",)
+    return {k: v for k, v in body.items() if k not in ignored}
+
+
+def conflict_fault(conflict: Conflict, api_version: str) -> ApiFault:
+    fields: list[str] = []
+    managers: list[str] = []
+    texts: list[str] = []
+    for entry, paths in conflict.fields:
+        part = f' with subresource "{entry.subresource}"' if entry.subresource else ""
+        who = f'"{entry.manager}"{part} using {api_version}'
+        spelt = [show(path) for path in paths]
+        fields += spelt
+        managers += [entry.manager] * len(spelt)
+        texts.append(f"conflict with {who}: {', '.join(spelt)}")
+    count = f"{len(fields)} conflict{'s' if len(fields) != 1 else ''}"
+    message = f"Apply failed with {count}: {'; '.join(texts)}"
+    return ApiFault(Refusal.FIELD_CONFLICT, 409, message, tuple(fields), tuple(managers))

@@ -1,0 +1,31 @@
+"""A clock that moves only when someone sleeps; sleeping lets the simulated controllers work."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from reconciler.simulation.timeline import Timeline
+
+__all__ = ["EPOCH", "SimulatedClock"]
+
+#: Where a cluster that was never told the time begins.
+EPOCH = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+
+
+class SimulatedClock:
+    """Fulfils `ports.Clock` on a timeline. `start` needs a zone; times come back in UTC."""
+
+    def __init__(self, start: datetime = EPOCH) -> None:
+        self.timeline = Timeline(start.astimezone(UTC))
+
+    @classmethod
+    def resumed(cls, remembered: str) -> SimulatedClock:
+        """From the ISO time that a store remembers, "" for none."""
+        return cls(datetime.fromisoformat(remembered) if remembered else EPOCH)
+
+    def now(self) -> datetime:
+        return self.timeline.now
+
+    def sleep(self, seconds: float) -> None:
+        """Advances by `seconds`; everything due until then has happened when it returns."""
+        self.timeline.advance(self.timeline.now + timedelta(seconds=max(0.0, seconds)))

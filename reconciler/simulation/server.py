@@ -1,0 +1,422 @@
+"""The API server of the embedded cluster: requests in, objects out, refusals as `ApiFault`.
+
+Order of checks and codes are those of a real server: kind served, scope, preconditions, types,
+merge, defaults, validation, immutable fields. A request is one transaction of the store; a dry run
+is the same request, taken back.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from reconciler.objects.key import GroupKind, ObjectKey, split_version
+from reconciler.objects.outcome import Refusal, Verb
+from reconciler.ports import Clock, Discovery
+from reconciler.simulation import defaults, merge, validate
+from reconciler.simulation.bodies import Body, bare, conflict_fault, content, stamp, stub
+from reconciler.simulation.fault import ApiFault
+from reconciler.simulation.garbage import Garbage
+from reconciler.simulation.schema import SERVER_OWNED, shape_of
+from reconciler.simulation.served import Served, discovery, served
+from reconciler.simulation.store import Store
+
+__all__ = ["Answer", "Server"]
+
+_NAMESPACE = GroupKind("", "Namespace")
+_FIRST_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+
+
+class Answer(NamedTuple):
+    verb: Verb
+    body: Body | None
+
+
+class Server:
+    """One cluster. Bodies that come back are the caller's own. `changed` are called with the key
+    of every object that a finished request wrote or removed."""
+
+    def __init__(
+        self, store: Store, clock: Clock, name: str, without: frozenset[str] = frozenset()
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self.name = name
+        self.without = without
+        self.changed: list[Callable[[ObjectKey], None]] = []
+        self._touched: list[ObjectKey] = []
+        self._emptying: set[str] = set()
+        self._garbage = Garbage(store, self._mark, self._rewrite)
+        if not store.items(_NAMESPACE):
+            for first in _FIRST_NAMESPACES:
+                body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": first}}
+                self.create(body, "kube-apiserver")
+
+    # -- reads -------------------------------------------------------------------------------------
+
+    def discover(self) -> Discovery:
+        return discovery(self.without)
+
+    def serves(self, kind: GroupKind) -> bool:
+        return kind in served(self.without)
+
+    def get(self, key: ObjectKey) -> Body | None:
+        self.store.refresh()
+        return copy.deepcopy(self.store.get(key))
+
+    def list(
+        self, kind: GroupKind, namespace: str = "", labels: Mapping[str, str] | None = None
+    ) -> list[Body]:
+        """Objects that carry all these labels, by namespace and name."""
+        self.store.refresh()
+        out = []
+        for key, body in self.store.items(kind):
+            have = body["metadata"].get("labels") or {}
+            wanted = labels or {}
+            if namespace in ("", key.namespace) and wanted.items() <= have.items():
+                out.append(copy.deepcopy(body))
+        return out
+
+    # -- writes ------------------------------------------------------------------------------------
+
+    def apply(
+        self, body: Mapping[str, Any], manager: str, *, force: bool = False, dry_run: bool = False
+    ) -> Answer:
+        """Server-side apply. Raises ApiFault."""
+        row, key = self._address(body)
+        with _Request(self, dry_run):
+            live = self.store.get(key)
+            metadata = body["metadata"]
+            if metadata.get("managedFields"):
+                raise ApiFault(Refusal.INVALID, 400, "metadata.managedFields must be nil")
+            self._guard(key, live, metadata)
+            shape = shape_of(key.group_kind)
+            config = bare(body, row)
+            validate.check_types(key, shape, config)
+            rows = live["metadata"].get("managedFields") or [] if live else []
+            owners = merge.managers_of(rows)
+            base = bare(live, None) if live is not None else None
+            try:
+                after, owners = merge.applied(shape, base, owners, config, manager, force)
+            except merge.Conflict as conflict:
+                raise conflict_fault(conflict, row.api_version) from None
+            return self._commit(row, key, live, after, owners, dry_run)
+
+    def create(self, body: Mapping[str, Any], manager: str, *, dry_run: bool = False) -> Answer:
+        """POST. Raises ApiFault; a name that is taken is 409."""
+        body = copy.deepcopy(dict(body))
+        if body["metadata"].get("generateName") and not body["metadata"].get("name"):
+            count = int(self.store.fact("version", "0"))
+            suffix = hashlib.sha256(str(count).encode()).hexdigest()[:5]
+            body["metadata"]["name"] = f"{body['metadata']['generateName']}{suffix}"
+        row, key = self._address(body)
+        with _Request(self, dry_run):
+            if self.store.get(key) is not None:
+                text = f'{row.plural} "{key.name}" already exists'
+                raise ApiFault(Refusal.ALREADY_EXISTS, 409, text)
+            return self._write(row, key, None, body, merge.Entry(manager, "Update"), dry_run)
+
+    def update(self, body: Mapping[str, Any], manager: str, *, dry_run: bool = False) -> Answer:
+        """PUT: stale with another resourceVersion than the live one. Raises ApiFault."""
+        row, key = self._address(body)
+        with _Request(self, dry_run):
+            live = self._must(row, key)
+            version = body["metadata"].get("resourceVersion")
+            if not version and (not row.is_built_in or key.kind == "Lease"):
+                text = "metadata.resourceVersion: Invalid value: 0: must be specified for an update"
+                raise ApiFault(Refusal.INVALID, 422, text, ("metadata.resourceVersion",))
+            self._guard(key, live, body["metadata"])
+            entry = merge.Entry(manager, "Update")
+            return self._write(row, key, live, body, entry, dry_run)
+
+    def patch_status(self, key: ObjectKey, status: Mapping[str, Any], manager: str) -> Answer:
+        """Puts a status: through the subresource, or into the object where the kind has none."""
+        row, key = self._address(stub(key, self._row(key.group_kind)))
+        with _Request(self, False):
+            live = self._must(row, key)
+            after = {**bare(live, None), "status": copy.deepcopy(dict(status))}
+            entry = merge.Entry(manager, "Update", "status" if row.status else "")
+            owners = self._owners(key, live, after, entry)
+            return self._commit(row, key, live, after, owners, False)
+
+    def delete(
+        self,
+        key: ObjectKey,
+        *,
+        uid: str = "",
+        resource_version: str = "",
+        orphan: bool = False,
+        dry_run: bool = False,
+    ) -> Answer:
+        """DELETE with preconditions. DELETED when it is gone, ACCEPTED when something holds it."""
+        row, key = self._address(stub(key, self._row(key.group_kind)))
+        with _Request(self, dry_run):
+            live = self._must(row, key)
+            metadata = live["metadata"]
+            for name, wanted in (("UID", uid), ("ResourceVersion", resource_version)):
+                have = metadata["uid" if name == "UID" else "resourceVersion"]
+                if wanted and wanted != have:
+                    raise ApiFault(
+                        Refusal.STALE,
+                        409,
+                        f'Operation cannot be fulfilled on {row.plural} "{key.name}": '
+                        f"Precondition failed: {name} in precondition: {wanted}, "
+                        f"{name} in object meta: {have}",
+                    )
+            if orphan:
+                self._garbage.orphan(metadata["uid"])
+                live = self.store.get(key) or live
+            self._mark(key, live)
+            left = self.store.get(key)
+            if left is None and key.group_kind != _NAMESPACE:
+                return Answer(Verb.DELETED, None)
+            return Answer(Verb.ACCEPTED, copy.deepcopy(left))
+
+    def remember(self, name: str, value: str) -> None:
+        """Keeps a fact beside the objects (the simulated time, for one)."""
+        with self.store.transaction():
+            self.store.state(name, value)
+
+    def recall(self, name: str) -> str:
+        return self.store.fact(name)
+
+    # -- inside a request --------------------------------------------------------------------------
+
+    def _row(self, kind: GroupKind) -> Served:
+        row = served(self.without).get(kind)
+        if row is None:
+            raise ApiFault(Refusal.NOT_SERVED, 404, "404 page not found")
+        return row
+
+    def _address(self, body: Mapping[str, Any]) -> tuple[Served, ObjectKey]:
+        """The kind and key that a request's URL would name."""
+        metadata = body.get("metadata") or {}
+        group, version = split_version(str(body.get("apiVersion") or ""))
+        row = self._row(GroupKind(group, str(body.get("kind"))))
+        if version != row.version:
+            raise ApiFault(Refusal.NOT_SERVED, 404, "404 page not found")
+        key = ObjectKey(*row.kind, metadata.get("namespace") or "", str(metadata.get("name") or ""))
+        if not key.name:
+            raise ApiFault(Refusal.INVALID, 422, f"{key.kind}: metadata.name: Required value")
+        if row.namespaced != bool(key.namespace):
+            need = "needs a namespace" if row.namespaced else "is cluster-scoped: no namespace"
+            raise ApiFault(Refusal.INVALID, 400, f"{key.kind} {need}")
+        return row, key
+
+    def _must(self, row: Served, key: ObjectKey) -> Body:
+        live = self.store.get(key)
+        if live is None:
+            raise ApiFault(Refusal.ABSENT, 404, f'{row.plural} "{key.name}" not found')
+        return live
+
+    def _guard(self, key: ObjectKey, live: Body | None, metadata: Mapping[str, Any]) -> None:
+        """What the body's uid and resourceVersion ask for. A resourceVersion alone does not guard
+        against an absent object: that is how a real server answers."""
+        uid, version = metadata.get("uid"), metadata.get("resourceVersion")
+        where = f'Operation cannot be fulfilled on "{key.name}"'
+        if live is None:
+            if uid:
+                raise ApiFault(
+                    Refusal.STALE,
+                    409,
+                    f"{where}: uid mismatch: the provided object specified uid {uid}, and no "
+                    "existing object was found",
+                )
+            return
+        if uid and uid != live["metadata"]["uid"]:
+            text = f'metadata.uid: Invalid value: "{uid}": field is immutable'
+            raise ApiFault(Refusal.STALE, 422, text, ("metadata.uid",))
+        if version and version != live["metadata"]["resourceVersion"]:
+            text = (
+                f"{where}: the object has been modified; please apply your changes to the latest "
+                "version and try again"
+            )
+            raise ApiFault(Refusal.STALE, 409, text)
+
+    def _write(
+        self,
+        row: Served,
+        key: ObjectKey,
+        live: Body | None,
+        body: Mapping[str, Any],
+        entry: merge.Entry,
+        dry_run: bool,
+    ) -> Answer:
+        """POST and PUT: the whole object; its status is kept where that is another endpoint."""
+        shape = shape_of(key.group_kind)
+        after = bare(body, row)
+        validate.check_types(key, shape, after, applied=False)
+        if row.status and live is not None and "status" in live:
+            after["status"] = copy.deepcopy(live["status"])
+        # Whatever a writer of whole objects fills in by default it owns, unlike an applier.
+        if "uid" not in after["metadata"] and live is not None:
+            after["metadata"]["uid"] = live["metadata"]["uid"]
+        defaults.fill(key.group_kind, after)
+        emptied = body["metadata"].get("managedFields")
+        known = live
+        if live is not None and emptied is not None and not any(emptied):
+            known = {**live, "metadata": {**live["metadata"], "managedFields": []}}
+        owners = self._owners(key, known, after, entry)
+        return self._commit(row, key, live, after, owners, dry_run)
+
+    def _owners(
+        self, key: ObjectKey, live: Body | None, after: Body, entry: merge.Entry
+    ) -> dict[merge.Entry, Any]:
+        rows = (live["metadata"].get("managedFields") or []) if live is not None else []
+        if live is not None and not rows:
+            return {}  # who emptied the list stops the tracking until the next apply
+        base = bare(live, None) if live is not None else None
+        return merge.updated(shape_of(key.group_kind), base, merge.managers_of(rows), after, entry)
+
+    def _commit(
+        self,
+        row: Served,
+        key: ObjectKey,
+        live: Body | None,
+        after: Body,
+        owners: Mapping[merge.Entry, Any],
+        dry_run: bool,
+    ) -> Answer:
+        """Server-owned metadata, defaults, checks; writes unless nothing has changed."""
+        now = stamp(self.clock.now())
+        after = copy.deepcopy({"apiVersion": row.api_version, "kind": row.kind.kind, **after})
+        metadata = after["metadata"] = {k: v for k, v in after["metadata"].items() if v != {}}
+        if live is None:
+            validate.check_name(key)
+            self._admit(key)
+            metadata["uid"] = self._new_uid(key)
+            metadata["creationTimestamp"] = now
+            old_rows: Iterable[Any] = ()
+        else:
+            for name in SERVER_OWNED:
+                if name in live["metadata"]:
+                    metadata[name] = live["metadata"][name]
+            old_rows = live["metadata"].get("managedFields") or ()
+        defaults.fill(row.kind, after)
+        validate.check(key, after)
+        if live is not None:
+            validate.check_update(key, live, after)
+        metadata["managedFields"] = merge.rows(owners, old_rows, row.api_version, now)
+        if not metadata["managedFields"]:
+            del metadata["managedFields"]
+        if row.counted:
+            moved = live is None or content(live, row) != content(after, row)
+            before = live["metadata"].get("generation", 0) if live is not None else 0
+            metadata["generation"] = before + 1 if moved else before
+        if live is not None and after == live:
+            return Answer(Verb.UNCHANGED, copy.deepcopy(live))
+        validate.check_size(key, after)
+        if not dry_run:
+            metadata["resourceVersion"] = self._next_version()
+        self._put(key, after)
+        return Answer(Verb.CREATED if live is None else Verb.UPDATED, copy.deepcopy(after))
+
+    def _admit(self, key: ObjectKey) -> None:
+        if not key.namespace:
+            return
+        home = self.store.get(ObjectKey("", "Namespace", "", key.namespace))
+        if home is None:
+            text = f'namespaces "{key.namespace}" not found'
+            raise ApiFault(Refusal.NAMESPACE_MISSING, 404, text)
+        if "deletionTimestamp" in home["metadata"]:
+            text = (
+                f'"{key.name}" is forbidden: unable to create new content in namespace '
+                f"{key.namespace} because it is being terminated"
+            )
+            raise ApiFault(Refusal.TERMINATING, 403, text, ("metadata.namespace",))
+
+    def _new_uid(self, key: ObjectKey) -> str:
+        """Unique by the counter, and the same in every run of the same requests."""
+        seed = f"{self.name}/{self.store.fact('version', '0')}/{key.full()}"
+        digest = hashlib.sha256(seed.encode()).hexdigest()
+        return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"
+
+    def _next_version(self) -> str:
+        version = str(int(self.store.fact("version", "0")) + 1)
+        self.store.state("version", version)
+        return version
+
+    # -- storing and removing ----------------------------------------------------------------------
+
+    def _put(self, key: ObjectKey, body: Body) -> None:
+        """Stores a body, or removes it when nothing holds a deleted object any more."""
+        self._touched.append(key)
+        metadata = body["metadata"]
+        if "deletionTimestamp" in metadata and not metadata.get("finalizers"):
+            self._remove(key, metadata["uid"])
+        else:
+            self.store.put(key, body)
+
+    def _rewrite(self, key: ObjectKey, body: Body) -> None:
+        metadata = {**body["metadata"], "resourceVersion": self._next_version()}
+        self._put(key, {**body, "metadata": metadata})
+
+    def _mark(self, key: ObjectKey, body: Body) -> None:
+        """A DELETE without preconditions: gone, or marked where finalizers hold it."""
+        metadata = body["metadata"]
+        if "deletionTimestamp" in metadata:
+            return
+        marked = {
+            **metadata,
+            "deletionTimestamp": stamp(self.clock.now()),
+            "resourceVersion": self._next_version(),
+        }
+        if "generation" in metadata:
+            marked["generation"] = metadata["generation"] + 1
+            marked["deletionGracePeriodSeconds"] = 0
+        self._touched.append(key)
+        if key.group_kind == _NAMESPACE:
+            self.store.put(key, {**body, "metadata": marked, "status": {"phase": "Terminating"}})
+            self._finish_namespace(key.name)
+        elif metadata.get("finalizers"):
+            self.store.put(key, {**body, "metadata": marked})
+        else:
+            self._remove(key, metadata["uid"])
+
+    def _remove(self, key: ObjectKey, uid: str) -> None:
+        self.store.put(key, None)
+        self._garbage.collect(uid)
+        if key.namespace:
+            self._finish_namespace(key.namespace)
+
+    def _finish_namespace(self, name: str) -> None:
+        """Empties a terminating namespace and removes it once nothing is left in it."""
+        key = ObjectKey("", "Namespace", "", name)
+        home = self.store.get(key)
+        if home is None or "deletionTimestamp" not in home["metadata"] or name in self._emptying:
+            return
+        self._emptying.add(name)
+        try:
+            if self._garbage.empty(name) and not home["metadata"].get("finalizers"):
+                self._touched.append(key)
+                self.store.put(key, None)
+        finally:
+            self._emptying.discard(name)
+
+    def _settle(self, dry_run: bool) -> None:
+        touched, self._touched = self._touched, []
+        if not dry_run:
+            for key in dict.fromkeys(touched):
+                for listener in self.changed:
+                    listener(key)
+
+
+class _Request:
+    """One request: the store's transaction, the clock's time kept with it, listeners told after."""
+
+    def __init__(self, server: Server, dry_run: bool) -> None:
+        self._server = server
+        self._dry_run = dry_run
+        self._transaction = server.store.transaction(keep=not dry_run)
+
+    def __enter__(self) -> None:
+        self._transaction.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        server = self._server
+        if error[0] is None and not self._dry_run:
+            server.store.state("now", server.clock.now().isoformat())
+        self._transaction.__exit__(*error)
+        server._settle(self._dry_run or error[0] is not None)

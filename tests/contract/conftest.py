@@ -1,0 +1,84 @@
+"""One suite for every cluster: what the embedded one claims, a real API server must answer too.
+
+Each test works in a namespace of its own and only through the ports, so that a real cluster is one
+more parameter of `cluster` (with `other` the same cluster under another field manager).
+"""
+
+import itertools
+
+import pytest
+
+from reconciler.simulation.cluster import EmbeddedCluster
+
+_COUNT = itertools.count(1)
+
+
+@pytest.fixture(params=["memory", "file"])
+def cluster(request, tmp_path):
+    path = str(tmp_path / "cluster.db") if request.param == "file" else None
+    made = EmbeddedCluster(path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def other(cluster):
+    """A person with kubectl on the same cluster."""
+    return cluster.acting_as("kubectl-edit")
+
+
+@pytest.fixture
+def namespace(cluster):
+    name = f"contract-{next(_COUNT)}"
+    cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    return name
+
+
+@pytest.fixture
+def config(namespace):
+    """A ConfigMap's body with the given data."""
+
+    def body(name="config", labels=None, **data):
+        metadata = {"name": name, "namespace": namespace}
+        if labels:
+            metadata["labels"] = labels
+        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+    return body
+
+
+@pytest.fixture
+def deployment(namespace):
+    """A Deployment's body; keyword arguments go into its spec."""
+
+    def body(name="server", containers=None, **spec):
+        pod = {"containers": containers or [{"name": "server", "image": "registry.example/s:1"}]}
+        template = {"metadata": {"labels": {"app": name}}, "spec": pod}
+        return {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {"selector": {"matchLabels": {"app": name}}, "template": template, **spec},
+        }
+
+    return body
+
+
+@pytest.fixture
+def workflow_template(namespace):
+    """A custom resource without a status subresource."""
+
+    def body(name="train", templates=("a",)):
+        return {
+            "apiVersion": "argoproj.io/v1alpha1",
+            "kind": "WorkflowTemplate",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {
+                "entrypoint": "a",
+                "templates": [
+                    {"name": t, "container": {"image": "i:1", "command": ["x"]}} for t in templates
+                ],
+            },
+        }
+
+    return body

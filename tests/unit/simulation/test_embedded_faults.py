@@ -1,0 +1,223 @@
+"""Faults on order, the file, and what a killed process leaves."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import pytest
+
+from reconciler.errors import SourceError
+from reconciler.objects.key import GroupKind, ObjectKey, key_of
+from reconciler.objects.outcome import Done, Refusal, Refused, Unknown
+from reconciler.ports import ClusterUnreadable
+from reconciler.simulation.clock import SimulatedClock
+from reconciler.simulation.cluster import Answered, EmbeddedCluster, Lost
+from reconciler.simulation.fault import ApiFault
+
+
+def config(name="a", **data):
+    metadata = {"name": name, "namespace": "default"}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+KEY = key_of(config())
+
+
+def raising(fault):
+    def before(verb, target):
+        raise fault
+
+    return before
+
+
+def test_every_request_is_counted_and_logged_ahead_of_it():
+    cluster = EmbeddedCluster()
+    seen = []
+    cluster.before = lambda verb, target: seen.append((verb, target, cluster.requests))
+    cluster.apply(config(a="1"))
+    cluster.list(GroupKind("", "ConfigMap"), "default")
+    cluster.get(KEY)
+    assert cluster.log == [
+        ("apply", "ConfigMap default/a"),
+        ("list", "ConfigMap default"),
+        ("get", "ConfigMap default/a"),
+    ]
+    assert [count for _, _, count in seen] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_lost_write_is_unknown_and_may_have_happened(done):
+    cluster = EmbeddedCluster()
+    cluster.before = raising(Lost(done=done))
+    assert isinstance(cluster.apply(config(a="1")), Unknown)
+    cluster.before = None
+    assert cluster.get(KEY).is_present is done
+
+
+def test_a_lost_read_is_unreadable_never_absent():
+    cluster = EmbeddedCluster()
+    cluster.before = raising(Lost(done=True))
+    with pytest.raises(ClusterUnreadable):
+        cluster.get(KEY)
+    with pytest.raises(ClusterUnreadable):
+        cluster.list(GroupKind("", "ConfigMap"))
+
+
+def test_a_refusal_on_order_does_nothing():
+    cluster = EmbeddedCluster()
+    refused = Refused(Refusal.TOO_MANY, 429, "slow down", retry_after=1.0)
+    cluster.before = raising(Answered(refused))
+    assert cluster.apply(config(a="1")) is refused
+    cluster.before = None
+    assert not cluster.get(KEY).is_present
+
+
+def test_anything_else_that_the_hook_raises_kills_the_caller():
+    class Killed(BaseException):
+        pass
+
+    cluster = EmbeddedCluster()
+    cluster.before = raising(Killed())
+    with pytest.raises(Killed):
+        cluster.apply(config(a="1"))
+
+
+def test_an_edit_is_by_another_manager_and_no_request():
+    cluster = EmbeddedCluster()
+    cluster.apply(config(a="1"))
+    before = cluster.requests
+    body = cluster.edit(KEY, lambda found: found["data"].update(a="2"))
+    assert cluster.requests == before
+    assert body["data"] == {"a": "2"}
+    assert cluster.apply(config(a="1")).managers == ("kubectl-edit",)
+
+
+def test_emptied_managed_fields_come_back_as_before_first_apply():
+    cluster = EmbeddedCluster()
+    cluster.apply(config(a="1"))
+    cluster.edit(KEY, lambda found: found["metadata"].update(managedFields=[{}]))
+    assert "managedFields" not in cluster.get(KEY).body["metadata"]
+    outcome = cluster.apply(config(a="2"))
+    assert outcome.managers == ("before-first-apply",)
+
+
+def test_a_cluster_without_a_crd_does_not_serve_its_kinds():
+    cluster = EmbeddedCluster(without=frozenset({"model.kubedl.io"}))
+    kind = GroupKind("model.kubedl.io", "ModelVersion")
+    assert kind not in cluster.discover().kinds
+    assert cluster.discover().digest != EmbeddedCluster().discover().digest
+    with pytest.raises(ApiFault):
+        cluster.server.delete(ObjectKey(*kind, "default", "x"))
+
+
+def test_two_processes_of_equal_history_give_equal_uids():
+    assert EmbeddedCluster().apply(config()).body == EmbeddedCluster().apply(config()).body
+    assert EmbeddedCluster().identity() != EmbeddedCluster(name="second").identity()
+
+
+def test_a_status_write_moves_no_generation_where_it_has_its_own_endpoint():
+    cluster = EmbeddedCluster()
+    route = {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": "r", "namespace": "default"},
+        "spec": {"parentRefs": [{"name": "g"}]},
+    }
+    first = cluster.apply(route).body
+    cluster.server.patch_status(key_of(route), {"parents": []}, "gateway")
+    seen = cluster.get(key_of(route))
+    assert seen.generation == 1
+    assert seen.resource_version != first["metadata"]["resourceVersion"]
+    rows = [r for r in seen.body["metadata"]["managedFields"] if r["manager"] == "gateway"]
+    assert [row["subresource"] for row in rows] == ["status"]
+
+
+# -- the file --------------------------------------------------------------------------------------
+
+
+def test_a_file_keeps_objects_counter_and_time(tmp_path):
+    path = str(tmp_path / "cluster.db")
+    clock = SimulatedClock(datetime(2026, 1, 1, tzinfo=UTC))
+    first = EmbeddedCluster(path, clock)
+    clock.sleep(90)
+    body = first.apply(config(a="1")).body
+    first.close()
+    second = EmbeddedCluster(path)
+    assert second.get(KEY).body == body
+    assert second.clock.now() == datetime(2026, 1, 1, 0, 1, 30, tzinfo=UTC)
+    outcome = second.apply(config(name="b"))
+    version = int(outcome.body["metadata"]["resourceVersion"])
+    assert version == int(body["metadata"]["resourceVersion"]) + 1
+    second.close()
+
+
+def test_a_second_client_of_the_file_sees_the_first_ones_writes(tmp_path):
+    path = str(tmp_path / "cluster.db")
+    first, second = EmbeddedCluster(path), EmbeddedCluster(path)
+    first.apply(config(a="1"))
+    assert second.get(KEY).body["data"] == {"a": "1"}
+    second.apply(config(a="2"))
+    assert first.get(KEY).body["data"] == {"a": "2"}
+    first.close()
+    second.close()
+
+
+def test_a_refused_request_and_a_dry_run_leave_no_trace(tmp_path):
+    path = str(tmp_path / "cluster.db")
+    cluster = EmbeddedCluster(path)
+    cluster.apply(config(a="1"))
+    cluster.close()
+    with sqlite3.connect(path) as db:
+        before = (
+            list(db.execute("SELECT * FROM objects")),
+            list(db.execute("SELECT * FROM facts")),
+        )
+    db.close()
+    cluster = EmbeddedCluster(path)
+    cluster.dry_run(config(a="2"))
+    cluster.delete(KEY, uid="another")
+    cluster.dry_run_delete(ObjectKey("", "Namespace", "", "default"), uid="")
+    assert cluster.get(KEY).is_present
+    cluster.close()
+    with sqlite3.connect(path) as db:
+        after = (list(db.execute("SELECT * FROM objects")), list(db.execute("SELECT * FROM facts")))
+    db.close()
+    assert after == before
+
+
+def test_a_killed_process_leaves_whole_requests(tmp_path):
+    path = str(tmp_path / "cluster.db")
+    script = f"""
+import os, signal
+from reconciler.simulation.cluster import EmbeddedCluster
+cluster = EmbeddedCluster({path!r})
+put = cluster.server.store.put
+count = 0
+def dying(key, body):
+    global count
+    put(key, body)
+    count += 1
+    if count == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+cluster.server.store.put = dying
+for index in range(9):
+    cluster.apply({{"apiVersion": "v1", "kind": "ConfigMap",
+                    "metadata": {{"name": f"c{{index}}", "namespace": "default"}}}})
+"""
+    run = subprocess.run([sys.executable, "-c", script], check=False, env=dict(os.environ))
+    assert run.returncode == -9
+    cluster = EmbeddedCluster(path)
+    found = cluster.list(GroupKind("", "ConfigMap")).items
+    assert [item.key.name for item in found] == ["c0", "c1", "c2"]
+    assert isinstance(cluster.apply(config()), Done)
+    cluster.close()
+
+
+def test_a_file_that_is_no_database_is_a_source_error(tmp_path):
+    path = tmp_path / "cluster.db"
+    path.write_text("not a database, and long enough to be read as a header of one\n" * 20)
+    with pytest.raises(SourceError) as caught:
+        EmbeddedCluster(str(path))
+    assert caught.value.code == "E_SOURCE"
