@@ -208,22 +208,28 @@ def labels_of(unit: Unit) -> dict[str, str]:
 
 
 def _finish(draft: Draft, unit: Unit) -> Draft:
-    """Identity, namespace and common labels; what a backend has set itself stays."""
+    """Identity, namespace and common labels. The app's labels give way to the object's own; the
+    program's give way to nobody, for objects are found by them."""
     children = _as_dict(draft.tree)
     metadata = _as_dict(children.get("metadata", {}))
     labels = _as_dict(metadata.get("labels", {}))
-    more: dict[str, Any] = dict(labels_of(unit))
+    ours: dict[str, Any] = dict(labels_of(unit))
+    common: dict[str, Any] = {}
     if isinstance(unit, App):
-        more[f"{DOMAIN}/owner"] = unit.spec.model.owner
-        more.update(unit.spec.labels)
+        ours[f"{DOMAIN}/owner"] = unit.spec.model.owner
+        common = dict(unit.spec.labels)
         namespace = unit.spec.group.namespace
     else:
         namespace = unit.spec.namespace
-    metadata["labels"] = {**more, **labels}
+    metadata["labels"] = {**common, **labels, **ours}
     if draft.key.namespace:
         metadata["namespace"] = namespace
     children["metadata"] = metadata
-    order = {"apiVersion": draft.api_version, "kind": draft.key.kind, "metadata": metadata}
+    order = {
+        "apiVersion": children.get("apiVersion", draft.api_version),
+        "kind": children.get("kind", draft.key.kind),
+        "metadata": metadata,
+    }
     return replace(draft, tree={**order, **{k: v for k, v in children.items() if k not in order}})
 
 

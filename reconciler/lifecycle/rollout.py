@@ -14,6 +14,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import orjson
 
@@ -143,10 +144,10 @@ def _draining(
 
 def _inputs(serving: Serving, state: State | None, facts: Facts, now: datetime) -> str:
     record = {
-        "version": serving.version.value if serving.version else None,
+        "version": serving.version.value if serving.version is not None else None,
         "traffic": {k: v.value for k, v in serving.traffic.items()},
         "steps": [
-            [s.weight.value if s.weight else None, s.pause.value if s.pause else None]
+            [_plain(s.weight), _plain(s.pause)]
             for s in (serving.rollout.steps if serving.rollout else ())
         ],
         "state": state.to_data() if state else None,
@@ -157,6 +158,10 @@ def _inputs(serving: Serving, state: State | None, facts: Facts, now: datetime) 
     }
     raw = orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
     return "sha256:" + hashlib.sha256(raw).hexdigest()
+
+
+def _plain(value: Value[Any] | None) -> Any:
+    return value.value if value is not None else None
 
 
 def _stages(serving: Serving, version: Value[str]) -> tuple[_Stage, ...]:

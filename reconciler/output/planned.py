@@ -108,7 +108,7 @@ def _change(
 def _reason(reason: Reason, style: Style) -> Iterator[str]:
     """Why, and the line behind it: on a line of its own where the two do not fit."""
     text = f"      {printable(reason.text)}"
-    place = _place(reason.origin) if reason.origin is not None else ""
+    place = _chain(reason.origin) if reason.origin is not None else ""
     if len(text) + len(place) + 3 <= _WIDTH:
         yield text + (f"   {style.dim(place)}" if place else "")
     else:
@@ -137,14 +137,19 @@ def _values(field: FieldChange, options: Options) -> str:
 
 def _place(origin: Origin) -> str:
     """`file:line:col (over …)`: the winning line, then those that it overrode."""
-    links = list(origin.chain())
-    text = str(links[0].site)
+    text = _chain(origin)
     if origin.through:
         rest = len(origin.through) - 1
         text += f" through {origin.through[0].site}" + (f" and {rest} more" if rest else "")
-    if len(links) > 1:
-        text += f" (over {', '.join(str(link.site) for link in links[1:4])})"
     return text
+
+
+def _chain(origin: Origin) -> str:
+    """The winning line and those that it overrode."""
+    links = list(origin.chain())
+    if len(links) == 1:
+        return str(links[0].site)
+    return f"{links[0].site} (over {', '.join(str(link.site) for link in links[1:4])})"
 
 
 def show(datum: Any) -> str:
