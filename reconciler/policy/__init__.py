@@ -1,1 +1,7 @@
 """Object policies and plan policies, as findings on config lines."""
+
+from __future__ import annotations
+
+from reconciler.policy.load import load
+
+__all__ = ["load"]

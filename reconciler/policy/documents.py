@@ -1,0 +1,118 @@
+"""The Kubernetes documents of a policy file, each node at its place; our markers have no meaning
+here and are refused, since the files go to the cluster byte for byte."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from reconciler.diagnostics import Diagnostic, error
+from reconciler.layers import document
+from reconciler.layers.markers import Marked
+from reconciler.objects.key import GroupKind, split_version
+from reconciler.origin import Branch, Items, Site, Value
+
+__all__ = ["Document", "inside", "read"]
+
+_START = re.compile(rb"^---(\s|$)", re.MULTILINE)
+_MOST = 200
+_BLOCK = re.compile(r"[|>][-+0-9]*\s*(#.*)?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One object of a file; `lines` are the whole file's."""
+
+    kind: GroupKind
+    version: str
+    root: Branch
+    site: Site
+    lines: tuple[str, ...]
+
+
+def read(data: bytes, file: str) -> tuple[tuple[Document, ...], tuple[Diagnostic, ...]]:
+    """Every document of a file, in order. Nothing that a file holds makes this raise."""
+    chunks = list(_split(data))
+    if len(chunks) > _MOST:
+        message = f"{len(chunks)} documents in one file; at most {_MOST}"
+        return (), (error("E_SIZE", message, Site(file, 1, 1)),)
+    lines = tuple(data.decode("utf-8", "replace").splitlines())
+    out: list[Document] = []
+    found: list[Diagnostic] = []
+    for chunk in chunks:
+        parsed = document.parse(chunk, file, "policy")
+        marks = [_mark(m) for m in _marks(parsed.root)] if parsed.root is not None else []
+        found += [*parsed.diagnostics, *marks]
+        if parsed.root is None or not parsed.root.children or marks:
+            continue
+        if any(d.is_error for d in parsed.diagnostics):
+            continue
+        made = _document(parsed.root, lines)
+        if isinstance(made, Document):
+            out.append(made)
+        else:
+            found.append(made)
+    return tuple(out), tuple(found)
+
+
+def _split(data: bytes) -> Iterator[bytes]:
+    """One chunk a document, padded with line feeds so that its lines keep their numbers."""
+    starts = [m.start() for m in _START.finditer(data)]
+    for begin, end in itertools.pairwise([0, *(s for s in starts if s), len(data)]):
+        if data[begin:end].strip():
+            yield b"\n" * data.count(b"\n", 0, begin) + data[begin:end]
+
+
+def _marks(tree: object) -> Iterator[Marked]:
+    if isinstance(tree, Marked):
+        yield tree
+        tree = tree.node
+    if isinstance(tree, Branch):
+        for child in tree.children.values():
+            yield from _marks(child)
+    elif isinstance(tree, Items):
+        for child in tree.children:
+            yield from _marks(child)
+
+
+def _mark(marked: Marked) -> Diagnostic:
+    return error(
+        "E_TAG",
+        "a policy file is plain YAML, as the cluster takes it",
+        marked.tag,
+        help="remove the tag",
+    )
+
+
+def _document(root: Branch, lines: tuple[str, ...]) -> Document | Diagnostic:
+    version, kind = root.get("apiVersion"), root.get("kind")
+    for name, node in (("apiVersion", version), ("kind", kind)):
+        if not isinstance(node, Value) or not isinstance(node.value, str):
+            site = node.origin.site if node is not None else root.origin.site
+            return error("E_POLICY", f"a Kubernetes object needs a text `{name}`", site, path=name)
+    assert isinstance(version, Value)
+    assert isinstance(kind, Value)
+    group, number = split_version(version.value)
+    return Document(GroupKind(group, kind.value), number, root, kind.site, lines)
+
+
+def inside(lines: tuple[str, ...], key: Site, line: int, column: int) -> Site:
+    """The place of a line and column of a text that is the value of a key, as far as the file's
+    layout tells it: exact for literal blocks and for texts on the key's own line."""
+    if not 0 < key.line <= len(lines) or line < 1:
+        return key
+    head = lines[key.line - 1]
+    after = head[key.column - 1 :].partition(":")[2]
+    rest = after.strip()
+    if _BLOCK.match(rest):
+        number = key.line + line
+        if rest[0] == ">" or number > len(lines):
+            return Site(key.file, min(key.line + 1, len(lines)), 1)
+        indent = next((len(t) - len(t.lstrip()) for t in lines[key.line :] if t.strip()), 0)
+        return Site(key.file, number, indent + max(1, column))
+    if line > 1 or not rest:
+        return key
+    start = len(head) - len(after.lstrip())
+    return Site(key.file, key.line, start + (rest[0] in "'\"") + max(1, column))

@@ -1,0 +1,418 @@
+"""Object policies on drawn objects, with the semantics of an API server's admission and one
+difference: all findings are reported, not the first denial alone.
+
+A rule that cannot be computed fails closed, unless its policy says `failurePolicy: Ignore`; a rule
+that only the cluster can judge is never a pass either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from reconciler.objects.draft import Manifest, at
+from reconciler.objects.key import GroupKind, split_version
+from reconciler.objects.kind import facts_of
+from reconciler.policy import embedded, locate, match
+from reconciler.policy.cel import Engine, NotEvaluable, Outcome, Program, Values
+from reconciler.policy.finding import Finding, Verdict
+from reconciler.policy.match import Request
+from reconciler.policy.rules import Binding, Expression, Param, ParamRef, Policy, Validation
+
+__all__ = ["PolicySet", "Subject", "object_findings"]
+
+_LONGEST_MESSAGE = 5 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySet:
+    """The policies of one tree, each with the bindings that make it hold somewhere.
+
+    `engine` is None exactly when there is no policy.
+    """
+
+    bound: tuple[tuple[Policy, tuple[Binding, ...]], ...] = ()
+    params: tuple[Param, ...] = ()
+    engine: Engine | None = None
+    digest: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.bound)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One drawn object with what is known around it. `old` is the live body, None for a create;
+    for a DELETE the manifest is what goes."""
+
+    app: str
+    app_type: str
+    environment: str
+    group: str
+    manifest: Manifest
+    operation: str
+    old: Mapping[str, Any] | None
+    namespace_labels: Mapping[str, str]
+
+
+def object_findings(policies: PolicySet, subjects: Iterable[Subject]) -> tuple[Finding, ...]:
+    """Every finding, sorted by app, object and policy. Subjects are taken one at a time."""
+    if not policies:
+        return ()
+    found: list[Finding] = []
+    for subject in subjects:
+        found += _of_subject(policies, subject)
+        for manifest in embedded.inside(subject.manifest):
+            if subject.operation != "DELETE":
+                inner = replace(subject, manifest=manifest, operation="CREATE", old=None)
+                found += _of_subject(policies, inner)
+    return tuple(_strongest(found))
+
+
+def _strongest(found: list[Finding]) -> Iterator[Finding]:
+    """One finding a mistake: of those that differ in their binding only, the strictest."""
+    best: dict[tuple[Any, ...], Finding] = {}
+    for item in found:
+        key = (item.app, item.key, item.policy, item.rule, item.path, item.verdict, item.message)
+        held = best.get(key)
+        if held is None or (item.blocks, item.level.rank) > (held.blocks, held.level.rank):
+            best[key] = item
+    yield from sorted(
+        best.values(),
+        key=lambda f: (f.app, f.key, f.policy, f.rule, str(f.path), f.message, f.binding),
+    )
+
+
+# -- one object ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """One object under judgement, and its values as expressions see them."""
+
+    subject: Subject
+    request: Request
+    values: Values
+
+
+def _of_subject(policies: PolicySet, subject: Subject) -> Iterator[Finding]:
+    judged: _Judged | None = None
+    request = _request(subject)
+    for policy, bindings in policies.bound:
+        reaching = [b for b in bindings if _reaches(b, subject)]
+        if not reaching or not match.is_for(policy.match, request):
+            continue
+        for binding in reaching:
+            if binding.match is not None and not match.is_for(binding.match, request):
+                continue
+            if judged is None:
+                assert policies.engine is not None
+                values = Values(policies.engine, _data(subject, request))
+                judged = _Judged(subject, request, values)
+            yield from _under(policy, binding, judged, policies.params)
+
+
+def _reaches(binding: Binding, subject: Subject) -> bool:
+    return (
+        (binding.environments is None or subject.environment in binding.environments)
+        and (binding.groups is None or f"{subject.environment}/{subject.group}" in binding.groups)
+        and (binding.types is None or subject.app_type in binding.types)
+    )
+
+
+def _labels(body: Mapping[str, Any] | None) -> dict[str, str]:
+    metadata = (body or {}).get("metadata") or {}
+    return dict(metadata.get("labels") or {})
+
+
+def _request(subject: Subject) -> Request:
+    manifest = subject.manifest
+    _, version = split_version(manifest.api_version)
+    inside = bool(manifest.key.namespace)
+    name = {"kubernetes.io/metadata.name": manifest.key.namespace} if inside else {}
+    return Request(
+        key=manifest.key,
+        version=version,
+        resource=match.plural_of(manifest.key.group_kind),
+        operation=subject.operation,
+        labels=_labels(manifest.body),
+        old_labels=_labels(subject.old) if subject.old is not None else None,
+        namespace_labels={**subject.namespace_labels, **name},
+    )
+
+
+def _data(subject: Subject, request: Request) -> dict[str, Any]:
+    """What the variables of an expression stand for, as in an AdmissionRequest."""
+    key = request.key
+    kind = {"group": key.group, "version": request.version, "kind": key.kind}
+    resource = {"group": key.group, "version": request.version, "resource": request.resource}
+    deleted = subject.operation == "DELETE"
+    old = subject.manifest.body if deleted and subject.old is None else subject.old
+    namespace = None
+    if key.namespace:
+        metadata = {"name": key.namespace, "labels": dict(request.namespace_labels)}
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+    return {
+        "object": None if deleted else subject.manifest.body,
+        "oldObject": dict(old) if old is not None else None,
+        "request": {
+            "kind": kind,
+            "requestKind": kind,
+            "resource": resource,
+            "requestResource": resource,
+            "subResource": "",
+            "requestSubResource": "",
+            "name": key.name,
+            "namespace": key.namespace,
+            "operation": subject.operation,
+            "dryRun": False,
+        },
+        "namespaceObject": namespace,
+        "params": None,
+    }
+
+
+# -- one policy, one binding -----------------------------------------------------------------------
+
+
+def _under(
+    policy: Policy, binding: Binding, judged: _Judged, params: tuple[Param, ...]
+) -> Iterator[Finding]:
+    """Each parameter in turn; all must pass."""
+    if policy.param_kind is None or binding.param is None:
+        yield from _judge(policy, binding, judged, None)
+        return
+    chosen = _chosen(policy.param_kind, binding.param, judged.request, params)
+    if not chosen and not binding.param.missing_allowed:
+        error = f"no {policy.param_kind} matches the binding's paramRef"
+        yield _unjudged(policy, binding, judged, Verdict.ERROR, error, None)
+    for param in chosen:
+        yield from _judge(policy, binding, judged, param)
+
+
+def _chosen(
+    kind: GroupKind, wanted: ParamRef, request: Request, params: tuple[Param, ...]
+) -> list[Param]:
+    namespace = wanted.namespace or request.key.namespace
+    cluster_scoped = not facts_of(kind).namespaced
+    return [
+        p
+        for p in params
+        if p.kind == kind
+        and (cluster_scoped or p.namespace == namespace)
+        and (
+            p.name == wanted.name
+            if wanted.selector is None
+            else match.selects(wanted.selector, p.labels)
+        )
+    ]
+
+
+def _judge(
+    policy: Policy, binding: Binding, judged: _Judged, param: Param | None
+) -> Iterator[Finding]:
+    values = judged.values
+    if param is not None:
+        values = values.extended({"params": dict(param.body)})
+    conditions, problem = _conditions(policy, values)
+    if not conditions:
+        return
+    if problem is not None:
+        yield _unjudged(policy, binding, judged, *problem)
+        return
+    composed = _Composed(policy, values)
+    for validation in policy.validations:
+        yield from _validate(policy, binding, judged, validation, composed)
+
+
+_Problem = tuple[Verdict, str, Expression]
+
+
+def _conditions(policy: Policy, values: Values) -> tuple[bool, _Problem | None]:
+    """Whether the policy goes on, and the first condition that could not be computed. One FALSE
+    skips the policy, whatever the others do."""
+    problem: _Problem | None = None
+    for condition in policy.conditions:
+        if isinstance(condition.program, NotEvaluable):
+            problem = problem or (Verdict.NOT_EVALUABLE, condition.program.reason, condition)
+            continue
+        outcome = _bool(condition.program.run(values))
+        if outcome.error:
+            why = f"match condition {condition.name!r}: {outcome.error}"
+            problem = problem or (_verdict(outcome), why, condition)
+        elif outcome.value is False:
+            return False, None
+    return True, problem
+
+
+def _bool(outcome: Outcome) -> Outcome:
+    if outcome.error or isinstance(outcome.value, bool):
+        return outcome
+    return Outcome(error=f"the result is {_show(outcome.value)}, not true or false")
+
+
+def _show(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "…"
+
+
+def _verdict(outcome: Outcome) -> Verdict:
+    return Verdict.NOT_EVALUABLE if outcome.offline else Verdict.ERROR
+
+
+class _Composed:
+    """The values of `variables`, computed on demand and once. One that fails is left out of the
+    map: taking it is then an error exactly where the expression takes it, as with the lazy
+    variables of an API server."""
+
+    def __init__(self, policy: Policy, values: Values) -> None:
+        self.programs = {
+            v.name: v.program for v in policy.variables if isinstance(v.program, Program)
+        }
+        self.reasons = {
+            v.name: v.program.reason
+            for v in policy.variables
+            if isinstance(v.program, NotEvaluable)
+        }
+        self.base = values
+        self.outcomes: dict[str, Outcome] = {}
+
+    def values_for(self, program: Program) -> Values:
+        """The values with every variable that the program, or one of its variables, reads."""
+        if "variables" not in program.names:
+            return self.base
+        wanted = program.variables
+        names = sorted(wanted if wanted is not None else (*self.programs, *self.reasons))
+        data = {}
+        for name in names:
+            outcome = self._outcome(name)
+            if not outcome.error:
+                data[name] = outcome.value
+        return self.base.extended({"variables": data})
+
+    def all_values(self) -> Values:
+        """The values with every variable, for tracing."""
+        data = {n: o.value for n in self.programs if not (o := self._outcome(n)).error}
+        return self.base.extended({"variables": data})
+
+    def _outcome(self, name: str) -> Outcome:
+        found = self.outcomes.get(name)
+        if found is None:
+            if name in self.reasons:
+                found = Outcome(error=self.reasons[name], offline=True)
+            else:
+                program = self.programs[name]
+                found = program.run(self.values_for(program))
+            self.outcomes[name] = found
+        return found
+
+    def run(self, program: Program) -> Outcome:
+        outcome = program.run(self.values_for(program))
+        if not outcome.error:
+            return outcome
+        # The engine says "no such key"; what was wrong is the variable itself.
+        failed = self.outcomes.get(outcome.error.removeprefix("no such key: "))
+        if failed is not None and failed.error and outcome.error.startswith("no such key: "):
+            name = outcome.error.removeprefix("no such key: ")
+            return Outcome(error=f"variables.{name}: {failed.error}", offline=failed.offline)
+        return outcome
+
+
+# -- one validation --------------------------------------------------------------------------------
+
+
+def _validate(
+    policy: Policy,
+    binding: Binding,
+    judged: _Judged,
+    validation: Validation,
+    composed: _Composed,
+) -> Iterator[Finding]:
+    expression = validation.expression
+    if isinstance(expression.program, NotEvaluable):
+        reason = expression.program.reason
+        yield _unjudged(policy, binding, judged, Verdict.NOT_EVALUABLE, reason, expression)
+        return
+    outcome = _bool(composed.run(expression.program))
+    if outcome.value is True:
+        return
+    spot = locate.spot(policy, expression.program, judged.subject.manifest, composed)
+    if outcome.error:
+        yield _unjudged(policy, binding, judged, _verdict(outcome), outcome.error, expression, spot)
+        return
+    message = _message(validation, expression.program, composed)
+    told = locate.told(judged.subject.manifest, spot, message)
+    yield _finding(policy, binding, judged, Verdict.FAIL, told, expression, spot)
+
+
+def _message(validation: Validation, program: Program, composed: _Composed) -> str:
+    """messageExpression's text when it is one line of at most 5 KiB, else message, else the
+    expression itself."""
+    made = validation.message_expression
+    if made is not None and isinstance(made.program, Program):
+        text = composed.run(made.program).value
+        if isinstance(text, str):
+            text = text.strip()
+            if text and "\n" not in text and len(text.encode()) <= _LONGEST_MESSAGE:
+                return text
+    return validation.message or f"failed expression: {' '.join(program.text.split())}"
+
+
+def _unjudged(
+    policy: Policy,
+    binding: Binding,
+    judged: _Judged,
+    verdict: Verdict,
+    why: str,
+    expression: Expression | None,
+    spot: locate.Spot | None = None,
+) -> Finding:
+    """A rule without a result. It counts like a violation unless the policy ignores failures."""
+    if verdict is Verdict.NOT_EVALUABLE:
+        message = f"not evaluable offline, only the cluster can judge this: {why}"
+    else:
+        message = f"the policy could not be evaluated: {why}"
+    if not policy.fails_closed:
+        message += " (its failurePolicy ignores this)"
+    if spot is None:
+        spot = locate.annotated(policy, judged.subject.manifest)
+    finding = _finding(policy, binding, judged, verdict, message, expression, spot)
+    if verdict is Verdict.NOT_EVALUABLE and finding.blocks:
+        way = f"annotate the binding with {locate.LEVEL}: warn to leave it to the cluster"
+        return replace(finding, remediation=finding.remediation or way)
+    return finding
+
+
+def _finding(
+    policy: Policy,
+    binding: Binding,
+    judged: _Judged,
+    verdict: Verdict,
+    message: str,
+    expression: Expression | None,
+    spot: locate.Spot,
+) -> Finding:
+    manifest = judged.subject.manifest
+    try:
+        found = _show(at(manifest.body, spot.path)) if spot.path else ""
+    except LookupError:
+        found = ""
+    return Finding(
+        policy=policy.name,
+        binding=binding.name,
+        level=binding.level,
+        severity=policy.severity,
+        verdict=verdict,
+        message=message,
+        app=judged.subject.app,
+        key=manifest.key,
+        path=spot.path,
+        origin=spot.origin,
+        policy_site=policy.site,
+        rule=expression.site if expression is not None else policy.site,
+        found=found,
+        remediation=policy.remediation,
+        also=spot.also,
+        ignored=verdict is not Verdict.FAIL and not policy.fails_closed,
+    )

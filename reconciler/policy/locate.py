@@ -1,0 +1,94 @@
+"""Where a finding points: the field of the object, and the config line behind it."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple, Protocol
+
+import reconciler
+from reconciler.objects.draft import FieldPath, Manifest, at, show_path
+from reconciler.origin import Origin
+from reconciler.policy import trace
+from reconciler.policy.cel import Program, Values
+from reconciler.policy.rules import Policy
+
+__all__ = ["LEVEL", "Spot", "annotated", "spot", "told"]
+
+LEVEL = f"{reconciler.API_DOMAIN}/level"
+_LONGEST = 60
+
+
+class Spot(NamedTuple):
+    """A field, the origin of it or of what is around it, and the other fields with the fault."""
+
+    path: FieldPath
+    origin: Origin | None
+    also: tuple[FieldPath, ...] = ()
+
+
+class Composed(Protocol):
+    """The composed variables of one evaluation."""
+
+    @property
+    def programs(self) -> dict[str, Program]: ...
+    def all_values(self) -> Values: ...
+
+
+def spot(policy: Policy, program: Program, manifest: Manifest, composed: Composed) -> Spot:
+    """The policy's own annotation if the object has that field, else what the trace of the
+    expression blames; the object itself as the last resort."""
+    chosen = _annotation(policy, manifest)
+    if chosen:
+        return _at(manifest, chosen)
+    values = composed.all_values()
+    blamed = trace.blamed(program, values, composed.programs, manifest.body)
+    return _at(manifest, *blamed)
+
+
+def annotated(policy: Policy, manifest: Manifest) -> Spot:
+    """The spot of a policy whose expressions were not reached."""
+    chosen = _annotation(policy, manifest)
+    return _at(manifest, chosen) if chosen else _at(manifest)
+
+
+def _annotation(policy: Policy, manifest: Manifest) -> FieldPath:
+    return next((p for p in policy.field if _exists(manifest, p)), ())
+
+
+def _exists(manifest: Manifest, path: FieldPath) -> bool:
+    try:
+        at(manifest.body, path)
+    except LookupError:
+        return False
+    return True
+
+
+def _at(manifest: Manifest, *paths: FieldPath) -> Spot:
+    path = paths[0] if paths else ()
+    return Spot(path, _origin(manifest, path), paths[1:])
+
+
+def _origin(manifest: Manifest, path: FieldPath) -> Origin | None:
+    """The field's origin; of a field that is absent, or is the drawing rule's own, its parent's."""
+    for length in range(len(path), -1, -1):
+        origin = manifest.origin_at(path[:length])
+        if origin is not None:
+            return origin
+    return None
+
+
+def told(manifest: Manifest, place: Spot, message: str) -> str:
+    """The message with what was found, unless it says so itself."""
+    if not place.path:
+        return message
+    field = show_path(place.path)
+    try:
+        value = at(manifest.body, place.path)
+    except LookupError:
+        return message if field in message else f"{message} ({field} is missing)"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if text and text in message:
+        return message
+    shown = json.dumps(value, ensure_ascii=False)
+    shown = shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…"
+    return f"{message} (found {field}: {shown})"

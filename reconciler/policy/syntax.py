@@ -1,0 +1,347 @@
+"""A compiled CEL expression as a tree, read from the engine's own serialised form.
+
+The form is the public protocol buffer `cel.expr.CheckedExpr` (github.com/google/cel-spec,
+proto/cel/expr/checked.proto and syntax.proto); it is read by hand, because nothing else here needs
+protocol buffers. Macros are already expanded, so `all`, `exists`, `map` and `filter` are
+comprehensions. Nothing is evaluated in this module.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+__all__ = [
+    "Call",
+    "Comprehension",
+    "Const",
+    "Ident",
+    "ListOf",
+    "MapOf",
+    "Node",
+    "Parsed",
+    "Select",
+    "TooDeep",
+    "children",
+    "depth_of_loops",
+    "names_of",
+    "parse",
+    "selected",
+    "wrapped",
+]
+
+_DEPTH = 150
+
+
+class TooDeep(Exception):  # noqa: N818 - the caller turns it into a diagnostic
+    """The expression nests deeper than anything a person writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Const:
+    raw: bytes
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Ident:
+    raw: bytes
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """`operand.field`, or `has(operand.field)` when `test`."""
+
+    raw: bytes
+    operand: Node
+    field: str
+    test: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Operators too: `_&&_`, `!_`, `_?_:_`, `_[_]`, `_?._`, …"""
+
+    raw: bytes
+    target: Node | None
+    function: str
+    args: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    raw: bytes
+    elements: tuple[Node, ...]
+    optional: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class MapOf:
+    raw: bytes
+    entries: tuple[tuple[Node, Node], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comprehension:
+    raw: bytes
+    variable: str
+    range: Node
+    accumulator: str
+    init: Node
+    condition: Node
+    step: Node
+    result: Node
+
+
+Node: TypeAlias = Const | Ident | Select | Call | ListOf | MapOf | Comprehension
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """The tree, and what its parts need around them to be evaluated on their own."""
+
+    root: Node
+    type_url: bytes
+    frame: bytes
+
+
+def parse(serialized: bytes) -> Parsed:
+    """The tree of what `Expression.serialize()` gave. Raises TooDeep."""
+    parts = dict(_fields(serialized))
+    checked = list(_fields(parts[2]))
+    frame = b"".join(_framed(n, v) for n, v in checked if n in (2, 3))
+    expression = next(v for n, v in checked if n == 4)
+    return Parsed(_node(expression, 0), parts[1], frame)
+
+
+def wrapped(parsed: Parsed, node: Node) -> bytes:
+    """A part of an expression in the form that `Env.deserialize` takes. Its loop variables are
+    free then, and are given like all others."""
+    return _framed(1, parsed.type_url) + _framed(2, parsed.frame + _framed(4, node.raw))
+
+
+# -- reading ---------------------------------------------------------------------------------------
+
+
+def _node(raw: bytes, depth: int) -> Node:
+    if depth > _DEPTH:
+        raise TooDeep
+    for number, datum in _fields(raw):
+        match number:
+            case 3:
+                return Const(raw, _constant(datum))
+            case 4:
+                return Ident(raw, _texts(datum).get(1, ""))
+            case 5:
+                return _select(raw, datum, depth)
+            case 6:
+                return _call(raw, datum, depth)
+            case 7:
+                return _list(raw, datum, depth)
+            case 8:
+                return _map(raw, datum, depth)
+            case 9:
+                return _comprehension(raw, datum, depth)
+    # An empty message is how the format spells "unset"; only a null constant is that small.
+    return Const(raw, None)
+
+
+def _constant(raw: bytes) -> Any:
+    for number, datum in _fields(raw):
+        match number:
+            case 2:
+                return bool(datum)
+            case 3:
+                return datum - (1 << 64) if datum >= 1 << 63 else datum
+            case 5:
+                return struct.unpack("<d", datum)[0]
+            case 6:
+                return datum.decode()
+            case 4 | 7:
+                return datum
+    return None
+
+
+def _select(raw: bytes, datum: bytes, depth: int) -> Select:
+    parts = dict(_fields(datum))
+    operand = _node(parts.get(1, b""), depth + 1)
+    return Select(raw, operand, parts[2].decode(), bool(parts.get(3, 0)))
+
+
+def _call(raw: bytes, datum: bytes, depth: int) -> Call:
+    target: Node | None = None
+    function = ""
+    args: list[Node] = []
+    for number, part in _fields(datum):
+        if number == 1:
+            target = _node(part, depth + 1)
+        elif number == 2:
+            function = part.decode()
+        else:
+            args.append(_node(part, depth + 1))
+    return Call(raw, target, function, tuple(args))
+
+
+def _list(raw: bytes, datum: bytes, depth: int) -> ListOf:
+    elements: list[Node] = []
+    optional: set[int] = set()
+    for number, part in _fields(datum):
+        if number == 1:
+            elements.append(_node(part, depth + 1))
+        elif isinstance(part, int):
+            optional.add(part)
+        else:
+            optional.update(_packed(part))
+    return ListOf(raw, tuple(elements), frozenset(optional))
+
+
+def _map(raw: bytes, datum: bytes, depth: int) -> MapOf:
+    entries: list[tuple[Node, Node]] = []
+    for number, part in _fields(datum):
+        if number == 2:
+            entry = dict(_fields(part))
+            key = entry.get(3, b"")
+            entries.append((_node(key, depth + 1), _node(entry.get(4, b""), depth + 1)))
+    return MapOf(raw, tuple(entries))
+
+
+def _comprehension(raw: bytes, datum: bytes, depth: int) -> Comprehension:
+    parts = dict(_fields(datum))
+
+    def part(number: int) -> Node:
+        return _node(parts.get(number, b""), depth + 1)
+
+    return Comprehension(
+        raw,
+        parts.get(1, b"").decode(),
+        part(2),
+        parts.get(3, b"").decode(),
+        part(4),
+        part(5),
+        part(6),
+        part(7),
+    )
+
+
+# -- the wire format -------------------------------------------------------------------------------
+
+
+def _fields(raw: bytes) -> Iterator[tuple[int, Any]]:
+    """Field number and datum: an int for varints, bytes for all others."""
+    at = 0
+    while at < len(raw):
+        tag, at = _varint(raw, at)
+        number, wire = tag >> 3, tag & 7
+        if wire == 0:
+            value, at = _varint(raw, at)
+            yield number, value
+            continue
+        if wire == 2:
+            size, at = _varint(raw, at)
+        else:
+            size = {1: 8, 5: 4}[wire]
+        yield number, raw[at : at + size]
+        at += size
+
+
+def _varint(raw: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = raw[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+
+
+def _packed(raw: bytes) -> Iterator[int]:
+    at = 0
+    while at < len(raw):
+        value, at = _varint(raw, at)
+        yield value
+
+
+def _framed(number: int, datum: bytes) -> bytes:
+    out = bytearray([number << 3 | 2])
+    size = len(datum)
+    while size > 0x7F:
+        out.append(size & 0x7F | 0x80)
+        size >>= 7
+    out.append(size)
+    return bytes(out) + datum
+
+
+def _texts(raw: bytes) -> dict[int, str]:
+    return {n: v.decode() for n, v in _fields(raw) if isinstance(v, bytes)}
+
+
+# -- questions -------------------------------------------------------------------------------------
+
+
+def children(node: Node) -> Iterator[Node]:
+    """The direct parts, in order."""
+    match node:
+        case Select():
+            yield node.operand
+        case Call():
+            if node.target is not None:
+                yield node.target
+            yield from node.args
+        case ListOf():
+            yield from node.elements
+        case MapOf():
+            for key, value in node.entries:
+                yield key
+                yield value
+        case Comprehension():
+            yield from (node.range, node.init, node.condition, node.step, node.result)
+
+
+def names_of(node: Node) -> frozenset[str]:
+    """Every identifier that is not bound by a loop inside."""
+    match node:
+        case Ident():
+            return frozenset({node.name})
+        case Comprehension():
+            inner = names_of(node.condition) | names_of(node.step) | names_of(node.result)
+            inner -= {node.variable, node.accumulator}
+            return inner | names_of(node.range) | names_of(node.init)
+    out: frozenset[str] = frozenset()
+    for child in children(node):
+        out |= names_of(child)
+    return out
+
+
+def selected(node: Node, name: str) -> frozenset[str] | None:
+    """The fields taken of an identifier (`variables.x` gives `x`); None when it is also used as a
+    whole, so that no list of fields is complete."""
+    if isinstance(node, Ident) and node.name == name:
+        return None
+    if isinstance(node, Select) and isinstance(node.operand, Ident) and node.operand.name == name:
+        return frozenset({node.field})
+    out: set[str] = set()
+    for child in children(node):
+        found = selected(child, name)
+        if found is None:
+            return None
+        out |= found
+    return frozenset(out)
+
+
+def depth_of_loops(node: Node) -> int:
+    """How many loops run inside each other at most. A loop over nothing (what `optMap` expands to)
+    binds a name and is none."""
+    deepest = max((depth_of_loops(child) for child in children(node)), default=0)
+    if isinstance(node, Comprehension) and not _is_binding(node):
+        inner = max(depth_of_loops(n) for n in (node.condition, node.step))
+        outer = max(depth_of_loops(n) for n in (node.range, node.init, node.result))
+        return max(inner + 1, outer)
+    return deepest
+
+
+def _is_binding(node: Comprehension) -> bool:
+    return isinstance(node.range, ListOf) and not node.range.elements
