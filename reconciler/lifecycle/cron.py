@@ -112,8 +112,10 @@ def parse(expression: str, zone: str) -> Schedule:
             f"five fields are needed and {len(parts)} were found in {text!r}",
             hint=f"the fields are {wanted}" + ("; there are no seconds" if len(parts) > 5 else ""),
         )
-    bits = [read(part, field) for part, field in zip(parts, FIELDS, strict=True)]
-    return Schedule(expression, zone, *bits, every=every)
+    minutes, hours, days, months, weekdays = (
+        read(part, field) for part, field in zip(parts, FIELDS, strict=True)
+    )
+    return Schedule(expression, zone, minutes, hours, days, months, weekdays, every)
 
 
 def resolve_hash(expression: str, seed: str) -> str:
@@ -226,8 +228,9 @@ class _Search:
 
     def set_local(self, year: int, month: int, day: int, time: int) -> None:
         """Go's `time.Date`: of a local time that does not exist, or exists twice, the one that the
-        offset found by looking twice gives. `time` counts seconds of the day."""
-        wall = (datetime(year, month, day, tzinfo=UTC) - _EPOCH).days * _DAY + time
+        offset found by looking twice gives. A day beyond its month flows over into the next.
+        `time` counts seconds of the day."""
+        wall = ((datetime(year, month, 1, tzinfo=UTC) - _EPOCH).days + day - 1) * _DAY + time
         self.set(wall - _offset(self.zone, wall - _offset(self.zone, wall)))
 
     def run(self) -> int | None:
@@ -263,11 +266,14 @@ class _Search:
             if not self.reset:
                 self.reset = True
                 self.set_local(self.local.year, self.local.month, self.local.day, 0)
-            tomorrow = self.local.date() + timedelta(days=1)
-            self.set_local(tomorrow.year, tomorrow.month, tomorrow.day, self._time())
+            before = self.moment
+            self.set_local(self.local.year, self.local.month, self.local.day + 1, self._time())
             # Where midnight does not exist: back to it by whole hours, as upstream.
             if (hour := self.local.hour) != 0:
                 self.set(self.moment + (24 - hour if hour > 12 else -hour) * 3600)
+            if self.moment <= before:
+                # A whole day that does not exist (Apia, 30 December 2011): upstream never returns.
+                self.set(before + _DAY)
             if self.local.day == 1:
                 return False
         return True

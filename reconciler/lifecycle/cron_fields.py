@@ -55,13 +55,9 @@ class Field:
 MINUTE = Field("minute", 0, 59)
 HOUR = Field("hour", 0, 23)
 DAY = Field("day of month", 1, 31)
-MONTH = Field(
-    "month",
-    1,
-    12,
-    tuple(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]),
-)
-WEEKDAY = Field("day of week", 0, 6, tuple(["sun", "mon", "tue", "wed", "thu", "fri", "sat"]))
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+MONTH = Field("month", 1, 12, _MONTHS)
+WEEKDAY = Field("day of week", 0, 6, ("sun", "mon", "tue", "wed", "thu", "fri", "sat"))
 FIELDS = (MINUTE, HOUR, DAY, MONTH, WEEKDAY)
 
 # What Go's strings.Fields splits at; Python's str.split also takes \x1c to \x1f.
