@@ -34,13 +34,12 @@ class MemoryTree:
         for path in paths:
             yield path, self.files[path]
 
-    def having(self, **_):
-        raise NotImplementedError
-
     def but(self, changes):
         """A copy with some files changed; None removes one."""
         merged = {**self.files, **changes}
-        return MemoryTree({p: d for p, d in merged.items() if d is not None}, self.label, self.commit)
+        return MemoryTree(
+            {p: d for p, d in merged.items() if d is not None}, self.label, self.commit
+        )
 
 
 def sample_files():

@@ -206,7 +206,7 @@ class _Loader:
         records = self._records(files.model, files.id)
         if spec is None or bad or records is None:
             return None
-        manifests, more = self._manifests(spec, files.id)
+        manifests, more = self._manifests(spec, files)
         bad |= self.mistakes.add(rules.check(files, spec, records, self.layout), files.id)
         if bad or manifests is None:
             return None
@@ -284,19 +284,19 @@ class _Loader:
         return self.records[model]
 
     def _manifests(
-        self, spec: Application, unit: str
+        self, spec: Application, app: AppFiles
     ) -> tuple[tuple[PlainManifest, ...] | None, tuple[str, ...]]:
         out: list[PlainManifest] = []
         used: list[str] = []
         bad = False
         for entry in spec.manifests:
-            path, found = plainfile.locate(entry, self.blobs)
-            bad |= self.mistakes.add(found, unit)
+            path, found = plainfile.locate(entry, self.blobs, app.model)
+            bad |= self.mistakes.add(found, app.id)
             if path is None:
                 continue
             ((_, data),) = self.files.read((path,))
             parsed, found = plainfile.parse(data, path, entry, spec.group.namespace.value)
-            bad |= self.mistakes.add(found, unit)
+            bad |= self.mistakes.add(found, app.id)
             out += parsed
             used.append(path)
         return (None if bad else tuple(out)), tuple(used)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reconciler.apps.app import PlainManifest
-from reconciler.diagnostics import Diagnostic, error
+from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.layers import document, merge, stack
 from reconciler.objects.key import GroupKind, is_object_name, split_version
 from reconciler.objects.kind import FACTS
@@ -54,10 +54,16 @@ _CLUSTER_SCOPED = {
 
 
 def locate(
-    entry: Value[str], blobs: Mapping[str, Any]
+    entry: Value[str], blobs: Mapping[str, Any], model: str
 ) -> tuple[str | None, tuple[Diagnostic, ...]]:
-    """The file that an entry of `manifests:` names, relative to the file that says so."""
+    """The file that an entry of `manifests:` names: beside the file that says so, or beside the
+    model's."""
     folder = posixpath.dirname(entry.site.file)
+    home = f"models/{model}"
+    if posixpath.normpath(f"{home}/{entry.value}").startswith(f"{home}/") and (
+        posixpath.normpath(f"{folder}/{entry.value}") not in blobs
+    ):
+        folder = home
     path = posixpath.normpath(posixpath.join(folder, entry.value))
     if entry.value.startswith("/") or not path.startswith(("environments/", "models/")):
         return None, (
@@ -66,7 +72,7 @@ def locate(
                 f"{entry.value!r} leaves the config folders",
                 entry.site,
                 path="manifests",
-                help="name a file beside or below the file that lists it",
+                help="name a file beside the file that lists it, or beside model.yaml",
             ),
         )
     if path in blobs:
@@ -106,6 +112,8 @@ def parse(
         found += mistakes
         if not any(d.is_error for d in (*merged.diagnostics, *mistakes)):
             out.append(PlainManifest(file, merged.tree, entry))
+    if not out and not found:
+        found.append(warning("W_EMPTY", f"{file} holds no object", Site(file, 1, 1)))
     return out, tuple(found)
 
 
@@ -135,6 +143,14 @@ def _check(root: Branch, namespace: str) -> Iterator[Diagnostic]:
             kind.site,
             path="kind",
             help="a platform team applies such objects itself",
+        )
+    if group_kind == GroupKind("", "Config") or root.get("users") is not None:
+        yield error(
+            "E_KUBECONFIG",
+            "this is a kubeconfig; credentials and the plugins it may start never come from Git",
+            kind.site,
+            path="kind",
+            help="`cluster` in a group is a name that the operator maps to credentials",
         )
     if kind.value.endswith("List") and root.get("items") is not None:
         yield error(

@@ -23,6 +23,7 @@ __all__ = ["Pending", "resolve"]
 
 _DEPTH = 64
 _LIMIT = 1024 * 1024
+_COPIES = 100_000
 
 
 class Pending(NamedTuple):
@@ -118,7 +119,7 @@ class _Resolver:
             if isinstance(part, str):
                 return Value(part, node.origin)
             assert isinstance(part, Ref)
-            return self.copied_as(self.follow(part, node, path), node)
+            return self.copied_as(self.follow(part, node, path), node, path)
         texts = []
         through: list[Origin] = []
         for part in parts:
@@ -165,14 +166,18 @@ class _Resolver:
             raise _Failed
         return resolved
 
-    def copied_as(self, target: Node | _Default, node: Value[Any]) -> Node:
+    def copied_as(self, target: Node | _Default, node: Value[Any], path: Path) -> Node:
         """A whole scalar's copy: the place stays the reference's, the target is `through`."""
         if isinstance(target, _Default):
             return _literal(target.datum, node.origin)
+        self.copied += _size(target)
+        if self.copied > _COPIES:
+            message = f"references copy more than {_COPIES} values"
+            self.wrong("E_SIZE", message, node, path)
+            raise _Failed
         return self.copy(target, node.origin, node.origin)
 
     def copy(self, target: Node, own: Origin, first: Origin) -> Node:
-        self.copied += 1
         origin = _through(own, [target.origin])
         if isinstance(target, Value):
             return Value(target.value, origin)
@@ -276,6 +281,15 @@ class _Resolver:
 
 class _Default(NamedTuple):
     datum: Any
+
+
+def _size(node: Node) -> int:
+    """Nodes of a tree."""
+    if isinstance(node, Branch):
+        return 1 + sum(_size(child) for child in node.children.values())
+    if isinstance(node, Items):
+        return 1 + sum(_size(child) for child in node.children)
+    return 1
 
 
 def _literal(datum: Any, origin: Origin) -> Node:

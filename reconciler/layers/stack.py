@@ -17,6 +17,8 @@ from reconciler.origin import Branch, Items, Site, Value, plain
 
 __all__ = ["Layer", "Stack", "load"]
 
+#: Nobody can follow more, and every app is folded through all of them.
+_MOST = 64
 _TOP = ("apiVersion", "requires", "layers", "lists")
 _LAYER = ("name", "file", "owner", "optional", "overrideOnly", "allow")
 _STRATEGIES = ("replace", "append", "prepend", "union")
@@ -79,6 +81,9 @@ class _Reader:
         self.version(root)
         layers = tuple(self.layers(root))
         self.twice(layers)
+        if len(layers) > _MOST:
+            message = f"{len(layers)} layers; at most {_MOST} are read"
+            self.wrong(message, layers[_MOST].site, path="layers")
         lists = dict(self.lists(root))
         requires = root.get("requires")
         text = requires.value if isinstance(requires, Value) else None
