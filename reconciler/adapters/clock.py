@@ -1,0 +1,21 @@
+"""The real clock: the only place that asks the machine for the time."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+__all__ = ["SystemClock"]
+
+
+class SystemClock:
+    """Fulfils `ports.Clock`."""
+
+    def now(self) -> datetime:
+        """The time in UTC."""
+        return datetime.now(UTC)
+
+    def sleep(self, seconds: float) -> None:
+        """Returns at once for zero and less."""
+        if seconds > 0:
+            time.sleep(seconds)

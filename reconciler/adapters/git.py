@@ -1,0 +1,20 @@
+"""Git as the source of config and as the place of proposals; the parts are `git_*.py`.
+
+Reading a work tree or a commit costs a few git processes and never GitPython's import; proposals
+on a branch use it for the commit object.
+"""
+
+from __future__ import annotations
+
+from reconciler.adapters.git_objects import CommitTree, open_commit
+from reconciler.adapters.git_place import is_ancestor, resolve
+from reconciler.adapters.git_worktree import WorkTree, open_worktree
+
+__all__ = [
+    "CommitTree",
+    "WorkTree",
+    "is_ancestor",
+    "open_commit",
+    "open_worktree",
+    "resolve",
+]
