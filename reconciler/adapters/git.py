@@ -8,11 +8,18 @@ from __future__ import annotations
 
 from reconciler.adapters.git_objects import CommitTree, open_commit
 from reconciler.adapters.git_place import is_ancestor, resolve
+from reconciler.adapters.git_proposals import BranchProposals, WorktreeProposals
+from reconciler.adapters.git_remote import Credentials, Fetched, fetch
 from reconciler.adapters.git_worktree import WorkTree, open_worktree
 
 __all__ = [
+    "BranchProposals",
     "CommitTree",
+    "Credentials",
+    "Fetched",
     "WorkTree",
+    "WorktreeProposals",
+    "fetch",
     "is_ancestor",
     "open_commit",
     "open_worktree",

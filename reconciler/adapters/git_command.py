@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import resource
 import selectors
 import signal
 import subprocess
@@ -95,9 +96,10 @@ class Git:
     git_dir: str
     work_tree: str = ""
     protocols: tuple[str, ...] = ()
-    settings: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     redact: Callable[[str], str] = strip_userinfo
+    file_limit: int = 0
+    """The most bytes that a child may write to one file, where the system can say so; 0 is any."""
 
     def run(
         self,
@@ -142,6 +144,10 @@ class Git:
                     f"git could not be started: {cause.strerror}", hint="is git on the PATH?"
                 ) from cause
         try:
+            if self.file_limit and hasattr(resource, "prlimit"):
+                size = (self.file_limit, self.file_limit)
+                with contextlib.suppress(OSError):
+                    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, size)
             output, errors = _collect(process, limit, records, timeout)
         finally:
             _end(process)
@@ -149,7 +155,7 @@ class Git:
         return Answer(process.returncode, output, text)
 
     def _command(self, args: tuple[str, ...]) -> list[str]:
-        settings = [part for item in (*_OVERRIDES, *self.settings) for part in ("-c", item)]
+        settings = [part for item in _OVERRIDES for part in ("-c", item)]
         place = [f"--git-dir={self.git_dir}"] if self.git_dir else []
         if self.work_tree:
             place.append(f"--work-tree={self.work_tree}")

@@ -6,6 +6,7 @@ and our caches are keyed by it.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +20,11 @@ from reconciler.errors import SourceError
 from reconciler.ports import Blob
 from reconciler.secrets import printable
 
-__all__ = ["CommitTree", "object_id", "open_commit"]
+__all__ = ["DAMAGED", "OURS", "CommitTree", "object_id", "open_commit"]
+
+#: Files in a cache that this tool made: that it is ours, and that a reader found it damaged.
+OURS = "reconciler-cache"
+DAMAGED = "reconciler-damaged"
 
 _AT_ONCE = 8 << 20
 # Folders and files together; a tree that refers to itself in layers can list without an end.
@@ -56,6 +61,7 @@ class CommitTree:
     commit: str
     root: str = ""
     _files: Mapping[str, Blob] | None = field(default=None, repr=False)
+    _executable: set[str] = field(default_factory=set, repr=False)
 
     @property
     def label(self) -> str:
@@ -78,6 +84,9 @@ class CommitTree:
             contents = _objects(self.git, [(blob.blob_id, "blob") for blob in now])
             yield from zip((blob.path for blob in now), contents, strict=True)
 
+    def is_executable(self, path: str) -> bool:
+        return path in self._executable
+
     def _list(self) -> Mapping[str, Blob]:
         top = self._top()
         gathering = git_rules.Gathering()
@@ -95,7 +104,9 @@ class CommitTree:
                 case "160000":
                     raise git_rules.refuse_submodule(path)
                 case mode if mode in _REGULAR and entry.kind == "blob":
-                    gathering.add(path, entry.id, _size(entry))
+                    gathering.add(path, entry.id, _size(self.git, entry))
+                    if mode == "100755":
+                        self._executable.add(path)
                 case mode:
                     raise SourceError(
                         f"{git_rules.shown(path)} is a {printable(entry.kind)} of mode {mode}: "
@@ -113,11 +124,9 @@ class CommitTree:
         name = f"{self.commit}:{self.root}" if self.root else f"{self.commit}^{{tree}}"
         answer = self.git.ask("rev-parse", "--verify", "--quiet", name)
         if answer.code != 0:
-            raise SourceError(
-                f"{self.label} has no folder {git_rules.shown(self.root)}"
-                if self.root
-                else f"the tree of {self.label} cannot be read: {answer.reason}"
-            )
+            if self.root:
+                raise SourceError(f"{self.label} has no folder {git_rules.shown(self.root)}")
+            raise damaged(self.git, f"the tree of {self.label} cannot be read: {answer.reason}")
         kind = self.git.ask("cat-file", "-t", answer.text)
         if kind.code == 0 and kind.text != "tree":
             raise SourceError(f"{git_rules.shown(self.root)} of {self.label} is no folder")
@@ -142,7 +151,7 @@ def _entries(git: Git, tree: str, *, recursive: bool) -> Iterator[_Entry]:
     except SourceError as cause:
         if cause.code == "E_SIZE":
             raise
-        raise SourceError(f"the tree {tree[:12]} cannot be read: {cause.message}") from cause
+        raise damaged(git, f"the tree {tree[:12]} cannot be read: {cause.message}") from cause
     for record in listing.split(b"\0"):
         if not record:
             continue
@@ -154,13 +163,21 @@ def _entries(git: Git, tree: str, *, recursive: bool) -> Iterator[_Entry]:
         yield _Entry(mode, kind, name, size, path)
 
 
-def _size(entry: _Entry) -> int:
+def _size(git: Git, entry: _Entry) -> int:
     if not entry.size.isdigit():
-        raise SourceError(
-            f"the content of {git_rules.shown(entry.path)} ({entry.id[:12]}) is missing or damaged",
-            hint="run `git fsck`, or clone again",
-        )
+        what = f"the content of {git_rules.shown(entry.path)} ({entry.id[:12]})"
+        raise damaged(git, f"{what} is missing or damaged")
     return int(entry.size)
+
+
+def damaged(git: Git, message: str) -> SourceError:
+    """The error to raise. A cache of ours is marked, so that the next fetch makes it anew."""
+    cache = Path(git.git_dir)
+    if (cache / OURS).is_file():
+        with contextlib.suppress(OSError):
+            (cache / DAMAGED).touch()
+        return SourceError(message, hint="the next run fetches anew")
+    return SourceError(message, hint="run `git fsck`, or clone again")
 
 
 def object_id(kind: str, content: bytes, length: int = 40) -> str:
@@ -184,16 +201,10 @@ def _objects(git: Git, wanted: list[tuple[str, str]]) -> Iterator[bytes]:
         header = answer.output[at:end].split() if end >= 0 else []
         if len(header) != 3 or header[0] != name.encode():
             detail = f": {answer.reason}" if answer.errors else ""
-            raise SourceError(
-                f"the {kind} {name[:12]} is missing or damaged{detail}",
-                hint="run `git fsck`, or clone again",
-            )
+            raise damaged(git, f"the {kind} {name[:12]} is missing or damaged{detail}")
         at = end + 1 + int(header[2])
         content = bytes(output[end + 1 : at])
         if header[1] != kind.encode() or object_id(kind, content, len(name)) != name:
-            raise SourceError(
-                f"the {kind} {name[:12]} holds something else than its name says",
-                hint="run `git fsck`, or clone again",
-            )
+            raise damaged(git, f"the {kind} {name[:12]} holds something else than its name says")
         at += 1
         yield content

@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 from reconciler.adapters import git_url
 from reconciler.adapters.git_command import Git, is_object_id
+from reconciler.adapters.git_objects import DAMAGED, OURS
 from reconciler.errors import SourceError
 from reconciler.secrets import Redactor, printable
 
@@ -34,8 +35,7 @@ _REF_PART = r"[A-Za-z0-9_][A-Za-z0-9_.+#@=-]*"
 _REF = re.compile(rf"{_REF_PART}(?:/{_REF_PART})*")
 _KEPT = "refs/reconciler/source"
 _LISTING = 1 << 20
-#: A file in each cache that is ours; only such a folder is ever deleted.
-_OURS = "reconciler-cache"
+_MOST_ON_DISK = 1 << 30
 _ASKPASS = """#!{python} -IS
 import os, sys
 asked = sys.argv[1] if len(sys.argv) > 1 else ""
@@ -179,13 +179,13 @@ class _Damaged(SourceError):
 
 def _create(repo: Path, digits: int) -> None:
     repo.mkdir(parents=True, mode=0o700)
-    (repo / _OURS).touch()
+    (repo / OURS).touch()
     form = "sha256" if digits == 64 else "sha1"
     Git("").run("init", "--quiet", "--bare", "--template=", f"--object-format={form}", str(repo))
 
 
 def _discard(repo: Path) -> None:
-    if not (repo / _OURS).is_file():
+    if not (repo / OURS).is_file():
         raise SourceError(
             f"{printable(str(repo))} is damaged, and not deleted: this tool did not make it"
         )
@@ -196,9 +196,12 @@ def _update(
     cache: Git, speak: _Speaker, remote: git_url.Remote, wanted: str, tip: str, depth: int
 ) -> str:
     place = git_url.shown(remote.url)
+    if (Path(cache.git_dir) / DAMAGED).exists():
+        raise _Damaged(f"the copy of {place} was found damaged")
     kept = cache.ask("rev-parse", "--verify", "--quiet", _KEPT)
-    if not (kept.code == 0 and kept.text == tip):
-        deep = (f"--depth={depth}",) if depth > 0 else ()
+    cut = depth == 0 and (Path(cache.git_dir) / "shallow").exists()
+    if cut or kept.code != 0 or kept.text != tip:
+        deep = (f"--depth={depth}",) if depth > 0 else ("--unshallow",) if cut else ()
         answer = cache.ask(
             "fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
             "--no-auto-maintenance", "--force", *deep, "--end-of-options", remote.url,
@@ -262,12 +265,21 @@ def _authorised(
                 "RECONCILER_GIT_USER": credentials.user,
                 "RECONCILER_GIT_PASSWORD": credentials.password,
             }
-        git = Git("", protocols=(remote.protocol,), environment=environment, redact=redact)
+        git = Git(
+            "",
+            protocols=(remote.protocol,),
+            environment=environment,
+            redact=redact,
+            file_limit=_MOST_ON_DISK,
+        )
         yield _Speaker(git, timeout)
 
 
 def _redaction(credentials: Credentials) -> Callable[[str], str]:
-    redactor = Redactor(os.urandom(16), [credentials.password] if credentials.password else [])
+    redactor = Redactor(os.urandom(16))
+    if credentials.password:
+        redactor.learn(credentials.password)
+        redactor.learn(f"{credentials.user}:{credentials.password}")
     return redactor.redact
 
 
