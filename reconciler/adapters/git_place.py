@@ -81,7 +81,8 @@ def resolve_in(git: Git, revision: str) -> str:
         raise SourceError(
             f"{shown} does not name one commit", hint="give a branch, a tag or a commit id"
         )
-    answer = git.ask("rev-parse", "--verify", "--quiet", "--end-of-options", revision + "^{commit}")
+    # Not --quiet: the warning about an ambiguous name is wanted.
+    answer = git.ask("rev-parse", "--verify", "--end-of-options", revision + "^{commit}")
     if "is ambiguous" in answer.errors:
         raise SourceError(
             f"{shown} names a branch and a tag, or several objects",

@@ -198,33 +198,37 @@ class BranchProposals:
                 raise SourceError(f"{printable(text)!r} cannot be an author's name or address")
         # GitPython's import costs more than all git processes here together: only now.
         from git import Actor, Commit, GitConfigParser, Repo, Tree
-        from git.exc import GitError
-        from gitdb.db import LooseObjectDB
 
-        class Objects:
-            """All that a commit asks of a repository: a place for it, and nobody's config."""
+        class Aside:
+            """What a commit asks of a repository: nobody's config, and a place for it. GitPython's
+            own place hands the caller's environment (GIT_DIR) on to git."""
 
-            odb = LooseObjectDB(tree.git.run("rev-parse", "--git-path", "objects").decode().strip())
+            @property
+            def odb(self) -> Any:
+                return self
+
+            def store(self, stream: Any) -> Any:
+                given = stream.read()
+                name = tree.git.run("hash-object", "-t", "commit", "-w", "--stdin", given=given)
+                stream.binsha = bytes.fromhex(name.decode().strip())
+                return stream
 
             def config_reader(self) -> Any:
                 return GitConfigParser(io.BytesIO(), read_only=True)
 
-        place = cast(Repo, Objects())
+        place = cast(Repo, Aside())
         person = Actor(self.author, self.email)
         when = self.clock.now()
-        try:
-            commit = Commit.create_from_tree(
-                place,
-                Tree(place, bytes.fromhex(content)),
-                message.replace("\0", "").rstrip() + "\n",
-                parent_commits=[Commit(place, bytes.fromhex(tree.commit))],
-                author=person,
-                committer=person,
-                author_date=when,
-                commit_date=when,
-            )
-        except (GitError, OSError, ValueError) as cause:
-            raise SourceError(f"the commit for {self.branch} cannot be made: {cause}") from cause
+        commit = Commit.create_from_tree(
+            place,
+            Tree(place, bytes.fromhex(content)),
+            message.replace("\0", "").rstrip() + "\n",
+            parent_commits=[Commit(place, bytes.fromhex(tree.commit))],
+            author=person,
+            committer=person,
+            author_date=when,
+            commit_date=when,
+        )
         return str(commit.hexsha)
 
 
