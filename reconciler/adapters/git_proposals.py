@@ -196,8 +196,10 @@ class BranchProposals:
         for text in (self.author, self.email):
             if not text.isprintable() or "<" in text or ">" in text:
                 raise SourceError(f"{printable(text)!r} cannot be an author's name or address")
-        # GitPython's import costs more than all git processes here together: only now.
-        from git import Actor, Commit, GitConfigParser, Repo, Tree
+        # GitPython's import costs more than all git processes here together: only now. It runs
+        # `git version` on the way, with whatever GIT_TRACE the caller has.
+        with _without_git_variables():
+            from git import Actor, Commit, GitConfigParser, Repo, Tree
 
         class Aside:
             """What a commit asks of a repository: nobody's config, and a place for it. GitPython's
@@ -230,6 +232,15 @@ class BranchProposals:
             commit_date=when,
         )
         return str(commit.hexsha)
+
+
+@contextlib.contextmanager
+def _without_git_variables() -> Iterator[None]:
+    kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("GIT_")}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
 
 
 def _fits(tree: CommitTree, wanted: list[tuple[str, bytes]]) -> None:
