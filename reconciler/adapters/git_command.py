@@ -171,8 +171,9 @@ class Git:
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_ATTR_NOSYSTEM": "1",
             "GIT_TERMINAL_PROMPT": "0",
-            "GIT_ASKPASS": "false",
-            "SSH_ASKPASS": "false",
+            # Empty, not absent: no helper of any config is asked, and there is no terminal.
+            "GIT_ASKPASS": "",
+            "SSH_ASKPASS": "",
             "GIT_ALLOW_PROTOCOL": ":".join(self.protocols) or "none",
             "GIT_OPTIONAL_LOCKS": "0",
             "GIT_NO_REPLACE_OBJECTS": "1",

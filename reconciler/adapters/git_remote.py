@@ -36,6 +36,7 @@ _REF = re.compile(rf"{_REF_PART}(?:/{_REF_PART})*")
 _KEPT = "refs/reconciler/source"
 _LISTING = 1 << 20
 _MOST_ON_DISK = 1 << 30
+_NOT_AUTHORISED = ("could not read username", "could not read password", "askpass", "403")
 _ASKPASS = """#!{python} -IS
 import os, sys
 asked = sys.argv[1] if len(sys.argv) > 1 else ""
@@ -150,7 +151,7 @@ def _look_up(
 
 def _cause(reason: str) -> str:
     lowered = reason.lower()
-    if any(w in lowered for w in ("could not read username", "could not read password", "403")):
+    if any(w in lowered for w in _NOT_AUTHORISED):
         return f"the credentials were not accepted ({reason})"
     return reason
 
@@ -203,11 +204,12 @@ def _update(
     if cut or kept.code != 0 or kept.text != tip:
         deep = (f"--depth={depth}",) if depth > 0 else ("--unshallow",) if cut else ()
         answer = cache.ask(
-            "fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
+            "fetch", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
             "--no-auto-maintenance", "--force", *deep, "--end-of-options", remote.url,
             f"+{wanted}:{_KEPT}", timeout=speak.timeout,
         )  # fmt: skip
-        if answer.code != 0:
+        # git says so, and still ends well, when it left the ref alone.
+        if answer.code != 0 or "[rejected]" in answer.errors:
             raise _fetch_failed(place, wanted, _cause(answer.reason), answer.errors)
     found = cache.ask("rev-parse", "--verify", "--quiet", _KEPT)
     kind = cache.ask("cat-file", "-t", found.text) if is_object_id(found.text) else found
