@@ -34,6 +34,7 @@ _BRANCHES, _TAGS = "refs/heads/", "refs/tags/"
 _REF_PART = r"[A-Za-z0-9_][A-Za-z0-9_.+#@=-]*"
 _REF = re.compile(rf"{_REF_PART}(?:/{_REF_PART})*")
 _KEPT = "refs/reconciler/source"
+_INCOMING = "refs/reconciler/incoming"
 _LISTING = 1 << 20
 _MOST_ON_DISK = 1 << 30
 _NOT_AUTHORISED = ("could not read username", "could not read password", "askpass", "403")
@@ -201,17 +202,24 @@ def _update(
         raise _Damaged(f"the copy of {place} was found damaged")
     kept = cache.ask("rev-parse", "--verify", "--quiet", _KEPT)
     cut = depth == 0 and (Path(cache.git_dir) / "shallow").exists()
+    found = kept
     if cut or kept.code != 0 or kept.text != tip:
+        # Into a ref that is not there: git ends well, too, when it leaves a ref alone.
+        cache.run("update-ref", "-d", _INCOMING)
         deep = (f"--depth={depth}",) if depth > 0 else ("--unshallow",) if cut else ()
         answer = cache.ask(
             "fetch", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
             "--no-auto-maintenance", "--force", *deep, "--end-of-options", remote.url,
-            f"+{wanted}:{_KEPT}", timeout=speak.timeout,
+            f"+{wanted}:{_INCOMING}", timeout=speak.timeout,
         )  # fmt: skip
-        # git says so, and still ends well, when it left the ref alone.
-        if answer.code != 0 or "[rejected]" in answer.errors:
+        if answer.code != 0:
             raise _fetch_failed(place, wanted, _cause(answer.reason), answer.errors)
-    found = cache.ask("rev-parse", "--verify", "--quiet", _KEPT)
+        found = cache.ask("rev-parse", "--verify", "--quiet", _INCOMING)
+        if found.code != 0:
+            raise SourceError(
+                f"git took nothing of {place}: a shallow copy, whose history is cut?",
+                hint="fetch from a complete repository, or set a depth",
+            )
     kind = cache.ask("cat-file", "-t", found.text) if is_object_id(found.text) else found
     if kind.code != 0:
         raise _Damaged(f"what {place} sent for {wanted} cannot be read: {kind.reason}")
@@ -224,15 +232,13 @@ def _update(
     whole = cache.ask("rev-list", "--objects", "--quiet", "--max-count=1", found.text)
     if whole.code != 0:
         raise _Damaged(f"the copy of {place} is damaged: {whole.reason}")
+    if found is not kept:
+        cache.run("update-ref", "--no-deref", _KEPT, found.text)
+        cache.run("update-ref", "-d", _INCOMING)
     return found.text
 
 
 def _fetch_failed(place: str, wanted: str, reason: str, errors: str) -> SourceError:
-    if "shallow" in errors:
-        return SourceError(
-            f"{place} is a shallow copy itself: its history is cut",
-            hint="fetch from a complete repository, or set a depth",
-        )
     broken = ("corrupt", "bad object", "missing", "unable to read", "not a valid object", "inflate")
     kind = _Damaged if any(word in errors for word in broken) else SourceError
     return kind(f"{wanted} of {place} cannot be fetched: {reason}")

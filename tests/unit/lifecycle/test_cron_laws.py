@@ -36,7 +36,7 @@ def expressions(draw):
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 moments = st.integers(0, 7 * 366 * 86400).map(lambda second: START + timedelta(seconds=second))
-examples = settings(max_examples=150, deadline=None)
+examples = settings(max_examples=80, deadline=None)
 
 
 @functools.cache
@@ -82,7 +82,7 @@ def test_times_strictly_increase_and_are_later_than_asked(text, zone, start):
         at = following
 
 
-@examples
+@settings(examples, max_examples=40)
 @given(expressions(), moments)
 def test_in_utc_the_times_are_those_of_trying_every_minute(text, start):
     schedule = cron.parse(text, "UTC")
