@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from reconciler.policy.load import load
+from reconciler.policy.collect import load
 
 __all__ = ["load"]

@@ -225,8 +225,8 @@ class Engine:
 
     def __init__(self) -> None:
         # 14 MB of shared object: paid by runs with policies alone.
-        from cel_expr_python import cel  # noqa: PLC0415
-        from cel_expr_python.ext import ext_optional, ext_strings  # noqa: PLC0415
+        from cel_expr_python import cel
+        from cel_expr_python.ext import ext_optional, ext_strings
 
         types = {
             "string": cel.Type.STRING,

@@ -16,6 +16,7 @@ from reconciler.objects.key import GroupKind, split_version
 from reconciler.objects.kind import facts_of
 from reconciler.policy import embedded, locate, match
 from reconciler.policy.cel import Engine, NotEvaluable, Outcome, Program, Values
+from reconciler.policy.composed import Composed
 from reconciler.policy.finding import Finding, Verdict
 from reconciler.policy.match import Request
 from reconciler.policy.rules import Binding, Expression, Param, ParamRef, Policy, Validation
@@ -221,7 +222,7 @@ def _judge(
     if problem is not None:
         yield _unjudged(policy, binding, judged, *problem)
         return
-    composed = _Composed(policy, values)
+    composed = Composed(policy, values)
     for validation in policy.validations:
         yield from _validate(policy, binding, judged, validation, composed)
 
@@ -261,64 +262,6 @@ def _verdict(outcome: Outcome) -> Verdict:
     return Verdict.NOT_EVALUABLE if outcome.offline else Verdict.ERROR
 
 
-class _Composed:
-    """The values of `variables`, computed on demand and once. One that fails is left out of the
-    map: taking it is then an error exactly where the expression takes it, as with the lazy
-    variables of an API server."""
-
-    def __init__(self, policy: Policy, values: Values) -> None:
-        self.programs = {
-            v.name: v.program for v in policy.variables if isinstance(v.program, Program)
-        }
-        self.reasons = {
-            v.name: v.program.reason
-            for v in policy.variables
-            if isinstance(v.program, NotEvaluable)
-        }
-        self.base = values
-        self.outcomes: dict[str, Outcome] = {}
-
-    def values_for(self, program: Program) -> Values:
-        """The values with every variable that the program, or one of its variables, reads."""
-        if "variables" not in program.names:
-            return self.base
-        wanted = program.variables
-        names = sorted(wanted if wanted is not None else (*self.programs, *self.reasons))
-        data = {}
-        for name in names:
-            outcome = self._outcome(name)
-            if not outcome.error:
-                data[name] = outcome.value
-        return self.base.extended({"variables": data})
-
-    def all_values(self) -> Values:
-        """The values with every variable, for tracing."""
-        data = {n: o.value for n in self.programs if not (o := self._outcome(n)).error}
-        return self.base.extended({"variables": data})
-
-    def _outcome(self, name: str) -> Outcome:
-        found = self.outcomes.get(name)
-        if found is None:
-            if name in self.reasons:
-                found = Outcome(error=self.reasons[name], offline=True)
-            else:
-                program = self.programs[name]
-                found = program.run(self.values_for(program))
-            self.outcomes[name] = found
-        return found
-
-    def run(self, program: Program) -> Outcome:
-        outcome = program.run(self.values_for(program))
-        if not outcome.error:
-            return outcome
-        # The engine says "no such key"; what was wrong is the variable itself.
-        failed = self.outcomes.get(outcome.error.removeprefix("no such key: "))
-        if failed is not None and failed.error and outcome.error.startswith("no such key: "):
-            name = outcome.error.removeprefix("no such key: ")
-            return Outcome(error=f"variables.{name}: {failed.error}", offline=failed.offline)
-        return outcome
-
-
 # -- one validation --------------------------------------------------------------------------------
 
 
@@ -327,7 +270,7 @@ def _validate(
     binding: Binding,
     judged: _Judged,
     validation: Validation,
-    composed: _Composed,
+    composed: Composed,
 ) -> Iterator[Finding]:
     expression = validation.expression
     if isinstance(expression.program, NotEvaluable):
@@ -346,7 +289,7 @@ def _validate(
     yield _finding(policy, binding, judged, Verdict.FAIL, told, expression, spot)
 
 
-def _message(validation: Validation, program: Program, composed: _Composed) -> str:
+def _message(validation: Validation, program: Program, composed: Composed) -> str:
     """messageExpression's text when it is one line of at most 5 KiB, else message, else the
     expression itself."""
     made = validation.message_expression

@@ -9,6 +9,7 @@ raise ValueError, which becomes an evaluation error like in the API server.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 from decimal import Decimal
@@ -103,7 +104,7 @@ def _extreme(choose: Callable[[list[Any]], Any]) -> Callable[[list[Any]], Any]:
 
 def _is_sorted(items: list[Any]) -> bool:
     _comparable(items)
-    return all(a <= b for a, b in zip(items, items[1:], strict=False))
+    return all(a <= b for a, b in itertools.pairwise(items))
 
 
 def _equal(left: Any, right: Any) -> bool:
@@ -259,24 +260,36 @@ FUNCTIONS: tuple[Overload, ...] = (*_on_quantities(), *_on_lists(), *_on_texts()
 OFFLINE_MISSING: dict[str, str] = {
     "authorizer": "it asks the API server's authorizer",
     **dict.fromkeys(
-        (
-            "ip isIP ip.isCanonical family isUnspecified isLoopback isLinkLocalMulticast "
-            "isLinkLocalUnicast isGlobalUnicast cidr isCIDR containsIP containsCIDR masked "
-            "prefixLength"
-        ).split(),
+        [
+            "ip",
+            "isIP",
+            "ip.isCanonical",
+            "family",
+            "isUnspecified",
+            "isLoopback",
+            "isLinkLocalMulticast",
+            "isLinkLocalUnicast",
+            "isGlobalUnicast",
+            "cidr",
+            "isCIDR",
+            "containsIP",
+            "containsCIDR",
+            "masked",
+            "prefixLength",
+        ],
         "the IP and CIDR library is not built in",
     ),
     **dict.fromkeys(
-        "semver isSemver major minor patch".split(), "the semver library is not built in"
+        ["semver", "isSemver", "major", "minor", "patch"], "the semver library is not built in"
     ),
-    **dict.fromkeys("format.named format validate".split(), "the named formats are not built in"),
+    **dict.fromkeys(["format.named", "format", "validate"], "the named formats are not built in"),
     **dict.fromkeys(
-        "sort sortBy lists.range lists distinct flatten slice first last".split(),
+        ["sort", "sortBy", "lists.range", "lists", "distinct", "flatten", "slice", "first", "last"],
         "lists of version 3 are not built in",
     ),
     **dict.fromkeys(
         # Undeclared only when they are called with two loop variables.
-        "all exists existsOne transformList transformMap transformMapEntry".split(),
+        ["all", "exists", "existsOne", "transformList", "transformMap", "transformMapEntry"],
         "loops over two variables are not built in",
     ),
 }

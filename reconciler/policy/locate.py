@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import reconciler
 from reconciler.objects.draft import FieldPath, Manifest, at, show_path
 from reconciler.origin import Origin
 from reconciler.policy import trace
-from reconciler.policy.cel import Program, Values
+from reconciler.policy.cel import Program
+from reconciler.policy.composed import Composed
 from reconciler.policy.rules import Policy
 
 __all__ = ["LEVEL", "Spot", "annotated", "spot", "told"]
@@ -24,14 +25,6 @@ class Spot(NamedTuple):
     path: FieldPath
     origin: Origin | None
     also: tuple[FieldPath, ...] = ()
-
-
-class Composed(Protocol):
-    """The composed variables of one evaluation."""
-
-    @property
-    def programs(self) -> dict[str, Program]: ...
-    def all_values(self) -> Values: ...
 
 
 def spot(policy: Policy, program: Program, manifest: Manifest, composed: Composed) -> Spot:

@@ -35,7 +35,7 @@ __all__ = [
 _DEPTH = 150
 
 
-class TooDeep(Exception):  # noqa: N818 - the caller turns it into a diagnostic
+class TooDeep(Exception):
     """The expression nests deeper than anything a person writes."""
 
 

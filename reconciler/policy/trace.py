@@ -50,7 +50,7 @@ class _Bound:
 _Scope: TypeAlias = Mapping[str, _Bound]
 
 
-class _Enough(Exception):  # noqa: N818 - stops a trace that has taken enough
+class _Enough(Exception):
     pass
 
 

@@ -14,6 +14,7 @@ from reconciler.diagnostics import Diagnostic, error
 from reconciler.layers import paths
 from reconciler.objects.draft import FieldPath
 from reconciler.objects.key import GroupKind, split_version
+from reconciler.origin import Site
 from reconciler.policy import documents
 from reconciler.policy.cel import Engine, Mistake, NotEvaluable, Program
 from reconciler.policy.documents import Document

@@ -1,0 +1,68 @@
+"""The composed variables of a policy (`variables.x`), as lazy as an API server's."""
+
+from __future__ import annotations
+
+from reconciler.policy.cel import NotEvaluable, Outcome, Program, Values
+from reconciler.policy.rules import Policy
+
+__all__ = ["Composed"]
+
+
+class Composed:
+    """The values of one evaluation, with those of `variables` computed on demand and once.
+
+    One that fails is left out of the map: taking it is then an error exactly where the expression
+    takes it, and `&&`, `||` and `?:` can still do without.
+    """
+
+    def __init__(self, policy: Policy, values: Values) -> None:
+        self.programs = {
+            v.name: v.program for v in policy.variables if isinstance(v.program, Program)
+        }
+        self.reasons = {
+            v.name: v.program.reason
+            for v in policy.variables
+            if isinstance(v.program, NotEvaluable)
+        }
+        self.base = values
+        self.outcomes: dict[str, Outcome] = {}
+
+    def values_for(self, program: Program) -> Values:
+        """The values with every variable that the program, or one of its variables, reads."""
+        if "variables" not in program.names:
+            return self.base
+        wanted = program.variables
+        names = sorted(wanted if wanted is not None else (*self.programs, *self.reasons))
+        data = {}
+        for name in names:
+            outcome = self._outcome(name)
+            if not outcome.error:
+                data[name] = outcome.value
+        return self.base.extended({"variables": data})
+
+    def all_values(self) -> Values:
+        """The values with every variable, for tracing."""
+        data = {n: o.value for n in self.programs if not (o := self._outcome(n)).error}
+        return self.base.extended({"variables": data})
+
+    def _outcome(self, name: str) -> Outcome:
+        found = self.outcomes.get(name)
+        if found is None:
+            if name in self.reasons:
+                found = Outcome(error=self.reasons[name], offline=True)
+            else:
+                program = self.programs[name]
+                found = program.run(self.values_for(program))
+            self.outcomes[name] = found
+        return found
+
+    def run(self, program: Program) -> Outcome:
+        outcome = program.run(self.values_for(program))
+        if not outcome.error:
+            return outcome
+        # The engine says "no such key"; what was wrong is the variable itself.
+        failed = self.outcomes.get(outcome.error.removeprefix("no such key: "))
+        if failed is not None and failed.error and outcome.error.startswith("no such key: "):
+            name = outcome.error.removeprefix("no such key: ")
+            return Outcome(error=f"variables.{name}: {failed.error}", offline=failed.offline)
+        return outcome
