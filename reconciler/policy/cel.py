@@ -113,53 +113,55 @@ def _cleaned(datum: Any) -> tuple[Any, _Size]:
 
 
 class Values:
-    """What an expression may see, by name. Conversions are shared by all that see the same names.
-
-    Raises _Unusable from nothing: an unusable datum is an error of every expression that reads it.
+    """What an expression may see, by name. A datum is cleaned when it is first read, and one
+    conversion into the engine is shared by all expressions that read the same names.
     """
 
-    __slots__ = ("_activations", "_engine", "_faults", "_sizes", "data")
+    __slots__ = ("_activations", "_engine", "_known", "_raw")
 
     def __init__(self, engine: Engine, data: Mapping[str, Any]) -> None:
         self._engine = engine
+        self._raw = data
+        self._known: dict[str, tuple[Any, _Size, str]] = {}
         self._activations: dict[frozenset[str], Any] = {}
-        self._faults: dict[str, str] = {}
-        self._sizes: dict[str, _Size] = {}
-        self.data: dict[str, Any] = {}
-        for name, datum in data.items():
-            self._take(name, datum)
-
-    def _take(self, name: str, datum: Any) -> None:
-        try:
-            self.data[name], self._sizes[name] = _cleaned(datum)
-        except _Unusable as fault:
-            self._faults[name] = str(fault)
 
     def extended(self, more: Mapping[str, Any]) -> Values:
         """These and more; what is the same keeps its conversion where no new name is read."""
-        out = Values(self._engine, more)
-        for name in self.data.keys() - out.data.keys() - out._faults.keys():
-            out.data[name] = self.data[name]
-            out._sizes[name] = self._sizes[name]
-        out._faults = {**self._faults, **out._faults}
-        for names, activation in self._activations.items():
-            if not names & more.keys():
-                out._activations[names] = activation
+        out = Values(self._engine, {**self._raw, **more})
+        out._known = {name: known for name, known in self._known.items() if name not in more}
+        out._activations = {
+            names: made for names, made in self._activations.items() if not names & more.keys()
+        }
         return out
 
+    def _of(self, name: str) -> tuple[Any, _Size, str]:
+        known = self._known.get(name)
+        if known is None:
+            try:
+                datum, size = _cleaned(self._raw[name])
+                known = (datum, size, "")
+            except _Unusable as fault:
+                known = (None, _Size(0, 0), str(fault))
+            self._known[name] = known
+        return known
+
     def fault(self, names: frozenset[str]) -> str:
-        return next((self._faults[n] for n in sorted(names) if n in self._faults), "")
+        """Why a datum that is read cannot be judged by; "" when all can."""
+        faults = [self._of(n)[2] for n in sorted(names) if n in self._raw]
+        return next((f for f in faults if f), "")
 
     def size(self, names: frozenset[str]) -> _Size:
-        sizes = [self._sizes[n] for n in names if n in self._sizes]
+        """The longest list and the longest text among what is read."""
+        sizes = [self._of(n)[1] for n in names if n in self._raw]
         return _Size(
             max((s.most for s in sizes), default=0), max((s.longest for s in sizes), default=0)
         )
 
     def activation(self, names: frozenset[str]) -> Any:
+        """The engine's form of the names that are known here."""
         found = self._activations.get(names)
         if found is None:
-            data = {name: self.data[name] for name in sorted(names) if name in self.data}
+            data = {name: self._of(name)[0] for name in sorted(names) if name in self._raw}
             found = self._activations[names] = self._engine.env.Activation(data)
         return found
 
@@ -168,7 +170,17 @@ class Program:
     """A compiled expression. `names` are the variables that it reads; `variables` the composed
     ones, None when it reads `variables` as a whole."""
 
-    __slots__ = ("_engine", "_expression", "_parts", "gives", "loops", "names", "parsed", "text")
+    __slots__ = (
+        "_engine",
+        "_expression",
+        "_parts",
+        "gives",
+        "loops",
+        "names",
+        "parsed",
+        "text",
+        "variables",
+    )
 
     def __init__(self, engine: Engine, text: str, expression: Any, parsed: syntax.Parsed) -> None:
         self._engine = engine
@@ -179,10 +191,7 @@ class Program:
         self.gives: str = expression.return_type().name()
         self.names = syntax.names_of(parsed.root)
         self.loops = syntax.depth_of_loops(parsed.root)
-
-    @property
-    def variables(self) -> frozenset[str] | None:
-        return syntax.selected(self.parsed.root, "variables")
+        self.variables = syntax.selected(parsed.root, "variables")
 
     def run(self, values: Values) -> Outcome:
         """The value or the error; never raises for what an expression or an object holds."""

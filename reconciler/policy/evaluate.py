@@ -284,22 +284,24 @@ def _validate(
     if outcome.error:
         yield _unjudged(policy, binding, judged, _verdict(outcome), outcome.error, expression, spot)
         return
-    message = _message(validation, expression.program, composed)
-    told = locate.told(judged.subject.manifest, spot, message)
-    yield _finding(policy, binding, judged, Verdict.FAIL, told, expression, spot)
+    message = _composed_message(validation, composed)
+    if not message:
+        # An author's own text about the object is left as it is; a fixed one gets what was found.
+        text = " ".join(expression.program.text.split())
+        message = validation.message or f"failed expression: {text}"
+        message = locate.told(judged.subject.manifest, spot, message)
+    yield _finding(policy, binding, judged, Verdict.FAIL, message, expression, spot)
 
 
-def _message(validation: Validation, program: Program, composed: Composed) -> str:
-    """messageExpression's text when it is one line of at most 5 KiB, else message, else the
-    expression itself."""
+def _composed_message(validation: Validation, composed: Composed) -> str:
+    """messageExpression's text when it is one line of at most 5 KiB, else ""."""
     made = validation.message_expression
-    if made is not None and isinstance(made.program, Program):
-        text = composed.run(made.program).value
-        if isinstance(text, str):
-            text = text.strip()
-            if text and "\n" not in text and len(text.encode()) <= _LONGEST_MESSAGE:
-                return text
-    return validation.message or f"failed expression: {' '.join(program.text.split())}"
+    if made is None or not isinstance(made.program, Program):
+        return ""
+    text = composed.run(made.program).value
+    if not isinstance(text, str) or "\n" in text.strip():
+        return ""
+    return text.strip() if len(text.encode()) <= _LONGEST_MESSAGE else ""
 
 
 def _unjudged(

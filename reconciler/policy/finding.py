@@ -53,7 +53,7 @@ class Verdict(StrEnum):
 #: An object's name may be derived from every leaf of it; a few places are enough.
 _MOST_THROUGH = 4
 _CODES = {
-    Verdict.FAIL: "P_DENIED",
+    Verdict.FAIL: "P_VIOLATED",
     Verdict.ERROR: "P_ERROR",
     Verdict.NOT_EVALUABLE: "P_NOT_EVALUABLE",
 }

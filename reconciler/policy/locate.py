@@ -17,6 +17,8 @@ __all__ = ["LEVEL", "Spot", "annotated", "spot", "told"]
 
 LEVEL = f"{reconciler.API_DOMAIN}/level"
 _LONGEST = 60
+#: A shorter text may stand in a message by chance.
+_TELLING = 8
 
 
 class Spot(NamedTuple):
@@ -58,7 +60,8 @@ def _exists(manifest: Manifest, path: FieldPath) -> bool:
 
 def _at(manifest: Manifest, *paths: FieldPath) -> Spot:
     path = paths[0] if paths else ()
-    return Spot(path, _origin(manifest, path), paths[1:])
+    also = tuple(p for p in paths[1:] if _exists(manifest, p))
+    return Spot(path, _origin(manifest, path), also)
 
 
 def _origin(manifest: Manifest, path: FieldPath) -> Origin | None:
@@ -80,7 +83,7 @@ def told(manifest: Manifest, place: Spot, message: str) -> str:
     except LookupError:
         return message if field in message else f"{message} ({field} is missing)"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    if text and text in message:
+    if len(text) > _TELLING and text in message:
         return message
     shown = json.dumps(value, ensure_ascii=False)
     shown = shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…"

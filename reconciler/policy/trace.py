@@ -124,15 +124,21 @@ class _Tracer:
             case Call(function="!_"):
                 yield from self.blame(node.args[0], not wanted, scope)
             case Call(function="_&&_" | "_||_"):
-                for arg in node.args:
-                    if self.run(arg, scope).value is not wanted:
-                        yield from self.blame(arg, wanted, scope)
+                for arg in self._guilty(node, wanted, scope):
+                    yield from self.blame(arg, wanted, scope)
             case Call(function="_?_:_"):
                 yield from self._conditional(node, wanted, scope)
             case Comprehension():
                 yield from self._loop(node, wanted, scope)
             case _:
                 yield from self.read(node, scope)
+
+    def _guilty(self, node: Call, wanted: bool, scope: _Scope) -> list[Node]:
+        """The sides of `&&` or `||` that are plainly not as wanted; without any, those that fail
+        (an error beside a false one is its consequence: `has(a) && a.b > 1`)."""
+        outcomes = [(arg, self.run(arg, scope)) for arg in node.args]
+        plainly = [arg for arg, outcome in outcomes if outcome.value is (not wanted)]
+        return plainly or [arg for arg, outcome in outcomes if outcome.value is not wanted]
 
     def _conditional(self, node: Call, wanted: bool, scope: _Scope) -> Iterator[FieldPath]:
         condition = self.run(node.args[0], scope)
