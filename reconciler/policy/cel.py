@@ -6,7 +6,8 @@ Kubernetes' own functions; nothing that a cluster would refuse (no `cel.bind`, n
 
 Budgets stand in for Kubernetes' cost model and are stricter: text and loop depth are checked when
 compiling, the engine stops after 10,000 loop steps, and steps times the longest text is bounded
-before a loop runs, so that an evaluation takes at most some 200 ms of CPU without asking a clock.
+before a loop runs. So an evaluation ends within some 200 ms of CPU, the same on every machine,
+without a clock and without a process that must be killed.
 """
 
 from __future__ import annotations
