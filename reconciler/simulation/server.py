@@ -36,7 +36,7 @@ class Answer(NamedTuple):
 
 class Server:
     """One cluster. Bodies that come back are the caller's own. `changed` are called with the key
-    of every object that a finished request wrote or removed."""
+    and the newest body of every object that a finished request wrote or removed."""
 
     def __init__(
         self, store: Store, clock: Clock, name: str, without: frozenset[str] = frozenset()
@@ -45,8 +45,8 @@ class Server:
         self.clock = clock
         self.name = name
         self.without = without
-        self.changed: list[Callable[[ObjectKey], None]] = []
-        self._touched: list[ObjectKey] = []
+        self.changed: list[Callable[[ObjectKey, Body], None]] = []
+        self._touched: dict[ObjectKey, Body] = {}
         self._emptying: set[str] = set()
         self._garbage = Garbage(store, self._mark, self._rewrite)
         if not store.items(_NAMESPACE):
@@ -342,7 +342,7 @@ class Server:
 
     def _put(self, key: ObjectKey, body: Body) -> None:
         """Stores a body, or removes it when nothing holds a deleted object any more."""
-        self._touched.append(key)
+        self._touched[key] = body
         metadata = body["metadata"]
         if "deletionTimestamp" in metadata and not metadata.get("finalizers"):
             self._remove(key, metadata["uid"])
@@ -366,7 +366,7 @@ class Server:
         if "generation" in metadata:
             marked["generation"] = metadata["generation"] + 1
             marked["deletionGracePeriodSeconds"] = 0
-        self._touched.append(key)
+        self._touched[key] = body
         if key.group_kind == _NAMESPACE:
             self.store.put(key, {**body, "metadata": marked, "status": {"phase": "Terminating"}})
             self._finish_namespace(key.name)
@@ -390,17 +390,17 @@ class Server:
         self._emptying.add(name)
         try:
             if self._garbage.empty(name) and not home["metadata"].get("finalizers"):
-                self._touched.append(key)
+                self._touched[key] = home
                 self.store.put(key, None)
         finally:
             self._emptying.discard(name)
 
     def _settle(self, dry_run: bool) -> None:
-        touched, self._touched = self._touched, []
+        touched, self._touched = self._touched, {}
         if not dry_run:
-            for key in dict.fromkeys(touched):
+            for key, body in touched.items():
                 for listener in self.changed:
-                    listener(key)
+                    listener(key, body)
 
 
 class _Request:

@@ -1,1 +1,4 @@
-"""One controller a file."""
+"""One simulated controller a file, each with a constant CONTROLLER.
+
+They write the status shapes of the real controllers, under their own field managers.
+"""

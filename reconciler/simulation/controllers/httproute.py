@@ -1,0 +1,84 @@
+"""HTTPRoutes: a gateway accepts the newest generation and resolves the backends.
+
+A parent is accepted when its Gateway exists, or when the cluster has no Gateway at all: then one
+outside of it is assumed. Status shape: Gateway API v1, one entry a parent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from reconciler.objects.key import GroupKind, ObjectKey, key_of
+from reconciler.simulation.bodies import Body
+from reconciler.simulation.controller import Controller, Desk, with_condition
+
+__all__ = ["CONTROLLER"]
+
+_NAME = "ml-reconciler.dev/simulated-gateway"
+_GATEWAY = ("gateway.networking.k8s.io", "Gateway")
+_ROUTE = GroupKind("gateway.networking.k8s.io", "HTTPRoute")
+
+
+def _reconcile(desk: Desk, body: Body) -> datetime | None:
+    metadata = body["metadata"]
+    known = {str(p.get("parentRef")): p for p in (body.get("status") or {}).get("parents") or ()}
+    parents = []
+    for parent in body["spec"].get("parentRefs") or ():
+        conditions = (known.get(str(parent)) or {}).get("conditions") or []
+        for kind, status, reason, message in _conditions(desk, body, parent):
+            conditions = with_condition(
+                conditions,
+                desk.now,
+                kind,
+                status,
+                reason=reason,
+                message=message,
+                observedGeneration=metadata["generation"],
+            )
+        parents.append({"parentRef": parent, "controllerName": _NAME, "conditions": conditions})
+    desk.status(body, {"parents": parents}, "simulated-gateway")
+    return None
+
+
+def _conditions(
+    desk: Desk, body: Body, parent: dict[str, Any]
+) -> Iterator[tuple[str, str, str, str]]:
+    namespace = body["metadata"]["namespace"]
+    home = parent.get("namespace", namespace)
+    if desk.list(_GATEWAY) and desk.get(_GATEWAY, home, parent["name"]) is None:
+        message = f"Gateway {home}/{parent['name']} not found"
+        yield "Accepted", "False", "NoMatchingParent", message
+    else:
+        yield "Accepted", "True", "Accepted", "Route was valid"
+    missing = [
+        backend["name"]
+        for rule in body["spec"].get("rules") or ()
+        for backend in rule.get("backendRefs") or ()
+        if backend.get("kind", "Service") == "Service"
+        and desk.get(("", "Service"), backend.get("namespace", namespace), backend["name"]) is None
+    ]
+    if missing:
+        message = f"backend Service {namespace}/{missing[0]} not found"
+        yield "ResolvedRefs", "False", "BackendNotFound", message
+    else:
+        yield "ResolvedRefs", "True", "ResolvedRefs", "All references resolved"
+
+
+def _routes_of(desk: Desk, service: Body) -> Iterator[ObjectKey]:
+    for route in desk.list(_ROUTE, service["metadata"]["namespace"]):
+        yield key_of(route)
+
+
+def _all_routes(desk: Desk, _gateway: Body) -> Iterator[ObjectKey]:
+    for route in desk.list(_ROUTE):
+        yield key_of(route)
+
+
+CONTROLLER = Controller(
+    "httproute",
+    (_ROUTE,),
+    _reconcile,
+    {GroupKind("", "Service"): _routes_of, GroupKind(*_GATEWAY): _all_routes},
+)

@@ -1,0 +1,69 @@
+"""KubeDL's manager: one process with all its controllers, and what makes it crash.
+
+A panic in any of them takes all of them down until the object that causes it is gone: while one
+exists, no KubeDL object makes progress. The causes are those read in its source (v0.5.0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from reconciler.simulation.bodies import Body
+from reconciler.simulation.controller import Desk
+
+__all__ = ["INFERENCE", "MODEL", "MODEL_VERSION", "crash_cause", "deployable", "down"]
+
+INFERENCE = ("serving.kubedl.io", "Inference")
+MODEL = ("model.kubedl.io", "Model")
+MODEL_VERSION = ("model.kubedl.io", "ModelVersion")
+_TRAINERS = ("TFJob", "PyTorchJob")
+_BACK_OFF = timedelta(minutes=5)
+
+
+def down(desk: Desk) -> datetime | None:
+    """When to try again while the manager is in CrashLoopBackOff; None when it runs."""
+    return desk.now + _BACK_OFF if crash_cause(desk) else None
+
+
+def crash_cause(desk: Desk) -> str:
+    """What keeps the manager crashing, "" when it runs."""
+    return next(_causes(desk), "")
+
+
+def _causes(desk: Desk) -> Iterator[str]:
+    for body in desk.list(INFERENCE):
+        predictors = deployable(desk, body)
+        where = f"Inference {body['metadata']['namespace']}/{body['metadata']['name']}"
+        if len(predictors) > 1:
+            yield f"{where}: a second predictor is out of the index's range"
+        weights = [predictor.get("trafficWeight", 100) for predictor in predictors]
+        if weights and not sum(weights):
+            yield f"{where}: the weights sum to zero"
+    for kind in _TRAINERS:
+        for body in desk.list(("training.kubedl.io", kind)):
+            where = f"{kind} {body['metadata']['namespace']}/{body['metadata']['name']}"
+            model = body["spec"].get("modelVersion")
+            if model is not None and "localStorage" not in (model.get("storage") or {}):
+                yield f"{where}: its model storage is not local"
+            if kind == "TFJob" and desk.settings.kubedl_job_coordinator:
+                yield f"{where}: the JobCoordinator could not write its status"
+    for body in desk.list(("training.kubedl.io", "MPIJob")):
+        if not body["spec"].get("cleanPodPolicy"):
+            where = f"MPIJob {body['metadata']['namespace']}/{body['metadata']['name']}"
+            yield f"{where}: it has no cleanPodPolicy"
+
+
+def deployable(desk: Desk, body: Body) -> list[Body]:
+    """The predictors that the controller would deploy: their model version is built."""
+    out = []
+    for predictor in body["spec"].get("predictors") or ():
+        name = predictor.get("modelVersion")
+        if not name:
+            out.append(predictor)
+            continue
+        version = desk.get(MODEL_VERSION, body["metadata"]["namespace"], name)
+        status = (version or {}).get("status") or {}
+        if status.get("imageBuildPhase") == "ImageBuildSucceeded":
+            out.append(predictor)
+    return out

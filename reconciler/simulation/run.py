@@ -1,0 +1,378 @@
+"""One Workflow's way through its tasks, written into `status.nodes` as Argo does.
+
+Everything is read back from the nodes, so a later process goes on where this one stopped.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+
+from reconciler.simulation import pipeline, training
+from reconciler.simulation.bodies import Body, stamp
+from reconciler.simulation.controller import Desk, moment
+from reconciler.simulation.depends import DependsInvalid, TaskState, expression_of, holds, named
+from reconciler.simulation.fault import ApiFault
+
+__all__ = ["Run"]
+
+_HOLE = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
+_COMPARISON = re.compile(r"\s*'?(.*?)'?\s*(==|!=)\s*'?(.*?)'?\s*")
+_FINISHED = ("Succeeded", "Failed", "Error", "Skipped", "Omitted")
+_EXIT = "onExit"
+_JOB_POLL = timedelta(minutes=5)
+
+Node = dict[str, Any]
+
+
+class Run:
+    """`status` is changed in place; who made the Run writes it."""
+
+    def __init__(self, desk: Desk, body: Body, status: dict[str, Any]) -> None:
+        self.desk = desk
+        self.name = str(body["metadata"]["name"])
+        self.namespace = str(body["metadata"]["namespace"])
+        self.status = status
+        self.spec: Mapping[str, Any] = status.get("storedWorkflowTemplateSpec") or body["spec"]
+        self.templates = {t["name"]: t for t in self.spec.get("templates") or ()}
+        self.scheduled = str(
+            (body["metadata"].get("annotations") or {}).get(
+                "workflows.argoproj.io/scheduled-time", status["startedAt"]
+            )
+        )
+        reference = body["spec"].get("workflowTemplateRef") or {}
+        template = desk.get(
+            ("argoproj.io", "WorkflowTemplate"), self.namespace, reference.get("name", "")
+        )
+        annotations = ((template or body)["metadata"].get("annotations")) or {}
+        self.contract = pipeline.Contract.of(annotations)
+        self.tasks = list(self._entry_tasks())
+
+    # -- the whole run -----------------------------------------------------------------------------
+
+    def advance(self) -> datetime | None:
+        """Does what is due by now; when to look again, None when it has ended."""
+        limit = self._deadline()
+        if limit is not None and self.desk.now >= limit and not self._is_closing():
+            self.stop("Step exceeded its deadline")
+        due = [self._advance_task(task) for task in self.tasks]
+        while any(d is not None and d <= self.desk.now for d in due):
+            due = [self._advance_task(task) for task in self.tasks]
+        waits = [d for d in due if d is not None]
+        done = sum(1 for node in self._leaves() if node["phase"] in _FINISHED)
+        self.status["progress"] = f"{done}/{len(list(self._leaves()))}"
+        if waits:
+            return min([*waits, limit] if limit is not None else waits)
+        return self._exit()
+
+    def stop(self, why: str) -> None:
+        """Fails what runs and omits what has not begun. The jobs go on."""
+        for node in self.nodes.values():
+            if node["phase"] not in _FINISHED and node["displayName"] != _EXIT:
+                self._end(node, "Failed", why)
+        for task in self.tasks:
+            if self._find(task["name"]) is None:
+                self._end(self._node(task["name"], "Skipped", task["template"]), "Omitted", why)
+
+    def close(self, phase: str, message: str = "") -> None:
+        self.status |= {"phase": phase, "finishedAt": stamp(self.desk.now)}
+        if message:
+            self.status["message"] = message
+        self.status["conditions"] = [{"type": "Completed", "status": "True"}]
+
+    def _deadline(self) -> datetime | None:
+        seconds = self.spec.get("activeDeadlineSeconds")
+        if seconds is None:
+            return None
+        return moment(self.status["startedAt"]) + timedelta(seconds=int(seconds))
+
+    def _is_closing(self) -> bool:
+        return all(self._phase(task["name"]) in _FINISHED for task in self.tasks)
+
+    def _exit(self) -> datetime | None:
+        """The exit handler, then the end."""
+        phase, message = self._verdict()
+        handler = self.spec.get("onExit")
+        if handler in self.templates:
+            task = {"name": _EXIT, "template": handler}
+            due = self._advance_task(task)
+            if due is not None:
+                return due
+        self.close(phase, message)
+        return None
+
+    def _verdict(self) -> tuple[str, str]:
+        """A branch ends as its last task did that was not omitted."""
+        needed = {name for task in self.tasks for name in named(expression_of(task))}
+        ends = [task["name"] for task in self.tasks if task["name"] not in needed]
+        for name in ends:
+            found = self._branch(name)
+            if found in ("Failed", "Error"):
+                bad = (n for n in self.nodes.values() if n["phase"] == found)
+                return found, next((n["message"] for n in bad if n.get("message")), "")
+        return "Succeeded", ""
+
+    def _branch(self, name: str) -> str:
+        phase = self._phase(name)
+        if phase != "Omitted":
+            return phase
+        task = next(t for t in self.tasks if t["name"] == name)
+        above = [self._branch(other) for other in sorted(named(expression_of(task)))]
+        return next((p for p in above if p in ("Failed", "Error")), "Failed" if not above else "")
+
+    # -- tasks -------------------------------------------------------------------------------------
+
+    def _entry_tasks(self) -> Iterator[dict[str, Any]]:
+        """The entrypoint's tasks; of `steps`, each group after the one before."""
+        entry = self.templates[self.spec["entrypoint"]]
+        if "dag" in entry:
+            yield from entry["dag"].get("tasks") or ()
+        elif "steps" in entry:
+            before: list[str] = []
+            for group in entry["steps"]:
+                for task in group:
+                    yield {**task, "dependencies": before} if before else task
+                before = [task["name"] for task in group]
+        else:
+            yield {"name": entry["name"], "template": entry["name"]}
+
+    def _advance_task(self, task: Mapping[str, Any]) -> datetime | None:
+        """When this task wants to be looked at again; None when it waits for others or is done."""
+        node = self._find(task["name"])
+        if node is None:
+            node = self._begin(task)
+            if node is None:
+                return None
+            return self.desk.now  # others may depend on how this one began
+        if node["phase"] in _FINISHED:
+            return None
+        children = [self.nodes[child] for child in node.get("children") or ()]
+        if not children:
+            due = self._advance_leaf(node)
+            return self.desk.now if node["phase"] in _FINISHED else due
+        waits = [self._advance_leaf(c) for c in children if c["phase"] not in _FINISHED]
+        if all(child["phase"] in _FINISHED for child in children):
+            bad = next((c for c in children if c["phase"] in ("Failed", "Error")), None)
+            self._end(node, bad["phase"] if bad else "Succeeded", (bad or {}).get("message", ""))
+            return self.desk.now
+        return min(w for w in waits if w is not None)
+
+    def _begin(self, task: Mapping[str, Any]) -> Node | None:
+        """The task's node once what it depends on has ended; None before."""
+        expression = expression_of(task)
+        states = {name: self._state(name) for name in named(expression)}
+        if any(state.phase not in _FINISHED for state in states.values()):
+            return None
+        name, template = task["name"], task.get("template", "")
+        try:
+            wanted = holds(expression, states)
+        except DependsInvalid as invalid:
+            return self._end(self._node(name, "Skipped", template), "Error", str(invalid))
+        if not wanted:
+            text = "omitted: depends condition not met"
+            return self._end(self._node(name, "Skipped", template), "Omitted", text)
+        when = self._filled(str(task["when"])) if "when" in task else ""
+        if when and not _is_true(when):
+            text = f"when '{when}' evaluated false"
+            return self._end(self._node(name, "Skipped", template), "Skipped", text)
+        if "withItems" not in task:
+            return self._start(name, task, None)
+        group = self._node(name, "TaskGroup", template)
+        for index, item in enumerate(task["withItems"]):
+            label = item.get("name", index) if isinstance(item, dict) else item
+            child = self._start(f"{name}({index}:{label})", task, item)
+            group.setdefault("children", []).append(child["id"])
+        return group if group.get("children") else self._end(group, "Skipped")
+
+    def _start(self, name: str, task: Mapping[str, Any], item: Any) -> Node:
+        """A pod's node; the train step's job is created with it."""
+        node = self._node(name, "Pod", task.get("template", ""))
+        template = self.templates.get(task.get("template", ""))
+        if template is None:
+            return self._end(node, "Error", f"template {task.get('template')} undefined")
+        parameters = [
+            {"name": p["name"], "value": self._filled(str(p.get("value", "")), item)}
+            for p in (task.get("arguments") or {}).get("parameters") or ()
+        ]
+        if parameters:
+            node["inputs"] = {"parameters": parameters}
+        if pipeline.step(template) == "train":
+            try:
+                pipeline.create_job(self.desk, self.namespace, _input(node, "manifest"))
+            except (ApiFault, ValueError) as refused:
+                return self._end(node, "Failed", str(refused))
+        return node
+
+    # -- pods --------------------------------------------------------------------------------------
+
+    def _advance_leaf(self, node: Node) -> datetime | None:
+        template = self.templates[node["templateName"]]
+        step = pipeline.step(template)
+        if step == "train":
+            return self._advance_training(node)
+        settings = self.desk.settings
+        duration = settings.steps.get(node["templateName"], settings.other_steps)
+        end = moment(node["startedAt"]) + duration
+        if self.desk.now < end:
+            return end
+        if self.desk.outcomes.step_fails(self.name, node["templateName"]):
+            self._end(node, "Failed", "Error (exit code 1)")
+            return None
+        match step:
+            case "select":
+                best = pipeline.select(self._results(), self.contract, template)
+                text = orjson.dumps(best, option=orjson.OPT_SORT_KEYS).decode()
+                _output(node, winner=text, promote="true" if best else "false")
+            case "publish":
+                winner = _input(node, "winner")
+                pipeline.publish(self.desk, self.namespace, self.name, template, winner)
+            case "finish":
+                pipeline.sweep(self.desk, self.namespace, self.name)
+            case _:
+                _output(node, **{p: self._plain_output(p) for p in _outputs(template)})
+        self._end(node, "Succeeded")
+        return None
+
+    def _advance_training(self, node: Node) -> datetime | None:
+        """The train step waits for its job, by the job's conditions."""
+        job = pipeline.find_job(self.desk, self.namespace, _input(node, "manifest"))
+        if job is None:
+            self._end(node, "Failed", "the job was deleted")
+            return None
+        match training.state_of(job):
+            case "Succeeded":
+                candidate = _input(node, "candidate")
+                result = pipeline.result_of(self.desk, job, candidate, self.contract)
+                _output(node, result=result)
+                self._end(node, "Succeeded")
+            case "Failed":
+                text = f"{job['kind']} {job['metadata']['name']} failed"
+                self._end(node, "Failed", text)
+            case _:
+                return self.desk.now + _JOB_POLL
+        return None
+
+    def _plain_output(self, name: str) -> str:
+        """Other containers hand on what training measured."""
+        return f"[{','.join(self._results())}]" if name == "result" else ""
+
+    def _results(self) -> list[str]:
+        return [
+            p["value"]
+            for node in self.nodes.values()
+            if node["phase"] == "Succeeded"
+            and pipeline.step(self.templates.get(node["templateName"], {})) == "train"
+            for p in (node.get("outputs") or {}).get("parameters") or ()
+        ]
+
+    # -- nodes -------------------------------------------------------------------------------------
+
+    @property
+    def nodes(self) -> dict[str, Node]:
+        found: dict[str, Node] = self.status["nodes"]
+        return found
+
+    def _leaves(self) -> Iterator[Node]:
+        return (node for node in self.nodes.values() if node["type"] == "Pod")
+
+    def _node(self, name: str, kind: str, template: str) -> Node:
+        full = f"{self.name}.{name}"
+        ident = f"{self.name}-{zlib.crc32(full.encode())}"
+        self.nodes[ident] = node = {
+            "id": ident,
+            "name": full,
+            "displayName": name,
+            "type": kind,
+            "templateName": template,
+            "phase": "Running",
+            "startedAt": stamp(self.desk.now),
+        }
+        return node
+
+    def _end(self, node: Node, phase: str, message: str = "") -> Node:
+        node |= {"phase": phase, "finishedAt": stamp(self.desk.now)}
+        if message:
+            node["message"] = message
+        return node
+
+    def _find(self, name: str) -> Node | None:
+        full = f"{self.name}.{name}"
+        return self.nodes.get(f"{self.name}-{zlib.crc32(full.encode())}")
+
+    def _phase(self, name: str) -> str:
+        node = self._find(name)
+        return str(node["phase"]) if node is not None else ""
+
+    def _state(self, name: str) -> TaskState:
+        node = self._find(name)
+        if node is None:
+            return TaskState("")
+        phases = [self.nodes[child]["phase"] for child in node.get("children") or ()]
+        failed = [p in ("Failed", "Error") for p in phases]
+        return TaskState(str(node["phase"]), "Succeeded" in phases, bool(phases) and all(failed))
+
+    def _filled(self, text: str, item: Any = None) -> str:
+        """Replaces what is known; anything else stays as it is. An item may itself have holes."""
+        for _ in range(2):
+            text = _HOLE.sub(lambda hole: self._known(hole, item), text)
+        return text
+
+    def _known(self, hole: re.Match[str], item: Any) -> str:
+        path = hole[1]
+        known = {
+            "workflow.name": self.name,
+            "workflow.namespace": self.namespace,
+            "workflow.scheduledTime": self.scheduled,
+        }
+        if path in known:
+            return known[path]
+        if path == "item":
+            return str(item)
+        if path.startswith("item.") and isinstance(item, dict):
+            return str(item.get(path[5:], hole[0]))
+        match path.split("."):
+            case ["tasks" | "steps", task, "outputs", "parameters", name]:
+                return self._outputs_of(task, name, hole[0])
+            case _:
+                return hole[0]
+
+    def _outputs_of(self, task: str, name: str, unknown: str) -> str:
+        node = self._find(task)
+        if node is None:
+            return unknown
+        members = [self.nodes[child] for child in node.get("children") or ()] or [node]
+        values = [
+            p["value"]
+            for member in members
+            for p in (member.get("outputs") or {}).get("parameters") or ()
+            if p["name"] == name
+        ]
+        if node["type"] == "TaskGroup":
+            return orjson.dumps(values).decode()
+        return values[0] if values else unknown
+
+
+def _is_true(condition: str) -> bool:
+    match = _COMPARISON.fullmatch(condition)
+    if match is None:
+        return condition.strip() == "true"
+    return (match[1] == match[3]) == (match[2] == "==")
+
+
+def _input(node: Node, name: str) -> str:
+    parameters = (node.get("inputs") or {}).get("parameters") or ()
+    return next((str(p["value"]) for p in parameters if p["name"] == name), "")
+
+
+def _outputs(template: Mapping[str, Any]) -> list[str]:
+    return [p["name"] for p in (template.get("outputs") or {}).get("parameters") or ()]
+
+
+def _output(node: Node, **values: str) -> None:
+    if values:
+        node["outputs"] = {"parameters": [{"name": k, "value": v} for k, v in values.items()]}
