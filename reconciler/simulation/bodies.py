@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
+
+import orjson
 
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.outcome import Refusal
@@ -15,9 +17,16 @@ from reconciler.simulation.merge import Conflict
 from reconciler.simulation.schema import SERVER_OWNED
 from reconciler.simulation.served import Served
 
-__all__ = ["Body", "bare", "conflict_fault", "content", "stamp", "stub"]
+__all__ = ["Body", "bare", "clone", "conflict_fault", "content", "stamp", "stub"]
 
 Body = dict[str, Any]
+_T = TypeVar("_T")
+
+
+def clone(body: _T) -> _T:
+    """A copy that shares nothing; bodies are JSON."""
+    copied: _T = orjson.loads(orjson.dumps(body))
+    return copied
 
 
 def stamp(moment: datetime) -> str:

@@ -200,7 +200,7 @@ def _outcome(ask: Callable[[], Answer]) -> Outcome:
         answer = ask()
     except ApiFault as fault:
         return Refused(fault.refusal, fault.code, fault.message, fault.fields, fault.managers)
-    return Done(answer.verb, copy.deepcopy(answer.body))
+    return Done(answer.verb, answer.body)
 
 
 def _target(body: Mapping[str, Any]) -> str:

@@ -7,7 +7,6 @@ continues a file carries on where the last one was killed.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,7 +14,7 @@ from typing import Any
 
 from reconciler.objects.key import GroupKind, ObjectKey, key_of
 from reconciler.objects.outcome import Refusal
-from reconciler.simulation.bodies import Body, stamp
+from reconciler.simulation.bodies import Body, clone, stamp
 from reconciler.simulation.fault import ApiFault
 from reconciler.simulation.outcomes import Outcomes
 from reconciler.simulation.server import Server
@@ -145,7 +144,7 @@ def with_condition(
     conditions: Iterable[Mapping[str, Any]], now: datetime, kind: str, status: str, **more: Any
 ) -> list[dict[str, Any]]:
     """The conditions with this one set; its transition time moves only with its status."""
-    out = copy.deepcopy([dict(c) for c in conditions])
+    out = clone([dict(c) for c in conditions])
     fresh = {"type": kind, "status": status, **more, "lastTransitionTime": stamp(now)}
     for index, old in enumerate(out):
         if old.get("type") == kind:

@@ -7,7 +7,6 @@ is the same request, taken back.
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -16,7 +15,7 @@ from reconciler.objects.key import GroupKind, ObjectKey, split_version
 from reconciler.objects.outcome import Refusal, Verb
 from reconciler.ports import Clock, Discovery
 from reconciler.simulation import defaults, merge, validate
-from reconciler.simulation.bodies import Body, bare, conflict_fault, content, stamp, stub
+from reconciler.simulation.bodies import Body, bare, clone, conflict_fault, content, stamp, stub
 from reconciler.simulation.fault import ApiFault
 from reconciler.simulation.garbage import Garbage
 from reconciler.simulation.schema import SERVER_OWNED, shape_of
@@ -64,7 +63,7 @@ class Server:
 
     def get(self, key: ObjectKey) -> Body | None:
         self.store.refresh()
-        return copy.deepcopy(self.store.get(key))
+        return clone(self.store.get(key))
 
     def list(
         self, kind: GroupKind, namespace: str = "", labels: Mapping[str, str] | None = None
@@ -76,7 +75,7 @@ class Server:
             have = body["metadata"].get("labels") or {}
             wanted = labels or {}
             if namespace in ("", key.namespace) and wanted.items() <= have.items():
-                out.append(copy.deepcopy(body))
+                out.append(clone(body))
         return out
 
     # -- writes ------------------------------------------------------------------------------------
@@ -106,7 +105,7 @@ class Server:
 
     def create(self, body: Mapping[str, Any], manager: str, *, dry_run: bool = False) -> Answer:
         """POST. Raises ApiFault; a name that is taken is 409."""
-        body = copy.deepcopy(dict(body))
+        body = clone(dict(body))
         if body["metadata"].get("generateName") and not body["metadata"].get("name"):
             count = int(self.store.fact("version", "0"))
             suffix = hashlib.sha256(str(count).encode()).hexdigest()[:5]
@@ -136,7 +135,7 @@ class Server:
         row, key = self._address(stub(key, self._row(key.group_kind)))
         with _Request(self, False):
             live = self._must(row, key)
-            after = {**bare(live, None), "status": copy.deepcopy(dict(status))}
+            after = {**bare(live, None), "status": clone(dict(status))}
             entry = merge.Entry(manager, "Update", "status" if row.status else "")
             owners = self._owners(key, live, after, entry)
             return self._commit(row, key, live, after, owners, False)
@@ -172,7 +171,7 @@ class Server:
             left = self.store.get(key)
             if left is None and key.group_kind != _NAMESPACE:
                 return Answer(Verb.DELETED, None)
-            return Answer(Verb.ACCEPTED, copy.deepcopy(left))
+            return Answer(Verb.ACCEPTED, clone(left))
 
     def remember(self, name: str, value: str) -> None:
         """Keeps a fact beside the objects (the simulated time, for one)."""
@@ -249,7 +248,7 @@ class Server:
         after = bare(body, row)
         validate.check_types(key, shape, after, applied=False)
         if row.status and live is not None and "status" in live:
-            after["status"] = copy.deepcopy(live["status"])
+            after["status"] = clone(live["status"])
         # Whatever a writer of whole objects fills in by default it owns, unlike an applier.
         if "uid" not in after["metadata"] and live is not None:
             after["metadata"]["uid"] = live["metadata"]["uid"]
@@ -281,7 +280,7 @@ class Server:
     ) -> Answer:
         """Server-owned metadata, defaults, checks; writes unless nothing has changed."""
         now = stamp(self.clock.now())
-        after = copy.deepcopy({"apiVersion": row.api_version, "kind": row.kind.kind, **after})
+        after = clone({"apiVersion": row.api_version, "kind": row.kind.kind, **after})
         metadata = after["metadata"] = {k: v for k, v in after["metadata"].items() if v != {}}
         if live is None:
             validate.check_name(key)
@@ -306,12 +305,12 @@ class Server:
             before = live["metadata"].get("generation", 0) if live is not None else 0
             metadata["generation"] = before + 1 if moved else before
         if live is not None and after == live:
-            return Answer(Verb.UNCHANGED, copy.deepcopy(live))
+            return Answer(Verb.UNCHANGED, clone(live))
         validate.check_size(key, after)
         if not dry_run:
             metadata["resourceVersion"] = self._next_version()
         self._put(key, after)
-        return Answer(Verb.CREATED if live is None else Verb.UPDATED, copy.deepcopy(after))
+        return Answer(Verb.CREATED if live is None else Verb.UPDATED, clone(after))
 
     def _admit(self, key: ObjectKey) -> None:
         if not key.namespace:

@@ -1,0 +1,582 @@
+"""Training jobs, pipelines and schedules on simulated time."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from reconciler.backends.read import HealthState, health
+from reconciler.objects.key import ObjectKey
+from reconciler.simulation.controller import Settings
+from reconciler.simulation.depends import DependsInvalid, TaskState, holds, named
+from reconciler.simulation.outcomes import Outcomes
+
+HALF_HOUR = timedelta(minutes=30)
+
+
+def outcomes(**more):
+    return Outcomes(shortest=HALF_HOUR, longest=HALF_HOUR, **more)
+
+
+def pods(container, **more):
+    spec = {"containers": [{"name": container, "image": "t:1"}]}
+    return {"replicas": 2, "restartPolicy": "Never", "template": {"spec": spec}, **more}
+
+
+JOBS = {
+    "kubedl TFJob": (
+        ("training.kubedl.io/v1alpha1", "TFJob"),
+        {"tfReplicaSpecs": {"Worker": pods("tensorflow")}},
+        ["JobCreated", "JobRunning", "JobSucceeded"],
+    ),
+    "kubeflow PyTorchJob": (
+        ("kubeflow.org/v1", "PyTorchJob"),
+        {"pytorchReplicaSpecs": {"Master": pods("pytorch")}},
+        ["PyTorchJobCreated", "PyTorchJobRunning", "PyTorchJobSucceeded"],
+    ),
+}
+
+
+def state(town, key):
+    return health(town.world.cluster.get(key)).state
+
+
+# -- jobs ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_a_training_jobs_conditions_are_an_array_in_order_of_events(town, name):
+    kind, spec, reasons = JOBS[name]
+    town = town(outcomes=outcomes())
+    key = town.put(*kind, "once", spec)
+    town.pass_(minutes=5)
+    assert town.condition(key, "Running") == "True"
+    assert next(iter(town.status(key)["replicaStatuses"].values())) == {"active": 2}
+    town.pass_(minutes=30)
+    conditions = town.status(key)["conditions"]
+    assert [c["type"] for c in conditions] == ["Created", "Running", "Succeeded"]
+    assert [c["status"] for c in conditions] == ["True", "False", "True"]
+    assert [c["reason"] for c in conditions] == reasons
+    assert "completionTime" in town.status(key)
+    assert state(town, key) is HealthState.READY
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_a_failing_training_is_failed(town, name):
+    kind, spec, _ = JOBS[name]
+    town = town(outcomes=outcomes(failing=("once/*",)))
+    key = town.put(*kind, "once", spec)
+    town.pass_(hours=1)
+    assert state(town, key) is HealthState.FAILED
+
+
+def test_a_deadline_fails_a_job_that_is_still_running(town):
+    town = town(outcomes=outcomes())
+    kind, spec, _ = JOBS["kubeflow PyTorchJob"]
+    key = town.put(*kind, "once", {**spec, "runPolicy": {"activeDeadlineSeconds": 600}})
+    town.pass_(minutes=12)
+    assert town.condition(key, "Failed") == "True"
+
+
+def test_kubedls_xgboost_job_deletes_itself(town):
+    town = town(outcomes=outcomes())
+    spec = {"xgbReplicaSpecs": {"Master": pods("xgboostjob")}}
+    key = town.put("training.kubedl.io/v1alpha1", "XGBoostJob", "once", spec)
+    town.pass_(minutes=31)
+    assert town.condition(key, "Succeeded") == "True"
+    town.pass_(minutes=3)
+    assert town.body(key) is None
+
+
+@pytest.mark.parametrize(
+    ("failing", "kinds", "reason"),
+    [
+        ((), ["SuccessCriteriaMet", "Complete"], "CompletionsReached"),
+        (("once/*",), ["FailureTarget", "Failed"], "BackoffLimitExceeded"),
+    ],
+)
+def test_a_batch_job_ends_with_its_pair_of_conditions(town, failing, kinds, reason):
+    town = town(outcomes=outcomes(failing=failing))
+    spec = {"template": pods("main")["template"]}
+    spec["template"]["spec"]["restartPolicy"] = "Never"
+    key = town.put("batch/v1", "Job", "once", spec)
+    town.pass_(minutes=5)
+    assert (town.status(key)["active"], town.status(key)["ready"]) == (1, 1)
+    town.pass_(minutes=30)
+    conditions = town.status(key)["conditions"]
+    assert [c["type"] for c in conditions] == kinds
+    assert {c["reason"] for c in conditions} == {reason}
+
+
+@pytest.mark.parametrize(("node", "found"), [("any", "simulated-node-1"), ("", "")])
+def test_a_job_publishes_a_model_version_with_its_node_only_if_it_gave_one(town, node, found):
+    town = town(outcomes=outcomes())
+    kind, spec, _ = JOBS["kubedl TFJob"]
+    local = {"path": "/m", "mountPath": "/kubedl-model", "nodeName": node}
+    model = {"modelName": "mnist", "imageRepo": "r/m", "storage": {"localStorage": local}}
+    key = town.put(*kind, "once", {**spec, "modelVersion": model})
+    town.pass_(minutes=40)
+    name = town.status(key)["modelVersionName"]
+    assert name == f"mv-once-{town.body(key)['metadata']['uid'][:5]}"
+    version = ObjectKey("model.kubedl.io", "ModelVersion", "ml", name)
+    made = town.body(version)
+    assert made["spec"]["createdBy"] == "once"
+    assert made["spec"]["storage"]["localStorage"]["nodeName"] == found
+    assert bool(made.get("status")) is bool(found)
+
+
+def test_a_job_with_other_model_storage_takes_kubedl_down(town):
+    town = town(outcomes=outcomes())
+    kind, spec, _ = JOBS["kubedl TFJob"]
+    model = {"modelName": "mnist", "storage": {"nfs": {"server": "s", "path": "/"}}}
+    town.put(*kind, "bad", {**spec, "modelVersion": model})
+    good = town.put(*kind, "good", spec)
+    town.pass_(hours=3)
+    assert town.status(good) == {}
+
+
+def test_the_job_coordinator_gate_crashes_on_any_tf_job(town):
+    town = town(outcomes=outcomes(), settings=Settings(kubedl_job_coordinator=True))
+    kind, spec, _ = JOBS["kubedl TFJob"]
+    key = town.put(*kind, "once", spec)
+    town.pass_(hours=3)
+    assert town.status(key) == {}
+
+
+# -- depends ---------------------------------------------------------------------------------------
+
+STATES = {
+    "a": TaskState("Succeeded"),
+    "b": TaskState("Failed"),
+    "c": TaskState("Skipped"),
+    "many": TaskState("Failed", any_succeeded=True),
+    "none": TaskState("Failed", all_failed=True),
+}
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("", True),
+        ("a", True),
+        ("c", True),
+        ("b", False),
+        ("a.Succeeded && (b.Failed || c.Succeeded)", True),
+        ("!a || b.Succeeded", False),
+        ("a && !b", True),
+        ("many.AnySucceeded", True),
+        ("many.AllFailed", False),
+        ("none.AllFailed && !none.AnySucceeded", True),
+        ("a || b && b", True),
+    ],
+)
+def test_depends_is_read_as_argo_reads_it(expression, expected):
+    assert holds(expression, STATES) is expected
+
+
+@pytest.mark.parametrize("expression", ["a &&", "(a", "a b", "a.Perhaps", "nobody", "a | b"])
+def test_what_argo_would_refuse_is_refused(expression):
+    with pytest.raises(DependsInvalid):
+        holds(expression, STATES)
+
+
+def test_the_names_of_an_expression_are_its_tasks():
+    assert named("a.Succeeded && (b || !c-d.Failed)") == {"a", "b", "c-d"}
+
+
+# -- pipelines -------------------------------------------------------------------------------------
+
+DOMAIN = "ml-reconciler.dev"
+
+
+def own(step, *args):
+    return {
+        "image": "registry.example/reconciler:1",
+        "command": ["reconciler"],
+        "args": ["step", step, "--app=prod/train/mnist", *args],
+    }
+
+
+def manifest(candidate):
+    return json.dumps(
+        {
+            "apiVersion": "training.kubedl.io/v1alpha1",
+            "kind": "TFJob",
+            "metadata": {
+                "name": f"{{{{workflow.name}}}}-{candidate}",
+                "namespace": "ml",
+                "labels": {"workflows.argoproj.io/workflow": "{{workflow.name}}"},
+            },
+            "spec": {"tfReplicaSpecs": {"Worker": pods("tensorflow")}},
+        }
+    )
+
+
+def pipeline(candidates=("a", "b"), registry="kubedl", **spec):
+    train = {
+        "name": "train",
+        "template": "train",
+        "depends": "ingest",
+        "withItems": [{"name": c, "manifest": manifest(c)} for c in candidates],
+        "arguments": {
+            "parameters": [
+                {"name": "candidate", "value": "{{item.name}}"},
+                {"name": "manifest", "value": "{{item.manifest}}"},
+            ]
+        },
+    }
+    select = {
+        "name": "select",
+        "template": "select",
+        "depends": "train.AnySucceeded",
+        "arguments": {
+            "parameters": [
+                {"name": "results", "value": "{{tasks.train.outputs.parameters.result}}"}
+            ]
+        },
+    }
+    publish = {
+        "name": "publish",
+        "template": "publish",
+        "depends": "select.Succeeded",
+        "when": "{{tasks.select.outputs.parameters.promote}} == true",
+        "arguments": {
+            "parameters": [
+                {"name": "winner", "value": "{{tasks.select.outputs.parameters.winner}}"}
+            ]
+        },
+    }
+    tasks = [{"name": "ingest", "template": "ingest"}, train, select, publish]
+    publish_args = (f"--registry={registry}", "--pvc=models", "--path=/models/mnist")
+    templates = [
+        {"name": "pipeline", "dag": {"failFast": False, "tasks": tasks}},
+        {"name": "ingest", "container": {"image": "i:1", "command": ["x"]}},
+        {"name": "train", "container": own("train")},
+        {"name": "select", "container": own("select", "--candidates=1")},
+        {"name": "publish", "container": own("publish", *publish_args)},
+        {"name": "finish", "container": own("finish")},
+    ]
+    return {"entrypoint": "pipeline", "onExit": "finish", "templates": templates, **spec}
+
+
+def template(town, minimum="0.9", **spec):
+    contract = {"metric": "accuracy", "goal": "maximize", "minimum": minimum}
+    annotations = {f"{DOMAIN}/{name}": value for name, value in contract.items()}
+    town.put(
+        "argoproj.io/v1alpha1",
+        "WorkflowTemplate",
+        "mnist-train",
+        pipeline(**spec),
+        annotations=annotations,
+    )
+
+
+def workflow(town, name="run"):
+    spec = {"workflowTemplateRef": {"name": "mnist-train"}}
+    return town.put("argoproj.io/v1alpha1", "Workflow", name, spec)
+
+
+def phases(town, key):
+    return {node["displayName"]: node["phase"] for node in town.status(key)["nodes"].values()}
+
+
+RATED = {"run*/a": {"accuracy": 0.95}, "run*/b": {"accuracy": 0.99}}
+
+
+def test_a_pipeline_trains_every_candidate_and_publishes_the_best(town):
+    town = town(outcomes=outcomes(table=RATED))
+    template(town)
+    key = workflow(town)
+    town.pass_(minutes=20)
+    assert phases(town, key)["train(0:a)"] == "Running"
+    assert town.names("training.kubedl.io", "TFJob") == ["run-a", "run-b"]
+    town.pass_(hours=1)
+    assert state(town, key) is HealthState.READY
+    assert set(phases(town, key).values()) == {"Succeeded"}
+    made = town.body(ObjectKey("model.kubedl.io", "ModelVersion", "ml", "run"))
+    annotations = made["metadata"]["annotations"]
+    assert annotations[f"{DOMAIN}/candidate"] == "b"
+    assert json.loads(annotations[f"{DOMAIN}/metrics"]) == {"accuracy": 0.99}
+    assert annotations[f"{DOMAIN}/digest"].startswith("sha256:")
+    assert annotations[f"{DOMAIN}/storage-uri"] == "pvc://models/mnist/run"
+    assert made["metadata"]["labels"][f"{DOMAIN}/model"] == "mnist"
+    assert town.names("training.kubedl.io", "TFJob") == []  # swept by the exit handler
+
+
+def test_without_kubedl_a_version_is_a_labelled_config_map(town):
+    town = town(outcomes=outcomes(table=RATED), without=frozenset({"model.kubedl.io"}))
+    template(town)
+    workflow(town)
+    town.pass_(hours=2)
+    made = town.body(ObjectKey("", "ConfigMap", "ml", "run"))
+    assert made["metadata"]["labels"][f"{DOMAIN}/published"] == "model-version"
+    assert made["data"]["candidate"] == "b"
+
+
+def test_no_winner_is_a_success_that_publishes_nothing(town):
+    town = town(outcomes=outcomes(table=RATED))
+    template(town, minimum="0.999")
+    key = workflow(town)
+    town.pass_(hours=2)
+    assert state(town, key) is HealthState.READY
+    assert phases(town, key)["publish"] == "Skipped"
+    assert town.names("model.kubedl.io", "ModelVersion") == []
+
+
+def test_one_failed_candidate_leaves_the_choice_to_the_others(town):
+    town = town(outcomes=outcomes(table=RATED, failing=("run/b",)))
+    template(town)
+    key = workflow(town)
+    town.pass_(hours=2)
+    assert state(town, key) is HealthState.READY
+    assert phases(town, key)["train"] == "Failed"
+    made = town.body(ObjectKey("model.kubedl.io", "ModelVersion", "ml", "run"))
+    assert made["metadata"]["annotations"][f"{DOMAIN}/candidate"] == "a"
+
+
+def test_a_run_without_any_success_is_failed_and_omits_the_rest(town):
+    town = town(outcomes=outcomes(failing=("run/*",)))
+    template(town)
+    key = workflow(town)
+    town.pass_(hours=2)
+    assert state(town, key) is HealthState.FAILED
+    found = phases(town, key)
+    assert (found["select"], found["publish"]) == ("Omitted", "Omitted")
+    assert found["onExit"] == "Succeeded"
+
+
+def test_a_failed_step_fails_the_run(town):
+    town = town(outcomes=outcomes(failing_steps=("run/ingest",)))
+    template(town)
+    key = workflow(town)
+    town.pass_(hours=2)
+    assert state(town, key) is HealthState.FAILED
+    assert phases(town, key)["train"] == "Omitted"
+    assert town.names("training.kubedl.io", "TFJob") == []
+
+
+def test_a_deleted_job_fails_its_step(town):
+    town = town(outcomes=outcomes(table=RATED))
+    template(town)
+    key = workflow(town)
+    town.pass_(minutes=20)
+    job = ObjectKey("training.kubedl.io", "TFJob", "ml", "run-a")
+    town.world.cluster.delete(job, uid=town.body(job)["metadata"]["uid"])
+    town.pass_(hours=2)
+    assert phases(town, key)["train(0:a)"] == "Failed"
+
+
+def test_a_missing_template_is_an_error(town):
+    town = town()
+    key = workflow(town)
+    town.pass_(minutes=1)
+    assert town.status(key)["phase"] == "Error"
+    assert "not found" in town.status(key)["message"]
+
+
+def test_a_run_past_its_deadline_fails_and_still_runs_its_exit_handler(town):
+    town = town(outcomes=outcomes())
+    template(town, activeDeadlineSeconds=1200)
+    key = workflow(town)
+    town.pass_(hours=1)
+    assert town.status(key)["phase"] == "Failed"
+    assert phases(town, key)["onExit"] == "Succeeded"
+
+
+def test_a_finished_run_goes_after_its_time_to_live(town):
+    town = town(outcomes=outcomes())
+    template(town, ttlStrategy={"secondsAfterCompletion": 3600})
+    key = workflow(town)
+    town.pass_(minutes=80)
+    assert town.status(key)["phase"] == "Succeeded"
+    town.pass_(hours=1)
+    assert town.body(key) is None
+
+
+def test_a_killed_process_goes_on_with_the_run_where_it_was(town, tmp_path):
+    """The same end, whether one process lives through it all or a new one every seven minutes."""
+    whole = town(outcomes=outcomes(table=RATED), path=str(tmp_path / "whole.db"))
+    parts = town(outcomes=outcomes(table=RATED), path=str(tmp_path / "parts.db"))
+    for one in (whole, parts):
+        template(one)
+        key = workflow(one)
+    for _ in range(12):
+        whole.pass_(minutes=7)
+        parts.pass_(minutes=7)
+        parts = parts.again()
+    assert phases(parts, key) == phases(whole, key)
+    assert parts.status(key)["phase"] == "Succeeded"
+    version = ObjectKey("model.kubedl.io", "ModelVersion", "ml", "run")
+    assert parts.body(version)["spec"] == whole.body(version)["spec"]
+    parts.world.close()
+
+
+# -- schedules -------------------------------------------------------------------------------------
+
+
+def cron(town, *schedules, name="nightly", **more):
+    spec = {
+        "schedules": list(schedules),
+        "timezone": "Asia/Shanghai",
+        "concurrencyPolicy": "Forbid",
+        "startingDeadlineSeconds": 3600,
+        "workflowMetadata": {"labels": {f"{DOMAIN}/model": "mnist"}},
+        "workflowSpec": {"workflowTemplateRef": {"name": "mnist-train"}},
+        **more,
+    }
+    return town.put("argoproj.io/v1alpha1", "CronWorkflow", name, spec)
+
+
+def runs(town):
+    return town.names("argoproj.io", "Workflow")
+
+
+def unix(*when):
+    return int(datetime(*when, tzinfo=UTC).timestamp())
+
+
+def test_a_schedule_fires_in_its_zone_under_a_name_of_the_time(town):
+    town = town(outcomes=outcomes())
+    template(town)
+    key = cron(town, "0 2 * * *")
+    town.pass_(hours=10, minutes=30)  # 02:30 on Tuesday in Shanghai
+    assert runs(town) == [f"nightly-{unix(2026, 11, 23, 18)}"]
+    run = town.body(ObjectKey("argoproj.io", "Workflow", "ml", runs(town)[0]))
+    metadata = run["metadata"]
+    assert metadata["annotations"] == {
+        "workflows.argoproj.io/scheduled-time": "2026-11-24T02:00:00+08:00"
+    }
+    assert metadata["labels"][f"{DOMAIN}/model"] == "mnist"
+    assert metadata["labels"]["workflows.argoproj.io/cron-workflow"] == "nightly"
+    assert metadata["ownerReferences"][0]["uid"] == town.body(key)["metadata"]["uid"]
+    status = town.status(key)
+    assert status["lastScheduledTime"] == "2026-11-23T18:00:00Z"
+    assert [active["name"] for active in status["active"]] == runs(town)
+    used = town.body(key)["metadata"]["annotations"]
+    assert used == {
+        "cronworkflows.argoproj.io/last-used-schedule": "CRON_TZ=Asia/Shanghai 0 2 * * *"
+    }
+    town.pass_(hours=2)
+    assert "active" not in town.status(key)
+    assert town.status(key)["succeeded"] == 1
+
+
+def test_history_keeps_the_newest_of_each_outcome(town):
+    town = town(outcomes=outcomes())
+    template(town)
+    cron(town, "0 2 * * *", successfulJobsHistoryLimit=2)
+    town.pass_(days=5)
+    assert len(runs(town)) == 2
+    assert runs(town)[-1] == f"nightly-{unix(2026, 11, 27, 18)}"
+
+
+def test_forbid_skips_and_makes_up_for_the_newest_tick_inside_the_deadline(town):
+    town = town(outcomes=outcomes())
+    template(town)
+    key = cron(town, "*/50 * * * *")
+    # 08:50 runs for 45 minutes; 09:00 is made up for then, under its own time.
+    town.pass_(minutes=65)
+    assert runs(town) == [f"nightly-{unix(2026, 11, 23, 8, 50)}"]
+    town.pass_(minutes=40)
+    assert runs(town)[-1] == f"nightly-{unix(2026, 11, 23, 9, 0)}"
+    assert [active["name"] for active in town.status(key)["active"]] == runs(town)[-1:]
+
+
+def test_forbid_without_a_deadline_loses_the_tick(town):
+    town = town(outcomes=outcomes())
+    template(town)
+    cron(town, "*/30 * * * *", startingDeadlineSeconds=0, successfulJobsHistoryLimit=9)
+    town.pass_(hours=2, minutes=5)
+    # A run takes 44 minutes: every second tick is skipped and none is made up for.
+    assert runs(town) == [
+        f"nightly-{unix(2026, 11, 23, 8, 30)}",
+        f"nightly-{unix(2026, 11, 23, 9, 30)}",
+    ]
+
+
+def test_replace_terminates_the_run_and_leaves_its_job_running(town):
+    town = town(outcomes=outcomes())
+    template(town, candidates=("a",))
+    key = cron(town, "*/20 * * * *", concurrencyPolicy="Replace", failedJobsHistoryLimit=9)
+    town.pass_(minutes=41)
+    old, new = runs(town)
+    first = ObjectKey("argoproj.io", "Workflow", "ml", old)
+    assert town.status(first)["phase"] == "Failed"
+    assert "onExit" not in phases(town, first)
+    assert [active["name"] for active in town.status(key)["active"]] == [new]
+    job = ObjectKey("training.kubedl.io", "TFJob", "ml", f"{old}-a")
+    assert town.condition(job, "Running") == "True"
+
+
+def test_a_suspended_schedule_rests_and_resuming_may_start_a_run_at_once(town):
+    town = town(outcomes=outcomes())
+    template(town)
+    key = cron(town, "0 * * * *")
+    town.pass_(hours=2)
+    before = runs(town)
+    town.world.cluster.edit(key, lambda body: body["spec"].update(suspend=True))
+    town.pass_(hours=5, minutes=30)
+    assert runs(town) == before
+    town.world.cluster.edit(key, lambda body: body["spec"].update(suspend=False))
+    town.pass_(minutes=1)
+    assert f"nightly-{unix(2026, 11, 23, 15)}" in runs(town)
+
+
+def test_after_an_edit_of_the_schedule_nothing_is_made_up_for(town):
+    town = town(outcomes=outcomes())
+    template(town)
+    key = cron(town, "0 * * * *")
+    town.pass_(hours=2)
+    town.world.cluster.edit(key, lambda body: body["spec"].update(suspend=True))
+    town.pass_(hours=5, minutes=30)
+    before = runs(town)
+    change = {"suspend": False, "schedules": ["15 * * * *"]}
+    town.world.cluster.edit(key, lambda body: body["spec"].update(change))
+    town.pass_(minutes=1)
+    assert runs(town) == before
+
+
+def test_a_schedule_that_cannot_be_read_says_so(town):
+    town = town()
+    key = cron(town, "99 0 1 * *")
+    town.pass_(minutes=1)
+    assert town.condition(key, "SpecError") == "True"
+    assert state(town, key) is HealthState.FAILED
+
+
+def test_a_schedule_without_its_template_cannot_submit(town):
+    town = town()
+    key = cron(town, "0 * * * *")
+    town.pass_(hours=1)
+    assert town.condition(key, "SubmissionError") == "True"
+    assert town.status(key)["failed"] == 1
+    assert runs(town) == []
+
+
+def test_two_schedules_in_one_minute_are_one_run(town):
+    town = town(outcomes=outcomes())
+    template(town)
+    cron(town, "0 2 * * *", "0 */2 * * *", concurrencyPolicy="Allow")
+    town.pass_(hours=10, minutes=1)
+    assert runs(town).count(f"nightly-{unix(2026, 11, 23, 18)}") == 1
+
+
+def test_a_process_that_dies_before_a_tick_is_followed_by_one_that_fires_it(town, tmp_path):
+    town = town(outcomes=outcomes(), path=str(tmp_path / "w.db"))
+    template(town)
+    cron(town, "0 2 * * *")
+    town.pass_(hours=9, minutes=59, seconds=59)
+    town = town.again()
+    town.pass_(seconds=30)
+    assert runs(town) == [f"nightly-{unix(2026, 11, 23, 18)}"]
+    town.world.close()
+
+
+def test_deleting_a_schedule_kills_its_runs(town):
+    town = town(outcomes=outcomes())
+    template(town)
+    key = cron(town, "0 2 * * *")
+    town.pass_(hours=10, minutes=5)
+    assert len(runs(town)) == 1
+    town.world.cluster.delete(key, uid=town.body(key)["metadata"]["uid"])
+    assert runs(town) == []
