@@ -15,7 +15,7 @@ from reconciler.layers.paths import Path, Patterns, Selector, Strategy
 from reconciler.origin import Branch, Items, Node, Op, Origin, SecretRef, Value
 
 if TYPE_CHECKING:
-    from reconciler.layers.merge import Layering
+    from reconciler.layers.layering import Layering
 
 __all__ = ["combine", "fresh"]
 

@@ -72,7 +72,10 @@ def load(files: Mapping[str, bytes]) -> tuple[PolicySet, tuple[Diagnostic, ...]]
         digest.update(f"{path}\0{len(files[path])}\0".encode() + files[path])
     return (
         PolicySet(
-            tuple((p, b) for p, b in bound if b and p.validations), tuple(params), engine.made, digest.hexdigest()
+            tuple((p, b) for p, b in bound if b and p.validations),
+            tuple(params),
+            engine.made,
+            digest.hexdigest(),
         ),
         tuple(found),
     )

@@ -30,9 +30,7 @@ def _shown(finding, keys):
 @pytest.mark.parametrize("case", CASES)
 def test_a_policy_is_judged_as_an_api_server_would(case):
     spec = {"validations": [{"expression": "false", "message": "matched"}], **case.get("spec", {})}
-    text = policy_text(
-        spec, case.get("bindings"), case.get("annotations"), case.get("params")
-    )
+    text = policy_text(spec, case.get("bindings"), case.get("annotations"), case.get("params"))
     found = judged(text, case["object"], **dict(case.get("subject", {})))
     wanted = case["expect"]
     assert len(found) == len(wanted), found
