@@ -32,7 +32,7 @@ from reconciler.objects.outcome import Done, Outcome, Refused, Unknown, Verb
 from reconciler.plan.change import Action, AppPlan, Change
 from reconciler.plan.inventory import Inventory, Member, Phase, live_digest
 
-__all__ = ["Answer", "Result", "Step", "protocol"]
+__all__ = ["Answer", "Result", "Status", "Step", "protocol"]
 
 Answer = Outcome | Observed | Awaited
 Step = Generator[Effect, Answer, "Result"]
@@ -96,7 +96,8 @@ class _Run:
 
     def _superset(self) -> tuple[Member, ...]:
         """Old ∪ new (I1): what a crash leaves behind is always listed."""
-        applied = [self.members[c.key] for c in self._applies() if c.key in self.members]
+        waves, _ = self._reachable()
+        applied = [self.members[c.key] for w in waves for c in w if c.key in self.members]
         unchanged = [m for m in self.plan.members if m.uid]
         return self.inventory.union((*applied, *unchanged)).members
 
@@ -141,17 +142,10 @@ class _Run:
 
     # -- forward -----------------------------------------------------------------------------------
 
-    def _applies(self) -> list[Change]:
-        return [c for c in self.plan.changes() if c.goes and c.action is not Action.DELETE]
-
     def _forward(self) -> Generator[Effect, Answer, bool]:
         """Applies wave by wave; False when a wave failed or is not healthy: then nothing is
         pruned and no later wave begins."""
-        waves = [
-            [c for c in wave if c.goes and c.action is not Action.DELETE]
-            for wave in self.plan.waves
-        ]
-        waves = [wave for wave in waves if wave]
+        waves, held = self._reachable()
         for number, wave in enumerate(waves, 1):
             failed = False
             for change in wave:
@@ -164,7 +158,23 @@ class _Run:
             if not ready:
                 self.result.status = Status.INCOMPLETE
                 return False
-        return True
+        for change in held:
+            self._incomplete(change.key, "; ".join(r.text for r in change.reasons))
+        return not held
+
+    def _reachable(self) -> tuple[list[list[Change]], list[Change]]:
+        """The waves up to the first that holds something back, and what is held in it: a route
+        never goes on without the backend that was refused."""
+        waves = []
+        for wave in self.plan.waves:
+            ahead = [c for c in wave if c.action is not Action.DELETE]
+            going = [c for c in ahead if c.goes]
+            if going:
+                waves.append(going)
+            held = [c for c in ahead if not c.goes and c.action is not Action.KEEP]
+            if held:
+                return waves, held
+        return waves, []
 
     def _applied(self, change: Change, answer: Answer) -> bool:
         match answer:

@@ -110,7 +110,9 @@ def verdict(reviewed: Reviewed) -> ExitCode:
         codes.append(ExitCode.ERROR)
     if reviewed.denied:
         codes.append(ExitCode.DENIED)
-    if reviewed.plan is not None and reviewed.plan.refusals:
+    if reviewed.plan is not None and (
+        reviewed.plan.refusals or any(app.is_held for app in reviewed.plan.apps)
+    ):
         codes.append(ExitCode.REFUSED)
     if reviewed.plan is not None and reviewed.plan.is_unjudged:
         codes.append(ExitCode.INCOMPLETE)

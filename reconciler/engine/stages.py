@@ -233,13 +233,13 @@ def planned(
     for item in units:
         if item.unit.id in snapshot.damaged:
             continue
+        creates |= {d.key.name for d in item.drafts if d.key.kind == "Namespace"}
         recorded = snapshot.inventories.get(item.unit.id)
         judged = [build.judge(draft, recorded, snapshot) for draft in item.drafts]
         answers = {j.draft.key: predictor.ask(j) for j in judged if not j.unchanged}
         plans.append(
             build.build(item.unit, judged, answers, snapshot, item.decided, frozenset(creates))
         )
-        creates |= {d.key.name for d in item.drafts if d.key.kind == "Namespace"}
     if not snapshot.offline:
         plans += _removed(fleet, snapshot, selection or Selection())
     guarded = build.with_guards(plans, fleet.foundations, approved)

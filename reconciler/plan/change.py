@@ -153,6 +153,14 @@ class AppPlan:
     def is_unjudged(self) -> bool:
         return any(c.standing is Standing.UNJUDGED for c in self.changes())
 
+    @property
+    def is_held(self) -> bool:
+        """Whether an object cannot be brought to what Git says. Deletes that a guard holds are
+        not meant: those are refusals."""
+        return any(
+            c.standing is Standing.HELD and c.action is not Action.DELETE for c in self.changes()
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

@@ -31,7 +31,6 @@ __all__ = ["COMMAND"]
 def COMMAND(  # noqa: N802
     common: options.Common,
     plan_file: str | None,
-    worktree: bool,
     timeout: float,
     everything: bool,
     approved: tuple[str, ...],
@@ -44,7 +43,7 @@ def COMMAND(  # noqa: N802
     from reconciler.cli import saving, wiring
     from reconciler.engine import reconcile, review
 
-    common = replace(common, show_all=everything, worktree=worktree)
+    common = replace(common, show_all=everything)
     saved = saving.read(plan_file) if plan_file is not None else None
     if saved is not None:
         common = saving.bound(common, saved)

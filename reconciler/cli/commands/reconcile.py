@@ -30,7 +30,6 @@ __all__ = ["COMMAND"]
 def COMMAND(  # noqa: N802
     common: options.Common,
     once: bool,
-    worktree: bool,
     timeout: float,
     everything: bool,
     approved: tuple[str, ...],
@@ -44,7 +43,7 @@ def COMMAND(  # noqa: N802
 
     if not once:
         raise UsageMistake("only --once exists so far", hint="call it from a CronJob, or a loop")
-    common = replace(common, show_all=everything, worktree=worktree)
+    common = replace(common, show_all=everything)
     tree, chosen = wiring.tree(common, writes=True), wiring.selection(common)
     with wiring.cluster(common) as found:
         target = wiring.needed(found)
