@@ -296,7 +296,7 @@ def _ssh(credentials: Credentials) -> str:
     options += ["-oConnectTimeout=15", "-oIdentitiesOnly=yes", "-oForwardAgent=no"]
     if credentials.known_hosts is not None:
         options += [
-            f"-oUserKnownHostsFile={credentials.known_hosts}",
+            f'-oUserKnownHostsFile="{credentials.known_hosts}"',
             "-oGlobalKnownHostsFile=none",
         ]
     if credentials.ssh_key is not None:

@@ -411,3 +411,22 @@ def test_a_remote_that_answers_without_end_is_stopped(tmp_path):
     with web(flood) as (url, _):
         error = refused(git.fetch, f"{url}/c", "main", tmp_path, timeout=0.5, allow_loopback=True)
     assert error.code in ("E_SIZE", "E_SOURCE")
+
+
+def test_ssh_is_called_with_pinned_hosts_and_nobody_s_config(tmp_path, monkeypatch):
+    spy = tmp_path / "bin/ssh"
+    spy.parent.mkdir()
+    spy.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/said\nexit 255\n')
+    spy.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{spy.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/nonexistent")
+    key, hosts = tmp_path / "a key; touch X", tmp_path / "known hosts"
+    pinned = git.Credentials(ssh_key=key, known_hosts=hosts)
+    refused(git.fetch, "git@git.example.org:~u/$X", "main", tmp_path / "c", credentials=pinned)
+    said = (tmp_path / "said").read_text().splitlines()
+    assert {"-oBatchMode=yes", "-oStrictHostKeyChecking=yes", "-oIdentitiesOnly=yes"} <= set(said)
+    assert said[said.index("-F") + 1] == "none"
+    assert said[said.index("-i") + 1] == str(key)
+    assert f'-oUserKnownHostsFile="{hosts}"' in said
+    assert "git@git.example.org" in said
+    assert said[-1] == "git-upload-pack '~u/$X'"
