@@ -36,10 +36,14 @@ class Repo:
         self.path = path
         self.dir = path if bare else path / ".git"
         self.form = form
-        path.mkdir(parents=True, exist_ok=True)
-        flags = ("--bare",) if bare else ()
-        self._call(
-            "init", "-q", *flags, "-b", "main", "--template=", f"--object-format={form}", str(path)
+        for folder in ("objects/info", "objects/pack", "refs/heads", "refs/tags"):
+            (self.dir / folder).mkdir(parents=True)
+        (self.dir / "HEAD").write_text("ref: refs/heads/main\n")
+        version, extension = ("0", "")
+        if form != "sha1":
+            version, extension = ("1", f"[extensions]\n objectformat = {form}\n")
+        (self.dir / "config").write_text(
+            f"[core]\n repositoryformatversion = {version}\n bare = {str(bare).lower()}\n{extension}"
         )
 
     def _call(self, *args, given=b""):
