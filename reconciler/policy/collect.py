@@ -67,18 +67,17 @@ def load(files: Mapping[str, bytes]) -> tuple[PolicySet, tuple[Diagnostic, ...]]
         (policy, tuple(b for b in joined.bindings if b.policy == policy.name))
         for policy in joined.policies
     )
+    # Without a binding, or with audit annotations alone, there is nothing to judge by.
+    judging = tuple((p, b) for p, b in bound if b and p.validations)
+    policies = PolicySet(judging, tuple(params), engine.made, _digest(files))
+    return policies, tuple(found)
+
+
+def _digest(files: Mapping[str, bytes]) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for path in sorted(files):
         digest.update(f"{path}\0{len(files[path])}\0".encode() + files[path])
-    return (
-        PolicySet(
-            tuple((p, b) for p, b in bound if b and p.validations),
-            tuple(params),
-            engine.made,
-            digest.hexdigest(),
-        ),
-        tuple(found),
-    )
+    return digest.hexdigest()
 
 
 class _OnDemand:

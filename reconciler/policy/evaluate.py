@@ -123,8 +123,9 @@ def _reaches(binding: Binding, subject: Subject) -> bool:
 
 
 def _labels(body: Mapping[str, Any] | None) -> dict[str, str]:
-    metadata = (body or {}).get("metadata") or {}
-    return dict(metadata.get("labels") or {})
+    metadata = (body or {}).get("metadata")
+    labels = metadata.get("labels") if isinstance(metadata, Mapping) else None
+    return dict(labels) if isinstance(labels, Mapping) else {}
 
 
 def _request(subject: Subject) -> Request:
@@ -359,5 +360,6 @@ def _finding(
         found=found,
         remediation=policy.remediation,
         also=spot.also,
+        others=spot.others,
         ignored=verdict is not Verdict.FAIL and not policy.fails_closed,
     )

@@ -64,9 +64,9 @@ class Finding:
     """One rule's word on one object of one app.
 
     `path` is the field in the object, `found` what stands there ("" for nothing), `origin` the
-    config line behind it; `also` are further fields that break the same rule. `rule` is the place
-    of the expression, `policy_site` that of the policy. `ignored`: the policy's own failurePolicy
-    lets its errors pass.
+    config line behind it; `also` are further fields that the same result came from and `others`
+    their origins. `rule` is the place of the expression, `policy_site` that of the policy.
+    `ignored`: the policy's own failurePolicy lets its errors pass.
     """
 
     policy: str
@@ -84,6 +84,7 @@ class Finding:
     found: str = ""
     remediation: str = ""
     also: tuple[FieldPath, ...] = ()
+    others: tuple[Origin, ...] = ()
     ignored: bool = False
 
     @property
@@ -102,12 +103,20 @@ class Finding:
         return self.origin.site if self.origin is not None else None
 
     @property
+    def sites(self) -> tuple[Site, ...]:
+        """Every winning config line behind the finding, its own first."""
+        origins = (*((self.origin,) if self.origin is not None else ()), *self.others)
+        return tuple(dict.fromkeys(origin.site for origin in origins))
+
+    @property
     def related(self) -> tuple[Related, ...]:
-        """The overridden lines, those that the value came through, then the rule."""
+        """The overridden lines, those that the value came through, the further fields' lines, then
+        the rule."""
         out: list[Related] = []
         if self.origin is not None:
             links = list(self.origin.chain())[1:]
             out += [Related(o.site, f"overrides {o.op} by layer {o.layer}") for o in links]
             out += [Related(o.site, "comes through") for o in self.origin.through[:_MOST_THROUGH]]
+        out += [Related(site, "has a part in it") for site in self.sites if site != self.site]
         out.append(Related(self.rule, f"rule of policy {self.policy}"))
         return tuple(out)

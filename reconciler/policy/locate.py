@@ -17,16 +17,19 @@ __all__ = ["LEVEL", "Spot", "annotated", "spot", "told"]
 
 LEVEL = f"{reconciler.API_DOMAIN}/level"
 _LONGEST = 60
+#: A sum over many fields names the first of them.
+_MOST_OTHERS = 8
 #: A shorter text may stand in a message by chance.
 _TELLING = 8
 
 
 class Spot(NamedTuple):
-    """A field, the origin of it or of what is around it, and the other fields with the fault."""
+    """A field, the origin of it or of what is around it, and the same of further fields."""
 
     path: FieldPath
     origin: Origin | None
     also: tuple[FieldPath, ...] = ()
+    others: tuple[Origin, ...] = ()
 
 
 def spot(policy: Policy, program: Program, manifest: Manifest, composed: Composed) -> Spot:
@@ -60,8 +63,9 @@ def _exists(manifest: Manifest, path: FieldPath) -> bool:
 
 def _at(manifest: Manifest, *paths: FieldPath) -> Spot:
     path = paths[0] if paths else ()
-    also = tuple(p for p in paths[1:] if _exists(manifest, p))
-    return Spot(path, _origin(manifest, path), also)
+    also = tuple(p for p in paths[1:] if _exists(manifest, p))[:_MOST_OTHERS]
+    origins = (manifest.origin_at(p) for p in also)
+    return Spot(path, _origin(manifest, path), also, tuple(o for o in origins if o is not None))
 
 
 def _origin(manifest: Manifest, path: FieldPath) -> Origin | None:
