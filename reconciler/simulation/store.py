@@ -93,7 +93,11 @@ class Store:
         if self._undo is not None:
             raise RuntimeError("transactions do not nest")
         if self._db is not None:
-            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as cause:
+                message = f"{self.path} is being written by another process: {cause}"
+                raise SourceError(message) from cause
             self.refresh()
         self._undo = []
         facts = dict(self._facts)
