@@ -16,7 +16,7 @@ import reconciler
 from reconciler import extensions
 from reconciler.errors import ExitCode, ReconcilerError
 
-__all__ = ["cli", "main"]
+__all__ = ["captured", "cli", "main", "run"]
 
 _ROOM = "reconciler.cli.commands"
 
@@ -116,3 +116,14 @@ def _show(error: ReconcilerError) -> None:
     from reconciler.output import text
 
     click.echo(text.render_error(error), err=True, nl=False)
+
+
+def captured(args: list[str]) -> tuple[ExitCode, str]:
+    """Runs the program within this process; its exit code and all that it printed."""
+    import contextlib
+    import io
+
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+        code = run(args)
+    return code, out.getvalue()

@@ -101,15 +101,23 @@ def _report(
     assert reviewed.plan is not None
     return Report(
         command,
-        (
-            Findings(reviewed.diagnostics, reviewed.findings),
-            Changes(reviewed.plan, applied=results),
-        ),
+        (Findings(reviewed.diagnostics, reviewed.findings), *_changes(reviewed, results, code)),
         (_summary(reviewed, results, code),),
         most_severe(codes),
         {"blocked": dict(reviewed.fleet.blocked), "denied": sorted(reviewed.denied)},
         reviewed.fleet.label,
     )
+
+
+def _changes(
+    reviewed: Reviewed, results: tuple[Result, ...], code: ExitCode
+) -> tuple[Changes, ...]:
+    """The plan and what came of it; left out where mistakes or denials kept all of it back, for
+    then they are what matters."""
+    assert reviewed.plan is not None
+    if not results and code in (ExitCode.ERROR, ExitCode.DENIED) and not reviewed.plan.refusals:
+        return ()
+    return (Changes(reviewed.plan, applied=results),)
 
 
 def _summary(reviewed: Reviewed, results: tuple[Result, ...], code: ExitCode) -> str:
@@ -123,10 +131,13 @@ def _summary(reviewed: Reviewed, results: tuple[Result, ...], code: ExitCode) ->
     }
     parts = [f"{n} {word}" for word, n in counts.items() if n]
     text = f"applied {reviewed.fleet.label}: {', '.join(parts) or 'nothing to do'}"
+    held = [app.unit for app in reviewed.plan.apps if app.is_held] if reviewed.plan else []
     bad = [r for r in results if r.status not in (Status.DONE, Status.NOTHING)]
     if bad:
         return f"{text}. {count(len(bad), 'app')} incomplete: {', '.join(r.unit for r in bad)}."
     left = sorted(set(reviewed.fleet.blocked) | reviewed.denied)
     if left:
         return f"{text}. Blocked: {', '.join(left)}."
+    if held:
+        return f"{text}. Held: {', '.join(held)}."
     return f"{text}. All healthy."

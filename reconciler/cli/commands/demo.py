@@ -1,0 +1,51 @@
+"""`reconciler demo`: the product at work, without a cluster."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from reconciler.errors import ExitCode, UsageMistake
+
+__all__ = ["COMMAND"]
+
+# A Monday, 18:00 in Shanghai: the sample's nightly training is eight hours away.
+_START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+_EPILOG = """\b
+Examples:
+  reconciler demo
+  reconciler demo --keep ./demo
+"""
+
+
+@click.command("demo", epilog=_EPILOG)
+@click.option("--keep", metavar="FOLDER", help="Leave the config repo and the cluster there.")
+def COMMAND(keep: str | None) -> ExitCode:  # noqa: N802
+    """Show the product at work on an embedded cluster in simulated time; needs no Kubernetes.
+
+    A config repo is applied, a nightly training fires, its best candidate becomes a version and
+    takes over the traffic step by step; drift is repaired, a shared line is changed, and a policy
+    says no. Every output is that of the command above it.
+    """
+    if keep is not None:
+        folder = Path(keep)
+        if folder.exists() and any(folder.iterdir()):
+            raise UsageMistake(f"--keep {keep} is not empty")
+        folder.mkdir(parents=True, exist_ok=True)
+        return _show(folder, kept=True)
+    with tempfile.TemporaryDirectory(prefix="reconciler-demo-") as made:
+        return _show(Path(made), kept=False)
+
+
+def _show(folder: Path, *, kept: bool) -> ExitCode:
+    from reconciler.cli.story import Story
+    from reconciler.cli.tour import Stage
+
+    story = Story(Stage(folder, _START))
+    story.tell()
+    if kept:
+        click.echo(f"\nThe config repo and the cluster are in {folder}.")
+    return ExitCode.DONE if story.as_told else ExitCode.ERROR

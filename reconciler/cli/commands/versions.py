@@ -1,0 +1,63 @@
+"""`reconciler versions`: what was trained, and the records that make it promotable."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler.cli import options
+from reconciler.errors import ExitCode
+
+__all__ = ["COMMAND"]
+
+
+@click.command(
+    "versions",
+    epilog=options.examples(
+        "reconciler versions --model mnist",
+        "reconciler versions --model mnist --embedded cluster.db --record",
+    ),
+)
+@click.option("--record", is_flag=True, help="Write the missing records into the work tree.")
+@click.option("--branch", help="Commit the records to this new branch instead.")
+@options.common
+@options.selection
+@options.cluster
+def COMMAND(common: options.Common, record: bool, branch: str | None) -> ExitCode:  # noqa: N802
+    """List model versions: recorded in Git, and published in the cluster without a record.
+
+    With --record each published version without one gets the next number and a record, to be
+    reviewed like any change.
+    """
+    from reconciler.adapters import git
+    from reconciler.cli import wiring
+    from reconciler.engine import discover
+    from reconciler.engine.report import Report, Table
+
+    tree = wiring.tree(common)
+    with wiring.cluster(common) as found:
+        reader = found.client if found is not None else None
+        versions = discover.published(tree, wiring.selection(common), reader)
+    rows = tuple(
+        (
+            item.model,
+            item.version or "-",
+            item.digest[7:19],
+            "  ".join(f"{name} {value:g}" for name, value in sorted(item.metrics.items())) or "-",
+            item.trained_at or "-",
+            item.source or "Git",
+        )
+        for item in versions
+    )
+    closing: tuple[str, ...] = ()
+    if record or branch:
+        edits = discover.records(versions)
+        root = wiring.repo_root(common)
+        target = git.BranchProposals(root, branch) if branch else git.WorktreeProposals(root)
+        if edits:
+            where = target.write(edits, "Record published model versions")
+            closing = tuple(f"recorded {path} ({where})" for path in edits)
+        else:
+            closing = ("every version has its record",)
+    columns = ("MODEL", "VERSION", "DIGEST", "METRICS", "TRAINED", "FOUND IN")
+    report = Report("versions", (Table(columns, rows),), closing, revision=tree.label)
+    return wiring.show(common, report, tree)

@@ -1,0 +1,143 @@
+"""Published versions and their records: what training left in the cluster, and the files that
+would make it promotable.
+
+A pipeline publishes an object labelled `published` (a ModelVersion, or a ConfigMap where that kind
+is not served) and touches nothing that Git owns. The record of it is a proposal: reviewed by
+people, and immutable once it is merged.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+import reconciler
+from reconciler.apps.app import Selection
+from reconciler.engine import stages
+from reconciler.layers.emit import emit
+from reconciler.objects.key import GroupKind
+from reconciler.objects.observed import Observed
+from reconciler.ports import ClusterReader, Tree
+
+__all__ = ["Published", "published", "records"]
+
+_DOMAIN = reconciler.API_DOMAIN
+_LABEL = f"{_DOMAIN}/published"
+_KINDS = (GroupKind("model.kubedl.io", "ModelVersion"), GroupKind("", "ConfigMap"))
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_NUMBERED = re.compile(r"v(\d+)")
+_SCHEMA = "# yaml-language-server: $schema=../../../schemas/version-record.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One version: of a record in Git, of an object in the cluster, or of both.
+
+    `version` is the record's name, "" where there is none yet; `source` names the object.
+    """
+
+    model: str
+    version: str
+    digest: str
+    metrics: Mapping[str, float]
+    trained_at: str = ""
+    run: str = ""
+    candidate: str = ""
+    dataset: str = ""
+    storage_uri: str = ""
+    source: str = ""
+
+
+def published(
+    tree: Tree, selection: Selection, reader: ClusterReader | None
+) -> tuple[Published, ...]:
+    """Every version of the selected models, recorded ones first. Raises ClusterUnreadable."""
+    fleet = stages.loaded(tree, selection)
+    out: dict[tuple[str, str], Published] = {}
+    for app in fleet.apps:
+        for name, record in app.records.items():
+            lineage = record.lineage
+            out[app.model, record.digest.value] = Published(
+                app.model,
+                name,
+                record.digest.value,
+                {key: metric.value for key, metric in record.metrics.items()},
+                record.trained_at.value if record.trained_at is not None else "",
+                lineage.run.value if lineage is not None and lineage.run is not None else "",
+            )
+    models = {app.model for app in fleet.apps}
+    for kind in _KINDS if reader is not None else ():
+        assert reader is not None
+        for item in reader.list(kind, labels={_LABEL: "model-version"}).items:
+            found = _read(item)
+            if found is not None and found.model in models:
+                out.setdefault((found.model, found.digest), found)
+    return tuple(sorted(out.values(), key=lambda p: (p.model, not p.version, p.trained_at, p.run)))
+
+
+def _read(item: Observed) -> Published | None:
+    """The facts of a published object; None when they name no artefact."""
+    body: Mapping[str, Any] = item.body or {}
+    metadata = body.get("metadata") or {}
+    prefix = f"{_DOMAIN}/"
+    annotations = metadata.get("annotations") or {}
+    facts = {k.removeprefix(prefix): v for k, v in annotations.items() if k.startswith(prefix)}
+    facts |= body.get("data") or {}
+    digest = facts.get("digest", "")
+    model = (metadata.get("labels") or {}).get(f"{_DOMAIN}/model", "")
+    if not model or _DIGEST.fullmatch(digest) is None:
+        return None
+    try:
+        metrics = orjson.loads(facts.get("metrics", "{}"))
+    except orjson.JSONDecodeError:
+        metrics = {}
+    numbers = {k: v for k, v in metrics.items() if isinstance(v, int | float)}
+    return Published(
+        model,
+        "",
+        digest,
+        numbers,
+        facts.get("trained-at", ""),
+        facts.get("run", ""),
+        facts.get("candidate", ""),
+        facts.get("dataset", ""),
+        facts.get("storage-uri", ""),
+        f"{item.key.kind}/{item.key.name}",
+    )
+
+
+def records(found: Iterable[Published]) -> dict[str, bytes]:
+    """The record files of versions that have none, by path: numbered on from the highest `v<n>`,
+    the oldest first."""
+    found = tuple(found)
+    highest: dict[str, int] = {}
+    for item in found:
+        match = _NUMBERED.fullmatch(item.version)
+        number = int(match[1]) if match is not None else 0
+        highest[item.model] = max(highest.get(item.model, 0), number)
+    out: dict[str, bytes] = {}
+    for item in found:
+        if item.version:
+            continue
+        highest[item.model] += 1
+        version = f"v{highest[item.model]}"
+        path = f"models/{item.model}/versions/{version}.yaml"
+        out[path] = f"{_SCHEMA}\n{emit(_record(item, version))}".encode()
+    return out
+
+
+def _record(item: Published, version: str) -> dict[str, Any]:
+    lineage = {"run": item.run, "dataset": item.dataset, "candidate": item.candidate}
+    record: dict[str, Any] = {
+        "version": version,
+        "digest": item.digest,
+        "storageUri": item.storage_uri,
+        "metrics": dict(sorted(item.metrics.items())),
+        "lineage": {key: text for key, text in lineage.items() if text},
+        "trainedAt": item.trained_at,
+    }
+    return {key: value for key, value in record.items() if value}
