@@ -89,7 +89,7 @@ class _Unusable(ValueError):
 def _cleaned(datum: Any) -> tuple[Any, _Size]:
     """A datum as the API server's decoder gives it, and how large it is.
 
-    An integer beyond 64 bits is a float there; the engine would wrap it round in silence.
+    An integer beyond 64 bits is a float there; the engine alone makes it an unsigned one.
     """
     most = longest = 0
 

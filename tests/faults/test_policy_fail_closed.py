@@ -102,10 +102,10 @@ def test_an_error_in_one_validation_does_not_hide_the_next():
     assert sorted(f.verdict for f in found) == ["error", "fail"]
 
 
-def test_an_integer_beyond_64_bits_does_not_wrap_round():
-    # The engine alone would read 2^63 in a list as a negative number.
+def test_an_integer_beyond_64_bits_is_a_float_as_in_the_cluster():
+    # The engine alone takes 2^63 for an unsigned integer and gives it back as a negative one.
     body = {"data": {"l": [2**63]}}
-    assert judged(policy_of("object.data.l.all(n, n > 1)"), body) == ()
+    assert judged(policy_of("object.data.l.all(n, type(n) == double)"), body) == ()
 
 
 def test_a_loop_over_the_budget_blocks_and_ends():
@@ -146,9 +146,10 @@ def test_two_hundred_parentheses_are_no_pass_and_no_crash():
     assert finding.blocks
 
 
-def test_a_pattern_that_could_run_away_is_an_error():
+@pytest.mark.parametrize("pattern", ["(a+)+b", "(a|a)*b", "a*a*b"])
+def test_a_pattern_that_could_run_away_is_an_error(pattern):
     body = {"data": {"s": "a" * 5000}}
-    (finding,) = judged(policy_of("object.data.s.find('(a+)+b') == ''"), body)
+    (finding,) = judged(policy_of(f"object.data.s.find('{pattern}') == ''"), body)
     assert finding.blocks
     assert "may take too long" in finding.message
 

@@ -12,6 +12,7 @@ from reconciler.objects.key import key_of
 from reconciler.origin import Origin, Site
 from reconciler.policy.evaluate import PolicySet, Subject, object_findings
 
+CLUSTER_SCOPED = ("Namespace", "PersistentVolume")
 GROUP = "admissionregistration.k8s.io/v1"
 EVERYTHING = {
     "resourceRules": [
@@ -35,7 +36,7 @@ def manifest_of(body: dict[str, Any]) -> Manifest:
 
 def subject_of(body: dict[str, Any], **more: Any) -> Subject:
     environment, group = more.pop("environment", "prod"), more.pop("group", "hz-a")
-    if "namespace" not in body["metadata"] and body["kind"] != "Namespace":
+    if "namespace" not in body["metadata"] and body["kind"] not in CLUSTER_SCOPED:
         body = {**body, "metadata": {**body["metadata"], "namespace": f"ml-{group}"}}
     labels = {
         "app.kubernetes.io/managed-by": "reconciler",

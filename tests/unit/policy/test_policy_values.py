@@ -99,6 +99,14 @@ def test_an_expression_is_compiled_once(engine):
     assert engine.compile("object.a == 1") is engine.compile("object.a == 1")
 
 
+def test_values_that_were_extended_are_not_read_from_the_old_ones(engine):
+    program = engine.compile("object.a + params.a == 3")
+    base = Values(engine, {"object": {"a": 1}, "params": {"a": 1}})
+    assert program.run(base).value is False
+    assert program.run(base.extended({"params": {"a": 2}})).value is True
+    assert program.run(base).value is False
+
+
 # -- the parts of an expression --------------------------------------------------------------------
 
 
