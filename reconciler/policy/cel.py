@@ -231,8 +231,8 @@ Compiled: TypeAlias = Program | NotEvaluable | Mistake
 
 
 class Engine:
-    """One environment and its compile cache. Making one imports the CEL library (5 ms; 50 ms from a cold
-    disk)."""
+    """One environment and its compile cache. Making one imports the CEL library: 5 ms, or 50 ms
+    from a cold disk."""
 
     def __init__(self) -> None:
         # 14 MB of shared object: paid by runs with policies alone.
