@@ -144,6 +144,35 @@ def test_a_dropped_struct_goes_with_its_defaulted_fields(cluster, deployment):
     assert second.body["spec"]["strategy"]["rollingUpdate"]["maxSurge"] == "25%"
 
 
+def test_a_dropped_probe_goes_with_what_was_filled_into_it(cluster, deployment):
+    def served(**more):
+        return deployment(containers=[{"name": "server", "image": "i:1", **more}])
+
+    probe = {"httpGet": {"path": "/healthz", "port": 8080}}
+    first = cluster.apply(served(readinessProbe=probe)).body
+    filled = first["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]
+    assert filled["periodSeconds"] == 10
+    second = cluster.apply(served()).body
+    assert "readinessProbe" not in second["spec"]["template"]["spec"]["containers"][0]
+
+
+def test_a_map_that_loses_its_last_key_goes_too(cluster, config):
+    cluster.apply(config(a="1", labels={"x": "1"}))
+    bare = config(a="1")
+    del bare["data"]
+    outcome = cluster.apply(bare)
+    assert "data" not in outcome.body
+    assert "labels" not in meta(outcome)
+
+
+def test_a_limit_without_a_request_is_the_request(cluster, deployment):
+    resources = {"limits": {"cpu": "2", "memory": "1Gi"}, "requests": {"cpu": "1"}}
+    containers = [{"name": "server", "image": "i:1", "resources": resources}]
+    body = cluster.apply(deployment(containers=containers)).body
+    found = body["spec"]["template"]["spec"]["containers"][0]["resources"]
+    assert found["requests"] == {"cpu": "1", "memory": "1Gi"}
+
+
 def test_a_dropped_container_goes_whole_and_a_foreign_one_stays(cluster, other, deployment):
     mine = [{"name": "server", "image": "i:1"}, {"name": "helper", "image": "h:1"}]
     cluster.apply(deployment(containers=mine))

@@ -1,6 +1,6 @@
 """A world that starts on a Monday morning, and bodies to put into it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -41,8 +41,6 @@ class Town:
         return ObjectKey(split_version(api_version)[0], kind, namespace, name)
 
     def pass_(self, **span):
-        from datetime import timedelta
-
         self.world.run_for(timedelta(**span))
 
     def body(self, key):

@@ -134,6 +134,20 @@ def test_a_status_write_moves_no_generation_where_it_has_its_own_endpoint():
     assert [row["subresource"] for row in rows] == ["status"]
 
 
+def test_a_put_keeps_the_status_that_has_its_own_endpoint():
+    cluster = EmbeddedCluster()
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "c", "namespace": "default"},
+        "spec": {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+    cluster.apply(claim)
+    cluster.server.patch_status(key_of(claim), {"phase": "Bound"}, "binder")
+    cluster.edit(key_of(claim), lambda body: body.update(status={"phase": "Lost"}))
+    assert cluster.status(key_of(claim)) == {"phase": "Bound"}
+
+
 # -- the file --------------------------------------------------------------------------------------
 
 

@@ -259,8 +259,8 @@ def pipeline(candidates=("a", "b"), registry="kubedl", **spec):
     return {"entrypoint": "pipeline", "onExit": "finish", "templates": templates, **spec}
 
 
-def template(town, minimum="0.9", **spec):
-    contract = {"metric": "accuracy", "goal": "maximize", "minimum": minimum}
+def template(town, minimum="0.9", metric="accuracy", goal="maximize", **spec):
+    contract = {"metric": metric, "goal": goal, "minimum": minimum}
     annotations = {f"{DOMAIN}/{name}": value for name, value in contract.items()}
     town.put(
         "argoproj.io/v1alpha1",
@@ -321,6 +321,29 @@ def test_no_winner_is_a_success_that_publishes_nothing(town):
     assert state(town, key) is HealthState.READY
     assert phases(town, key)["publish"] == "Skipped"
     assert town.names("model.kubedl.io", "ModelVersion") == []
+
+
+def test_a_loss_is_better_when_it_is_smaller(town):
+    table = {"run/a": {"loss": 0.3}, "run/b": {"loss": 0.1}, "run/c": {"loss": 0.6}}
+    town = town(outcomes=outcomes(table=table))
+    template(town, minimum="0.5", metric="loss", goal="minimize", candidates=("a", "b", "c"))
+    workflow(town)
+    town.pass_(hours=2)
+    made = town.body(ObjectKey("model.kubedl.io", "ModelVersion", "ml", "run"))
+    assert made["metadata"]["annotations"][f"{DOMAIN}/candidate"] == "b"
+
+
+def test_a_stopped_run_fails_and_still_runs_its_exit_handler(town):
+    town = town(outcomes=outcomes())
+    template(town)
+    key = workflow(town)
+    town.pass_(minutes=15)
+    town.world.cluster.edit(key, lambda body: body["spec"].update(shutdown="Stop"))
+    town.pass_(minutes=10)
+    assert town.status(key)["phase"] == "Failed"
+    found = phases(town, key)
+    assert (found["train(0:a)"], found["publish"]) == ("Failed", "Omitted")
+    assert found["onExit"] == "Succeeded"
 
 
 def test_one_failed_candidate_leaves_the_choice_to_the_others(town):
