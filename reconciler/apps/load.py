@@ -16,13 +16,15 @@ from reconciler.apps.app import GROUP_APP, App, Fleet, Foundation, PlainManifest
 from reconciler.apps.reading import Mistakes, Reading
 from reconciler.apps.repository import LAYERS_FILE, AppFiles, Files, Layout
 from reconciler.diagnostics import Diagnostic, error
-from reconciler.layers import document, stack
+from reconciler.layers import document, merge, stack
 from reconciler.origin import Branch, Node, Site, Value, plain
 from reconciler.spec.application import Application
 from reconciler.spec.environment import Environment, Group
 from reconciler.spec.model import VersionRecord
 
 __all__ = ["Capabilities", "load"]
+
+_ALONE = stack.Stack(())
 
 #: Per block (`training`, `serving`) the capabilities and the dataclass of their own block, if any.
 Capabilities: TypeAlias = Mapping[str, Mapping[str, type | None]]
@@ -158,7 +160,7 @@ class _Loader:
         tree = folded.tree
         self.groups[environment, group] = tree
         typed: dict[str, Any] = {}
-        bad = False
+        bad = not folded.sound
         for block, cls in (("environment", Environment), ("group", Group)):
             node = tree.children.get(block)
             if not isinstance(node, Branch):
@@ -194,7 +196,8 @@ class _Loader:
         if folded is None:
             return None
         tree, used = folded.tree, folded.files
-        bad = self.mistakes.add(self._moved(reading, files, tree), files.id)
+        bad = not folded.sound
+        bad |= self.mistakes.add(self._moved(reading, files, tree), files.id)
         core, blocks = _split_options(tree, self.capabilities)
         spec, found = validate.validate(Application, core)
         bad |= self.mistakes.add(found, files.id)
@@ -262,7 +265,9 @@ class _Loader:
                 found += parsed.diagnostics
                 if parsed.root is None or any(d.is_error for d in parsed.diagnostics):
                     continue
-                record, mistakes = validate.validate(VersionRecord, parsed.root)
+                merged = merge.fold((parsed,), _ALONE)
+                found += merged.diagnostics
+                record, mistakes = validate.validate(VersionRecord, merged.tree)
                 found += mistakes
                 stem = PurePosixPath(path).name.removesuffix(".yaml")
                 if record is not None and record.version.value != stem:

@@ -52,6 +52,8 @@ class Folded(NamedTuple):
     tree: Branch
     files: tuple[str, ...]
     locks: tuple[Lock, ...]
+    sound: bool = True
+    """False: merging found errors. What is below stood in, so typing can still find others."""
 
 
 class Reading:
@@ -141,7 +143,7 @@ class Reading:
     def fold(
         self, paths: list[tuple[stack.Layer, str]], unit: str, model: str = ""
     ) -> Folded | None:
-        """None with any error, which is then among the mistakes."""
+        """None when a file could not be read; every error is then among the mistakes."""
         documents: list[document.Document] = []
         bad = False
         for layer, path in paths:
@@ -156,9 +158,8 @@ class Reading:
         if bad:
             return None
         merged = merge.fold(documents, self.order, self.prefixes)
-        if self.mistakes.add(merged.diagnostics, unit):
-            return None
-        return Folded(merged.tree, tuple(d.file for d in documents), merged.locks)
+        sound = not self.mistakes.add(merged.diagnostics, unit)
+        return Folded(merged.tree, tuple(d.file for d in documents), merged.locks, sound)
 
     def _absent(self, layer: stack.Layer, path: str, model: str) -> Diagnostic:
         node = self._type_node(model) if "{type}" in layer.file else None

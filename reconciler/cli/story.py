@@ -164,7 +164,7 @@ class Story:
         stage.edit(
             _TYPE, "  resources: {cpu: 2, memory: 4Gi}", "  resources: {cpu: 2, memory: 6Gi}"
         )
-        self.expect(stage.run("plan", keep=_last(40)))
+        self.expect(stage.run("plan", "--model", "mnist"))
         self.expect(stage.run("explain", "serving.resources.memory", "--app", _APP, cluster=False))
 
     def denied(self) -> None:
@@ -181,7 +181,6 @@ class Story:
         stage.git("reset", "-q", "--hard", "HEAD~1")
 
     def summary(self) -> None:
-        stage = self.stage
         click.echo(f"\n{click.style('What you saw', bold=True)}")
         for line in (
             "one engine: check, plan, apply and reconcile are parts of the same run",

@@ -138,7 +138,7 @@ def _closing(reviewed: Reviewed) -> tuple[str, ...]:
     if denies:
         parts.append(f"{count(denies, 'finding')} deny")
     out = f"{', '.join(parts)}. "
-    out += f"{fine} of {count(total, 'app')} {'is' if fine == 1 else 'are'} fine. "
+    out += f"{fine} of {count(total, 'app')} {'is' if total == 1 or fine == 1 else 'are'} fine. "
     return (out + "Nothing was written.",)
 
 

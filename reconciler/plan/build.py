@@ -201,7 +201,7 @@ def _change(
     )
     if live.presence is Presence.UNREAD and not snapshot.offline:
         return _standing(change, Standing.UNJUDGED, f"not judged: {live.why}")
-    if live.is_present and item.member is None:
+    if live.is_present and item.member is None and not snapshot.base:
         owner = snapshot.owner_of(draft.key)
         if owner and owner != unit.id:
             why = f"it belongs to {owner}; to hand it over write `moved: {{from: {owner}}}`"
