@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciler.diagnostics import Related
-from reconciler.layers import paths
+from reconciler.layers import paths, templates
 from reconciler.layers.locks import selector_of
 from reconciler.layers.markers import Marked, Marks
 from reconciler.layers.paths import Path, Patterns, Selector, Strategy
@@ -149,6 +149,13 @@ def _identified(
                 child.origin.site,
                 path,
             )
+        elif _refers(tree, keys):
+            run.error(
+                "E_LIST_KEY",
+                f"the element {index} is named by a reference; {'+'.join(keys)} must be plain",
+                child.origin.site,
+                path,
+            )
         elif identity in out:
             run.error(
                 "E_LIST_DUP",
@@ -160,6 +167,12 @@ def _identified(
         else:
             out[identity] = child
     return out
+
+
+def _refers(tree: Branch, keys: tuple[str, ...]) -> bool:
+    """Whether a key field is a reference: an identity must not depend on other layers."""
+    fields: list[Any] = [tree.children[key] for key in keys]
+    return any(templates.mentioned(f.node if isinstance(f, Marked) else f) for f in fields)
 
 
 def _keyed(

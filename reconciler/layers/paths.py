@@ -27,7 +27,11 @@ class Selector(NamedTuple):
     pairs: tuple[tuple[str, str], ...]
 
     def __str__(self) -> str:
-        return "[" + ",".join(f"{k}={_quoted(v, _VALUE)}" for k, v in self.pairs) + "]"
+        return (
+            "["
+            + ",".join(f"{_quoted(k, _VALUE)}={_quoted(v, _VALUE)}" for k, v in self.pairs)
+            + "]"
+        )
 
 
 Step: TypeAlias = "str | int | Selector"
@@ -35,8 +39,12 @@ Path: TypeAlias = "tuple[Step, ...]"
 
 _NAME = re.compile(r"[^\s.\[\]\"{}?,=]+")
 _VALUE = re.compile(r"[^\s\[\]\",=]+")
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+_BARE = r'[^\s\[\]",=]'
+_SIDES = rf"(?:{_QUOTED}|{_BARE}+)=(?:{_QUOTED}|{_BARE}*)"
+_PAIR = re.compile(rf"(?P<key>{_QUOTED}|{_BARE}+)=(?P<value>{_QUOTED}|{_BARE}*)")
 _TOKEN = re.compile(
-    r'(?P<quoted>"(?:[^"\\]|\\.)*")|\[(?P<index>\d+)\]|\[(?P<pairs>[^\]]*=[^\]]*)\]'
+    rf"(?P<quoted>{_QUOTED})|\[(?P<index>\d+)\]|\[(?P<pairs>{_SIDES}(?:,{_SIDES})*)\]"
     r'|(?P<name>[^\s.\[\]"{}?]+)'
 )
 
@@ -92,19 +100,22 @@ def parse(text: str) -> Path:
 
 def _step(match: re.Match[str]) -> Step:
     if match["quoted"] is not None:
-        try:
-            return str(json.loads(match["quoted"]))
-        except ValueError as cause:
-            raise PathInvalid(f"{match['quoted']} is not a quoted name") from cause
+        return _unquoted(match["quoted"])
     if match["index"] is not None:
         return int(match["index"])
     if match["pairs"] is not None:
-        pairs = []
-        for part in match["pairs"].split(","):
-            key, _, value = part.partition("=")
-            pairs.append((key, json.loads(value) if value.startswith('"') else value))
-        return Selector(tuple(pairs))
+        pairs = _PAIR.finditer(match["pairs"])
+        return Selector(tuple((_unquoted(p["key"]), _unquoted(p["value"])) for p in pairs))
     return str(match["name"])
+
+
+def _unquoted(text: str) -> str:
+    if not text.startswith('"'):
+        return text
+    try:
+        return str(json.loads(text))
+    except ValueError as cause:
+        raise PathInvalid(f"{text} is not a quoted name") from cause
 
 
 @dataclass(frozen=True, slots=True)
