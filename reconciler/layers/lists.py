@@ -169,7 +169,7 @@ def _identified(
     return out
 
 
-def _refers(tree: Branch, keys: tuple[str, ...]) -> bool:
+def _refers(tree: Any, keys: tuple[str, ...]) -> bool:
     """Whether a key field is a reference: an identity must not depend on other layers."""
     fields: list[Any] = [tree.children[key] for key in keys]
     return any(templates.mentioned(f.node if isinstance(f, Marked) else f) for f in fields)

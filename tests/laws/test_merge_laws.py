@@ -180,6 +180,70 @@ def test_no_text_at_all_makes_merging_raise(text):
     merge.fold(documents, order)
 
 
+_MARKERS = (
+    "",
+    "",
+    "",
+    "!replace",
+    "!append",
+    "!prepend",
+    "!union",
+    "!remove",
+    "!by:k",
+    "!delete",
+    "!force",
+    "!override",
+    "!default",
+    "!final",
+    "!null",
+    "!raw",
+    "!secret",
+    "!final.replace",
+    "!final.append",
+)
+_TEXTS = st.sampled_from(
+    ["1", "x", "true", "null", "1.5", "''"]
+    + [
+        f'"{t}"'
+        for t in ("${{ a }}", "${{ b.a }}", "z${{ c ?? 3 }}", "$${{ q }}", "${{ l[k=x].a }}")
+    ]
+)
+
+
+def _marked(inner):
+    return st.tuples(st.sampled_from(_MARKERS), inner).map(" ".join)
+
+
+_NODES = st.recursive(
+    _marked(_TEXTS),
+    lambda inner: _marked(
+        st.one_of(
+            st.lists(inner, max_size=3).map(lambda items: f"[{', '.join(items)}]"),
+            st.dictionaries(st.sampled_from("abckl"), inner, max_size=3).map(
+                lambda m: "{" + ", ".join(f"{k}: {v}" for k, v in m.items()) + "}"
+            ),
+        )
+    ),
+    max_leaves=10,
+)
+_LAYERS = st.dictionaries(st.sampled_from("abckl"), _NODES, max_size=4).map(
+    lambda m: "".join(f"{k}: {v}\n" for k, v in m.items())
+)
+
+
+@given(
+    st.tuples(_LAYERS, _LAYERS, _LAYERS),
+    st.sampled_from([{}, {"l": {"by": "k"}}, {"*": "append"}, {"l": "union", "a.l": {"by": "k"}}]),
+)
+def test_no_mix_of_markers_makes_merging_raise_and_every_listed_path_is_found(texts, lists):
+    entries = [{"name": n, "file": n} for n in "xyz"]
+    order, _ = stack.load(json.dumps({"layers": entries, "lists": lists}).encode(), "layers.yaml")
+    documents = [document.parse(t.encode(), n, n) for n, t in zip("xyz", texts, strict=True)]
+    merged = merge.fold(documents, order)
+    for path in chains.listing(merged.tree):
+        assert chains.find(merged.tree, path)[1] is not None
+
+
 @given(
     st.lists(st.one_of(st.text(min_size=1, max_size=5), st.integers(0, 99)), min_size=1, max_size=5)
 )
