@@ -58,11 +58,17 @@ class Tree(Protocol):
     @property
     def label(self) -> str: ...
     def blobs(self) -> Mapping[str, Blob]:
-        """Every regular file by its path from the config root, sorted; sizes before content."""
+        """Every file of the config folders by its path from the config root, sorted; sizes
+        before content."""
         ...
 
     def read(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """The files' bytes, in the order asked for."""
+        ...
+
+    def unrelated(self, commits: Iterable[str]) -> frozenset[str]:
+        """Those of some full commit ids that are not in this revision's history; none for a tree
+        that is no commit."""
         ...
 
 

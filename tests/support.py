@@ -34,6 +34,9 @@ class MemoryTree:
         for path in paths:
             yield path, self.files[path]
 
+    def unrelated(self, commits):
+        return frozenset()
+
     def but(self, changes):
         """A copy with some files changed; None removes one."""
         merged = {**self.files, **changes}

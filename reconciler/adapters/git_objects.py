@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from reconciler.adapters import git_rules
 from reconciler.adapters.git_command import Git
-from reconciler.adapters.git_place import find, resolve_in
+from reconciler.adapters.git_place import find, is_ancestor, resolve_in
 from reconciler.errors import SourceError
 from reconciler.ports import Blob
 from reconciler.secrets import printable
@@ -29,6 +29,8 @@ DAMAGED = "reconciler-damaged"
 _AT_ONCE = 8 << 20
 # Folders and files together; a tree that refers to itself in layers can list without an end.
 _MOST_RECORDS = 3 * git_rules.MOST_FILES
+_FEW_COMMITS = 8
+_HISTORY = 256 * 1024 * 1024
 _REGULAR = ("100644", "100755", "100664")
 
 
@@ -83,6 +85,21 @@ class CommitTree:
             now, wanted = wanted[:count], wanted[count:]
             contents = _objects(self.git, [(blob.blob_id, "blob") for blob in now])
             yield from zip((blob.path for blob in now), contents, strict=True)
+
+    def unrelated(self, commits: Iterable[str]) -> frozenset[str]:
+        """Raises SourceError where the history is cut and the answer is not known. Cost: a few
+        processes for each of some, one listing of the history for many."""
+        wanted = frozenset(commits)
+        if len(wanted) <= _FEW_COMMITS:
+            repo = self.git.git_dir
+            return frozenset(c for c in wanted if not is_ancestor(repo, c, self.commit))
+        if self.git.run("rev-parse", "--is-shallow-repository").strip() == b"true":
+            raise SourceError(
+                f"the history of {self.label} is cut: what is applied may be in it or not",
+                hint="fetch the whole history (no depth)",
+            )
+        listed = self.git.run("rev-list", self.commit, limit=_HISTORY)
+        return wanted - frozenset(listed.decode().split())
 
     def is_executable(self, path: str) -> bool:
         return path in self._executable

@@ -77,6 +77,10 @@ class WorkTree:
                 content = self._again(blob)
             yield blob.path, content
 
+    def unrelated(self, commits: Iterable[str]) -> frozenset[str]:  # noqa: ARG002 - of a port
+        """None: what is not committed follows whatever is applied."""
+        return frozenset()
+
     def _list(self) -> Mapping[str, Blob]:
         ignored = self._ignored()
         gathering = git_rules.Gathering()

@@ -82,7 +82,10 @@ def run(args: list[str] | None = None) -> ExitCode:
     """Runs the program; the exit code is returned. For tests, and for `main`."""
     debug = bool(os.environ.get("RECONCILER_DEBUG"))
     try:
-        result: Any = cli.main(args=args, prog_name="reconciler", standalone_mode=False)
+        colour = False if os.environ.get("NO_COLOR") else None
+        result: Any = cli.main(
+            args=args, prog_name="reconciler", standalone_mode=False, color=colour
+        )
     except click.exceptions.Exit as stop:
         return ExitCode(stop.exit_code)
     except click.exceptions.Abort:

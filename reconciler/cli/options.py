@@ -11,7 +11,7 @@ import click
 
 from reconciler import extensions
 
-__all__ = ["Common", "approval", "cluster", "common", "examples", "selection"]
+__all__ = ["Common", "approval", "cluster", "common", "examples", "rewind", "selection"]
 
 _ROOM = "reconciler.output.formats"
 
@@ -98,12 +98,14 @@ def common(function: Callable[..., Any]) -> Callable[..., Any]:
             "--repo",
             default=".",
             metavar="PATH",
-            help="The config repo: a work tree or a bare repo.  [default: this folder]",
+            help="The config repo: a work tree, a bare repo, or an https or ssh URL.  "
+            "[default: this folder]",
         ),
         click.option(
             "--revision",
             metavar="REV",
-            help="A commit of the repo.  [default: the work tree; HEAD where objects are written]",
+            help="A commit of the repo; of a URL a branch or tag.  [default: the work tree; HEAD "
+            "where objects are written; main of a URL]",
         ),
         click.option(
             "--output",
@@ -150,4 +152,12 @@ approval = click.option(
     multiple=True,
     metavar="HASH",
     help="Go on with exactly the deletes that a refusal printed this hash for.",
+)
+
+rewind = click.option(
+    "--allow-rewind",
+    "rewinds",
+    multiple=True,
+    metavar="COMMIT",
+    help="Leave this applied commit behind although the revision does not follow it.",
 )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,8 @@ def tree(common: Common, *, writes: bool = False) -> Tree:
     """What the command reads: the work tree to look, a commit to write."""
     from reconciler.adapters import git
 
+    if _is_remote(common.repo):
+        return _fetched(common)
     root = repo_root(common)
     if common.revision is not None:
         if common.worktree:
@@ -68,9 +71,42 @@ def tree(common: Common, *, writes: bool = False) -> Tree:
     return git.open_worktree(root)
 
 
+_REMOTE = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*:(:|//)|^[^/]+@[^/]+:|^-")
+
+
+def _is_remote(repo: str) -> bool:
+    """Whether --repo is meant as a URL; which URLs are spoken to is the adapter's to say."""
+    return _REMOTE.match(repo) is not None
+
+
+def _fetched(common: Common) -> Tree:
+    """A branch or tag of a remote, kept in the user's cache. Credentials come from the
+    environment (RECONCILER_GIT_USER, RECONCILER_GIT_TOKEN), never from a URL."""
+    from reconciler.adapters import git
+
+    if common.worktree:
+        raise UsageMistake("a remote has no work tree", hint="leave --worktree out")
+    folder = os.environ.get("RECONCILER_CACHE_DIR")
+    if not folder:
+        import platformdirs
+
+        folder = platformdirs.user_cache_dir("ml-reconciler")
+    token = os.environ.get("RECONCILER_GIT_TOKEN", "")
+    user = os.environ.get("RECONCILER_GIT_USER", "git" if token else "")
+    found = git.fetch(
+        common.repo,
+        common.revision or "main",
+        folder,
+        credentials=git.Credentials(user=user, password=token) if token else None,
+    )
+    return git.open_commit(found.repo, found.commit)
+
+
 def base_tree(common: Common, revision: str) -> Tree:
     from reconciler.adapters import git
 
+    if _is_remote(common.repo):
+        return _fetched(replace(common, revision=revision))
     return git.open_commit(repo_root(common), revision)
 
 

@@ -200,13 +200,13 @@ def _row(item: Drawn, snapshot: Snapshot) -> tuple[str, ...]:
     if decision is not None and decision.outcome.shares:
         shares = [s for s in decision.outcome.shares if s.weight.value]
         version = shares[0].version.value if len(shares) == 1 else "split"
-        traffic = "  ".join(f"{s.version.value} {s.weight.value}" for s in shares)
+        traffic = " ".join(f"{s.version.value} {s.weight.value}" for s in shares)
         if decision.verdict not in (Verdict.STEADY, Verdict.TARGET, Verdict.IDLE):
             following = decision.reasons[0].text if decision.reasons else ""
     fires = [f for f in item.decided.schedules if f.times]
     if fires:
         first = min(fires, key=lambda f: f.times[0])
-        following = f"{first.schedule.split('/')[1]} {first.times[0]:%Y-%m-%d %H:%M} UTC"
+        following = f"{first.schedule.split('/')[1]} {first.times[0]:%m-%d %H:%M} UTC"
     return (unit.id, _health(item, snapshot, decision), version, traffic, revision, following)
 
 

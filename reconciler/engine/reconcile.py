@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from reconciler.apply.effect import Effect
 from reconciler.apply.execute import Executor
 from reconciler.apply.protocol import Result, Status
+from reconciler.engine import history
 from reconciler.engine.report import Changes, Findings, Report
 from reconciler.engine.review import Reviewed, count, verdict
 from reconciler.errors import ExitCode, most_severe
@@ -60,6 +61,7 @@ def reconcile(
         if app.unit not in denied
         and app.unit.rpartition("/")[0] not in groups
         and not app.is_unjudged
+        and not any(refusal.code == history.REWOUND for refusal in app.refusals)
     )
     results = _carry_out(reviewed.plan, going, cluster, clock, reporter, settings)
     return _report("reconcile", reviewed, results, verdict(reviewed))

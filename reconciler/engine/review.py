@@ -7,7 +7,7 @@ from datetime import datetime
 
 from reconciler.apps.app import Fleet, Selection
 from reconciler.diagnostics import Diagnostic
-from reconciler.engine import policing, stages
+from reconciler.engine import history, policing, stages
 from reconciler.engine.report import Changes, Findings, Report
 from reconciler.engine.stages import Drawn
 from reconciler.errors import ExitCode, most_severe
@@ -51,7 +51,8 @@ def review(
     approved: frozenset[str] = frozenset(),
     plans: bool = True,
 ) -> Reviewed:
-    """The stages up to the plan (or, without `plans`, up to object policy)."""
+    """The stages up to the plan (or, without `plans`, up to object policy). `approved` is what a
+    person allowed: hashes of prunes, and applied commits that may be left behind."""
     fleet = stages.loaded(tree, selection)
     policies, faults = policing.policies_of(tree)
     diagnostics = (*fleet.diagnostics, *faults)
@@ -73,6 +74,7 @@ def review(
         plan = stages.planned(
             fleet, units, snapshot, reader, approved=approved, selection=selection
         )
+        plan = history.guarded(plan, tree, approved)
     return Reviewed(fleet, diagnostics, found, units, snapshot, plan)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -113,7 +114,15 @@ def _reason(reason: Reason, style: Style) -> Iterator[str]:
         yield text + (f"   {style.dim(place)}" if place else "")
     else:
         yield text
-        yield f"          {style.dim(place)}"
+        yield from _wrapped(place, style)
+
+
+def _wrapped(place: str, style: Style) -> Iterator[str]:
+    """Config lines under what they caused, within the width."""
+    indent = " " * 10
+    for line in textwrap.wrap(place, _WIDTH - len(indent), break_on_hyphens=False) or [""]:
+        yield indent + style.dim(line)
+        indent = " " * 12
 
 
 def _field(field: FieldChange, options: Options) -> Iterator[str]:
@@ -124,7 +133,7 @@ def _field(field: FieldChange, options: Options) -> Iterator[str]:
     else:
         yield f"      {show_path(field.path)}   {_values(field, options)}"
     if field.origin is not None:
-        yield "          " + options.style.dim(_place(field.origin))
+        yield from _wrapped(_place(field.origin), options.style)
 
 
 def _values(field: FieldChange, options: Options) -> str:

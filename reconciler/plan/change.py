@@ -128,6 +128,8 @@ class AppPlan:
     refusals: tuple[Refusal, ...] = ()
     removed: bool = False
     """The unit is gone from Git: when its last object is gone, so is its inventory."""
+    restates: bool = False
+    """The inventory is written anew although nothing changes: its revision was left behind."""
     manifests: tuple[Manifest, ...] = field(default=(), repr=False)
     """Sealed desired objects that change; the unchanged are not kept."""
 
@@ -138,7 +140,12 @@ class AppPlan:
     @property
     def goes(self) -> bool:
         """Whether apply has anything to write."""
-        return self.swap is not None or any(c.goes for c in self.changes()) or self.settles
+        return (
+            self.swap is not None
+            or any(c.goes for c in self.changes())
+            or self.settles
+            or self.restates
+        )
 
     @property
     def settles(self) -> bool:

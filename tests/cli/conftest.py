@@ -46,6 +46,17 @@ class Repo:
             ["git", *args], cwd=self.folder, env=ENVIRONMENT, check=True, capture_output=True
         )
 
+    def head(self):
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=self.folder,
+            env=ENVIRONMENT,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return done.stdout.strip()
+
     def commit(self):
         self.git("add", "-A")
         self.git("commit", "-q", "--allow-empty", "-m", "change")

@@ -443,3 +443,54 @@ def test_the_demo_tells_its_story_to_the_end():
     ):
         assert word in out
     assert max(len(line) for line in out.splitlines()) <= 130
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ext::sh -c 'touch X'",
+        "fd::17",
+        "file:///etc",
+        "-oProxyCommand=x",
+        "https://user:hunter2pw@example.org/x",
+        "https://example.org/x\ny",
+        "git://example.org/x",
+    ],
+)
+def test_a_repository_url_that_git_must_never_see(url, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out = captured(["check", "--repo", url])
+    assert code == 1
+    assert "error[E_URL]" in out
+    assert "hunter2pw" not in out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_rewritten_history_is_not_applied_without_a_word(repo):
+    repo.write(OWN, "serving: {replicas: 3}\n")
+    repo.commit()
+    repo.live("apply")
+    applied = repo.head()
+    repo.git("reset", "-q", "--hard", "HEAD~1")
+    repo.write(OWN, "serving: {replicas: 2}\n")
+    repo.commit()
+    for command in (["apply"], ["reconcile", "--once"]):
+        code, out = repo.live(*command)
+        assert code == 4, out
+        assert f"{applied[:12]} is applied, and" in out
+        assert f"--allow-rewind {applied}" in out
+    assert " 3" in repo.live("plan", "--all")[1]
+    code, out = repo.live("reconcile", "--once", "--allow-rewind", applied)
+    assert (code, "1 updated" in out) == (0, True)
+    assert repo.live("reconcile", "--once")[0] == 0
+
+
+def test_a_step_back_to_an_older_commit_needs_a_word_too(repo):
+    older = repo.head()
+    repo.write(OWN, "serving: {replicas: 3}\n")
+    repo.commit()
+    repo.live("apply")
+    code, out = repo.live("apply", "--revision", older)
+    assert code == 4
+    assert "a step back" in out
+    assert repo.live("apply", "--revision", older, "--allow-rewind", repo.head()[:12])[0] == 0

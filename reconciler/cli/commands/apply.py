@@ -25,6 +25,7 @@ __all__ = ["COMMAND"]
 @click.option("--timeout", default=600.0, show_default=True, help="Seconds to wait for each wave.")
 @click.option("--all", "everything", is_flag=True, help="Fold nothing.")
 @options.approval
+@options.rewind
 @options.common
 @options.selection
 @options.cluster
@@ -34,6 +35,7 @@ def COMMAND(  # noqa: N802
     timeout: float,
     everything: bool,
     approved: tuple[str, ...],
+    rewinds: tuple[str, ...],
 ) -> ExitCode:
     """Carry a plan out, wave by wave, waiting for health between waves.
 
@@ -56,7 +58,7 @@ def COMMAND(  # noqa: N802
             chosen,
             target.clock.now(),
             reader=target.client,
-            approved=frozenset(approved),
+            approved=frozenset((*approved, *rewinds)),
         )
         if saved is not None:
             different = saving.moved(saved, reviewed, tree, chosen)

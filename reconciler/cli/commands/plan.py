@@ -25,6 +25,7 @@ __all__ = ["COMMAND"]
 @click.option("--exit-code", is_flag=True, help="Exit 2 when there are differences.")
 @click.option("--all", "everything", is_flag=True, help="Fold nothing.")
 @options.approval
+@options.rewind
 @options.common
 @options.selection
 @options.cluster
@@ -35,6 +36,7 @@ def COMMAND(  # noqa: N802
     exit_code: bool,
     everything: bool,
     approved: tuple[str, ...],
+    rewinds: tuple[str, ...],
 ) -> ExitCode:
     """Compare the config with the live objects and say what `apply` would do, and nothing else.
 
@@ -53,7 +55,7 @@ def COMMAND(  # noqa: N802
             wiring.now(common),
             reader=found.client if found is not None else None,
             base=wiring.base_tree(common, base) if base is not None else None,
-            approved=frozenset(approved),
+            approved=frozenset((*approved, *rewinds)),
         )
     report = review.plan(reviewed, show_all=everything, exit_code=exit_code)
     if out is not None and report.exit_code in (ExitCode.DONE, ExitCode.DIFFERENCES):

@@ -24,6 +24,7 @@ __all__ = ["COMMAND"]
 @click.option("--timeout", default=600.0, show_default=True, help="Seconds to wait for each wave.")
 @click.option("--all", "everything", is_flag=True, help="Fold nothing.")
 @options.approval
+@options.rewind
 @options.common
 @options.selection
 @options.cluster
@@ -33,6 +34,7 @@ def COMMAND(  # noqa: N802
     timeout: float,
     everything: bool,
     approved: tuple[str, ...],
+    rewinds: tuple[str, ...],
 ) -> ExitCode:
     """Bring the cluster to what Git says: new objects, moved weights, repaired drift, prunes.
 
@@ -52,7 +54,7 @@ def COMMAND(  # noqa: N802
             chosen,
             target.clock.now(),
             reader=target.client,
-            approved=frozenset(approved),
+            approved=frozenset((*approved, *rewinds)),
         )
         report = reconcile.reconcile(
             reviewed,

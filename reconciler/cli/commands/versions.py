@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import click
 
 from reconciler.cli import options
 from reconciler.errors import ExitCode
 
 __all__ = ["COMMAND"]
+
+
+def _when(stamp: str) -> str:
+    """A time of training in UTC, to the minute; what cannot be read is shown as it is."""
+    try:
+        moment = datetime.fromisoformat(stamp)
+    except ValueError:
+        return stamp or "-"
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 @click.command(
@@ -43,7 +54,7 @@ def COMMAND(common: options.Common, record: bool, branch: str | None) -> ExitCod
             item.version or "-",
             item.digest[7:19],
             "  ".join(f"{name} {value:g}" for name, value in sorted(item.metrics.items())) or "-",
-            item.trained_at or "-",
+            _when(item.trained_at),
             item.source or "Git",
         )
         for item in versions
