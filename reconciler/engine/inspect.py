@@ -27,6 +27,8 @@ def explain_path(tree: Tree, selection: Selection, path: str, now: datetime) -> 
     reviewed = review.review(tree, selection, now, plans=False)
     found: list[Chain] = []
     for item in _asked(reviewed, selection):
+        if not _speaks(item.unit, path):
+            continue
         node, origin = chains.find(item.unit.tree, path)
         if node is None and origin is None:
             continue
@@ -52,6 +54,8 @@ def explain_all(tree: Tree, selection: Selection, now: datetime) -> Report:
     for item in _asked(reviewed, selection):
         unit = item.unit
         for path, origin in chains.listing(unit.tree).items():
+            if not _speaks(unit, path):
+                continue
             node, _ = chains.find(unit.tree, path)
             value = plain(node) if node is not None else None
             lock = chains.locked(unit.locks, path)
@@ -65,6 +69,8 @@ def explain_at(tree: Tree, selection: Selection, file: str, line: int, now: date
     found: list[Chain] = []
     for item in _asked(reviewed, selection):
         for path, origin, wins in chains.at(item.unit.tree, file, line):
+            if not _speaks(item.unit, path):
+                continue
             node, winner = chains.find(item.unit.tree, path)
             note = "" if wins else f"overridden by {winner.site}" if winner is not None else "dead"
             found.append(
@@ -108,6 +114,11 @@ def _asked(reviewed: review.Reviewed, selection: Selection) -> Iterator[Drawn]:
     for item in reviewed.units:
         if isinstance(item.unit, App) or not selection.models:
             yield item
+
+
+def _speaks(unit: Unit, path: str) -> bool:
+    """Whether a path matters to a unit: a foundation reads its own two blocks only."""
+    return isinstance(unit, App) or path.split(".")[0] in ("environment", "group")
 
 
 def _fields(item: Drawn, draft: Draft, field: str) -> Iterator[Chain]:

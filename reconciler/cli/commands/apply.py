@@ -14,6 +14,7 @@ __all__ = ["COMMAND"]
 
 @click.command(
     "apply",
+    short_help="Carry a plan out, wave by wave; the whole selection or nothing.",
     epilog=options.examples(
         "reconciler apply --embedded cluster.db",
         "reconciler apply prod.plan --embedded cluster.db",

@@ -14,6 +14,7 @@ __all__ = ["COMMAND"]
 
 @click.command(
     "check",
+    short_help="Show all mistakes and policy findings of the config.",
     epilog=options.examples("reconciler check", "reconciler check --environment prod -o json"),
 )
 @options.common

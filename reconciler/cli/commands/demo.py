@@ -21,7 +21,7 @@ Examples:
 """
 
 
-@click.command("demo", epilog=_EPILOG)
+@click.command("demo", short_help="Show the product at work; needs no Kubernetes.", epilog=_EPILOG)
 @click.option("--keep", metavar="FOLDER", help="Leave the config repo and the cluster there.")
 def COMMAND(keep: str | None) -> ExitCode:  # noqa: N802
     """Show the product at work on an embedded cluster in simulated time; needs no Kubernetes.

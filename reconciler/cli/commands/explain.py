@@ -14,6 +14,7 @@ __all__ = ["COMMAND"]
 
 @click.command(
     "explain",
+    short_help="Say which config line made a value, and what it reaches.",
     epilog=options.examples(
         "reconciler explain serving.replicas --app prod/hz-a/mnist",
         "reconciler explain --at environments/types/computer-vision.yaml:7",

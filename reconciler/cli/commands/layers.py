@@ -12,6 +12,7 @@ __all__ = ["COMMAND"]
 
 @click.command(
     "layers",
+    short_help="Show the files that each app is made of, in order.",
     epilog=options.examples("reconciler layers", "reconciler layers --app prod/hz-a/mnist"),
 )
 @options.common

@@ -24,7 +24,7 @@ Examples:
 """
 
 
-@click.command("merge", epilog=_EPILOG)
+@click.command("merge", short_help="Merge plain layer files, with provenance.", epilog=_EPILOG)
 @click.option(
     "--layers",
     "layers_file",

@@ -14,6 +14,7 @@ __all__ = ["COMMAND"]
 
 @click.command(
     "plan",
+    short_help="Say what apply would do, why, and from which line.",
     epilog=options.examples(
         "reconciler plan --embedded cluster.db",
         "reconciler plan --base main --exit-code",

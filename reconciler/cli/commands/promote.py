@@ -12,6 +12,7 @@ __all__ = ["COMMAND"]
 
 @click.command(
     "promote",
+    short_help="Move an environment's version pointer, by one line.",
     epilog=options.examples(
         "reconciler promote mnist --to prod",
         "reconciler promote mnist --to prod --version v3 --branch promote-mnist-v3",

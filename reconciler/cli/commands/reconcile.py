@@ -14,6 +14,7 @@ __all__ = ["COMMAND"]
 
 @click.command(
     "reconcile",
+    short_help="Bring the cluster to what Git says; bad apps stop alone.",
     epilog=options.examples(
         "reconciler reconcile --once --embedded cluster.db",
         "reconciler reconcile --once --environment prod --revision v1.4.0 --embedded cluster.db",

@@ -19,6 +19,7 @@ __all__ = ["COMMAND"]
 
 @click.command(
     "render",
+    short_help="Print the desired objects.",
     epilog=options.examples(
         "reconciler render --app prod/hz-a/mnist",
         "reconciler render --environment prod --output json",

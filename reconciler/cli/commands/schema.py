@@ -14,6 +14,7 @@ __all__ = ["COMMAND"]
 
 @click.command(
     "schema",
+    short_help="Print JSON Schemas of the config's files.",
     epilog=options.examples(
         "reconciler schema layer", "reconciler schema --write schemas", "reconciler schema --list"
     ),

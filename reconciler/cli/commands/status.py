@@ -12,6 +12,7 @@ __all__ = ["COMMAND"]
 
 @click.command(
     "status",
+    short_help="Show the fleet in one table.",
     epilog=options.examples(
         "reconciler status --embedded cluster.db",
         "reconciler status --environment prod --embedded cluster.db --output json",

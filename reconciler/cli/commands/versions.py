@@ -23,6 +23,7 @@ def _when(stamp: str) -> str:
 
 @click.command(
     "versions",
+    short_help="List trained versions, and record them.",
     epilog=options.examples(
         "reconciler versions --model mnist",
         "reconciler versions --model mnist --embedded cluster.db --record",
