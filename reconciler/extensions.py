@@ -6,6 +6,7 @@ carries another name than its file, fails at once.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 from importlib.util import find_spec
@@ -22,10 +23,11 @@ class ExtensionMissing(ReconcilerError):
     code = "E_EXTENSION"
 
 
+@functools.cache
 def names(room: str) -> tuple[str, ...]:
     """The capabilities of a room, sorted: `kubedl_tfjob.py` offers `kubedl-tfjob`.
 
-    Reads the folder only; nothing is imported.
+    Reads the folder only, once a process; nothing is imported.
     """
     spec = find_spec(room)
     found = set()
@@ -37,6 +39,7 @@ def names(room: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+@functools.cache
 def load(room: str, name: str, constant: str) -> Any:
     """The constant of one capability's file."""
     known = names(room)

@@ -201,9 +201,13 @@ class Value(Generic[T]):
 
 
 class Branch:
-    """A map of the merged tree. `gone` keeps the chains of keys that a layer deleted."""
+    """A map of the merged tree. `gone` keeps the chains of keys that a layer deleted.
 
-    __slots__ = ("children", "gone", "origin")
+    `settled` is the resolver's mark: no reference is inside. Apps share subtrees, so each is
+    looked through once a run.
+    """
+
+    __slots__ = ("children", "gone", "origin", "settled")
 
     def __init__(
         self,
@@ -214,6 +218,7 @@ class Branch:
         self.children = children
         self.origin = origin
         self.gone: Mapping[str, Origin] = gone if gone is not None else {}
+        self.settled = False
 
     def get(self, key: str) -> Node | None:
         return self.children.get(key)
@@ -226,10 +231,11 @@ class Items:
     """A list of the merged tree.
 
     `keys` names the fields that identify an element (a list merged by key), empty otherwise;
-    `gone` keeps the chains of elements that a layer removed, under their spelled-out identity.
+    `gone` keeps the chains of elements that a layer removed, under their spelled-out identity;
+    `settled` is the same as a Branch's.
     """
 
-    __slots__ = ("children", "gone", "keys", "origin")
+    __slots__ = ("children", "gone", "keys", "origin", "settled")
 
     def __init__(
         self,
@@ -242,6 +248,7 @@ class Items:
         self.origin = origin
         self.keys = keys
         self.gone: Mapping[str, Origin] = gone if gone is not None else {}
+        self.settled = False
 
     def __repr__(self) -> str:
         return f"Items({len(self.children)} from {self.origin.site})"
@@ -277,13 +284,16 @@ def plain(node: Any) -> Any:
 
     Accepts drafts' trees too, where nodes, dicts, lists and literals mix. Cost: one pass.
     """
-    if isinstance(node, Value):
+    kind = type(node)
+    if kind is Value:
         node = node.value
-        return {"$secret": node.ref} if isinstance(node, SecretRef) else plain(node)
-    if isinstance(node, Branch):
+        kind = type(node)
+    if kind is str or kind is int or node is None:
+        return node
+    if kind is Branch:
         return {key: plain(child) for key, child in node.children.items()}
-    if isinstance(node, Items):
-        return [plain(child) for child in node.children]
+    if kind is Items or kind is list or kind is tuple:
+        return [plain(child) for child in (node.children if kind is Items else node)]
     if isinstance(node, SecretRef):
         return {"$secret": node.ref}
     if isinstance(node, Mapping):

@@ -66,6 +66,7 @@ class _Loader:
         self.groups: dict[tuple[str, str], Branch] = {}
         self.records: dict[str, dict[str, VersionRecord]] = {}
         self.bad_records: dict[str, tuple[Diagnostic, ...]] = {}
+        self.contents: dict[str, plainfile.Contents] = {}
 
     def run(self) -> Fleet:
         known = frozenset(app.id for app in self.layout.apps) | frozenset(
@@ -235,7 +236,9 @@ class _Loader:
         for block in ("environment", "group"):
             before = home.children.get(block) if home is not None else None
             after = tree.children.get(block)
-            if before is None or after is None or plain(before) == plain(after):
+            if before is after or before is None or after is None:
+                continue
+            if plain(before) == plain(after):
                 continue
             yield error(
                 "E_LAYER_PATH",
@@ -299,8 +302,11 @@ class _Loader:
             bad |= self.mistakes.add(found, app.id)
             if path is None:
                 continue
-            ((_, data),) = self.files.read((path,))
-            parsed, found = plainfile.parse(data, path, entry, spec.group.namespace.value)
+            if path not in self.contents:
+                ((_, data),) = self.files.read((path,))
+                self.contents[path] = plainfile.parse(data, path)
+            namespace = spec.group.namespace.value
+            parsed, found = plainfile.checked(self.contents[path], entry, namespace)
             bad |= self.mistakes.add(found, app.id)
             out += parsed
             used.append(path)

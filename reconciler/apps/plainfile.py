@@ -11,7 +11,7 @@ import itertools
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from reconciler.apps.app import PlainManifest
 from reconciler.diagnostics import Diagnostic, error, warning
@@ -20,7 +20,7 @@ from reconciler.objects.key import GroupKind, is_object_name, split_version
 from reconciler.objects.kind import FACTS
 from reconciler.origin import Branch, Node, Site, Value
 
-__all__ = ["locate", "parse"]
+__all__ = ["Contents", "checked", "locate", "parse"]
 
 _DOCUMENT_START = re.compile(rb"^---(\s|$)", re.MULTILINE)
 _MOST_DOCUMENTS = 500
@@ -89,16 +89,23 @@ def locate(
     )
 
 
-def parse(
-    data: bytes, file: str, entry: Value[str], namespace: str
-) -> tuple[list[PlainManifest], tuple[Diagnostic, ...]]:
-    """Every document of a file, checked; lines count from the file's start."""
+class Contents(NamedTuple):
+    """A file's documents and what is wrong with its text, whichever app lists it."""
+
+    file: str
+    roots: tuple[tuple[Branch, bool], ...]
+    """Each document, and whether it is fit to become an object."""
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def parse(data: bytes, file: str) -> Contents:
+    """Every document of a file; lines count from the file's start."""
     found: list[Diagnostic] = []
-    out: list[PlainManifest] = []
+    roots: list[tuple[Branch, bool]] = []
     chunks = list(_split(data))
     if len(chunks) > _MOST_DOCUMENTS:
         message = f"{len(chunks)} documents in one file; at most {_MOST_DOCUMENTS}"
-        return [], (error("E_SIZE", message, Site(file, 1, 1)),)
+        return Contents(file, (), (error("E_SIZE", message, Site(file, 1, 1)),))
     for chunk in chunks:
         parsed = document.parse(chunk, file, "manifest")
         found += parsed.diagnostics
@@ -108,12 +115,23 @@ def parse(
             continue
         merged = merge.fold((parsed,), _NO_LISTS)
         found += merged.diagnostics
-        mistakes = list(_check(merged.tree, namespace))
-        found += mistakes
-        if not any(d.is_error for d in (*merged.diagnostics, *mistakes)):
-            out.append(PlainManifest(file, merged.tree, entry))
-    if not out and not found:
+        roots.append((merged.tree, not any(d.is_error for d in merged.diagnostics)))
+    if not roots and not found:
         found.append(warning("W_EMPTY", f"{file} holds no object", Site(file, 1, 1)))
+    return Contents(file, tuple(roots), tuple(found))
+
+
+def checked(
+    contents: Contents, entry: Value[str], namespace: str
+) -> tuple[list[PlainManifest], tuple[Diagnostic, ...]]:
+    """A file's objects as those of an app in a namespace, and every mistake of text or object."""
+    found = list(contents.diagnostics)
+    out: list[PlainManifest] = []
+    for root, is_fit in contents.roots:
+        mistakes = list(_check(root, namespace))
+        found += mistakes
+        if is_fit and not any(d.is_error for d in mistakes):
+            out.append(PlainManifest(contents.file, root, entry))
     return out, tuple(found)
 
 

@@ -69,6 +69,8 @@ class Reading:
         self.mistakes = mistakes
         self.documents: dict[str, document.Document] = {}
         self.prefixes = merge.Prefixes()
+        self.wrong: dict[str, tuple[Diagnostic, ...]] = {}
+        """What each file read so far does wrong on its own, whoever reads it."""
 
     def parse(
         self, apps: list[AppFiles], groups: list[tuple[str, str]], *, everything: bool
@@ -152,14 +154,20 @@ class Reading:
                 if not layer.optional:
                     bad |= self.mistakes.add((self._absent(layer, path, model),), unit)
                 continue
-            bad |= self.mistakes.add(parsed.diagnostics, unit)
-            bad |= self.mistakes.add(_misplaced(parsed, path), unit)
+            if wrong := self._wrong(parsed, path):
+                bad |= self.mistakes.add(wrong, unit)
             documents.append(parsed)
         if bad:
             return None
         merged = merge.fold(documents, self.order, self.prefixes)
         sound = not self.mistakes.add(merged.diagnostics, unit)
         return Folded(merged.tree, tuple(d.file for d in documents), merged.locks, sound)
+
+    def _wrong(self, parsed: document.Document, path: str) -> tuple[Diagnostic, ...]:
+        found = self.wrong.get(path)
+        if found is None:
+            found = self.wrong[path] = (*parsed.diagnostics, *_misplaced(parsed, path))
+        return found
 
     def _absent(self, layer: stack.Layer, path: str, model: str) -> Diagnostic:
         node = self._type_node(model) if "{type}" in layer.file else None
@@ -205,7 +213,7 @@ def _misplaced(parsed: document.Document, path: str) -> list[Diagnostic]:
     if root is None:
         return []
     found = []
-    name = PurePosixPath(path).name
+    name = path.rpartition("/")[2]
     for block, home in _RESERVED.items():
         node = root.children.get(block)
         if node is not None and (name != home or not path.startswith("environments/")):

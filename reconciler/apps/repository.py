@@ -8,7 +8,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Protocol
 
 from reconciler.diagnostics import Diagnostic, error, warning
@@ -77,22 +76,22 @@ def read_layout(paths: Iterable[str]) -> Layout:
     apps: list[AppFiles] = []
     records: dict[str, list[str]] = {}
     for path in sorted(paths):
-        parts = PurePosixPath(path).parts
-        stem = parts[-1].removesuffix(".yaml")
-        if not parts[-1].endswith(".yaml"):
+        if not path.endswith(".yaml"):
             continue
+        parts = path.split("/")
+        stem = parts[-1].removesuffix(".yaml")
         match parts:
-            case ("environments", environment, "environment.yaml") if environment != _TYPES:
+            case ["environments", environment, "environment.yaml"] if environment != _TYPES:
                 environments[environment] = path
-            case ("environments", environment, group, "group.yaml") if environment != _TYPES:
+            case ["environments", environment, group, "group.yaml"] if environment != _TYPES:
                 groups[environment, group] = path
-            case ("environments", environment, _) if environment != _TYPES:
+            case ["environments", environment, _] if environment != _TYPES:
                 in_environment[environment, stem] = path
-            case ("environments", environment, group, _) if environment != _TYPES:
+            case ["environments", environment, group, _] if environment != _TYPES:
                 apps.append(AppFiles(environment, group, stem, path))
-            case ("models", model, "model.yaml"):
+            case ["models", model, "model.yaml"]:
                 models[model] = path
-            case ("models", model, "versions", _):
+            case ["models", model, "versions", _]:
                 records.setdefault(model, []).append(path)
             case _:
                 pass

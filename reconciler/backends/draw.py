@@ -35,14 +35,14 @@ def nothing_live(key: Any) -> Any:
 def fixed(unit: Unit) -> tuple[Draft, ...]:
     """What the files alone decide: the foundation, the training objects, plain manifests."""
     if isinstance(unit, Foundation):
-        return tuple(_finish(d, unit) for d in foundation.draw(unit))
+        return _finished(foundation.draw(unit), unit)
     drafts: list[Draft] = []
     training = unit.spec.training
     if unit.trains and training is not None:
         framework = contract.framework(training.framework.value)
         drafts += contract.orchestrator(training.orchestrator.value).draw(unit, framework)
     drafts += plain.draw(unit)
-    return tuple(_finish(d, unit) for d in drafts)
+    return _finished(drafts, unit)
 
 
 def moving(app: App, weights: Weights, lookup: Lookup) -> tuple[Draft, ...]:
@@ -65,7 +65,7 @@ def moving(app: App, weights: Weights, lookup: Lookup) -> tuple[Draft, ...]:
             patches.append(item)
         else:
             drafts.append(item)
-    return tuple(_finish(d, app) for d in _patched(drafts, patches))
+    return _finished(_patched(drafts, patches) if patches else drafts, app)
 
 
 def facts(app: App, weights_of: Iterable[str], lookup: Lookup) -> Facts:
@@ -207,12 +207,9 @@ def labels_of(unit: Unit) -> dict[str, str]:
     }
 
 
-def _finish(draft: Draft, unit: Unit) -> Draft:
+def _finished(drafts: Iterable[Draft], unit: Unit) -> tuple[Draft, ...]:
     """Identity, namespace and common labels. The app's labels give way to the object's own; the
     program's give way to nobody, for objects are found by them."""
-    children = _as_dict(draft.tree)
-    metadata = _as_dict(children.get("metadata", {}))
-    labels = _as_dict(metadata.get("labels", {}))
     ours: dict[str, Any] = dict(labels_of(unit))
     common: dict[str, Any] = {}
     if isinstance(unit, App):
@@ -221,16 +218,25 @@ def _finish(draft: Draft, unit: Unit) -> Draft:
         namespace = unit.spec.group.namespace
     else:
         namespace = unit.spec.namespace
-    metadata["labels"] = {**common, **labels, **ours}
+    return tuple(_finish(draft, common, ours, namespace) for draft in drafts)
+
+
+def _finish(
+    draft: Draft, common: dict[str, Any], ours: dict[str, Any], namespace: Value[str]
+) -> Draft:
+    children = _as_dict(draft.tree)
+    metadata = _as_dict(children.get("metadata", {}))
+    metadata["labels"] = {**common, **_as_dict(metadata.get("labels", {})), **ours}
     if draft.key.namespace:
         metadata["namespace"] = namespace
-    children["metadata"] = metadata
-    order = {
-        "apiVersion": children.get("apiVersion", draft.api_version),
-        "kind": children.get("kind", draft.key.kind),
+    tree = {
+        "apiVersion": children.pop("apiVersion", draft.api_version),
+        "kind": children.pop("kind", draft.key.kind),
         "metadata": metadata,
     }
-    return replace(draft, tree={**order, **{k: v for k, v in children.items() if k not in order}})
+    children.pop("metadata", None)
+    tree.update(children)
+    return Draft(draft.key, draft.api_version, tree, draft.rule)
 
 
 def _as_dict(tree: Any) -> dict[str, Any]:

@@ -128,18 +128,15 @@ def drawn(fleet: Fleet, snapshot: Snapshot, now: datetime) -> Iterator[Drawn]:
         if isinstance(unit, Foundation) or unit.group_id in absent:
             empty = unit.group_id in absent
             drafts = () if empty else draw.fixed(unit)
-            yield Drawn(unit, Decided(), _labelled(drafts, unit))
+            yield Drawn(unit, Decided(), inventory.with_membership(drafts, unit.id))
             continue
         decision, swap = decide(unit, snapshot, now)
         drafts = draw.fixed(unit)
         if decision is not None:
             drafts += draw.moving(unit, decision.outcome, snapshot.lookup)
         fires = tuple(schedule.foresee(unit, now))
-        yield Drawn(unit, Decided(decision, fires, swap), _labelled(drafts, unit))
-
-
-def _labelled(drafts: Iterable[Draft], unit: Unit) -> tuple[Draft, ...]:
-    return tuple(inventory.with_membership(d, unit.id) for d in drafts)
+        labelled = inventory.with_membership(drafts, unit.id)
+        yield Drawn(unit, Decided(decision, fires, swap), labelled)
 
 
 def decide(

@@ -66,22 +66,37 @@ class _Resolver:
     def node(self, node: Node, path: Path) -> Node:
         """A tree with its references followed; failed ones stay as they are, for they are
         reported."""
-        if isinstance(node, Branch):
-            children: dict[str, Node] = {}
-            changed = False
-            for key, child in node.children.items():
-                children[key] = self.node(child, (*path, key))
-                changed = changed or children[key] is not child
-            return Branch(children, node.origin, node.gone) if changed else node
-        if isinstance(node, Items):
-            items = tuple(self.node(child, (*path, step)) for step, child in _elements(node))
-            if all(a is b for a, b in zip(items, node.children, strict=True)):
+        if isinstance(node, Value):
+            if not _mentions(node.value):
                 return node
-            return Items(items, node.origin, node.keys, node.gone)
-        try:
-            return self.value(node, path)
-        except _Failed:
+            try:
+                return self.value(node, path)
+            except _Failed:
+                return node
+        if node.settled:
             return node
+        before = len(self.found)
+        out = self.branch(node, path) if isinstance(node, Branch) else self.items(node, path)
+        # A reference that failed stays as it is too, and every app must hear of it.
+        node.settled = out is node and len(self.found) == before
+        return out
+
+    def branch(self, node: Branch, path: Path) -> Branch:
+        children: dict[str, Node] | None = None
+        for key, child in node.children.items():
+            if type(child) is Value and not _mentions(child.value):
+                continue
+            found = self.node(child, (*path, key))
+            if found is not child:
+                children = dict(node.children) if children is None else children
+                children[key] = found
+        return node if children is None else Branch(children, node.origin, node.gone)
+
+    def items(self, node: Items, path: Path) -> Items:
+        items = tuple(self.node(child, (*path, step)) for step, child in _elements(node))
+        if all(a is b for a, b in zip(items, node.children, strict=True)):
+            return node
+        return Items(items, node.origin, node.keys, node.gone)
 
     def value(self, node: Value[Any], path: Path) -> Node:
         """One scalar. Raises _Failed when its reference cannot be followed."""
@@ -277,6 +292,11 @@ class _Resolver:
 
     def wrong(self, code: str, message: str, node: Value[Any], path: Path, **more: Any) -> None:
         self.found.append(error(code, message, node.origin.site, path=spell(path), **more))
+
+
+def _mentions(datum: Any) -> bool:
+    """Whether a scalar must be looked at: it may hold a reference, or is marked `!raw`."""
+    return isinstance(datum, str) and (OPEN in datum or type(datum) is Raw)
 
 
 class _Default(NamedTuple):

@@ -8,6 +8,7 @@ included: a plan must foretell what the controller will do, not what it should.
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 import zoneinfo
 from collections.abc import Iterator
@@ -90,6 +91,7 @@ class Schedule:
         )
 
 
+@functools.lru_cache(maxsize=4096)
 def parse(expression: str, zone: str) -> Schedule:
     """Reads five fields, or a descriptor such as `@daily`. `zone` is an IANA name; "" is UTC.
 
@@ -135,7 +137,7 @@ def in_transition(schedule: Schedule, year: int) -> bool:
     """
     if schedule.every is not None:
         return False
-    for moment, before, after in _changes(_zone(schedule.zone), year):
+    for moment, before, after in _changes(schedule.zone, year):
         whole = (after - before) % 3600 == 0
         if whole and schedule.hours.set == _ALL_HOURS:
             continue
@@ -180,11 +182,14 @@ def _offset(zone: tzinfo, moment: int) -> int:
     return offset // timedelta(seconds=1)
 
 
-def _changes(zone: tzinfo, year: int) -> Iterator[tuple[int, int, int]]:
+@functools.lru_cache(maxsize=1024)
+def _changes(name: str, year: int) -> tuple[tuple[int, int, int], ...]:
     """Every change of the offset in a year: its moment, the offset before and the one after.
 
     Looks every ten days and halves the span: no zone changes there and back within ten.
     """
+    zone = _zone(name)
+    found = []
     start = (datetime(year, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(seconds=1)
     marks = [start + day * _DAY for day in (*range(0, 366, 10), 366)]
     offsets = [_offset(zone, mark) for mark in marks]
@@ -196,7 +201,8 @@ def _changes(zone: tzinfo, year: int) -> Iterator[tuple[int, int, int]]:
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (low, middle) if _offset(zone, middle) == after else (middle, high)
-        yield high, before, after
+        found.append((high, before, after))
+    return tuple(found)
 
 
 def _slips(schedule: Schedule, moment: int, before: int, after: int) -> bool:
@@ -279,12 +285,14 @@ class _Search:
         return True
 
     def hour(self) -> bool:
-        while not self.schedule.hours.has(self.local.hour):
+        allowed = self.schedule.hours.set
+        while not allowed >> (hour := self.local.hour) & 1:
             if not self.reset:
                 self.reset = True
                 now = self.local
                 self.set_local(now.year, now.month, now.day, now.hour * 3600)
-            self.set(self.moment + 3600)
+                hour = self.local.hour
+            self.ahead(_steps(allowed, hour, 24) or 1, 3600)
             if self.local.hour == 0:
                 return False
         return True
@@ -295,26 +303,33 @@ class _Search:
             if not self.reset:
                 self.reset = True
                 self.set(self.moment - self.moment % 60)
-            later = allowed >> minute
-            ahead = (later & -later).bit_length() - 1 if later else 60 - minute
-            offset = self.local.utcoffset()
-            start = self.moment
-            self.set(start + ahead * 60)
-            if self.local.utcoffset() != offset:
-                # A clock change lies between: minute by minute, for the clock may jump over one.
-                self.set(start + 60)
+            self.ahead(_steps(allowed, minute, 60), 60)
             if self.local.minute == 0:
                 return False
         return True
+
+    def ahead(self, steps: int, seconds: int) -> None:
+        """Upstream's steps of an hour, a minute or a second, all at once; over a clock change, where
+        the clock may jump over one, a single step."""
+        start, offset = self.moment, self.local.utcoffset()
+        self.set(start + steps * seconds)
+        if self.local.utcoffset() != offset:
+            self.set(start + seconds)
 
     def second(self) -> bool:
         """Only the full minute fires; the search starts at any second."""
         self.reset = self.reset or self.local.second != 0
         while self.local.second != 0:
-            self.set(self.moment + 1)
+            self.ahead(60 - self.local.second, 1)
             if self.local.second == 0:
                 return False
         return True
 
     def _time(self) -> int:
         return (self.local.hour * 60 + self.local.minute) * 60 + self.local.second
+
+
+def _steps(allowed: int, now: int, size: int) -> int:
+    """From a field's value to the next that is allowed, or to its wrapping around."""
+    later = allowed >> now
+    return (later & -later).bit_length() - 1 if later else size - now

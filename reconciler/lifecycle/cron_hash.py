@@ -6,6 +6,7 @@ when a schedule is rendered. The hash is SHA-256: a rename moves the slot, a rel
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 
@@ -18,6 +19,7 @@ _HASHED = re.compile(r"H(?:\((?P<low>[^()-]*)-(?P<high>[^()-]*)\))?(?:/(?P<step>
 _COMMON_DAYS = 28
 
 
+@functools.lru_cache(maxsize=4096)
 def resolve(expression: str, seed: str) -> str:
     """The expression with a number or a range in the place of each `H`; without any, unchanged.
 
@@ -29,7 +31,7 @@ def resolve(expression: str, seed: str) -> str:
     if len(parts) != len(FIELDS) or "H" not in expression:
         return expression
     found = [
-        ",".join(_element(text, field, _digest(seed, index)) for text in part.split(","))
+        ",".join(_element(text, field, seed, index) for text in part.split(","))
         for index, (part, field) in enumerate(zip(parts, FIELDS, strict=True))
     ]
     return expression if found == parts else " ".join(found)
@@ -39,7 +41,7 @@ def _digest(seed: str, index: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}{index}".encode()).digest(), "big")
 
 
-def _element(text: str, field: Field, digest: int) -> str:
+def _element(text: str, field: Field, seed: str, index: int) -> str:
     if text[:1] != "H":
         return text
     match = _HASHED.fullmatch(text)
@@ -57,6 +59,7 @@ def _element(text: str, field: Field, digest: int) -> str:
             "or runs backwards",
             hint=f"allowed is {field.range}",
         )
+    digest = _digest(seed, index)
     size = high - low + 1
     if match["step"] is None:
         return str(low + digest % size)

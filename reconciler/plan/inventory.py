@@ -108,11 +108,17 @@ def part_of(unit: str) -> str:
     return f"applyset-{base64.urlsafe_b64encode(digest).decode().rstrip('=')}-v1"
 
 
-def with_membership(draft: Draft, unit: str) -> Draft:
-    """The draft with the label that says which ApplySet it belongs to."""
+def with_membership(drafts: Iterable[Draft], unit: str) -> tuple[Draft, ...]:
+    """A unit's drafts with the label that says which ApplySet they belong to."""
+    parent = part_of(unit)
+    return tuple(_labelled(draft, parent) for draft in drafts)
+
+
+def _labelled(draft: Draft, parent: str) -> Draft:
     metadata = draft.tree["metadata"]
-    labels = {**metadata.get("labels", {}), PART_OF: part_of(unit)}
-    return replace(draft, tree={**draft.tree, "metadata": {**metadata, "labels": labels}})
+    labels = {**metadata.get("labels", {}), PART_OF: parent}
+    tree = {**draft.tree, "metadata": {**metadata, "labels": labels}}
+    return Draft(draft.key, draft.api_version, tree, draft.rule)
 
 
 def live_digest(live: Observed) -> str:

@@ -16,17 +16,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 import reconciler
 from reconciler.apps.app import App
 from reconciler.backends import pod, trainer
 from reconciler.backends.contract import Framework, Orchestrator, name_fits
 from reconciler.diagnostics import Diagnostic
 from reconciler.lifecycle import schedule as schedules
-from reconciler.objects.draft import Draft, Tree, walk
+from reconciler.objects.draft import Draft, Tree, canonical, leaves
 from reconciler.objects.key import GroupKind, ObjectKey
-from reconciler.origin import Value, built_in, derived, plain
+from reconciler.origin import Value, built_in, derived
 from reconciler.spec.constraint import Duration
 from reconciler.spec.training import Schedule, Training
 
@@ -144,9 +142,9 @@ def _items(app: App, training: Training, framework: Framework) -> Iterator[Tree]
         called = candidate.name if candidate is not None else built_in("main")
         name = called.map(lambda text: f"{{{{workflow.name}}}}-{text}")
         tree = framework.draw(app, candidate, name)
-        leaves = [leaf for _, leaf in walk(tree) if isinstance(leaf, Value)]
-        manifest = orjson.dumps(plain(tree), option=orjson.OPT_SORT_KEYS).decode()
-        yield {"name": called, "manifest": derived(manifest, *leaves)}
+        values = [leaf for leaf in leaves(tree) if type(leaf) is Value]
+        manifest = canonical(tree).decode()
+        yield {"name": called, "manifest": derived(manifest, *values)}
 
 
 def _own(app: App, training: Training, step: str, args: list[Any]) -> dict[str, Tree]:
