@@ -92,7 +92,9 @@ def check_path(raw: bytes) -> str:
         path = raw.decode("utf-8")
     except UnicodeDecodeError as cause:
         raise _wrong_path(raw, "the name is not UTF-8") from cause
-    if any(unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") for c in path):
+    # Printable ASCII holds none of these, and asking for each letter takes longer than reading.
+    is_plain = path.isascii() and path.isprintable()
+    if not is_plain and any(unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") for c in path):
         raise _wrong_path(raw, "the name holds a control or invisible character")
     if "\\" in path:
         raise _wrong_path(path, "the name holds a backslash")
@@ -107,6 +109,8 @@ def check_path(raw: bytes) -> str:
 
 
 def _folded(path: str) -> str:
+    if path.isascii():
+        return path.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 
@@ -149,7 +153,7 @@ class Gathering:
     def name(self, path: str) -> None:
         """Compares a file's name, and each folder's above it, with all others. Raises SourceError
         (E_PATH) when a file system that folds case or Unicode forms would mix two up."""
-        if path.split("/", 1)[0].casefold() not in CONFIG_FOLDERS:
+        if path in self.seen or path.split("/", 1)[0].casefold() not in CONFIG_FOLDERS:
             return
         end = -1
         while end < len(path):

@@ -123,10 +123,9 @@ class WorkTree:
                 continue
             if prefix and entry.name == ".git":
                 raise git_rules.refuse_submodule(prefix.rstrip("/"))
-            mode = entry.stat(follow_symlinks=False).st_mode
             path = git_rules.check_path(os.fsencode(name))
             gathering.name(path)
-            if stat.S_ISDIR(mode):
+            if entry.is_dir(follow_symlinks=False):
                 if path.count("/") >= _DEEPEST:
                     raise SourceError(
                         f"{git_rules.shown(path)} lies deeper than {_DEEPEST} folders",
@@ -137,16 +136,16 @@ class WorkTree:
                     self._walk(below, f"{path}/", ignored, gathering)
                 finally:
                     os.close(below)
-            elif stat.S_ISREG(mode):
+            elif entry.is_file(follow_symlinks=False):
                 self._file(folder, entry.name, path, gathering)
-            elif stat.S_ISLNK(mode):
+            elif entry.is_symlink():
                 raise git_rules.refuse_symlink(path)
             else:
                 raise SourceError(f"{git_rules.shown(path)} is not a regular file", code="E_PATH")
 
     def _file(self, folder: int, name: str, path: str, gathering: git_rules.Gathering) -> None:
         descriptor = os.open(name, _FILE, dir_fd=folder)
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             about = os.fstat(descriptor)
             if not stat.S_ISREG(about.st_mode):
                 raise SourceError(f"{git_rules.shown(path)} changed while it was read")
@@ -154,7 +153,9 @@ class WorkTree:
                 # Listed for people; a config file of this size is refused in here.
                 gathering.add(path, "", about.st_size)
                 return
-            content = file.read(git_rules.MOST_BYTES + 1)
+            content = _content(descriptor, about.st_size)
+        finally:
+            os.close(descriptor)
         gathering.add(path, object_id("blob", content, len(self.head) or 40), len(content))
         if git_rules.is_read(path):
             self._contents[path] = content
@@ -178,6 +179,20 @@ class WorkTree:
         if blob.blob_id not in ("", name_now):
             raise SourceError(f"{git_rules.shown(blob.path)} changed while it was read")
         return content
+
+
+def _content(descriptor: int, size: int) -> bytes:
+    """A file to its end, or to one byte more than is allowed: it may grow while it is read. A
+    buffer of the largest size for each file would cost more than everything else here."""
+    content = os.read(descriptor, size + 1)
+    if len(content) == size:
+        return content
+    parts = [content]
+    left = git_rules.MOST_BYTES + 1 - len(content)
+    while left > 0 and (more := os.read(descriptor, left)):
+        parts.append(more)
+        left -= len(more)
+    return b"".join(parts)
 
 
 def _unreadable(cause: OSError, path: str) -> SourceError:

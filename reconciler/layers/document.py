@@ -30,10 +30,19 @@ EXPANSION = 10
 EXPANSION_FROM = 10_000
 
 #: libyaml where PyYAML was built with it; the same events from the pure parser elsewhere.
-_PARSER: Any = getattr(yaml, "CBaseLoader", None) or yaml.BaseLoader
+_PARSER: Any = getattr(getattr(yaml, "cyaml", None), "CParser", None) or yaml.BaseLoader
+_SCALAR: Any = yaml.ScalarEvent
+_MAP: Any = yaml.MappingStartEvent
+_MAP_END: Any = yaml.MappingEndEvent
+_LIST_END: Any = yaml.SequenceEndEvent
+_new = tuple.__new__  # a NamedTuple's own constructor costs twice as much
 _FORBIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]"
 )
+_ASCII = bytes((9, 10, 13, *range(0x20, 0x7F)))
+#: Nothing but comments: most files of a fleet say only that an app exists. No tab and no carriage
+#: return: what those mean is for the parser to say.
+_NOTHING = re.compile(r"(?: *(?:#[^\n\t\r]*)?\n)* *(?:#[^\n\t\r]*)?")
 _LINE = re.compile(r"\r\n|\r|\n")
 _LFS = b"version https://git-lfs.github.com/spec/"
 _NO_KEY = ("expected key", "expected node content")
@@ -73,7 +82,7 @@ def parse(data: bytes, file: str, layer: str) -> Document:
     builder = _Builder(file, layer)
     try:
         text = builder.decoded(data)
-        root = builder.document(text)
+        root = None if _NOTHING.fullmatch(text) else builder.document(text)
     except Stopped:
         root = None
     return Document(
@@ -116,6 +125,8 @@ class _Builder(Leaves):
                 Site(self.file, 1, 1),
                 help="keep config in Git proper: git lfs untrack",
             )
+        if not data.translate(None, _ASCII):
+            return data.decode("ascii")
         try:
             text = data.decode("utf-8")
         except UnicodeDecodeError as bad:
@@ -208,7 +219,7 @@ class _Builder(Leaves):
         self.expanded += 1
         if self.expanded > NODES:
             self.too_many(self.site(event.start_mark))
-        if kind is yaml.ScalarEvent:
+        if kind is _SCALAR:
             tree = self.scalar(event, key)
         elif kind is yaml.AliasEvent:
             return self.alias(event, key)
@@ -220,7 +231,7 @@ class _Builder(Leaves):
             size = self.expanded
             if anchor:
                 self.anchors[anchor] = None  # open: an alias to it would be a cycle
-            if kind is yaml.MappingStartEvent:
+            if kind is _MAP:
                 tree = self.mapping(event, depth, key)
             else:
                 tree = self.sequence(event, depth, key)
@@ -276,7 +287,7 @@ class _Builder(Leaves):
         marks = self.collection_tag(event, "list")
         children: list[Tree] = []
         following = self.next()
-        while type(following) is not yaml.SequenceEndEvent:
+        while type(following) is not _LIST_END:
             children.append(self.node(following, depth + 1, None))
             following = self.next()
         items = Items(tuple(children), Origin(site, self.layer, "set", is_scalar=False))
@@ -288,25 +299,34 @@ class _Builder(Leaves):
         children: dict[str, Tree] = {}
         explicit: dict[str, Site] = {}
         following = self.next()
-        while type(following) is not yaml.MappingEndEvent:
-            name, place, merges = self.key(following, depth)
-            value = self.next()
+        file, after = self.file, self.next
+        while type(following) is not _MAP_END:
+            if (
+                type(following) is _SCALAR
+                and following.tag is None
+                and following.anchor is None
+                and not scalars.is_ambiguous_key(following.value)
+                and following.value != "<<"
+            ):
+                # What nearly every key is; all others are looked at by `key`.
+                mark = following.start_mark
+                name, merges = following.value, False
+                place = _new(Site, (file, mark.line + 1, mark.column + 1))
+                self.nodes += 1
+                self.expanded += 1
+            else:
+                name, place, merges = self.key(following, depth)
+            value = after()
             if merges:
                 if "<<" in explicit:
                     self.duplicate("<<", place, explicit["<<"])
                 explicit["<<"] = place
                 self.merge_key(self.node(value, depth + 1, None), place, children, explicit)
             else:
-                mark = value.start_mark
-                if type(value) is yaml.ScalarEvent and value.tag is None:
-                    self.here = Site(self.file, mark.line + 1, mark.column + 1)
-                    tree = self.node(value, depth + 1, place)
-                    self.here = None
-                else:
-                    tree = self.node(value, depth + 1, place)
+                tree = self.node(value, depth + 1, place)
                 if name is not None:
                     self.entry(name, place, tree, children, explicit)
-            following = self.next()
+            following = after()
         branch = Branch(children, Origin(site, self.layer, "set", is_scalar=False))
         return branch if marks is None else self.mark(branch, marks, event.start_mark)
 
@@ -316,7 +336,7 @@ class _Builder(Leaves):
         site = Site(self.file, mark.line + 1, mark.column + 1)
         self.nodes += 1
         self.expanded += 1
-        if type(event) is not yaml.ScalarEvent:
+        if type(event) is not _SCALAR:
             what = "an alias" if type(event) is yaml.AliasEvent else "a map or list"
             self.error("E_KEY_TYPE", f"a key is a text, and this is {what}", site)
             if type(event) is not yaml.AliasEvent:

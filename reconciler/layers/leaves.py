@@ -24,8 +24,7 @@ class Stopped(Exception):
 class Leaves:
     """The state of one file's reading, as far as leaves need it.
 
-    `simple` and `references` end up in the `Document`; `here` is the place of the scalar itself
-    while its map entry's value is read, whose own place is the key's.
+    `simple` and `references` end up in the `Document`.
     """
 
     def __init__(self, file: str, layer: str) -> None:
@@ -34,20 +33,25 @@ class Leaves:
         self.found: list[Diagnostic] = []
         self.simple = True
         self.references = False
-        self.here: Site | None = None
 
     def scalar(self, event: Any, key: Site | None) -> Tree:
+        """A scalar; `key` is the place of its map entry, which is then its own."""
         mark = event.start_mark
         site = key or Site(self.file, mark.line + 1, mark.column + 1)
         text = event.value
         tag = event.tag
-        plain = event.style is None or event.style == ""
+        plain = not event.style
         if tag is None or tag == "!":
-            if not plain or tag == "!":
-                if "${{" in text:
-                    self.references = True
-                return Value(text, Origin(site, self.layer, "set", text))
-            return self.plain(text, site, key)
+            value = text
+            if plain and tag is None:
+                value, problem = scalars.resolve(text)
+                if problem:
+                    self.disputed(text, problem, mark)
+                elif value is None and key is not None:
+                    self.simple = False
+            if type(value) is str and "${{" in value:
+                self.references = True
+            return Value(value, Origin(site, self.layer, "set", value))
         if tag.startswith(STANDARD):
             return self.standard(tag, text, site, mark)
         marks = self.marks(tag, "scalar", mark)
@@ -55,19 +59,9 @@ class Leaves:
             return Value(text, Origin(site, self.layer, "set", text))
         return self.marked_scalar(text, plain, marks, site, mark)
 
-    def plain(self, text: str, site: Site, key: Site | None) -> Tree:
-        value, problem = scalars.resolve(text)
-        if problem:
-            self.disputed(text, problem, site)
-        elif value is None and key is not None:
-            self.simple = False
-        elif type(value) is str and "${{" in text:
-            self.references = True
-        return Value(value, Origin(site, self.layer, "set", value))
-
-    def disputed(self, text: str, problem: str, site: Site) -> None:
-        """Reported at the scalar itself, whose place `here` holds when it is not the key's."""
-        place = self.here or site
+    def disputed(self, text: str, problem: str, mark: Any) -> None:
+        """Reported at the scalar itself, also where its place is its key's."""
+        place = self.site(mark)
         if problem == "W_LOSSY_NUMBER":
             self.found.append(
                 warning(
@@ -120,9 +114,7 @@ class Leaves:
         if plain:
             value, problem = scalars.resolve(text)
             if problem:
-                self.here = self.site(mark)
-                self.disputed(text, problem, site)
-                self.here = None
+                self.disputed(text, problem, mark)
         if marks.null and value is not None and text:
             self.error("E_TAG_TYPE", f"!null takes no value, found {text!r}", self.site(mark))
         if marks.null:

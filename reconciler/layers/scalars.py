@@ -88,7 +88,7 @@ def _word(text: str) -> Resolved:
 
 def is_ambiguous_key(text: str) -> bool:
     """Plain keys that must be quoted (M1.3); single letters are fine."""
-    return len(text) <= 5 and text.lower() in _KEY_WORDS
+    return len(text) <= 5 and (text in _KEY_WORDS or text.lower() in _KEY_WORDS)
 
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt \t].*)?")

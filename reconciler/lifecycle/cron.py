@@ -309,8 +309,8 @@ class _Search:
         return True
 
     def ahead(self, steps: int, seconds: int) -> None:
-        """Upstream's steps of an hour, a minute or a second, all at once; over a clock change, where
-        the clock may jump over one, a single step."""
+        """Upstream's steps of an hour, a minute or a second, all at once; over a clock change, as
+        the clock may jump over one there, a single step."""
         start, offset = self.moment, self.local.utcoffset()
         self.set(start + steps * seconds)
         if self.local.utcoffset() != offset:
