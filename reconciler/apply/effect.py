@@ -79,11 +79,13 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Until every object is ready, has failed, or the time is up."""
+    """Until every object is ready, has failed, or the time is up; `patient` is False for one look
+    without waiting."""
 
     keys: tuple[ObjectKey, ...]
     wave: int
     waves: int
+    patient: bool = True
 
 
 @dataclass(frozen=True, slots=True)

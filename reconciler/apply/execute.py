@@ -1,7 +1,7 @@
 """Drives the protocol against a cluster: effects to port calls, outcomes back.
 
-Nothing is decided here. `budget` stops the run before the effect that would exceed it; tests use
-it to kill a run after any effect.
+Nothing is decided here. `before` sees every effect ahead of time; tests use it to kill a run
+between any two.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from reconciler.apply.effect import (
 from reconciler.apply.protocol import Answer, Result, protocol
 from reconciler.backends.read import HealthState, health
 from reconciler.objects.key import ObjectKey
-from reconciler.objects.observed import Observed, unread
-from reconciler.objects.outcome import Done, Outcome, Refused, Verb
+from reconciler.objects.observed import Observed, Presence, unread
+from reconciler.objects.outcome import Done, Outcome, Refused, Unknown, Verb
 from reconciler.objects.outcome import Refusal as Why
 from reconciler.plan.change import AppPlan, Change
-from reconciler.plan.inventory import name_of, state_body, state_key, to_body
+from reconciler.plan.inventory import inventory_key, state_body, state_key, to_body
 from reconciler.ports import Clock, ClusterUnreadable, ClusterWriter, Reporter
 
 __all__ = ["Executor"]
@@ -88,14 +88,19 @@ class Executor:
                 return self.cluster.delete(
                     change.key, uid=change.expects.uid, resource_version=version
                 )
-            case Wait(keys, wave, waves):
-                return self._wait(unit, keys, wave, waves)
+            case Wait():
+                return self._wait(unit, effect)
 
     def _put_inventory(self, effect: PutInventory) -> Outcome:
         inventory = effect.inventory
         if effect.drop:
-            key = ObjectKey("", "ConfigMap", reconciler.TOOL_NAMESPACE, name_of(inventory.unit))
-            return self._drop(key)
+            return self._gone(
+                self.cluster.delete(
+                    inventory_key(inventory.unit),
+                    uid=inventory.uid,
+                    resource_version=inventory.resource_version,
+                )
+            )
         return self._store(to_body(inventory), inventory.resource_version)
 
     def _store(self, body: dict[str, Any], version: str) -> Outcome:
@@ -116,9 +121,19 @@ class Executor:
 
     def _drop(self, key: ObjectKey) -> Outcome:
         seen = self._look(key)
-        if not seen.is_present:
+        if seen.presence is Presence.UNREAD:
+            return Unknown(seen.why)
+        if seen.presence is Presence.ABSENT:
             return Done(Verb.DELETED)
-        return self.cluster.delete(key, uid=seen.uid, resource_version=seen.resource_version)
+        return self._gone(
+            self.cluster.delete(key, uid=seen.uid, resource_version=seen.resource_version)
+        )
+
+    def _gone(self, outcome: Outcome) -> Outcome:
+        """A delete of what somebody else has deleted is done."""
+        if isinstance(outcome, Refused) and outcome.refusal is Why.ABSENT:
+            return Done(Verb.DELETED)
+        return outcome
 
     def _apply(self, unit: str, change: Change) -> Outcome:
         assert change.desired is not None
@@ -144,10 +159,10 @@ class Executor:
         except ClusterUnreadable as error:
             return unread(key, error.message)
 
-    def _wait(self, unit: str, keys: tuple[ObjectKey, ...], wave: int, waves: int) -> Awaited:
+    def _wait(self, unit: str, effect: Wait) -> Awaited:
         """Polls until all are ready, one has failed, or the time is up."""
         spent = 0.0
-        waiting = dict.fromkeys(keys, "")
+        waiting = dict.fromkeys(effect.keys, "")
         seen: dict[ObjectKey, Observed] = {}
         while True:
             failed: dict[ObjectKey, str] = {}
@@ -162,11 +177,13 @@ class Executor:
                     waiting[key] = state.text
             if failed or not waiting:
                 return Awaited(seen, failed | waiting if failed else {})
+            if not effect.patient:
+                return Awaited(seen, {k: f"not ready: {t}" for k, t in waiting.items()})
             if spent >= self.timeout:
                 late = {k: f"not ready after {self.timeout:.0f} s: {t}" for k, t in waiting.items()}
                 return Awaited(seen, late)
             key, text = next(iter(waiting.items()))
             left = f"{spent:.0f} s of {self.timeout:.0f} s"
-            self.reporter.progress(unit, f"wave {wave}/{waves}  {key}: {text} ({left})")
+            self.reporter.progress(unit, f"wave {effect.wave}/{effect.waves}  {key}: {text} ({left})")
             self.clock.sleep(_POLL_SECONDS)
             spent += _POLL_SECONDS

@@ -27,12 +27,16 @@ from reconciler.apply.effect import (
 )
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.kind import facts_of
-from reconciler.objects.observed import Observed, Presence
-from reconciler.objects.outcome import Done, Outcome, Refused, Unknown, Verb
+from reconciler.objects.observed import Observed, Presence, observed
+from reconciler.objects.outcome import Done, Outcome, Refusal, Refused, Unknown, Verb
 from reconciler.plan.change import Action, AppPlan, Change
-from reconciler.plan.inventory import Inventory, Member, Phase, live_digest
+from reconciler.plan.inventory import Inventory, Member, Phase, inventory_key, live_digest
 
 __all__ = ["Answer", "Result", "Status", "Step", "protocol"]
+
+_DELETES = (Action.DELETE, Action.KEEP)
+#: Answers to a compare-and-swap that only another writer can have caused.
+_OVERTAKEN = (Refusal.STALE, Refusal.ALREADY_EXISTS, Refusal.ABSENT)
 
 Answer = Outcome | Observed | Awaited
 Step = Generator[Effect, Answer, "Result"]
@@ -71,35 +75,66 @@ class _Run:
     def __init__(self, plan: AppPlan, revision: str) -> None:
         self.plan = plan
         self.revision = revision
-        changed = {c.key for c in plan.changes()}
+        changed = {c.key: c for c in plan.changes()}
         self.result = Result(
             plan.unit, unchanged=sum(1 for m in plan.members if m.key not in changed)
         )
-        self.members = {m.key: m for m in plan.members}
+        self.wanted = {m.key: m for m in plan.members}
+        # What a change has not reached keeps the digests that were recorded for it, or none: else
+        # the next run would take it for done.
+        self.members = {
+            k: m
+            for k, m in self.wanted.items()
+            if k not in changed or changed[k].action in _DELETES
+        }
+        self.desired = {
+            m.key
+            for m in plan.members
+            if m.key not in changed or changed[m.key].action not in _DELETES
+        }
         self.inventory = plan.recorded or Inventory(plan.unit, ())
 
     def steps(self) -> Step:
-        if not self.plan.goes:
-            return self.result  # I4: a run without change issues no mutating call
-        self.result.status = Status.DONE
-        if not (yield from self._record(Phase.APPLYING, self._superset())):
-            return self.result
+        if self.plan.goes:
+            self.result.status = Status.DONE
+            yield from self._work()
+        for change in self.plan.changes():
+            if change.awaited:
+                self._incomplete(change.key, "; ".join(r.text for r in change.reasons))
+        return self.result  # I4: a run without change issues no mutating call
+
+    def _work(self) -> Generator[Effect, Answer, None]:
+        if self._has_effects() and not (
+            yield from self._record(Phase.APPLYING, self._superset())
+        ):
+            return
         if self.plan.swap is not None and not (yield from self._swap()):
-            return self.result
-        healthy = yield from self._forward()
-        if healthy:
+            return
+        if (yield from self._forward()):
             yield from self._prune()
-        yield from self._settle()
-        return self.result
+        if self.result.status is not Status.LOST:
+            yield from self._settle()
 
     # -- inventory and state -----------------------------------------------------------------------
+
+    def _has_effects(self) -> bool:
+        """Whether anything but the inventory will be written. What is held back for ever must not
+        cost a write in every run (I4)."""
+        waves, held = self._reachable()
+        deletes = any(c.goes and c.action is Action.DELETE for c in self.plan.changes())
+        return (
+            self.plan.swap is not None
+            or self.plan.source is not None
+            or bool(waves)
+            or (deletes and not held)
+        )
 
     def _superset(self) -> tuple[Member, ...]:
         """Old ∪ new (I1): what a crash leaves behind is always listed."""
         waves, _ = self._reachable()
-        applied = [self.members[c.key] for w in waves for c in w if c.key in self.members]
-        unchanged = [m for m in self.plan.members if m.uid]
-        return self.inventory.union((*applied, *unchanged)).members
+        going = [self.wanted[c.key] for w in waves for c in w if c.key in self.wanted]
+        unsure = [replace(m, manifest="", live="") for m in going]
+        return self.inventory.union((*unsure, *(m for m in self.members.values() if m.uid))).members
 
     def _record(
         self, phase: Phase, members: tuple[Member, ...], *, drop: bool = False
@@ -113,32 +148,32 @@ class _Run:
                 uid = metadata.get("uid", self.inventory.uid)
                 self.inventory = replace(wanted, resource_version=version, uid=uid)
                 return True
-            case Refused(_, _, message):
-                self._problem(None, f"another run wrote the inventory first: {message}")
-                self.result.status = Status.LOST
-            case Unknown(message):
-                self._problem(None, f"the inventory's outcome is unknown: {message}")
-                self.result.status = Status.FAILED
             case _:
-                raise TypeError(answer)
+                self._not_swapped("the inventory", answer)
         return False
 
     def _swap(self) -> Generator[Effect, Answer, bool]:
         assert self.plan.swap is not None
         answer = yield Swap(self.plan.unit, self.plan.swap)
+        if isinstance(answer, Done):
+            return True
+        # I7: two runners advance a rollout at most once; the slower one stops here.
+        self._not_swapped("the rollout state", answer)
+        return False
+
+    def _not_swapped(self, what: str, answer: Answer) -> None:
         match answer:
-            case Done():
-                return True
-            case Refused(_, _, message):
-                # I7: two runners advance a rollout at most once; the slower one stops here.
-                self._problem(None, f"another run moved the rollout first: {message}")
+            case Refused(refusal, _, message) if refusal in _OVERTAKEN:
+                self._problem(None, f"another run wrote {what} first: {message}")
                 self.result.status = Status.LOST
+            case Refused(_, _, message):
+                self._problem(None, f"{what} cannot be written: {message}")
+                self.result.status = Status.FAILED
             case Unknown(message):
-                self._problem(None, f"the rollout state's outcome is unknown: {message}")
+                self._problem(None, f"whether {what} was written is unknown: {message}")
                 self.result.status = Status.FAILED
             case _:
                 raise TypeError(answer)
-        return False
 
     # -- forward -----------------------------------------------------------------------------------
 
@@ -154,8 +189,15 @@ class _Run:
             if failed:
                 self.result.status = Status.FAILED
                 return False
-            ready = yield from self._wait(wave, number, len(waves))
+            ready = yield from self._wait(self._awaited(waves, number), number, len(waves))
             if not ready:
+                self.result.status = Status.INCOMPLETE
+                return False
+        if self.plan.unfinished and not waves and self.desired:
+            # An earlier run ended before all was seen healthy: nobody may call it healthy unseen
+            # (I10). It waits again only for a run that was cut short.
+            patient = self.inventory.phase is Phase.APPLYING
+            if not (yield from self._wait(self.desired, 1, 1, patient=patient)):
                 self.result.status = Status.INCOMPLETE
                 return False
         for change in held:
@@ -180,9 +222,11 @@ class _Run:
         match answer:
             case Done(verb, body):
                 self.result.done.append((change, verb))
-                metadata = (body or {}).get("metadata") or {}
-                member = self.members[change.key]
-                self.members[change.key] = replace(member, uid=metadata.get("uid", member.uid))
+                member = self.wanted[change.key]
+                seen = observed(body) if body is not None else None
+                uid = seen.uid if seen is not None else member.uid
+                live = live_digest(seen) if seen is not None else ""
+                self.members[change.key] = replace(member, uid=uid, live=live)
                 return True
             case Refused(_, _, message) | Unknown(message):
                 self._problem(change.key, message)
@@ -190,17 +234,26 @@ class _Run:
             case _:
                 raise TypeError(answer)
 
-    def _wait(self, wave: list[Change], number: int, waves: int) -> Generator[Effect, Answer, bool]:
-        """Health of what this wave wrote; before a later wave also of this wave's unchanged
-        objects, for a killed run may have left them starting."""
+    def _awaited(self, waves: list[list[Change]], number: int) -> set[ObjectKey]:
+        """What must be healthy before the next wave: what this one wrote and, ahead of a later
+        kind of wave or after a run that ended early, what is unchanged up to here. Never what is
+        about to be deleted: it may be broken for good."""
+        wave = waves[number - 1]
         keys = {c.key for c in wave}
-        if number < waves:
+        last = number == len(waves)
+        rises = not last and waves[number][0].wave > wave[0].wave
+        if rises or (last and self.plan.unfinished):
             keys |= {
-                m.key
-                for m in self.plan.members
-                if facts_of(m.key.group_kind).wave <= wave[0].wave and m.uid
+                key
+                for key in self.desired & self.members.keys()
+                if last or facts_of(key.group_kind).wave <= wave[0].wave
             }
-        answer = yield Wait(tuple(sorted(keys)), number, waves)
+        return keys
+
+    def _wait(
+        self, keys: set[ObjectKey], number: int, waves: int, *, patient: bool = True
+    ) -> Generator[Effect, Answer, bool]:
+        answer = yield Wait(tuple(sorted(keys)), number, waves, patient)
         if not isinstance(answer, Awaited):
             raise TypeError(answer)
         for key, seen in answer.seen.items():
@@ -217,26 +270,53 @@ class _Run:
     # -- prune -------------------------------------------------------------------------------------
 
     def _prune(self) -> Generator[Effect, Answer, None]:
-        for change in self.plan.changes():
-            if not change.goes or change.action is not Action.DELETE:
-                continue
-            seen = yield Look(change.key)
-            if not isinstance(seen, Observed):
-                raise TypeError(seen)
-            if seen.presence is Presence.ABSENT or (
-                seen.is_present and seen.uid != change.expects.uid
-            ):
-                self.members.pop(change.key, None)  # gone, or someone else's by now (I2)
-                continue
-            if seen.presence is Presence.UNREAD:
-                self._incomplete(change.key, f"not deleted: {seen.why}")
-                continue
-            if change.suspend_first:
-                quiet = yield from self._suspended(change, seen)
-                if quiet is None:
-                    continue
-                seen = quiet
-            yield from self._delete(change, seen)
+        """Deletes in the plan's order. What one kind of wave leaves behind ends the pruning: a
+        backend outlives its route, and a template the runs of its schedule."""
+        waves = [[c for c in w if c.goes and c.action is Action.DELETE] for w in self.plan.waves]
+        waiting = [c.wave for c in self.plan.changes() if c.awaited]
+        if not any(waves) or not (yield from self._undisturbed()):
+            return
+        for wave in waves:
+            if wave and any(other > wave[0].wave for other in waiting):
+                return
+            for change in wave:
+                yield from self._remove(change)
+            if self.result.status is not Status.DONE:
+                return
+
+    def _undisturbed(self) -> Generator[Effect, Answer, bool]:
+        """Whether nobody has written the inventory since this run did. A run of a newer commit may
+        want by now what this one would delete."""
+        seen = yield Look(inventory_key(self.plan.unit))
+        if not isinstance(seen, Observed):
+            raise TypeError(seen)
+        if seen.presence is Presence.UNREAD:
+            self._incomplete(None, f"nothing is deleted: {seen.why}")
+            return False
+        if seen.resource_version != self.inventory.resource_version:
+            self._problem(None, "another run wrote the inventory: nothing is deleted")
+            self.result.status = Status.LOST
+            return False
+        return True
+
+    def _remove(self, change: Change) -> Generator[Effect, Answer, None]:
+        seen = yield Look(change.key)
+        if not isinstance(seen, Observed):
+            raise TypeError(seen)
+        if seen.presence is Presence.ABSENT or (
+            seen.is_present and seen.uid != change.expects.uid
+        ):
+            self.members.pop(change.key, None)  # gone, or someone else's by now (I2)
+            return
+        if seen.presence is Presence.UNREAD:
+            self._incomplete(change.key, f"not deleted: {seen.why}")
+            return
+        if change.suspend_first:
+            quiet = yield from self._suspended(change, seen)
+            if quiet is None:
+                return
+            seen = quiet
+        yield from self._delete(change, seen)
 
     def _suspended(
         self, change: Change, seen: Observed
@@ -274,26 +354,61 @@ class _Run:
             case _:
                 raise TypeError(answer)
 
+    # -- the end -----------------------------------------------------------------------------------
+
     def _settle(self) -> Generator[Effect, Answer, None]:
         """The exact inventory: what is desired, and what was not yet seen to be gone."""
         complete = self.result.status is Status.DONE
         members = {k: m for k, m in self.members.items() if m.uid}
         if not complete:
             # Something failed: keep the union, so that nothing which may exist is forgotten (I1).
-            recorded = {m.key: m for m in self.inventory.members}
-            members = recorded | members
+            members = {m.key: m for m in self.inventory.members} | members
             gone = {c.key for c, verb in self.result.done if verb is Verb.DELETED}
             members = {k: m for k, m in members.items() if k not in gone}
+        if complete and not (yield from self._forget_source()):
+            complete = False
         phase = Phase.APPLIED if complete else Phase.INCOMPLETE
         drop = complete and self.plan.removed and not members
-        if drop:
-            yield DropState(self.plan.unit)
+        if drop and not (yield from self._dropped(self.plan.unit)):
+            drop, phase = False, Phase.INCOMPLETE
+        if not drop and self._is_recorded(phase, members):
+            return
         yield from self._record(phase, tuple(sorted(members.values())), drop=drop)
 
-    def _incomplete(self, key: ObjectKey, why: str) -> None:
-        if self.result.status is Status.DONE:
+    def _is_recorded(self, phase: Phase, members: dict[ObjectKey, Member]) -> bool:
+        """Fresh digests alone wait for the next real write."""
+        known = {(m.key, m.uid) for m in self.inventory.members}
+        return phase is self.inventory.phase and known == {(k, m.uid) for k, m in members.items()}
+
+    def _forget_source(self) -> Generator[Effect, Answer, bool]:
+        """The unit that handed its objects over: by now each of them is recorded here."""
+        source = self.plan.source
+        if source is None:
+            return True
+        if not (yield from self._dropped(source.unit)):
+            return False
+        answer = yield PutInventory(source, True)
+        if isinstance(answer, Done):
+            return True
+        self._incomplete(None, f"the inventory of {source.unit} is still there: {_text(answer)}")
+        return False
+
+    def _dropped(self, unit: str) -> Generator[Effect, Answer, bool]:
+        """A rollout state outlives no inventory: a later app of the name would go on from it."""
+        answer = yield DropState(unit)
+        if isinstance(answer, Done):
+            return True
+        self._incomplete(None, f"the rollout state of {unit} is still there: {_text(answer)}")
+        return False
+
+    def _incomplete(self, key: ObjectKey | None, why: str) -> None:
+        if self.result.status in (Status.DONE, Status.NOTHING):
             self.result.status = Status.INCOMPLETE
         self._problem(key, why)
 
     def _problem(self, key: ObjectKey | None, why: str) -> None:
         self.result.problems.append((key, why))
+
+
+def _text(answer: Answer) -> str:
+    return answer.message if isinstance(answer, Refused | Unknown) else ""

@@ -12,7 +12,7 @@ from reconciler.objects.draft import FieldPath, Manifest
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.kind import Wave
 from reconciler.origin import Origin
-from reconciler.plan.inventory import Inventory, Member
+from reconciler.plan.inventory import Inventory, Member, Phase
 
 __all__ = [
     "Action",
@@ -84,6 +84,8 @@ class Change:
     expects: Expected = Expected()
     takes_over: tuple[str, ...] = ()
     suspend_first: bool = False
+    awaited: bool = False
+    """It was deleted and something holds it: a run is incomplete until it was seen to be gone."""
 
     @property
     def goes(self) -> bool:
@@ -130,6 +132,8 @@ class AppPlan:
     """The unit is gone from Git: when its last object is gone, so is its inventory."""
     restates: bool = False
     """The inventory is written anew although nothing changes: its revision was left behind."""
+    source: Inventory | None = None
+    """The inventory of the unit that this one was renamed from; it goes when all is taken over."""
     manifests: tuple[Manifest, ...] = field(default=(), repr=False)
     """Sealed desired objects that change; the unchanged are not kept."""
 
@@ -139,7 +143,12 @@ class AppPlan:
 
     @property
     def goes(self) -> bool:
-        """Whether apply has anything to write."""
+        """Whether apply has anything to do."""
+        return self.writes or self.unfinished
+
+    @property
+    def writes(self) -> bool:
+        """Whether there is anything to write; an unfinished run may only need a look."""
         return (
             self.swap is not None
             or any(c.goes for c in self.changes())
@@ -148,13 +157,25 @@ class AppPlan:
         )
 
     @property
+    def unfinished(self) -> bool:
+        """The last run was cut short, or left something that was not healthy in time."""
+        return self.recorded is not None and self.recorded.phase is not Phase.APPLIED
+
+    @property
     def settles(self) -> bool:
-        """The inventory names what is gone, or the unit itself is: a write is owed."""
+        """The inventory names what is gone, does not know what exists, or the unit itself is gone
+        or was renamed: a write is owed."""
+        if self.source is not None:
+            return True
+        changed = {c.key for c in self.changes()}
         if self.recorded is None:
-            return False
-        return self.removed or {m.key for m in self.recorded.members} != {
-            m.key for m in self.members
-        }
+            return any(m.uid and m.key not in changed for m in self.members)
+        if self.removed and not self.members:
+            return True
+        known = {m.key: m.uid for m in self.recorded.members}
+        return known.keys() != {m.key for m in self.members} or any(
+            m.uid and m.uid != known[m.key] for m in self.members if m.key not in changed
+        )
 
     @property
     def is_unjudged(self) -> bool:
@@ -163,10 +184,9 @@ class AppPlan:
     @property
     def is_held(self) -> bool:
         """Whether an object cannot be brought to what Git says. Deletes that a guard holds are
-        not meant: those are refusals."""
-        return any(
-            c.standing is Standing.HELD and c.action is not Action.DELETE for c in self.changes()
-        )
+        not meant: those are refusals. Nor is what is kept because it holds state."""
+        gone = (Action.DELETE, Action.KEEP)
+        return any(c.standing is Standing.HELD and c.action not in gone for c in self.changes())
 
 
 @dataclass(frozen=True, slots=True)

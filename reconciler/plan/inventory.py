@@ -28,6 +28,7 @@ __all__ = [
     "Member",
     "Phase",
     "from_body",
+    "inventory_key",
     "live_digest",
     "name_of",
     "part_of",
@@ -220,6 +221,10 @@ def _member(line: str) -> Member:
     )
     api_version = f"{group}/{version}" if group else version
     return Member(ObjectKey(group, kind, namespace, name), api_version, uid, manifest, live)
+
+
+def inventory_key(unit: str) -> ObjectKey:
+    return ObjectKey("", "ConfigMap", reconciler.TOOL_NAMESPACE, name_of(unit))
 
 
 def state_key(unit: str) -> ObjectKey:

@@ -75,7 +75,13 @@ def _delete(member: Member, seen: Observed) -> Change | None:
         return change(action=Action.KEEP, standing=Standing.HELD, reasons=(kept,), expects=expects)
     if seen.is_terminating:
         waits = Reason("is being deleted; a finalizer holds it")
-        return change(action=Action.KEEP, standing=Standing.HELD, reasons=(waits,), expects=expects)
+        return change(
+            action=Action.KEEP,
+            standing=Standing.HELD,
+            reasons=(waits,),
+            expects=expects,
+            awaited=True,
+        )
     return change(
         action=Action.DELETE,
         reasons=(gone,),
