@@ -12,75 +12,20 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 
 from reconciler.lifecycle.decision import Decision, Reason, Share, Verdict, Weights
+from reconciler.lifecycle.facts import PREPARING, Capacity, Facts, State
 from reconciler.origin import Value, derived
 from reconciler.spec.constraint import seconds
 from reconciler.spec.model import VersionRecord
 from reconciler.spec.serving import Serving
 
 __all__ = ["Capacity", "Facts", "State", "decide", "target"]
-
-_PREPARING = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Capacity:
-    """Ready and desired replicas of one version's backend; `failed` is a terminal reason."""
-
-    ready: int
-    desired: int
-    failed: str = ""
-
-    def carries(self, weight: int) -> bool:
-        """Whether the ready replicas can take this share: at least one, and in proportion."""
-        return self.ready >= max(1, math.ceil(self.desired * weight / 100))
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the cluster says. A version missing from `capacity` could not be read; `weights` is the
-    live route's split (None: no route exists; `route_unread`: unknown); `routed` is False for an
-    app whose router splits nothing. `accepted`: the controller has seen the route as it is."""
-
-    capacity: Mapping[str, Capacity]
-    weights: Mapping[str, int] | None = None
-    route_unread: bool = False
-    routed: bool = True
-    accepted: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """What is remembered between runs, in one ConfigMap per app."""
-
-    stable: str = ""
-    wanted: str = ""
-    wanted_digest: str = ""
-    stage: int = _PREPARING
-    started_at: str = ""
-    entered_at: str = ""
-    unready_since: str = ""
-    held_digest: str = ""
-    held_why: str = ""
-
-    def to_data(self) -> dict[str, str]:
-        return {key: str(value) for key, value in asdict(self).items() if value != ""}
-
-    @classmethod
-    def from_data(cls, data: Mapping[str, str]) -> State:
-        """Unknown keys are left out; a garbled stage counts as not begun."""
-        known = {k: v for k, v in data.items() if k in cls.__slots__ and k != "stage"}
-        try:
-            stage = int(data.get("stage", _PREPARING))
-        except ValueError:
-            stage = _PREPARING
-        return cls(stage=stage, **known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +55,9 @@ def decide(
 ) -> Decision[Weights]:
     """The weights from now on. `now` has a zone. Every branch gives the reasons."""
     if serving.traffic:
-        decision = _static(app, serving, Verdict.STEADY)
+        decision = _forgetful(_static(app, serving, Verdict.STEADY), state)
     elif serving.version is None:
-        decision = Decision(app, Verdict.IDLE, Weights())
+        decision = _forgetful(Decision(app, Verdict.IDLE, Weights()), state)
     else:
         decision = _Machine(app, serving, serving.version, records, state, facts, now).run()
     kept = _draining(decision.outcome, facts, records, serving)
@@ -127,6 +72,14 @@ def _static(app: str, serving: Serving, verdict: Verdict) -> Decision[Weights]:
     )
     first = next(iter(serving.traffic.values()))
     return Decision(app, verdict, Weights(shares), (Reason("static split in Git", first.origin),))
+
+
+def _forgetful(decision: Decision[Weights], state: State | None) -> Decision[Weights]:
+    """Without a pointer nothing is rolled out. What was stable before must not be gone back to
+    when a pointer returns: then the live route says what is."""
+    if state is None or state == State():
+        return decision
+    return replace(decision, state=State().to_data())
 
 
 def _draining(
@@ -236,9 +189,39 @@ class _Machine:
             return self._unknown(f"the backend of {self.wanted.value} could not be read")
         if (self.state.wanted, self.state.wanted_digest) != (self.wanted.value, self.digest):
             return self._begin()
-        if self.state.stage == _PREPARING:
+        if self.state.stage != PREPARING:
+            self._relocate()
+        if self.state.stage == PREPARING:
             return self._prepare()
         return self._walk()
+
+    def _relocate(self) -> None:
+        """The stage, where Git's steps are not those that it was counted in: the last one at or
+        below the weight reached, its pause anew; preparing where there is none or the record
+        makes no sense. Never a step further than was earned (I6)."""
+        recorded = self.state.weights or self._weights_text()
+        if recorded == self._weights_text() and 0 <= self.state.stage < len(self.stages):
+            return
+        stage = PREPARING
+        try:
+            reached = [int(weight) for weight in recorded.split(",")][self.state.stage]
+        except (ValueError, IndexError):
+            reached = 0
+        for index, known in enumerate(self.stages):
+            if known.weight.value <= reached:
+                stage = index
+        if stage == len(self.stages) - 1 and reached < 100:
+            stage = PREPARING
+        self.state = replace(
+            self.state,
+            stage=stage,
+            weights=self._weights_text() if stage != PREPARING else "",
+            started_at=_stamp(self.now),
+            entered_at=_stamp(self.now),
+        )
+
+    def _weights_text(self) -> str:
+        return ",".join(str(stage.weight.value) for stage in self.stages)
 
     def _at_rest(self) -> Decision[Weights]:
         """Nothing to roll out; a rollout that Git took back ends here, at once."""
@@ -299,8 +282,11 @@ class _Machine:
             return self._weights(weight, Verdict.PAUSED, reason, due=due)
         following = self.stages[stage + 1].weight.value
         if not capacity.carries(following):
+            deadline = due + self._patience()
+            if self.now >= deadline:
+                return self._abort(f"not ready for {following} % within {self._deadline_text()}")
             why = f"{following} % needs more than {capacity.ready} of {capacity.desired} ready"
-            return self._weights(weight, Verdict.WAITING, Reason(why, weight.origin))
+            return self._weights(weight, Verdict.WAITING, Reason(why, weight.origin), due=deadline)
         return self._enter(stage + 1, f"{capacity.ready} of {capacity.desired} replicas ready")
 
     def _unready(self, stage: int, capacity: Capacity) -> Decision[Weights]:
@@ -314,7 +300,9 @@ class _Machine:
         return self._weights(weight, Verdict.WAITING, Reason(why, weight.origin), due=deadline)
 
     def _enter(self, stage: int, because: str) -> Decision[Weights]:
-        self.state = replace(self.state, stage=stage, entered_at=_stamp(self.now))
+        self.state = replace(
+            self.state, stage=stage, weights=self._weights_text(), entered_at=_stamp(self.now)
+        )
         due = self._due(stage) if self.stages[stage].pause is not None else None
         reason = self._step_reason(stage, because)
         return self._weights(self.stages[stage].weight, Verdict.STEPPING, reason, due=due)
@@ -386,9 +374,12 @@ class _Machine:
         return _time(self.state.entered_at, self.now) + timedelta(seconds=length)
 
     def _deadline(self, since: str) -> datetime:
+        return _time(since, self.now) + self._patience()
+
+    def _patience(self) -> timedelta:
         rollout = self.serving.rollout
         length = seconds(rollout.progress_deadline.value) if rollout is not None else 1800.0
-        return _time(since, self.now) + timedelta(seconds=length)
+        return timedelta(seconds=length)
 
     def _deadline_text(self) -> str:
         rollout = self.serving.rollout
