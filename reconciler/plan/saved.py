@@ -166,7 +166,7 @@ def _app_differences(app: str, old: Mapping[str, Any], new: Mapping[str, Any]) -
             what = "not planned before" if a is None else "has nothing to change any more"
             yield f"{app} {name}: {what}"
         elif a["uid"] != b["uid"]:
-            yield f"{app} {name}: another object bears this name now"
+            yield f"{app} {name}: {_other(a['uid'], b['uid'])}"
         elif a["bound"] != b["bound"]:
             yield f"{app} {name}: the live object changed"
         elif a != b:
@@ -175,6 +175,12 @@ def _app_differences(app: str, old: Mapping[str, Any], new: Mapping[str, Any]) -
         yield f"{app}: the rollout moved: {_said(old)} was planned, now it is {_said(new)}"
     elif old.get("members") != new.get("members") or old["removed"] != new["removed"]:
         yield f"{app}: its set of objects changed"
+
+
+def _other(before: str, now: str) -> str:
+    if not now:
+        return "the live object is gone"
+    return "another object bears this name now" if before else "exists now"
 
 
 def _step(app: Mapping[str, Any]) -> Any:
