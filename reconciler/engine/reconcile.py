@@ -13,7 +13,7 @@ from reconciler.engine.report import Changes, Findings, Report
 from reconciler.engine.review import Reviewed, count, verdict
 from reconciler.errors import ExitCode, most_severe
 from reconciler.objects.outcome import Verb
-from reconciler.plan.change import AppPlan, Plan
+from reconciler.plan.change import AppPlan
 from reconciler.ports import Clock, ClusterWriter, Reporter
 
 __all__ = ["Settings", "apply", "reconcile"]
@@ -39,7 +39,7 @@ def apply(
     if code is not ExitCode.DONE:
         return _report("apply", reviewed, (), code)
     assert reviewed.plan is not None
-    results = _carry_out(reviewed.plan, reviewed.plan.apps, cluster, clock, reporter, settings)
+    results = _carry_out(reviewed, reviewed.plan.apps, cluster, clock, reporter, settings)
     return _report("apply", reviewed, results, code)
 
 
@@ -63,12 +63,12 @@ def reconcile(
         and not app.is_unjudged
         and not any(refusal.code == history.REWOUND for refusal in app.refusals)
     )
-    results = _carry_out(reviewed.plan, going, cluster, clock, reporter, settings)
+    results = _carry_out(reviewed, going, cluster, clock, reporter, settings)
     return _report("reconcile", reviewed, results, verdict(reviewed))
 
 
 def _carry_out(
-    plan: Plan,
+    reviewed: Reviewed,
     apps: tuple[AppPlan, ...],
     cluster: ClusterWriter,
     clock: Clock,
@@ -77,21 +77,42 @@ def _carry_out(
 ) -> tuple[Result, ...]:
     settings = settings or Settings()
     executor = Executor(cluster, clock, reporter, timeout=settings.timeout, before=settings.before)
+    plan = reviewed.plan
+    assert plan is not None
     revision = plan.commit or plan.label
     results: list[Result] = []
     broken: set[str] = set()
     for app in apps:
         group = f"{app.environment}/{app.group}"
         if group in broken:
-            problem = Result(app.unit, Status.INCOMPLETE)
-            problem.problems.append((None, "its group's foundation is not in place"))
-            results.append(problem)
+            results.append(_left(app, "its group's foundation is not in place"))
             continue
+        if app.unit.endswith("/_group") and app.empties:
+            staying = _staying(reviewed, group, results)
+            if staying:
+                results.append(_left(app, f"goes when these are gone: {', '.join(staying)}"))
+                continue
         result = executor.run(app, revision)
         results.append(result)
         if app.unit.endswith("/_group") and result.status in (Status.FAILED, Status.LOST):
             broken.add(group)
     return tuple(results)
+
+
+def _left(app: AppPlan, why: str) -> Result:
+    return Result(app.unit, Status.INCOMPLETE, problems=[(None, why)])
+
+
+def _staying(reviewed: Reviewed, group: str, results: list[Result]) -> list[str]:
+    """The apps of a group that have objects still: a namespace takes all of them with it, running
+    jobs included."""
+    gone = {r.unit for r in results if r.status in (Status.DONE, Status.NOTHING)}
+    here = {*reviewed.snapshot.inventories, *reviewed.snapshot.damaged}
+    return sorted(
+        unit
+        for unit in here
+        if unit.rpartition("/")[0] == group and not unit.endswith("/_group") and unit not in gone
+    )
 
 
 def _report(
@@ -133,13 +154,18 @@ def _summary(reviewed: Reviewed, results: tuple[Result, ...], code: ExitCode) ->
     }
     parts = [f"{n} {word}" for word, n in counts.items() if n]
     text = f"applied {reviewed.fleet.label}: {', '.join(parts) or 'nothing to do'}"
-    held = [app.unit for app in reviewed.plan.apps if app.is_held] if reviewed.plan else []
+    apps = reviewed.plan.apps if reviewed.plan is not None else ()
+    held = [app.unit for app in apps if app.is_held]
+    unjudged = [app.unit for app in apps if app.is_unjudged]
     bad = [r for r in results if r.status not in (Status.DONE, Status.NOTHING)]
     if bad:
         return f"{text}. {count(len(bad), 'app')} incomplete: {', '.join(r.unit for r in bad)}."
-    left = sorted(set(reviewed.fleet.blocked) | reviewed.denied)
+    left = sorted({*reviewed.fleet.blocked, *reviewed.denied, *reviewed.snapshot.damaged})
     if left:
         return f"{text}. Blocked: {', '.join(left)}."
+    if unjudged:
+        return f"{text}. Not judged: {', '.join(unjudged)}."
     if held:
         return f"{text}. Held: {', '.join(held)}."
-    return f"{text}. All healthy."
+    # Health was looked at only where something was done.
+    return f"{text}. All healthy." if any(r.status is Status.DONE for r in results) else f"{text}."
