@@ -203,5 +203,3 @@ def split(place, namespace, name):
 
 def minutes(place, count):
     place.run_for(timedelta(minutes=count))
-
-

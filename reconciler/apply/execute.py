@@ -184,6 +184,8 @@ class Executor:
                 return Awaited(seen, late)
             key, text = next(iter(waiting.items()))
             left = f"{spent:.0f} s of {self.timeout:.0f} s"
-            self.reporter.progress(unit, f"wave {effect.wave}/{effect.waves}  {key}: {text} ({left})")
+            self.reporter.progress(
+                unit, f"wave {effect.wave}/{effect.waves}  {key}: {text} ({left})"
+            )
             self.clock.sleep(_POLL_SECONDS)
             spent += _POLL_SECONDS

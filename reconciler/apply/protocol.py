@@ -104,9 +104,7 @@ class _Run:
         return self.result  # I4: a run without change issues no mutating call
 
     def _work(self) -> Generator[Effect, Answer, None]:
-        if self._has_effects() and not (
-            yield from self._record(Phase.APPLYING, self._superset())
-        ):
+        if self._has_effects() and not (yield from self._record(Phase.APPLYING, self._superset())):
             return
         if self.plan.swap is not None and not (yield from self._swap()):
             return
@@ -303,9 +301,7 @@ class _Run:
         seen = yield Look(change.key)
         if not isinstance(seen, Observed):
             raise TypeError(seen)
-        if seen.presence is Presence.ABSENT or (
-            seen.is_present and seen.uid != change.expects.uid
-        ):
+        if seen.presence is Presence.ABSENT or (seen.is_present and seen.uid != change.expects.uid):
             self.members.pop(change.key, None)  # gone, or someone else's by now (I2)
             return
         if seen.presence is Presence.UNREAD:

@@ -14,6 +14,7 @@ from reconciler.errors import ExitCode, most_severe
 from reconciler.objects.draft import seal
 from reconciler.objects.observed import Observed, Presence
 from reconciler.plan.change import Plan
+from reconciler.plan.inventory import InventoryInvalid
 from reconciler.plan.snapshot import Snapshot
 from reconciler.policy.finding import Finding
 from reconciler.ports import ClusterReader, Tree
@@ -72,7 +73,13 @@ def review(
     plan = None
     if plans:
         plan = stages.planned(
-            fleet, units, snapshot, reader, approved=approved, selection=selection
+            fleet,
+            units,
+            snapshot,
+            reader,
+            approved=approved,
+            selection=selection,
+            removals=not any(d.is_error for d in faults),
         )
         plan = history.guarded(plan, tree, approved)
     return Reviewed(fleet, diagnostics, found, units, snapshot, plan)
@@ -108,8 +115,10 @@ def check(tree: Tree, selection: Selection, now: datetime) -> Report:
 def verdict(reviewed: Reviewed) -> ExitCode:
     """The exit code of what was found before any write."""
     codes = []
-    if reviewed.has_errors or reviewed.snapshot.damaged:
+    if reviewed.has_errors:
         codes.append(ExitCode.ERROR)
+    if reviewed.snapshot.damaged:
+        codes.append(InventoryInvalid.exit_code)
     if reviewed.denied:
         codes.append(ExitCode.DENIED)
     if reviewed.plan is not None and (

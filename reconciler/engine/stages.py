@@ -5,8 +5,8 @@ Every command is a part of this; a run without a cluster goes the same way with 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import reconciler
@@ -18,7 +18,7 @@ from reconciler.lifecycle import rollout, schedule
 from reconciler.lifecycle.decision import Decision, Weights
 from reconciler.objects.draft import Draft, Manifest, seal
 from reconciler.objects.key import GroupKind, ObjectKey
-from reconciler.objects.observed import Observed
+from reconciler.objects.observed import Observed, Presence, unread
 from reconciler.objects.outcome import Done, Refusal, Refused, Verb
 from reconciler.plan import build, conflicts, inventory
 from reconciler.plan.build import Decided, Judged, Prediction
@@ -88,7 +88,8 @@ def read_snapshot(reader: ClusterReader, fleet: Fleet) -> Snapshot:
                 found = inventory.from_body(body)
                 inventories[found.unit] = found
             except InventoryInvalid as invalid:
-                damaged[owner or item.key.name] = invalid.message
+                # Its name says whose it is; its content may say anything.
+                damaged[inventory.unit_of(item.key.name) or item.key.name] = invalid.message
     kinds = {m.key.group_kind for inv in inventories.values() for m in inv.members}
     for unit in fleet.units():
         kinds |= {d.key.group_kind for d in draw.fixed(unit)}
@@ -113,9 +114,34 @@ def read_snapshot(reader: ClusterReader, fleet: Fleet) -> Snapshot:
         states,
         unread,
         damaged,
+        _handed(fleet, inventories),
         reader.name,
         reader.identity(),
     )
+
+
+def _handed(fleet: Fleet, inventories: Mapping[str, Inventory]) -> dict[str, str]:
+    """Who takes over from whom. A group's foundation follows when an app of the group names one of
+    the old group and both own the same namespace."""
+    out: dict[str, str] = {}
+    homes: dict[str, str] = {}
+    for app in fleet.apps:
+        if app.spec.moved is None:
+            continue
+        source = app.spec.moved.from_.value
+        if source in inventories and source not in fleet.known:
+            out[app.id] = source
+        homes.setdefault(app.group_id, source.rpartition("/")[0])
+    for unit in fleet.foundations:
+        source = f"{homes.get(unit.group_id, '')}/{GROUP_APP}"
+        namespace = ObjectKey("", "Namespace", "", unit.namespace)
+        if (
+            source in inventories
+            and source not in fleet.known
+            and inventories[source].find(namespace)
+        ):
+            out[unit.id] = source
+    return out
 
 
 # -- decide and draw -------------------------------------------------------------------------------
@@ -149,15 +175,20 @@ def decide(
     if snapshot.offline:
         return rollout.target(app.id, serving), None
     stored = snapshot.states.get(app.id)
+    version = stored.resource_version if stored is not None else ""
+    if stored is None:
+        stored = snapshot.states.get(snapshot.handed.get(app.id, ""))
     state = rollout.State.from_data(stored.data) if stored is not None else None
     wanted = [serving.version.value] if serving.version is not None else list(serving.traffic)
     interest = {*wanted, *([state.stable, state.wanted] if state else ())}
     facts = draw.facts(app, interest, snapshot.lookup)
     decision = rollout.decide(app.id, serving, app.records, state, facts, now)
-    if decision.state is None:
+    data = decision.state
+    if data is None and state is not None and not version:
+        data = state.to_data()  # taken over: recorded under the new name
+    if data is None:
         return decision, None
-    data = tuple(sorted(decision.state.items()))
-    return decision, StateSwap(data, stored.resource_version if stored is not None else "")
+    return decision, StateSwap(tuple(sorted(data.items())), version)
 
 
 def sealed(units: Iterable[Drawn]) -> Iterator[tuple[Drawn, Manifest]]:
@@ -176,7 +207,6 @@ class _Predictor:
 
     reader: ClusterReader | None
     snapshot: Snapshot
-    creates: frozenset[str] = field(default_factory=frozenset)
 
     def ask(self, item: Judged) -> Prediction:
         manifest = seal(item.draft)
@@ -199,8 +229,8 @@ class _Predictor:
         assert self.reader is not None
         try:
             seen = self.reader.get(key)
-        except ClusterUnreadable:
-            return None
+        except ClusterUnreadable as error:
+            return unread(key, error.message)
         return seen if seen.is_present else None
 
 
@@ -222,8 +252,13 @@ def planned(
     *,
     approved: frozenset[str] = frozenset(),
     selection: Selection | None = None,
+    removals: bool = True,
 ) -> Plan:
-    """Every unit's plan, the removed ones' too, with the guards' word on what is deleted."""
+    """Every unit's plan, the removed ones' too, with the guards' word on what is deleted. Without
+    `removals` (something that all depend on could not be read) nobody counts as removed."""
+    units = tuple(units)
+    if reader is not None and not snapshot.offline:
+        snapshot = _confirmed(snapshot, units, reader)
     predictor = _Predictor(reader, snapshot)
     plans: list[AppPlan] = []
     creates: set[str] = set()
@@ -231,32 +266,56 @@ def planned(
         if item.unit.id in snapshot.damaged:
             continue
         creates |= {d.key.name for d in item.drafts if d.key.kind == "Namespace"}
-        recorded = snapshot.inventories.get(item.unit.id)
+        recorded, _ = build.recorded_of(item.unit, snapshot)
         judged = [build.judge(draft, recorded, snapshot) for draft in item.drafts]
         answers = {j.draft.key: predictor.ask(j) for j in judged if not j.unchanged}
         plans.append(
             build.build(item.unit, judged, answers, snapshot, item.decided, frozenset(creates))
         )
-    if not snapshot.offline:
+    if removals and not snapshot.offline:
         plans += _removed(fleet, snapshot, selection or Selection())
-    guarded = build.with_guards(plans, fleet.foundations, approved)
+    guarded = build.with_guards(plans, fleet.foundations, approved, recorded=snapshot.inventories)
     return Plan(
         fleet.label,
         fleet.commit,
         snapshot.cluster,
         snapshot.cluster_uid,
-        tuple(sorted(guarded, key=lambda p: (not p.unit.endswith(GROUP_APP), p.unit))),
+        tuple(sorted(guarded, key=_turn)),
         offline=snapshot.offline,
         objects_read=len(snapshot.objects),
         requests=reader.requests if reader is not None else 0,
     )
 
 
+def _turn(plan: AppPlan) -> tuple[int, str]:
+    """Foundations come first and, where they go, last: nothing outlives its namespace."""
+    if not plan.unit.endswith(GROUP_APP):
+        return 1, plan.unit
+    return (2 if plan.empties else 0), plan.unit
+
+
+def _confirmed(snapshot: Snapshot, units: Iterable[Drawn], reader: ClusterReader) -> Snapshot:
+    """The snapshot with a read of each recorded object that is neither wanted nor in a listing:
+    one that lost its label is still there, and to forget it would orphan it."""
+    wanted = {draft.key for item in units for draft in item.drafts}
+    found: dict[ObjectKey, Observed] = {}
+    for recorded in snapshot.inventories.values():
+        for member in recorded.members:
+            if member.key in wanted or not member.uid:
+                continue
+            if snapshot.lookup(member.key).presence is Presence.ABSENT:
+                try:
+                    found[member.key] = reader.get(member.key)
+                except ClusterUnreadable as error:
+                    found[member.key] = unread(member.key, error.message)
+    return replace(snapshot, objects={**snapshot.objects, **found}) if found else snapshot
+
+
 def _removed(fleet: Fleet, snapshot: Snapshot, selection: Selection) -> Iterator[AppPlan]:
     """Units with an inventory whose file is gone from a tree that was read in full."""
     if "E_LAYERS" in {code for codes in fleet.blocked.values() for code in codes}:
         return
-    handed = {app.spec.moved.from_.value for app in fleet.apps if app.spec.moved is not None}
+    handed = set(snapshot.handed.values())
     for unit in sorted(snapshot.inventories):
         parts = unit.split("/")
         if unit in fleet.known or unit in handed or len(parts) != 3:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from reconciler.apps.app import Foundation, Unit
-from reconciler.lifecycle.decision import Decision, Fires, Reason, Weights
+from reconciler.lifecycle.decision import Decision, Fires, Reason, Verdict, Weights
 from reconciler.objects.draft import Draft, Manifest, digest
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.kind import facts_of
@@ -27,10 +27,20 @@ from reconciler.plan.change import (
     StateSwap,
 )
 from reconciler.plan.change import Refusal as GuardRefusal
+from reconciler.plan.content import content_digest
 from reconciler.plan.inventory import Inventory, Member, live_digest
 from reconciler.plan.snapshot import Snapshot
 
-__all__ = ["Decided", "Judged", "Prediction", "build", "judge", "removed", "with_guards"]
+__all__ = [
+    "Decided",
+    "Judged",
+    "Prediction",
+    "build",
+    "judge",
+    "recorded_of",
+    "removed",
+    "with_guards",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,16 @@ class Prediction:
     found: Observed | None = None
 
 
+def recorded_of(unit: Unit, snapshot: Snapshot) -> tuple[Inventory | None, Inventory | None]:
+    """What is recorded of a unit, with what was handed over to it; and the inventory of the unit
+    that it was renamed from, while there is one."""
+    own = snapshot.inventories.get(unit.id)
+    source = snapshot.inventories.get(snapshot.handed.get(unit.id, ""))
+    if source is None:
+        return own, None
+    return (own or Inventory(unit.id, ())).union(source.members), source
+
+
 def judge(draft: Draft, recorded: Inventory | None, snapshot: Snapshot) -> Judged:
     """The no-op rule: same manifest digest, same uid, same live digest as recorded."""
     content = digest(draft)
@@ -90,7 +110,7 @@ def build(
     creates: frozenset[str] = frozenset(),
 ) -> AppPlan:
     """The plan of one unit. `creates` are the namespaces that this very run will make."""
-    recorded = snapshot.inventories.get(unit.id)
+    recorded, source = recorded_of(unit, snapshot)
     changes: list[Change] = []
     members: list[Member] = []
     for item in judged:
@@ -104,8 +124,9 @@ def build(
         if change is not None:
             changes.append(change)
             seen = answer.found or seen
-        uid = seen.uid if seen.is_present else ""
-        live = live_digest(seen) if seen.is_present else ""
+        there = seen.is_present and not snapshot.offline
+        uid = seen.uid if there else ""
+        live = live_digest(seen) if there else ""
         if change is not None and change.standing is Standing.HELD and item.member is None:
             continue  # not ours, and not to be
         members.append(Member(item.draft.key, item.draft.api_version, uid, item.digest, live))
@@ -113,7 +134,7 @@ def build(
     desired |= {c.key for c in changes}
     if recorded is not None:
         seen_of = {m.key: snapshot.lookup(m.key) for m in recorded.members}
-        deletes, stay = prune.deletions(recorded.members, desired, seen_of)
+        deletes, stay = prune.deletions(unit.id, recorded.members, desired, seen_of, snapshot)
         changes += deletes
         members += stay
     return AppPlan(
@@ -122,20 +143,27 @@ def build(
         unit.group,
         unit.namespace,
         unit.cluster,
-        order.waves(changes),
+        order.waves(changes, retreats=_retreats(decided)),
         tuple(sorted(members)),
         recorded,
         decided.decision,
         decided.schedules,
         decided.swap,
+        source=source,
     )
+
+
+def _retreats(decided: Decided) -> bool:
+    """Traffic leaves a version that may be broken: it must not wait for anything."""
+    decision = decided.decision
+    return decision is not None and decision.verdict in (Verdict.ABORTING, Verdict.HELD)
 
 
 def removed(unit_id: str, snapshot: Snapshot, namespace: str = "", cluster: str = "") -> AppPlan:
     """The plan of a unit whose file is gone from a readable tree: everything recorded goes."""
     recorded = snapshot.inventories[unit_id]
     seen = {m.key: snapshot.lookup(m.key) for m in recorded.members}
-    deletes, stay = prune.deletions(recorded.members, frozenset(), seen)
+    deletes, stay = prune.deletions(unit_id, recorded.members, frozenset(), seen, snapshot)
     environment, group, _ = unit_id.split("/")
     return AppPlan(
         unit_id,
@@ -155,13 +183,17 @@ def with_guards(
     units: Iterable[Unit],
     approved: frozenset[str] = frozenset(),
     limits: prune.Limits | None = None,
+    recorded: Mapping[str, Inventory] | None = None,
 ) -> tuple[AppPlan, ...]:
-    """The plans with the deletes of refused groups held, and the refusals noted."""
+    """The plans with the deletes of refused groups held, and the refusals noted. `recorded` are
+    the inventories of all units: a selection must not make a group look smaller than it is."""
     plans = tuple(plans)
     absent = frozenset(
         u.group_id for u in units if isinstance(u, Foundation) and u.spec.state.value == "absent"
     )
-    refused = prune.guard(plans, groups_absent=absent, approved=approved, limits=limits)
+    refused = prune.guard(
+        plans, groups_absent=absent, approved=approved, limits=limits, recorded=recorded
+    )
     return tuple(_held(plan, refused.get(f"{plan.environment}/{plan.group}")) for plan in plans)
 
 
@@ -201,15 +233,16 @@ def _change(
     )
     if live.presence is Presence.UNREAD and not snapshot.offline:
         return _standing(change, Standing.UNJUDGED, f"not judged: {live.why}")
-    if live.is_present and item.member is None and not snapshot.base:
+    if live.is_present and not snapshot.offline and not _is_known(item.member, live):
         owner = snapshot.owner_of(draft.key)
-        if owner and owner != unit.id:
+        if owner not in ("", unit.id, snapshot.handed.get(unit.id)):
             why = f"it belongs to {owner}; to hand it over write `moved: {{from: {owner}}}`"
             return _standing(change, Standing.HELD, why)
         why = conflicts.foreign(live, unit.id)
         if why:
             return _standing(change, Standing.HELD, f"exists and is not ours: {why}")
-        change = replace(change, takes_over=answer.took or ("kubectl",), reasons=_ADOPTED)
+        if not conflicts.is_ours(live):
+            change = replace(change, takes_over=answer.took or ("kubectl",), reasons=_ADOPTED)
     if live.is_terminating:
         return _standing(change, Standing.HELD, "is being deleted; it is made anew when gone")
     match answer.outcome:
@@ -221,13 +254,19 @@ def _change(
             return _standing(change, Standing.UNJUDGED, f"not judged: {message}")
 
 
+def _is_known(member: Member | None, live: Observed) -> bool:
+    """Whether the live object is the one recorded. One of the same name that was made since, or
+    before we came to it, may be anyone's."""
+    return member is not None and member.uid == live.uid
+
+
 _ADOPTED = (Reason("exists, made by kubectl: adopted"),)
 
 
 def _expected(live: Observed) -> Expected:
     if not live.is_present:
         return Expected()
-    return Expected(live.uid, live.resource_version, live_digest(live))
+    return Expected(live.uid, live.resource_version, content_digest(live))
 
 
 def _predicted(change: Change, live: Observed, body: Mapping[str, object]) -> Change | None:
@@ -255,6 +294,9 @@ def _why(fields: tuple[FieldChange, ...]) -> tuple[Reason, ...]:
 
 def _refused(change: Change, refused: Refused, creates: frozenset[str]) -> Change:
     match refused.refusal:
+        case Refusal.TOO_MANY | Refusal.EXPIRED | Refusal.UNAUTHORIZED:
+            # It says nothing about the object: asked again, the answer is another.
+            return _standing(change, Standing.UNJUDGED, f"not judged: {refused.message}")
         case Refusal.NAMESPACE_MISSING if change.key.namespace in creates:
             reason = Reason("unverified: its namespace is made by this run")
             return replace(change, reasons=(_why_new(change), reason))

@@ -178,6 +178,13 @@ class AppPlan:
         )
 
     @property
+    def empties(self) -> bool:
+        """Whether nothing is left of the unit when all of it is done."""
+        gone = (Action.DELETE, Action.KEEP)
+        leaving = {c.key for c in self.changes() if c.action in gone}
+        return bool(leaving) and leaving >= {m.key for m in self.members}
+
+    @property
     def is_unjudged(self) -> bool:
         return any(c.standing is Standing.UNJUDGED for c in self.changes())
 

@@ -16,34 +16,12 @@ from reconciler.objects.draft import FieldPath, Manifest, walk
 from reconciler.objects.quantity import amount
 from reconciler.origin import Origin
 from reconciler.plan.change import FieldChange
+from reconciler.plan.content import comparable
 
-__all__ = ["comparable", "differences", "origin_for"]
+__all__ = ["differences", "origin_for"]
 
 _MATCH_KEYS = ("name", "type", "containerPort", "port", "mountPath", "key")
 _QUANTITY_PARENTS = frozenset({"limits", "requests", "hard"})
-_IGNORED_ANNOTATIONS = (
-    "kubectl.kubernetes.io/last-applied-configuration",
-    "deployment.kubernetes.io/revision",
-)
-
-
-def comparable(body: Mapping[str, Any]) -> dict[str, Any]:
-    """A body without what the server and controllers own."""
-    out = {k: v for k, v in body.items() if k not in ("status", "metadata")}
-    metadata = body.get("metadata") or {}
-    kept: dict[str, Any] = {}
-    if metadata.get("labels"):
-        kept["labels"] = metadata["labels"]
-    annotations = {
-        k: v
-        for k, v in (metadata.get("annotations") or {}).items()
-        if k not in _IGNORED_ANNOTATIONS
-    }
-    if annotations:
-        kept["annotations"] = annotations
-    if kept:
-        out["metadata"] = kept
-    return out
 
 
 def differences(

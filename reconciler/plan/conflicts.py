@@ -12,9 +12,10 @@ from typing import Any
 
 import reconciler
 from reconciler.objects.observed import Observed
+from reconciler.objects.ownership import owned_by
 from reconciler.plan.inventory import PART_OF, part_of
 
-__all__ = ["foreign", "is_takeable", "untakeable"]
+__all__ = ["foreign", "is_ours", "is_takeable", "untakeable"]
 
 _TAKEABLE = ("kubectl", "before-first-apply", reconciler.FIELD_MANAGER)
 _MARKERS = {
@@ -37,6 +38,12 @@ def untakeable(managers: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({m for m in managers if not is_takeable(m)}))
 
 
+def is_ours(live: Observed) -> bool:
+    """Whether we have applied the object; who else wrote to it since does not matter."""
+    metadata: Mapping[str, Any] = (live.body or {}).get("metadata") or {}
+    return reconciler.FIELD_MANAGER in owned_by(metadata.get("managedFields") or ())
+
+
 def foreign(live: Observed, unit: str) -> str:
     """Why an object that is in no inventory of ours may not be adopted; "" when it may."""
     metadata: Mapping[str, Any] = (live.body or {}).get("metadata") or {}
@@ -47,6 +54,8 @@ def foreign(live: Observed, unit: str) -> str:
             return f"it belongs to {tool} ({marker})"
     if labels.get(PART_OF) not in (None, part_of(unit)):
         return f"it is part of another ApplySet ({labels[PART_OF]})"
+    if is_ours(live):
+        return ""
     for owner in metadata.get("ownerReferences") or ():
         if owner.get("controller"):
             return f"it belongs to {owner.get('kind')}/{owner.get('name')}"

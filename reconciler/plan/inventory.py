@@ -20,6 +20,7 @@ from reconciler.objects.draft import Draft
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.kind import facts_of
 from reconciler.objects.observed import Observed
+from reconciler.plan.content import content_digest
 
 __all__ = [
     "INVENTORY_LABEL",
@@ -35,6 +36,7 @@ __all__ = [
     "state_body",
     "state_key",
     "to_body",
+    "unit_of",
     "with_membership",
 ]
 
@@ -102,6 +104,14 @@ def name_of(unit: str, what: str = "inventory") -> str:
     return f"{'.'.join(parts)}.{what}"
 
 
+def unit_of(name: str) -> str:
+    """The unit that an inventory's name speaks of; "" for a name that is none."""
+    parts = name.removesuffix(".inventory").split(".")
+    if not name.endswith(".inventory") or len(parts) != 3:
+        return ""
+    return "/".join(part.replace("x-", "_", 1) if part == "x-group" else part for part in parts)
+
+
 def part_of(unit: str) -> str:
     """The ApplySet id of a unit's parent (KEP-3659: name, namespace, kind, group)."""
     text = f"{name_of(unit)}.{reconciler.TOOL_NAMESPACE}.ConfigMap."
@@ -123,14 +133,11 @@ def _labelled(draft: Draft, parent: str) -> Draft:
 
 
 def live_digest(live: Observed) -> str:
-    """What must be equal for an object to count as unchanged since it was recorded.
-
-    Generation and owners where the kind has a status subresource; the resourceVersion elsewhere
-    (there, status writes move the generation, and ConfigMaps have none).
-    """
+    """What must be equal for an object to count as unchanged since it was recorded: generation and
+    owners where a status never moves the generation, a digest of the content elsewhere."""
     if live.generation and facts_of(live.key.group_kind).has_status_subresource:
         return f"g{live.generation}.{live.owners}"
-    return f"r{live.resource_version}"
+    return content_digest(live)
 
 
 def to_body(inventory: Inventory) -> dict[str, Any]:
@@ -175,7 +182,8 @@ def to_body(inventory: Inventory) -> dict[str, Any]:
             "unit": inventory.unit,
             "revision": inventory.revision,
             "phase": str(inventory.phase),
-            "members": "\n".join(lines),
+            "members": (text := "\n".join(lines)),
+            "membersDigest": _digest(text),
         },
     }
 
@@ -195,6 +203,12 @@ def from_body(body: Mapping[str, Any]) -> Inventory:
             f"the inventory {name} is damaged: {cause}",
             hint="nothing of its app is written or deleted until it is repaired or removed",
         ) from cause
+    written = data.get("membersDigest")
+    if written is not None and written != _digest(str(data["members"])):
+        raise InventoryInvalid(
+            f"the inventory {name} was edited or cut off: its members are not as written",
+            hint="nothing of its app is written or deleted until it is repaired or removed",
+        )
     if version > SCHEMA_VERSION:
         raise InventoryInvalid(
             f"the inventory {name} was written by a newer version of {reconciler.FIELD_MANAGER}",
@@ -210,6 +224,10 @@ def from_body(body: Mapping[str, Any]) -> Inventory:
         metadata.get("resourceVersion", ""),
         metadata.get("uid", ""),
     )
+
+
+def _digest(members: str) -> str:
+    return hashlib.sha256(members.encode()).hexdigest()[:16]
 
 
 def _member(line: str) -> Member:

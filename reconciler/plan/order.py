@@ -11,13 +11,15 @@ from reconciler.plan.change import Action, Change
 __all__ = ["waves"]
 
 
-def waves(changes: Iterable[Change]) -> tuple[tuple[Change, ...], ...]:
-    """Non-empty waves in the order of execution; each sorted by key."""
+def waves(changes: Iterable[Change], *, retreats: bool = False) -> tuple[tuple[Change, ...], ...]:
+    """Non-empty waves in the order of execution; each sorted by key. A rollout that `retreats`
+    moves its route first: the stable version behind it serves already."""
     forward: dict[Wave, list[Change]] = {}
     backward: dict[Wave, list[Change]] = {}
     for change in changes:
         going = change.action is Action.DELETE
         (backward if going else forward).setdefault(change.wave, []).append(change)
-    ordered = [forward[w] for w in sorted(forward)]
+    first = [Wave.ROUTING] if retreats and Wave.ROUTING in forward else []
+    ordered = [forward[w] for w in (*first, *(w for w in sorted(forward) if w not in first))]
     ordered += [backward[w] for w in sorted(backward, reverse=True)]
     return tuple(tuple(sorted(wave, key=lambda c: c.key)) for wave in ordered)

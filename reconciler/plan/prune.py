@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-import reconciler
 from reconciler.lifecycle.decision import Reason
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.kind import PruneClass, facts_of
 from reconciler.objects.observed import Observed, Presence
-from reconciler.objects.ownership import owned_by
+from reconciler.plan import conflicts
 from reconciler.plan.change import Action, AppPlan, Change, Expected, Refusal, Standing
-from reconciler.plan.inventory import Member, live_digest
+from reconciler.plan.content import content_digest
+from reconciler.plan.inventory import PART_OF, Inventory, Member, part_of
+from reconciler.plan.snapshot import Snapshot
 
 __all__ = ["Limits", "approval_of", "deletions", "guard"]
 
@@ -32,7 +33,11 @@ class Limits:
 
 
 def deletions(
-    members: Iterable[Member], desired: frozenset[ObjectKey], live: Mapping[ObjectKey, Observed]
+    unit: str,
+    members: Iterable[Member],
+    desired: frozenset[ObjectKey],
+    live: Mapping[ObjectKey, Observed],
+    snapshot: Snapshot,
 ) -> tuple[list[Change], list[Member]]:
     """The deletes of what is recorded and no longer desired, and the members that stay recorded.
 
@@ -48,11 +53,18 @@ def deletions(
         if seen.presence is Presence.ABSENT:
             continue
         change = _delete(member, seen)
-        if change is None:
+        if change is None or _was_taken(unit, member.key, seen, snapshot):
             continue
         changes.append(change)
         stay.append(member)
     return changes, stay
+
+
+def _was_taken(unit: str, key: ObjectKey, seen: Observed, snapshot: Snapshot) -> bool:
+    """Whether another unit has taken the object over: it records it, and the object says so."""
+    label = ((seen.body or {}).get("metadata") or {}).get("labels", {}).get(PART_OF)
+    owner = snapshot.owner_of(key, but=(unit, snapshot.handed.get(unit, "")))
+    return bool(owner) and label == part_of(owner)
 
 
 def _delete(member: Member, seen: Observed) -> Change | None:
@@ -66,10 +78,9 @@ def _delete(member: Member, seen: Observed) -> Change | None:
         return change(action=Action.DELETE, standing=Standing.UNJUDGED, reasons=why)
     if member.uid and seen.uid != member.uid:
         return None  # deleted and made anew by someone else: not ours
-    managers = owned_by((seen.body or {}).get("metadata", {}).get("managedFields") or ())
-    if reconciler.FIELD_MANAGER not in managers:
+    if not conflicts.is_ours(seen):
         return None
-    expects = Expected(seen.uid, seen.resource_version, live_digest(seen))
+    expects = Expected(seen.uid, seen.resource_version, content_digest(seen))
     if facts.prune is PruneClass.STATEFUL:
         kept = Reason(f"no longer in Git, kept: a {member.key.kind} holds state, delete it by hand")
         return change(action=Action.KEEP, standing=Standing.HELD, reasons=(kept,), expects=expects)
@@ -97,20 +108,29 @@ def approval_of(changes: Iterable[Change]) -> str:
 
 
 def guard(
-    plans: Iterable[AppPlan],
+    plans: Collection[AppPlan],
     *,
     groups_absent: frozenset[str],
     approved: frozenset[str] = frozenset(),
     limits: Limits | None = None,
+    recorded: Mapping[str, Inventory] | None = None,
 ) -> dict[str, Refusal]:
-    """Per group (`environment/group`) the refusal of its deletes, if a guard says no."""
+    """Per group (`environment/group`) the refusal of its deletes, if a guard says no. `recorded`
+    holds the inventories of units without a plan, too: what was not selected still counts."""
     limits = limits or Limits()
+    planned = {plan.unit for plan in plans}
+    others: dict[str, int] = {}
+    for unit, inventory in (recorded or {}).items():
+        if unit not in planned:
+            group = unit.rpartition("/")[0]
+            others[group] = others.get(group, 0) + len(inventory.members)
     by_group: dict[str, list[AppPlan]] = {}
     for plan in plans:
         by_group.setdefault(f"{plan.environment}/{plan.group}", []).append(plan)
     out: dict[str, Refusal] = {}
     for group, members in sorted(by_group.items()):
-        refusal = _judge(group, members, group in groups_absent, approved, limits)
+        rest = others.get(group, 0)
+        refusal = _judge(group, members, rest, group in groups_absent, approved, limits)
         if refusal is not None:
             out[group] = refusal
     return out
@@ -119,6 +139,7 @@ def guard(
 def _judge(
     group: str,
     plans: list[AppPlan],
+    others: int,
     tombstone: bool,
     approved: frozenset[str],
     limits: Limits,
@@ -131,9 +152,11 @@ def _judge(
     ]
     if not deletes:
         return None
-    recorded = sum(len(plan.recorded.members) for plan in plans if plan.recorded is not None)
+    recorded = others + sum(
+        len(plan.recorded.members) for plan in plans if plan.recorded is not None
+    )
     approval = approval_of(deletes)
-    nothing_left = all(not plan.members or plan.removed for plan in plans)
+    nothing_left = not others and all(not _desires(plan) for plan in plans)
     if nothing_left and not tombstone:
         return Refusal(
             "E_PRUNE_EMPTY",
@@ -155,3 +178,11 @@ def _judge(
         text = f"deletes {len(deletes)} of {recorded} objects of {group} (limit {limits.percent} %)"
         return Refusal("E_PRUNE_BUDGET", text, way_out, approval)
     return None
+
+
+def _desires(plan: AppPlan) -> bool:
+    """Whether anything of the unit is wanted: what goes or is kept in spite of Git is not."""
+    gone = {c.key for c in plan.changes() if c.action in (Action.DELETE, Action.KEEP)}
+    return any(m.key not in gone for m in plan.members) or any(
+        c.action not in (Action.DELETE, Action.KEEP) for c in plan.changes()
+    )

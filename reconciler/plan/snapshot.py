@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.objects.key import GroupKind, ObjectKey
@@ -32,6 +32,8 @@ class Snapshot:
     unread_kinds: Mapping[GroupKind, str] = field(default_factory=dict)
     damaged: Mapping[str, str] = field(default_factory=dict)
     """Unit → why its inventory cannot be trusted."""
+    handed: Mapping[str, str] = field(default_factory=dict)
+    """Unit → the unit that it was renamed from, where that one is gone from Git."""
     cluster: str = ""
     cluster_uid: str = ""
     offline: bool = False
@@ -50,9 +52,9 @@ class Snapshot:
         why = self.unread_kinds.get(key.group_kind)
         return unread(key, why) if why is not None else absent(key)
 
-    def owner_of(self, key: ObjectKey) -> str:
-        """The unit whose inventory lists the object, or ""."""
+    def owner_of(self, key: ObjectKey, but: Collection[str] = ()) -> str:
+        """The unit whose inventory lists the object, or ""; those in `but` are passed over."""
         for unit, inventory in self.inventories.items():
-            if inventory.find(key) is not None:
+            if unit not in but and inventory.find(key) is not None:
                 return unit
         return ""
