@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
 from reconciler.apps import plainfile, repository, rules, validate
+from reconciler.apps import shape as shapes
 from reconciler.apps.app import GROUP_APP, App, Fleet, Foundation, PlainManifest, Selection
 from reconciler.apps.reading import Mistakes, Reading
 from reconciler.apps.repository import LAYERS_FILE, AppFiles, Files, Layout
+from reconciler.apps.telling import show
 from reconciler.diagnostics import Diagnostic, error
 from reconciler.layers import document, merge, stack
 from reconciler.origin import Branch, Node, Site, Value, plain
@@ -73,6 +76,8 @@ class _Loader:
             f"{env}/{group}/{GROUP_APP}" for env, group in self.layout.groups
         )
         order = self._stack()
+        if order is not None:
+            order = replace(order, mixed=shapes.mixed(Application, self.capabilities))
         if order is None:
             return self._fleet((), (), known, dict.fromkeys(known, ("E_LAYERS",)))
         selected = [
@@ -165,19 +170,15 @@ class _Loader:
         for block, cls in (("environment", Environment), ("group", Group)):
             node = tree.children.get(block)
             if not isinstance(node, Branch):
-                home = f"environments/{environment}/" + (
-                    "environment.yaml" if block == "environment" else f"{group}/group.yaml"
-                )
-                site = Site(home, 0, 0) if node is None else node.origin.site
-                self.mistakes.add(
-                    (error("E_MISSING", f"the `{block}:` block is required here", site),), unit
-                )
+                self.mistakes.add((_no_block(environment, group, block, node),), unit)
                 bad = True
                 continue
             value, found = validate.validate(cls, node, at=block)
             bad |= self.mistakes.add(found, unit)
             typed[block] = value
         if bad:
+            return None
+        if self.mistakes.add(rules.group(typed["group"]), unit):
             return None
         return Foundation(
             environment,
@@ -199,8 +200,17 @@ class _Loader:
         tree, used = folded.tree, folded.files
         bad = not folded.sound
         bad |= self.mistakes.add(self._moved(reading, files, tree), files.id)
-        core, blocks = _split_options(tree, self.capabilities)
-        spec, found = validate.validate(Application, core)
+        for block in ("environment", "group"):
+            node = tree.children.get(block)
+            if not isinstance(node, Branch):
+                # Told once, at the group's file, and not again as a field that this app misses.
+                self.mistakes.add(
+                    (_no_block(files.environment, files.group, block, node),), files.id
+                )
+                return None
+        core, blocks, wrong = _split_options(tree, self.capabilities)
+        bad |= self.mistakes.add(wrong, files.id)
+        spec, found = validate.validate(Application, core, elsewhere=self.capabilities)
         bad |= self.mistakes.add(found, files.id)
         options: dict[str, Any] = {}
         for path, name, cls, node in blocks:
@@ -266,11 +276,23 @@ class _Loader:
             for path, data in self.files.read(wanted):
                 parsed = document.parse(data, path, "version-record")
                 found += parsed.diagnostics
-                if parsed.root is None or any(d.is_error for d in parsed.diagnostics):
+                if any(d.is_error for d in parsed.diagnostics):
+                    continue
+                if parsed.root is None:
+                    found.append(
+                        error(
+                            "E_MISSING",
+                            "a version record needs `version` and `digest`; this file is empty",
+                            Site(path, 0, 0),
+                            help="let `reconciler` write it, or delete the file",
+                        )
+                    )
                     continue
                 merged = merge.fold((parsed,), _ALONE)
                 found += merged.diagnostics
-                record, mistakes = validate.validate(VersionRecord, merged.tree)
+                record, mistakes = validate.validate(
+                    VersionRecord, merged.tree, what="a version record"
+                )
                 found += mistakes
                 stem = PurePosixPath(path).name.removesuffix(".yaml")
                 if record is not None and record.version.value != stem:
@@ -280,7 +302,8 @@ class _Loader:
                             f"the record of version {record.version.value!r} lies in {stem}.yaml",
                             record.version.site,
                             path="version",
-                            help="a record's file carries its version's name",
+                            help=f"rename the file to {record.version.value}.yaml, "
+                            "or correct the version",
                         )
                     )
                 if record is not None:
@@ -319,11 +342,30 @@ class _Loader:
         return names.hexdigest()
 
 
+def _no_block(environment: str, group: str, block: str, node: Node | None) -> Diagnostic:
+    name = "environment.yaml" if block == "environment" else f"{group}/group.yaml"
+    if node is None:
+        example = "{rank: 1}" if block == "environment" else "{namespace: …}"
+        return error(
+            "E_MISSING",
+            f"the `{block}:` block is required here",
+            Site(f"environments/{environment}/{name}", 0, 0),
+            path=block,
+            help=f"write e.g. {block}: {example}",
+        )
+    found = show(node)
+    return error(
+        "E_TYPE", f"expected a map, found {found}", node.origin.site, path=block, found=found
+    )
+
+
 def _split_options(
     tree: Branch, capabilities: Capabilities
-) -> tuple[Branch, list[tuple[str, str, type, Branch]]]:
-    """The tree without the capabilities' own blocks, and those blocks with their classes."""
+) -> tuple[Branch, list[tuple[str, str, type, Branch]], list[Diagnostic]]:
+    """The tree without the capabilities' own blocks, those blocks with their classes, and blocks
+    that are no maps."""
     blocks: list[tuple[str, str, type, Branch]] = []
+    wrong: list[Diagnostic] = []
     children = dict(tree.children)
     for block, known in capabilities.items():
         node = children.get(block)
@@ -334,7 +376,12 @@ def _split_options(
             cls = known.get(key)
             if cls is not None and isinstance(child, Branch):
                 blocks.append((f"{block}.{key}", key, cls, child))
+            elif cls is not None:
+                found = show(child)
+                message = f"expected a map, found {found}"
+                site, path = child.origin.site, f"{block}.{key}"
+                wrong.append(error("E_TYPE", message, site, path=path, found=found))
             else:
                 kept[key] = child
         children[block] = Branch(kept, node.origin, node.gone)
-    return Branch(children, tree.origin, tree.gone), blocks
+    return Branch(children, tree.origin, tree.gone), blocks, wrong

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -174,23 +175,21 @@ class Reading:
         if "{type}" in layer.file and node is None:
             return error(
                 "E_MISSING",
-                "model.type is required: it names the layer of the application type",
-                Site(self.layout.models.get(model, path), 0, 0),
+                "`type` is required in model.yaml: it names the layer of the application type",
+                self._model_site(model, path),
                 path="model.type",
+                help=f"set model.type; types here: {self._types(path)}",
             )
         if node is not None:
-            folder = str(PurePosixPath(path).parent)
-            names = [
-                PurePosixPath(p).stem
-                for p in self.blobs
-                if str(PurePosixPath(p).parent) == folder and p.endswith(".yaml")
-            ]
+            types = self._types(path)
+            close = difflib.get_close_matches(str(node.value), types.split(", "), n=1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
             return error(
                 "E_LAYER_FILE",
                 f"there is no application type {node.value!r}: {path} does not exist",
                 node.origin.site,
                 path="model.type",
-                help=f"types here: {', '.join(sorted(names)) or 'none'}",
+                help=f"{hint}types here: {types}",
             )
         return error(
             "E_LAYER_FILE",
@@ -198,6 +197,22 @@ class Reading:
             Site(LAYERS_FILE, 0, 0),
             help="create the file, or declare the layer optional",
         )
+
+    def _types(self, path: str) -> str:
+        folder = PurePosixPath(path).parent
+        names = [
+            PurePosixPath(p).stem
+            for p in self.blobs
+            if PurePosixPath(p).parent == folder and p.endswith(".yaml")
+        ]
+        return ", ".join(sorted(names)) or "none"
+
+    def _model_site(self, model: str, path: str) -> Site:
+        """Where `type` would go: under `model:`, else somewhere in model.yaml."""
+        file = self.layout.models.get(model, path)
+        parsed = self.documents.get(file)
+        block = parsed.root.children.get("model") if parsed is not None and parsed.root else None
+        return block.origin.site if block is not None else Site(file, 0, 0)
 
 
 class _Blank(dict[str, str]):

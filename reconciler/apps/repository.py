@@ -75,8 +75,11 @@ def read_layout(paths: Iterable[str]) -> Layout:
     in_environment: dict[tuple[str, str], str] = {}
     apps: list[AppFiles] = []
     records: dict[str, list[str]] = {}
+    misspelt: list[str] = []
     for path in sorted(paths):
         if not path.endswith(".yaml"):
+            if path.endswith(".yml") and path.startswith(("environments/", "models/")):
+                misspelt.append(path)
             continue
         parts = path.split("/")
         stem = parts[-1].removesuffix(".yaml")
@@ -95,7 +98,7 @@ def read_layout(paths: Iterable[str]) -> Layout:
                 records.setdefault(model, []).append(path)
             case _:
                 pass
-    found = _Findings(environments, groups, models, tuple(apps), in_environment)
+    found = _Findings(environments, groups, models, tuple(apps), in_environment, misspelt)
     return Layout(
         environments,
         groups,
@@ -113,6 +116,7 @@ class _Findings:
     models: Mapping[str, str]
     apps: tuple[AppFiles, ...]
     in_environment: Mapping[tuple[str, str], str]
+    misspelt: list[str]
 
     def all(self) -> Iterator[Diagnostic]:
         for environment, path in self.environments.items():
@@ -125,6 +129,13 @@ class _Findings:
             yield from _name("model", model, path)
         for app in self.apps:
             yield from self._app(app)
+        for path in self.misspelt:
+            yield warning(
+                "W_UNUSED_FILE",
+                "nothing reads this: files of values end in .yaml",
+                Site(path, 0, 0),
+                help="rename it, unless it is listed under `manifests:`",
+            )
         deployed = {(app.environment, app.model) for app in self.apps}
         for (environment, model), path in self.in_environment.items():
             if (environment, model) not in deployed:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import reconciler
+from reconciler.apps import workloads
 from reconciler.apps.app import App, Foundation
 from reconciler.apps.repository import AppFiles, Layout
+from reconciler.apps.telling import overridden
+from reconciler.apps.workloads import unique
 from reconciler.diagnostics import Diagnostic, Related, error, warning
-from reconciler.origin import Origin, Value
+from reconciler.origin import Origin, Site, Value
 from reconciler.spec.application import Application
+from reconciler.spec.environment import Group
 from reconciler.spec.model import VersionRecord
 from reconciler.spec.serving import Serving
 from reconciler.spec.training import Training
 
-__all__ = ["across", "check"]
+__all__ = ["across", "check", "group"]
 
 
 def check(
@@ -26,14 +30,34 @@ def check(
 ) -> Iterator[Diagnostic]:
     """Every mistake of one app."""
     if spec.training is not None:
-        yield from _training(spec.training, layout)
+        yield from _training(files.model, spec.training, layout)
+        yield from workloads.training(spec.training, spec.dataset)
     if spec.serving is not None:
         yield from _serving(files, spec.serving, records, layout)
+        yield from workloads.serving(spec.serving)
+    yield from _slugs(records)
     yield from _dataset(spec)
+    yield from workloads.labels(spec.labels)
+    if spec.moved is not None:
+        yield from _moved(files, spec.moved.from_, layout)
 
 
-def _groups(groups: Iterable[Value[str]], path: str, layout: Layout) -> Iterator[Diagnostic]:
+def group(spec: Group) -> Iterator[Diagnostic]:
+    """Every mistake of one group's own block."""
+    for name, amount in spec.quota.items():
+        yield from workloads.qualified(name, amount, "group.quota", "a resource")
+    for pool, given in spec.pools.items():
+        path = f"group.pools.{pool}.nodeSelector"
+        for name, value in given.node_selector.items():
+            yield from workloads.qualified(name, value, path, "a label")
+            yield from workloads.label_value(value, f'{path}."{name}"')
+
+
+def _groups(
+    model: str, groups: Iterable[Value[str]], path: str, layout: Layout
+) -> Iterator[Diagnostic]:
     known = [f"{env}/{group}" for env, group in layout.groups]
+    homes = {f"{app.environment}/{app.group}" for app in layout.apps if app.model == model}
     for entry in groups:
         if entry.value not in known:
             close = difflib.get_close_matches(entry.value, known, n=1)
@@ -44,13 +68,29 @@ def _groups(groups: Iterable[Value[str]], path: str, layout: Layout) -> Iterator
                 path=path,
                 help=f"did you mean {close[0]!r}?" if close else f"groups: {', '.join(known)}",
             )
+        elif entry.value not in homes:
+            yield warning(
+                "W_RUN_NOWHERE",
+                f"{model} is not in the group {entry.value!r}, so nothing runs there",
+                entry.site,
+                path=path,
+                help=f"add environments/{entry.value}/{model}.yaml; it may be empty",
+            )
 
 
-def _training(training: Training, layout: Layout) -> Iterator[Diagnostic]:
-    yield from _groups(training.run_in, "training.runIn", layout)
-    yield from _unique("training.candidates", [c.name for c in training.candidates])
-    yield from _unique("training.schedules", [s.name for s in training.schedules])
-    if training.candidates and training.select is None:
+def _training(model: str, training: Training, layout: Layout) -> Iterator[Diagnostic]:
+    yield from _groups(model, training.run_in, "training.runIn", layout)
+    yield from unique("training.candidates", [c.name for c in training.candidates])
+    yield from unique("training.schedules", [s.name for s in training.schedules])
+    if not training.run_in:
+        yield warning(
+            "W_RUN_NOWHERE",
+            "no group trains this model",
+            training.framework.site,
+            path="training.runIn",
+            help="name the groups as environment/group",
+        )
+    if len(training.candidates) > 1 and training.select is None:
         yield error(
             "E_MISSING",
             "several candidates need `select` to say which one wins",
@@ -58,6 +98,17 @@ def _training(training: Training, layout: Layout) -> Iterator[Diagnostic]:
             path="training.select",
             help="set training.select.metric",
         )
+    if training.select is not None:
+        wanted, there = training.select.candidates, len(training.candidates) or 1
+        if wanted.value > there:
+            yield error(
+                "E_VALUE",
+                f"{wanted.value} candidates must have finished, and there "
+                + ("is only one" if there == 1 else f"are only {there}"),
+                wanted.site,
+                path="training.select.candidates",
+                help="nothing would ever be published",
+            )
     if not training.command:
         yield error(
             "E_VALUE",
@@ -68,24 +119,10 @@ def _training(training: Training, layout: Layout) -> Iterator[Diagnostic]:
         )
 
 
-def _unique(path: str, names: list[Value[str]]) -> Iterator[Diagnostic]:
-    seen: dict[str, Value[str]] = {}
-    for name in names:
-        if name.value in seen:
-            yield error(
-                "E_LIST_DUP",
-                f"the name {name.value!r} is used twice",
-                name.site,
-                path=path,
-                related=[Related(seen[name.value].site, "first here")],
-            )
-        seen.setdefault(name.value, name)
-
-
 def _serving(
     files: AppFiles, serving: Serving, records: Mapping[str, VersionRecord], layout: Layout
 ) -> Iterator[Diagnostic]:
-    yield from _groups(serving.run_in, "serving.runIn", layout)
+    yield from _groups(files.model, serving.run_in, "serving.runIn", layout)
     if serving.version is not None and serving.traffic:
         first = next(iter(serving.traffic.values()))
         yield error(
@@ -94,7 +131,8 @@ def _serving(
             first.site,
             path="serving.traffic",
             related=[Related(serving.version.site, "the version is set here")],
-            help="keep the pointer for rollouts, the split for a static test",
+            help="keep the pointer for rollouts, the split for a static test; "
+            "`version: null` takes the pointer away",
         )
     if serving.traffic:
         total = sum(weight.value for weight in serving.traffic.values())
@@ -108,16 +146,20 @@ def _serving(
                     Related(weight.site, f"{version}: {weight.value}")
                     for version, weight in list(serving.traffic.items())[1:]
                 ],
+                help=f"{abs(100 - total)} too {'few' if total < 100 else 'many'}; "
+                "layers merge this map version by version, `!replace` takes it whole",
             )
         for version, weight in serving.traffic.items():
-            yield from _version(files.model, version, weight.origin, records)
+            path = f"serving.traffic.{version}"
+            yield from _version(files.model, version, path, weight.origin, records)
     if serving.version is not None:
-        yield from _version(files.model, serving.version.value, serving.version.origin, records)
+        named = serving.version
+        yield from _version(files.model, named.value, "serving.version", named.origin, records)
     yield from _rollout(serving)
 
 
 def _version(
-    model: str, version: str, origin: Origin, records: Mapping[str, VersionRecord]
+    model: str, version: str, path: str, origin: Origin, records: Mapping[str, VersionRecord]
 ) -> Iterator[Diagnostic]:
     if version in records:
         return
@@ -128,9 +170,28 @@ def _version(
         f"there is no record of version {version!r}: "
         f"models/{model}/versions/{version}.yaml does not exist",
         origin.site,
-        path="serving.version",
+        path=path,
+        related=overridden(origin),
         help=f"did you mean {close[0]!r}? recorded: {known}" if close else f"recorded: {known}",
     )
+
+
+def _slugs(records: Mapping[str, VersionRecord]) -> Iterator[Diagnostic]:
+    """Dots become dashes in objects' names: `v1.0` and `v1-0` would be one object."""
+    seen: dict[str, VersionRecord] = {}
+    for version, record in records.items():
+        slug = version.replace(".", "-")
+        if slug in seen:
+            yield error(
+                "E_NAME",
+                f"versions {seen[slug].version.value!r} and {version!r} would have the same "
+                "object names",
+                record.version.site,
+                path="version",
+                related=[Related(seen[slug].version.site, "the other version")],
+                help="name versions so that they differ in more than dots and dashes",
+            )
+        seen.setdefault(slug, record)
 
 
 def _rollout(serving: Serving) -> Iterator[Diagnostic]:
@@ -138,12 +199,19 @@ def _rollout(serving: Serving) -> Iterator[Diagnostic]:
         return
     path = "serving.rollout.steps"
     before: Value[int] | None = None
-    for step in serving.rollout.steps:
+    paused = True
+    for index, step in enumerate(serving.rollout.steps):
         if (step.weight is None) == (step.pause is None):
-            node = step.weight or step.pause
-            where = node.site if node is not None else None
-            message = "a step is either a `weight` or a `pause`"
-            yield error("E_ROLLOUT", message, where, path=path)
+            given = step.weight if step.weight is not None else serving.rollout.progress_deadline
+            yield error(
+                "E_ROLLOUT",
+                f"step {index + 1} has "
+                + ("neither" if step.weight is None else "both")
+                + ": a step is either a `weight` or a `pause`",
+                given.site if step.weight is not None else _nearby(serving),
+                path=f"{path}[{index}]",
+                help="e.g. [{weight: 10}, {pause: 10m}, {weight: 50}, {pause: 10m}]",
+            )
             continue
         if step.weight is None:
             assert step.pause is not None
@@ -155,6 +223,7 @@ def _rollout(serving: Serving) -> Iterator[Diagnostic]:
                     path=path,
                     help="start with a weight",
                 )
+            paused = True
             continue
         if before is not None and step.weight.value <= before.value:
             yield error(
@@ -164,23 +233,75 @@ def _rollout(serving: Serving) -> Iterator[Diagnostic]:
                 path=path,
                 related=[Related(before.site, "the step before")],
             )
-        before = step.weight
+        elif before is not None and not paused:
+            yield _hurried(before, f"{step.weight.value} %", path)
+        before, paused = step.weight, False
+    if before is not None and not paused and before.value < 100:
+        yield _hurried(before, "all traffic", path)
+
+
+def _nearby(serving: Serving) -> Site:
+    """A line of the steps' list: an empty step has no leaf of its own."""
+    assert serving.rollout is not None
+    for step in serving.rollout.steps:
+        leaf = step.pause if step.weight is None else step.weight
+        if leaf is not None:
+            return leaf.site
+    return serving.backend.site
+
+
+def _hurried(weight: Value[int], onward: str, path: str) -> Diagnostic:
+    return warning(
+        "W_ROLLOUT",
+        f"no pause follows the weight {weight.value}: the next run goes on to {onward}",
+        weight.site,
+        path=path,
+        help="add {pause: 10m} after it, or leave the step out",
+    )
 
 
 def _dataset(spec: Application) -> Iterator[Diagnostic]:
     dataset = spec.dataset
-    if dataset is None or dataset.uri is None or dataset.pvc is None:
+    if dataset is None:
         return
-    yield warning(
-        "W_DATASET",
-        "both a claim and a uri are given; training mounts the claim",
-        dataset.uri.site,
-        path="dataset.uri",
-    )
+    if dataset.uri is not None and dataset.pvc is not None:
+        yield warning(
+            "W_DATASET",
+            "both a claim and a uri are given; training mounts the claim",
+            dataset.uri.site,
+            path="dataset.uri",
+        )
+    if (dataset.pvc is None) != (dataset.path is None) and dataset.uri is None:
+        given = dataset.path if dataset.pvc is None else dataset.pvc
+        assert given is not None
+        other = "pvc" if dataset.pvc is None else "path"
+        yield error(
+            "E_MISSING",
+            f"a dataset on a claim needs both `pvc` and `path`; `{other}` is missing",
+            given.site,
+            path=f"dataset.{other}",
+            help=f"set dataset.{other}",
+        )
+
+
+def _moved(files: AppFiles, origin: Value[str], layout: Layout) -> Iterator[Diagnostic]:
+    known = {app.id for app in layout.apps}
+    if origin.value.count("/") != 2:
+        message = f"expected an app's id, <environment>/<group>/<model>, found {origin.value!r}"
+        hint = f"e.g. {files.environment}/{files.group}/<old name>"
+    elif origin.value == files.id:
+        message, hint = "an app cannot be moved from itself", "name the id that it had before"
+    elif origin.value in known:
+        message = f"{origin.value} still exists: its objects cannot be handed over"
+        folder, _, model = origin.value.rpartition("/")
+        hint = f"delete environments/{folder}/{model}.yaml in the same commit"
+    else:
+        return
+    yield error("E_MOVED", message, origin.site, path="moved.from", help=hint)
 
 
 def across(
-    foundations: Iterable[Foundation], apps: Iterable[App]
+    foundations: Sequence[Foundation], apps: Sequence[App]
 ) -> list[tuple[Diagnostic, tuple[str, ...]]]:
     """Mistakes between units: shared namespaces, the tool's own namespace."""
     out: list[tuple[Diagnostic, tuple[str, ...]]] = []
@@ -191,14 +312,18 @@ def across(
     for unit in foundations:
         reached = (unit.id, *members.get(unit.group_id, ()))
         namespace = unit.spec.namespace
-        if namespace.value in (reconciler.TOOL_NAMESPACE, "kube-system", "kube-public"):
+        own = namespace.value == reconciler.TOOL_NAMESPACE
+        if own or namespace.value.startswith("kube-"):
+            whose = "keeps the tool's own state" if own else "belongs to Kubernetes itself"
             out.append(
                 (
                     error(
                         "E_NAMESPACE_RESERVED",
-                        f"no group may live in {namespace.value!r}",
+                        f"no group may live in {namespace.value!r}: it {whose}",
                         namespace.site,
                         path="group.namespace",
+                        related=overridden(namespace.origin),
+                        help="give the group a namespace of its own",
                     ),
                     reached,
                 )
@@ -221,4 +346,57 @@ def across(
                     both,
                 )
             )
+    out += _ranks(foundations, members)
+    out += _handed_twice(apps)
     return out
+
+
+def _ranks(
+    foundations: Iterable[Foundation], members: Mapping[str, list[str]]
+) -> Iterator[tuple[Diagnostic, tuple[str, ...]]]:
+    """Two environments on one rung: a promotion could not tell which one comes first."""
+    reached: dict[str, list[str]] = {}
+    rungs: dict[int, Foundation] = {}
+    for unit in foundations:
+        ids = reached.setdefault(unit.environment, [])
+        ids += (unit.id, *members.get(unit.group_id, ()))
+    told: set[str] = set()
+    for unit in foundations:
+        rank = unit.environment_spec.rank
+        first = rungs.setdefault(rank.value, unit)
+        if first.environment == unit.environment or unit.environment in told:
+            continue
+        told.add(unit.environment)
+        yield (
+            error(
+                "E_RANK",
+                f"{first.environment} and {unit.environment} both have rank {rank.value}: "
+                "a promotion could not tell which comes first",
+                rank.site,
+                path="environment.rank",
+                related=[Related(first.environment_spec.rank.site, first.environment)],
+                help="give each environment a rank of its own",
+            ),
+            (*reached[unit.environment], *reached[first.environment]),
+        )
+
+
+def _handed_twice(apps: Iterable[App]) -> Iterator[tuple[Diagnostic, tuple[str, ...]]]:
+    takers: dict[str, App] = {}
+    for app in apps:
+        if app.spec.moved is None:
+            continue
+        origin = app.spec.moved.from_
+        first = takers.setdefault(origin.value, app)
+        if first is not app and first.spec.moved is not None:
+            yield (
+                error(
+                    "E_MOVED",
+                    f"{first.id} and {app.id} both take the objects of {origin.value}",
+                    origin.site,
+                    path="moved.from",
+                    related=[Related(first.spec.moved.from_.site, first.id)],
+                    help="only one app can be the old one's successor",
+                ),
+                (first.id, app.id),
+            )

@@ -114,6 +114,40 @@ def _leaf(hint: Any, where: str) -> Leaf:
     return Leaf(tuple(kinds), (), constraints)
 
 
+def mixed(
+    cls: type, capabilities: Mapping[str, Mapping[str, type | None]]
+) -> Mapping[tuple[str, ...], frozenset[str]]:
+    """The paths whose leaves may be of several kinds, as patterns (`*` any key, `[]` any element)
+    with the kinds' names of merge rule M3.6: there a layer may change one into another."""
+    out: dict[tuple[str, ...], frozenset[str]] = {}
+    _mixed(record(cls), (), out)
+    for block, known in capabilities.items():
+        for name, options in known.items():
+            if options is not None:
+                _mixed(record(options), (block, name), out)
+    return out
+
+
+_KINDS: Mapping[type, str] = {bool: "bool", int: "number", float: "number", str: "string"}
+
+
+def _mixed(shape: Shape, path: tuple[str, ...], out: dict[tuple[str, ...], frozenset[str]]) -> None:
+    match shape:
+        case Leaf():
+            kinds = frozenset(_KINDS[k] for k in shape.kinds if k in _KINDS)
+            if len(kinds) > 1:
+                out[path] = kinds
+        case ListOf(item):
+            _mixed(item, (*path, "[]"), out)
+        case MapOf(item):
+            _mixed(item, (*path, "*"), out)
+        case Record():
+            for field in shape.fields:
+                _mixed(field.shape, (*path, field.alias), out)
+        case _:
+            pass
+
+
 @functools.cache
 def field_docs(cls: type) -> Mapping[str, str]:
     """The string under each field of a dataclass. Reads the source: for schemas and docs only."""

@@ -6,15 +6,17 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import reconciler
 from reconciler.apps.app import App, Foundation, Unit
+from reconciler.apps.telling import overridden
 from reconciler.backends import contract, foundation, plain
 from reconciler.backends.contract import Endpoint, Lookup, Version
-from reconciler.diagnostics import Diagnostic, error
+from reconciler.diagnostics import Diagnostic, Related, error
 from reconciler.lifecycle.decision import Weights
 from reconciler.lifecycle.rollout import Capacity, Facts
 from reconciler.objects.draft import Draft, Patch
@@ -98,12 +100,15 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         names = contract.names(what)
         if named.value not in names:
             known = False
+            close = difflib.get_close_matches(named.value, names, n=1)
             yield error(
                 "E_VALUE",
-                f"{named.value!r} is no {what} known here",
+                f"there is no {_WORDS.get(what, what)} {named.value!r}",
                 named.site,
                 path=_PATHS[what],
-                help=f"known: {', '.join(names)}",
+                related=overridden(named.origin),
+                help=(f"did you mean {close[0]!r}? " if close else "")
+                + f"known: {', '.join(names)}",
             )
     if not known:
         return
@@ -117,18 +122,25 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         router = contract.router(serving.router.value)
         yield from router.check(unit)
         yield from _pool(unit, serving.pool, "serving.pool")
-        if not router.splits and (serving.traffic or serving.rollout):
-            split = serving.rollout.steps[0] if serving.rollout and serving.rollout.steps else None
-            at = next(iter(serving.traffic.values()), split.weight if split else None)
+        steps = serving.rollout.steps if serving.rollout is not None else ()
+        if not router.splits and (serving.traffic or steps):
+            what = "traffic" if serving.traffic else "rollout"
+            weights = [
+                *serving.traffic.values(),
+                *(s.weight for s in steps if s.weight is not None),
+            ]
+            at: Value[Any] = weights[0] if weights else serving.router
             yield error(
                 "E_ROUTER",
                 f"the router {router.name!r} cannot split traffic",
-                at.site if at is not None else serving.router.site,
-                path="serving.router",
-                help="use gateway-api, or leave out `rollout` and `traffic`",
+                at.site,
+                path=f"serving.{what}",
+                related=[Related(serving.router.site, f"serving.router: {router.name}")],
+                help=f"use a router that can ({_splitting()}), or leave out `{what}`",
             )
 
 
+_WORDS = {"serving": "serving backend"}
 _PATHS = {
     "framework": "training.framework",
     "orchestrator": "training.orchestrator",
@@ -155,8 +167,13 @@ def _pool(app: App, name: Value[str] | None, path: str) -> Iterator[Diagnostic]:
             f"the group {app.group_id} has no pool {name.value!r}",
             name.site,
             path=path,
+            related=overridden(name.origin),
             help=f"pools of the group: {', '.join(pools) or 'none'}",
         )
+
+
+def _splitting() -> str:
+    return ", ".join(name for name in contract.names("router") if contract.router(name).splits)
 
 
 # -- parts -----------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,15 +11,19 @@ from reconciler.objects.draft import Tree
 from reconciler.origin import SecretRef, Value, built_in, derived
 from reconciler.spec.constraint import seconds
 from reconciler.spec.environment import Pool
+from reconciler.spec.serving import Probe, Serving
 from reconciler.spec.workload import EnvVar, Resources, Volume
 
 __all__ = [
     "container",
     "env",
+    "go_duration",
     "pod_labels",
     "pool_of",
+    "readiness",
     "resources",
     "seconds_of",
+    "served",
     "spec",
     "text",
     "version_slug",
@@ -150,6 +155,22 @@ def pod_labels(app: App, **more: Tree) -> dict[str, Tree]:
     }
 
 
+def served(serving: Serving) -> tuple[str, ...]:
+    """The versions that Git asks for: the pointer's, or those of the split."""
+    return tuple(serving.traffic) if serving.version is None else (serving.version.value,)
+
+
+def readiness(probe: Probe, port: Value[int]) -> Tree:
+    """An HTTP readiness probe, on the server's port unless it names another."""
+    named = port if probe.port is None else probe.port
+    return {"httpGet": {"path": probe.path, "port": named}}
+
+
+def go_duration(duration: Value[str]) -> Value[str]:
+    """For fields that Go's `time.ParseDuration` reads, which knows no days."""
+    return duration.map(lambda text: f"{int(seconds(text))}s" if "d" in text else text)
+
+
 def seconds_of(duration: Value[str]) -> Value[int]:
-    """A duration as whole seconds, for fields that want them."""
-    return duration.map(lambda text: int(seconds(text)))
+    """A duration as whole seconds, at least one: 0 means "at once" or "never" to controllers."""
+    return duration.map(lambda text: max(1, math.ceil(seconds(text))))

@@ -26,7 +26,7 @@ def template(app: App, candidate: Candidate | None, container: str, *, restart: 
     image = training.image
     args: list[Any] = list(training.args)
     if candidate is not None:
-        image = candidate.image or image
+        image = image if candidate.image is None else candidate.image
         args += candidate.args
     mounts = [*_dataset(app), *training.volumes]
     sized = pod.resources(training.resources, pool)

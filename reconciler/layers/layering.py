@@ -24,7 +24,13 @@ _NONE = Marks()
 class Layering:
     """One layer being laid on what is below it."""
 
-    def __init__(self, document: Document, layer: Layer) -> None:
+    def __init__(
+        self,
+        document: Document,
+        layer: Layer,
+        mixed: Mapping[tuple[str, ...], frozenset[str]] | None = None,
+    ) -> None:
+        self.mixed = mixed or {}
         self.layer = document.layer
         self.override_only = layer.override_only
         self.simple = document.simple
@@ -348,7 +354,7 @@ class Layering:
         else:
             below = low.origin
         kind, other = kind_of(node), kind_at(low, below)
-        if not meets(other, kind):
+        if not meets(other, kind) and not self.admits(path, {other, kind}):
             self.error(
                 "E_TYPE_CHANGE",
                 f"a {other} below and a {kind} here",
@@ -363,6 +369,14 @@ class Layering:
             return Value(node.value, self.link(node.origin, "override", low))
         return self.take(node, low, path, states, "override")
 
+    def admits(self, path: Path, kinds: set[str]) -> bool:
+        """Whether a schema lets values of all these kinds stand at a path."""
+        if not self.mixed:
+            return False
+        steps = tuple(step if isinstance(step, str) else "[]" for step in path)
+        wide = (*steps[:-1], "*")
+        return any(kinds <= self.mixed.get(key, frozenset()) for key in (steps, wide))
+
     def reference(self, node: Value[Any], low: Node | None, path: Path) -> None:
         """A whole-scalar reference is checked after resolution: remember what it met."""
         if not templates.is_whole(node.value) or low is None:
@@ -372,5 +386,7 @@ class Layering:
             below = templates.known_below(low.origin)
         if below is not None:
             kind = kind_at(low, below)
+            if self.admits(path, {kind}):
+                return
             pending = references.Pending(path, node.origin.site, kind, below.site)
             self.pending.append(pending)

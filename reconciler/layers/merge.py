@@ -87,7 +87,7 @@ def _layered(
     if root is None:
         return state
     layer = stack.layer(document.layer) or Layer(document.layer, document.file)
-    run = Layering(document, layer)
+    run = Layering(document, layer, stack.mixed)
     if layer.allow:
         run.allowed(root, (), layer.allow)
     origin = root.origin if state.tree is _EMPTY else run.link(root.origin, "merge", state.tree)

@@ -48,6 +48,8 @@ class Stack:
     layers: tuple[Layer, ...]
     lists: Mapping[tuple[str, ...], Strategy] = field(default_factory=dict)
     requires: str | None = None
+    mixed: Mapping[tuple[str, ...], frozenset[str]] = field(default_factory=dict)
+    """Path patterns at which a schema admits values of several kinds, with those kinds: M3.6."""
 
     def layer(self, name: str) -> Layer | None:
         return next((layer for layer in self.layers if layer.name == name), None)

@@ -9,22 +9,29 @@ from typing import Annotated, TypeAlias
 from reconciler.origin import SecretRef
 
 __all__ = [
+    "AbsolutePath",
     "AtLeast",
     "AtMost",
     "Count",
     "CronText",
     "Digest",
     "Duration",
+    "Hostname",
     "Image",
     "Label",
     "Number",
     "Pattern",
     "Percent",
     "Port",
+    "Positive",
     "Quantity",
     "QuantityText",
     "ShortLabel",
+    "StorageUri",
     "Text",
+    "Time",
+    "UrlPath",
+    "VariableName",
     "VersionName",
     "seconds",
 ]
@@ -59,6 +66,7 @@ _LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 Text: TypeAlias = str
 Number: TypeAlias = float
 Count: TypeAlias = Annotated[int, AtLeast(0)]
+Positive: TypeAlias = Annotated[int, AtLeast(1)]
 Percent: TypeAlias = Annotated[int, AtLeast(0), AtMost(100)]
 Port: TypeAlias = Annotated[int, AtLeast(1), AtMost(65535)]
 Label: TypeAlias = Annotated[
@@ -70,8 +78,9 @@ ShortLabel: TypeAlias = Annotated[
 VersionName: TypeAlias = Annotated[
     str,
     Pattern(
-        r"[a-z0-9][a-z0-9.-]{0,29}",
-        "a version name: a-z, 0-9, . and -, at most 30 characters, quoted",
+        # A version is a label value and a part of names: it may not end in a dot or a dash.
+        r"[a-z0-9]([a-z0-9.-]{0,28}[a-z0-9])?",
+        "a version name (a-z, 0-9, and . or - inside, at most 30 characters)",
     ),
 ]
 Duration: TypeAlias = Annotated[
@@ -86,6 +95,32 @@ Image: TypeAlias = Annotated[
 ]
 Digest: TypeAlias = Annotated[
     str, Pattern(r"sha256:[0-9a-f]{64}", "a digest: sha256: and 64 hex digits")
+]
+AbsolutePath: TypeAlias = Annotated[
+    str, Pattern(r"/[^:\n]*", "an absolute path without colons, such as /data")
+]
+UrlPath: TypeAlias = Annotated[str, Pattern(r"/\S*", "a path such as /healthz")]
+StorageUri: TypeAlias = Annotated[
+    str,
+    Pattern(r"[a-z][a-z0-9+.-]*://\S+", "a URI such as pvc://claim/path, s3://… or oci://…"),
+]
+Hostname: TypeAlias = Annotated[
+    str,
+    # What the Gateway API takes: a wildcard label in front at most, no port, no scheme.
+    Pattern(
+        rf"(\*\.)?{_LABEL}(\.{_LABEL})*", "a host name such as api.example or *.api.example", 253
+    ),
+]
+VariableName: TypeAlias = Annotated[
+    str,
+    Pattern(r"[-._a-zA-Z][-._a-zA-Z0-9]*", "the name of an environment variable, e.g. LOG_LEVEL"),
+]
+Time: TypeAlias = Annotated[
+    str,
+    Pattern(
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)",
+        'a time with its zone, such as "2026-11-23T02:00:00+08:00"',
+    ),
 ]
 CronText: TypeAlias = Annotated[str, Pattern(r"[^\n]+", "a cron expression of five fields")]
 Quantity: TypeAlias = Annotated[str | int | float, QuantityText()]

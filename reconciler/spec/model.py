@@ -7,7 +7,17 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from reconciler.origin import Value
-from reconciler.spec.constraint import Digest, Image, Label, Number, Text, VersionName
+from reconciler.spec.constraint import (
+    AbsolutePath,
+    Digest,
+    Image,
+    Label,
+    Number,
+    StorageUri,
+    Text,
+    Time,
+    VersionName,
+)
 
 __all__ = ["Dataset", "Lineage", "Model", "Storage", "VersionRecord", "Versions"]
 
@@ -26,8 +36,8 @@ class Dataset:
     """Where training reads from: a claim and a path in it, or a URI."""
 
     pvc: Value[Label] | None = None
-    path: Value[Text] | None = None
-    uri: Value[Text] | None = None
+    path: Value[AbsolutePath] | None = None
+    uri: Value[StorageUri] | None = None
     revision: Value[Text] | None = None
     """The immutable state of the data that a run reads; part of memo keys and lineage."""
 
@@ -37,8 +47,8 @@ class Storage:
     """Where trained artefacts are written."""
 
     pvc: Value[Label] | None = None
-    path: Value[Text] | None = None
-    local_path: Value[Text] | None = None
+    path: Value[AbsolutePath] | None = None
+    local_path: Value[AbsolutePath] | None = None
     """A host path (KubeDL's localStorage); the node is the one that the job ran on."""
 
 
@@ -72,11 +82,11 @@ class VersionRecord:
     """The artefact's content; approvals and soak times are bound to it."""
     image: Value[Image] | None = None
     """The model image, where the artefact is one."""
-    storage_uri: Value[Text] | None = None
+    storage_uri: Value[StorageUri] | None = None
     """Where a server loads the artefact from (`pvc://models/mnist/v3`, `oci://…`)."""
     model_version: Value[Label] | None = None
     """The KubeDL ModelVersion object of the artefact."""
     metrics: Mapping[str, Value[Number]] = field(default_factory=dict)
     lineage: Lineage | None = None
-    trained_at: Value[Text] | None = None
+    trained_at: Value[Time] | None = None
     licence: Value[Text] | None = None

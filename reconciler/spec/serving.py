@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from reconciler.origin import Value, built_in
 from reconciler.spec.constraint import (
     Count,
+    Hostname,
     Image,
     Label,
     Percent,
     Port,
     Text,
+    UrlPath,
     VersionName,
 )
 from reconciler.spec.rollout import Rollout
@@ -33,8 +35,9 @@ class Gateway:
 class Probe:
     """An HTTP readiness probe."""
 
-    path: Value[Text]
+    path: Value[UrlPath]
     port: Value[Port] | None = None
+    """The port of `serving`, if it is not given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,6 @@ class Serving:
     volumes: tuple[Volume, ...] = ()
     pool: Value[Label] | None = None
     probe: Probe | None = None
-    hostnames: tuple[Value[Text], ...] = ()
+    hostnames: tuple[Value[Hostname], ...] = ()
     gateway: Gateway | None = None
     rollout: Rollout | None = None

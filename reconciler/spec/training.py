@@ -13,6 +13,7 @@ from reconciler.spec.constraint import (
     Image,
     Label,
     Number,
+    Positive,
     Quantity,
     ShortLabel,
     Text,
@@ -73,7 +74,7 @@ class Select:
     goal: Value[Literal["maximize", "minimize"]] = built_in("maximize")
     minimum: Value[Number] | None = None
     """A candidate worse than this never wins."""
-    candidates: Value[Count] = built_in(1)
+    candidates: Value[Positive] = built_in(1)
     """How many candidates must have finished."""
 
 
@@ -102,7 +103,7 @@ class Training:
     args: tuple[Value[Text], ...] = ()
     orchestrator: Value[Label] = built_in("argo")
     """What fires schedules and runs the steps."""
-    workers: Value[Count] = built_in(1)
+    workers: Value[Positive] = built_in(1)
     resources: Resources | None = None
     env: tuple[EnvVar, ...] = ()
     volumes: tuple[Volume, ...] = ()

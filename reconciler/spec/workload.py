@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reconciler.origin import Value
-from reconciler.spec.constraint import Count, EnvText, Label, Quantity, Text
+from reconciler.spec.constraint import (
+    AbsolutePath,
+    Count,
+    EnvText,
+    Label,
+    Quantity,
+    VariableName,
+)
 
 __all__ = ["EnvVar", "Resources", "Volume"]
 
@@ -22,7 +29,7 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class EnvVar:
-    name: Value[Text]
+    name: Value[VariableName]
     value: Value[EnvText]
     """A text, number or bool, or `!secret name/key` for a key of a Secret."""
 
@@ -32,5 +39,5 @@ class Volume:
     """A claim mounted into the workload's container."""
 
     pvc: Value[Label]
-    path: Value[Text]
+    path: Value[AbsolutePath]
     read_only: Value[bool] | None = None

@@ -19,7 +19,7 @@ from reconciler.diagnostics import Diagnostic, error
 from reconciler.objects.draft import Tree
 from reconciler.objects.key import GroupKind
 from reconciler.origin import Value, built_in
-from reconciler.spec.constraint import Text
+from reconciler.spec.constraint import AbsolutePath, Text
 from reconciler.spec.training import Candidate
 
 __all__ = ["FRAMEWORK"]
@@ -31,7 +31,7 @@ class Options:
 
     clean_pod_policy: Value[Literal["None", "Running", "All"]] = built_in("None")
     restart_policy: Value[Literal["Never", "OnFailure", "ExitCode"]] = built_in("Never")
-    export_path: Value[Text] = built_in("/kubedl-model")
+    export_path: Value[AbsolutePath] = built_in("/kubedl-model")
     """Where the trainer writes the model inside its container."""
     node: Value[Text] = built_in("any")
     """A placeholder that the controller replaces by the worker's node; it must not be empty."""

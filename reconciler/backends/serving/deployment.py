@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from reconciler.apps.app import App
 from reconciler.backends import pod
 from reconciler.backends.contract import Endpoint, Lookup, Serving, Version, name_fits
-from reconciler.diagnostics import Diagnostic, error
+from reconciler.diagnostics import Diagnostic, Related, error
 from reconciler.lifecycle.rollout import Capacity
 from reconciler.objects.draft import Draft, Tree
 from reconciler.objects.key import GroupKind, ObjectKey
@@ -47,13 +47,16 @@ def _draw(app: App, version: Version) -> tuple[Draft, ...]:
         mounts=serving.volumes,
     )
     server["ports"] = [{"name": "http", "containerPort": serving.port}]
-    given = list(server.get("env", []))
-    server["env"] = [*given, {"name": "MODEL_VERSION", "value": version.name}]
-    if version.record.storage_uri is not None:
-        server["env"].append({"name": "MODEL_URI", "value": version.record.storage_uri})
+    # A user's own variable of the same name wins: names are unique under server-side apply.
+    known = {variable.name.value for variable in serving.env}
+    told = {"MODEL_VERSION": version.name, "MODEL_URI": version.record.storage_uri}
+    server["env"] = server.get("env", []) + [
+        {"name": name, "value": value}
+        for name, value in told.items()
+        if value is not None and name not in known
+    ]
     if serving.probe is not None:
-        port = serving.probe.port or serving.port
-        server["readinessProbe"] = {"httpGet": {"path": serving.probe.path, "port": port}}
+        server["readinessProbe"] = pod.readiness(serving.probe, serving.port)
     template = {
         "metadata": {
             "labels": pod.pod_labels(app, **{"ml-reconciler.dev/version": version.name}),
@@ -101,14 +104,18 @@ def _capacity(app: App, version: Version, lookup: Lookup) -> Capacity | None:
 def _check(app: App) -> Iterable[Diagnostic]:
     serving = app.spec.serving
     assert serving is not None
-    if app.serves and serving.image is None and not any(r.image for r in app.records.values()):
-        yield error(
-            "E_MISSING",
-            "a Deployment needs an image, and neither serving.image nor a version record gives one",
-            serving.backend.site,
-            path="serving.image",
-            help="set serving.image",
-        )
+    # Every recorded version: the stable one is drawn too while the pointer moves on.
+    for version, record in app.records.items():
+        if app.serves and serving.image is None and record.image is None:
+            yield error(
+                "E_MISSING",
+                "a Deployment needs an image, and neither serving.image nor the record of "
+                f"{version} gives one",
+                serving.backend.site,
+                path="serving.image",
+                related=[Related(record.version.site, f"the record of {version}")],
+                help="set serving.image, or image in the version record",
+            )
     for version, record in app.records.items():
         yield from name_fits(_KIND, _key(app, version).name, record.version)
 

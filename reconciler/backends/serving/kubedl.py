@@ -22,7 +22,7 @@ from reconciler.lifecycle.rollout import Capacity
 from reconciler.objects.draft import Draft, Tree, walk
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.origin import Value, built_in, derived, plain
-from reconciler.spec.constraint import Text
+from reconciler.spec.constraint import AbsolutePath
 
 __all__ = ["SERVING"]
 
@@ -34,7 +34,7 @@ _PREDICTOR = "p"
 class Options:
     """`serving.kubedl`"""
 
-    model_path: Value[Text] | None = None
+    model_path: Value[AbsolutePath] | None = None
     """Where the server finds the model; KubeDL's own default otherwise."""
 
 
@@ -55,8 +55,7 @@ def _predictor(app: App, version: Version) -> dict[str, Tree]:
     )
     server["ports"] = [{"name": "http", "containerPort": serving.port}]
     if serving.probe is not None:
-        port = serving.probe.port or serving.port
-        server["readinessProbe"] = {"httpGet": {"path": serving.probe.path, "port": port}}
+        server["readinessProbe"] = pod.readiness(serving.probe, serving.port)
     labels = pod.pod_labels(app, **{"ml-reconciler.dev/version": version.name})
     tree: dict[str, Tree] = {
         "name": _PREDICTOR,

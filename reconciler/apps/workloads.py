@@ -1,0 +1,144 @@
+"""Rules over what training and serving share: variables, mounts, amounts, labels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import reconciler
+from reconciler.diagnostics import Diagnostic, Related, error
+from reconciler.objects.quantity import amount
+from reconciler.origin import Value
+from reconciler.spec.model import Dataset
+from reconciler.spec.serving import Serving
+from reconciler.spec.training import Training
+from reconciler.spec.workload import Resources, Volume
+
+__all__ = ["label_value", "labels", "qualified", "serving", "training", "unique"]
+
+# Below this a container cannot even start: `512m` is half a byte, and `4` is four.
+_LEAST_MEMORY = 2**20
+_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+_PREFIX = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
+_OURS = ("app.kubernetes.io/managed-by", "applyset.kubernetes.io/part-of")
+
+
+def unique(path: str, names: Iterable[Value[str]]) -> Iterator[Diagnostic]:
+    """Names that may stand once in a list."""
+    seen: dict[str, Value[str]] = {}
+    for name in names:
+        if name.value in seen:
+            yield error(
+                "E_LIST_DUP",
+                f"{name.value!r} is used twice",
+                name.site,
+                path=path,
+                related=[Related(seen[name.value].site, "first here")],
+            )
+        seen.setdefault(name.value, name)
+
+
+def training(spec: Training, dataset: Dataset | None) -> Iterator[Diagnostic]:
+    """`dataset`, if it is on a claim, is mounted into the trainer too."""
+    yield from unique("training.env", [v.name for v in spec.env])
+    mounts = [v.path for v in spec.volumes]
+    if dataset is not None and dataset.pvc is not None and dataset.path is not None:
+        mounts.insert(0, dataset.path)
+    yield from _mounts("training.volumes", mounts)
+    if spec.shared_memory is not None:
+        yield from _memory(spec.shared_memory, "training.sharedMemory")
+        yield from _shm(spec.volumes)
+    sized: tuple[tuple[str, Resources | None], ...] = (
+        ("training", spec.resources),
+        ("training.ingest", spec.ingest.resources if spec.ingest is not None else None),
+        ("training.evaluate", spec.evaluate.resources if spec.evaluate is not None else None),
+    )
+    for path, resources in sized:
+        yield from _resources(resources, f"{path}.resources")
+    yield from _resources(spec.step_resources, "training.stepResources")
+
+
+def serving(spec: Serving) -> Iterator[Diagnostic]:
+    yield from unique("serving.env", [v.name for v in spec.env])
+    yield from unique("serving.hostnames", spec.hostnames)
+    yield from _mounts("serving.volumes", [v.path for v in spec.volumes])
+    yield from _resources(spec.resources, "serving.resources")
+
+
+def _mounts(path: str, mounts: Iterable[Value[str]]) -> Iterator[Diagnostic]:
+    yield from unique(path, [m.map(lambda text: text.rstrip("/") or "/") for m in mounts])
+
+
+def _shm(volumes: Iterable[Volume]) -> Iterator[Diagnostic]:
+    for volume in volumes:
+        if volume.pvc.value == "shm" or volume.path.value.rstrip("/") == "/dev/shm":
+            yield error(
+                "E_LIST_DUP",
+                "`sharedMemory` mounts a volume `shm` at /dev/shm, and this one takes its place",
+                volume.pvc.site,
+                path="training.volumes",
+            )
+
+
+def _resources(resources: Resources | None, path: str) -> Iterator[Diagnostic]:
+    if resources is not None and resources.memory is not None:
+        yield from _memory(resources.memory, f"{path}.memory")
+
+
+def _memory(size: Value[Any], path: str) -> Iterator[Diagnostic]:
+    if amount(size.value) < _LEAST_MEMORY:
+        text = str(size.value)
+        guess = f"{text.rstrip('m')}{'Mi' if text.endswith('m') else 'Gi'}"
+        yield error(
+            "E_VALUE",
+            f"{text} of memory is less than 1Mi: no process fits"
+            + (" (`m` is a thousandth)" if text.endswith("m") else ""),
+            size.site,
+            path=path,
+            help=f"did you mean {guess!r}?",
+        )
+
+
+def labels(given: Mapping[str, Value[str]]) -> Iterator[Diagnostic]:
+    """Labels that a user adds to every object of an app."""
+    for name, value in given.items():
+        path = f'labels."{name}"'
+        yield from qualified(name, value, "labels", "a label")
+        yield from label_value(value, path)
+        if name in _OURS or name.startswith(f"{reconciler.API_DOMAIN}/"):
+            yield error(
+                "E_LABEL",
+                f"the label {name!r} is the program's own: objects are found by it",
+                value.site,
+                path=path,
+                help="choose another name",
+            )
+
+
+def qualified(name: str, at: Value[Any], path: str, what: str) -> Iterator[Diagnostic]:
+    """A label's or resource's name: an optional DNS prefix and a slash, at most 63 characters."""
+    prefix, slash, rest = name.rpartition("/")
+    good = _NAME.fullmatch(rest) and (
+        not slash or (_PREFIX.fullmatch(prefix) and len(prefix) < 254)
+    )
+    if not good:
+        yield error(
+            "E_NAME",
+            f"{name!r} cannot be the name of {what}: letters, digits, -, _ and . inside, at most "
+            "63 characters, after an optional `prefix.example/`",
+            at.site,
+            path=path,
+        )
+
+
+def label_value(value: Value[str], path: str) -> Iterator[Diagnostic]:
+    if _LABEL_VALUE.fullmatch(value.value) is None:
+        yield error(
+            "E_VALUE",
+            "expected a label's value (letters, digits, -, _ and . inside, at most 63 characters), "
+            f"found {value.value!r}",
+            value.site,
+            path=path,
+        )
