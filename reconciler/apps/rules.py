@@ -107,6 +107,7 @@ def _training(model: str, training: Training, layout: Layout) -> Iterator[Diagno
                 + ("is only one" if there == 1 else f"are only {there}"),
                 wanted.site,
                 path="training.select.candidates",
+                related=overridden(wanted.origin),
                 help="nothing would ever be published",
             )
     if not training.command:
@@ -130,7 +131,10 @@ def _serving(
             "`version` and `traffic` exclude each other",
             first.site,
             path="serving.traffic",
-            related=[Related(serving.version.site, "the version is set here")],
+            related=[
+                Related(serving.version.site, "the version is set here"),
+                *overridden(first.origin),
+            ],
             help="keep the pointer for rollouts, the split for a static test; "
             "`version: null` takes the pointer away",
         )
@@ -231,7 +235,7 @@ def _rollout(serving: Serving) -> Iterator[Diagnostic]:
                 f"weights rise from step to step; {step.weight.value} follows {before.value}",
                 step.weight.site,
                 path=path,
-                related=[Related(before.site, "the step before")],
+                related=[Related(before.site, "the step before"), *overridden(step.weight.origin)],
             )
         elif before is not None and not paused:
             yield _hurried(before, f"{step.weight.value} %", path)
@@ -297,7 +301,8 @@ def _moved(files: AppFiles, origin: Value[str], layout: Layout) -> Iterator[Diag
         hint = f"delete environments/{folder}/{model}.yaml in the same commit"
     else:
         return
-    yield error("E_MOVED", message, origin.site, path="moved.from", help=hint)
+    related = overridden(origin.origin)
+    yield error("E_MOVED", message, origin.site, path="moved.from", related=related, help=hint)
 
 
 def across(
@@ -340,7 +345,10 @@ def across(
                         f"{namespace.value!r} of cluster {unit.cluster or 'default'!r}",
                         namespace.site,
                         path="group.namespace",
-                        related=[Related(first.spec.namespace.site, first.group_id)],
+                        related=[
+                            Related(first.spec.namespace.site, first.group_id),
+                            *overridden(namespace.origin),
+                        ],
                         help="give each group a namespace of its own",
                     ),
                     both,

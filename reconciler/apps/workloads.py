@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import reconciler
+from reconciler.apps.telling import overridden
 from reconciler.diagnostics import Diagnostic, Related, error
 from reconciler.objects.quantity import amount
 from reconciler.origin import Value
@@ -97,6 +98,7 @@ def _memory(size: Value[Any], path: str) -> Iterator[Diagnostic]:
             + (" (`m` is a thousandth)" if text.endswith("m") else ""),
             size.site,
             path=path,
+            related=overridden(size.origin),
             help=f"did you mean {guess!r}?",
         )
 
@@ -113,6 +115,7 @@ def labels(given: Mapping[str, Value[str]]) -> Iterator[Diagnostic]:
                 f"the label {name!r} is the program's own: objects are found by it",
                 value.site,
                 path=path,
+                related=overridden(value.origin),
                 help="choose another name",
             )
 
@@ -141,4 +144,5 @@ def label_value(value: Value[str], path: str) -> Iterator[Diagnostic]:
             f"found {value.value!r}",
             value.site,
             path=path,
+            related=overridden(value.origin),
         )

@@ -158,7 +158,14 @@ def name_fits(kind: GroupKind, name: str, named: Value[Any]) -> Iterator[Diagnos
             f"{kind.kind}/{name} has {len(name)} characters; at most {longest} leave room for "
             "what controllers append",
             named.site,
-            help="shorten the name that it is made of",
+            help=f"shorten the names that it is made of by {len(name) - longest}",
+        )
+    if known.service_name and not name[:1].isalpha():
+        yield error(
+            "E_NAME",
+            f"{kind.kind}/{name} must begin with a letter: a Service is named after it",
+            named.site,
+            help="rename the model",
         )
 
 

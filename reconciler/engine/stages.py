@@ -5,6 +5,7 @@ Every command is a part of this; a run without a cluster goes the same way with 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,7 +13,7 @@ from datetime import datetime
 import reconciler
 from reconciler.apps import load
 from reconciler.apps.app import GROUP_APP, App, Fleet, Foundation, Selection, Unit
-from reconciler.backends import contract, draw
+from reconciler.backends import clashes, contract, draw
 from reconciler.diagnostics import Diagnostic
 from reconciler.lifecycle import rollout, schedule
 from reconciler.lifecycle.decision import Decision, Weights
@@ -46,17 +47,31 @@ def loaded(tree: Tree, selection: Selection | None = None) -> Fleet:
     )
     found: dict[tuple[object, ...], Diagnostic] = {}
     blocked = {app: set(codes) for app, codes in fleet.blocked.items()}
+    members: dict[str, list[str]] = {}
     for app in fleet.apps:
-        for item in (*draw.check(app), *schedule.check(app)):
-            key = (item.code, item.site, item.path, item.message)
-            found[key] = found.get(key, item).reaching(app.id)
-            if item.is_error:
-                blocked.setdefault(app.id, set()).add(item.code)
+        members.setdefault(app.group_id, []).append(app.id)
+    checks: list[tuple[Diagnostic, tuple[str, ...]]] = []
+    for unit in fleet.units():
+        reached: tuple[str, ...] = (unit.id,)
+        if isinstance(unit, Foundation):
+            mistakes: Iterator[Diagnostic] = schedule.check_windows(unit)
+            reached += tuple(members.get(unit.group_id, ()))
+        else:
+            mistakes = itertools.chain(draw.check(unit), schedule.check(unit))
+        checks += [(item, reached) for item in mistakes]
+    refused = {unit_id for item, ids in checks if item.is_error for unit_id in ids}
+    checks += clashes.find(app for app in fleet.apps if app.id not in refused)
+    for item, ids in checks:
+        key = (item.code, item.site, item.path, item.message)
+        found[key] = found.get(key, item).reaching(*ids)
+        for unit_id in ids if item.is_error else ():
+            blocked.setdefault(unit_id, set()).add(item.code)
     if not found:
         return fleet
     return replace(
         fleet,
         apps=tuple(a for a in fleet.apps if a.id not in blocked),
+        foundations=tuple(f for f in fleet.foundations if f.id not in blocked),
         diagnostics=(*fleet.diagnostics, *found.values()),
         blocked={app: tuple(sorted(codes)) for app, codes in sorted(blocked.items())},
     )

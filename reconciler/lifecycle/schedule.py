@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from reconciler.apps.app import App
+from reconciler.apps.app import App, Foundation
+from reconciler.apps.telling import overridden
 from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.lifecycle import cron
 from reconciler.lifecycle.decision import Fires
 from reconciler.spec.training import Schedule
 
-__all__ = ["check", "foresee", "resolved"]
+__all__ = ["check", "check_windows", "foresee", "resolved"]
 
 _HORIZON = timedelta(days=366)
 
@@ -34,6 +35,7 @@ def check(app: App) -> Iterator[Diagnostic]:
                 "@every has no stable phase: it drifts with every restart",
                 entry.cron.site,
                 path=f"{path}.cron",
+                related=overridden(entry.cron.origin),
                 help="give the times, e.g. 0 */6 * * *",
             )
             continue
@@ -43,14 +45,23 @@ def check(app: App) -> Iterator[Diagnostic]:
                 "the zone is a field of its own here",
                 entry.cron.site,
                 path=f"{path}.cron",
+                related=overridden(entry.cron.origin),
                 help="use timeZone",
             )
             continue
         try:
             parsed = cron.parse(resolved(app, entry, text), entry.time_zone.value)
         except cron.CronInvalid as invalid:
-            at = entry.time_zone if invalid.code == "E_TIME_ZONE" else entry.cron
-            yield error(invalid.code, invalid.message, at.site, path=path, help=invalid.hint)
+            zone = invalid.code == "E_TIME_ZONE"
+            at = entry.time_zone if zone else entry.cron
+            yield error(
+                invalid.code,
+                invalid.message,
+                at.site,
+                path=f"{path}.{'timeZone' if zone else 'cron'}",
+                related=overridden(at.origin),
+                help=invalid.hint,
+            )
             continue
         if cron.never_fires(parsed):
             yield error(
@@ -58,6 +69,7 @@ def check(app: App) -> Iterator[Diagnostic]:
                 f"{text!r} never fires: Argo's controller would loop over it for ever",
                 entry.cron.site,
                 path=f"{path}.cron",
+                related=overridden(entry.cron.origin),
                 help="check day and month",
             )
         elif cron.in_transition(parsed, 2027):
@@ -69,6 +81,24 @@ def check(app: App) -> Iterator[Diagnostic]:
                 path=f"{path}.cron",
                 help="choose another hour, or timeZone: UTC",
             )
+
+
+def check_windows(unit: Foundation) -> Iterator[Diagnostic]:
+    """What is wrong with the windows of a group's environment: syntax, zone, never opening."""
+    for index, window in enumerate(unit.environment_spec.windows):
+        path = f"environment.windows[{index}]"
+        at, message, code, hint = window.cron, "", "E_CRON", "check day and month"
+        try:
+            if cron.never_fires(cron.parse(window.cron.value, window.time_zone.value)):
+                message = f"{window.cron.value!r} never comes: the window would never open"
+        except cron.CronInvalid as invalid:
+            message, code, hint = invalid.message, invalid.code, invalid.hint
+            if code == "E_TIME_ZONE":
+                at = window.time_zone
+        if message:
+            slot = "timeZone" if at is window.time_zone else "cron"
+            related = overridden(at.origin)
+            yield error(code, message, at.site, path=f"{path}.{slot}", related=related, help=hint)
 
 
 def foresee(app: App, now: datetime, count: int = 2) -> Iterator[Fires]:

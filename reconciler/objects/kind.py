@@ -41,6 +41,8 @@ class KindFacts:
     readiness: str = "kstatus"
     longest_suffix: int = 0  # what controllers append to the name, in characters
     longest_name: int = 253
+    # Its name becomes a Service's: RFC 1035, so it begins with a letter and holds no dots.
+    service_name: bool = False
     # A kind without a status subresource: status writes move its generation.
     has_status_subresource: bool = True
 
@@ -99,13 +101,31 @@ FACTS: dict[GroupKind, KindFacts] = {
     ),
     GroupKind("batch", "Job"): KindFacts("jobs", "v1", _W, readiness="job", longest_name=63),
     GroupKind("training.kubedl.io", "TFJob"): KindFacts(
-        "tfjobs", "v1alpha1", _W, readiness="training-job", longest_suffix=10, longest_name=63
+        "tfjobs",
+        "v1alpha1",
+        _W,
+        readiness="training-job",
+        longest_suffix=10,
+        service_name=True,
+        longest_name=63,
     ),
     GroupKind("kubeflow.org", "PyTorchJob"): KindFacts(
-        "pytorchjobs", "v1", _W, readiness="training-job", longest_suffix=10, longest_name=63
+        "pytorchjobs",
+        "v1",
+        _W,
+        readiness="training-job",
+        longest_suffix=10,
+        service_name=True,
+        longest_name=63,
     ),
     GroupKind("serving.kubedl.io", "Inference"): KindFacts(
-        "inferences", "v1alpha1", _W, readiness="inference", longest_suffix=10, longest_name=63
+        "inferences",
+        "v1alpha1",
+        _W,
+        readiness="inference",
+        longest_suffix=10,
+        service_name=True,
+        longest_name=63,
     ),
     GroupKind("serving.kserve.io", "InferenceService"): KindFacts(
         "inferenceservices",
@@ -113,6 +133,7 @@ FACTS: dict[GroupKind, KindFacts] = {
         _W,
         readiness="inferenceservice",
         longest_suffix=10,
+        service_name=True,
         longest_name=63,
     ),
     GroupKind("apps", "Deployment"): KindFacts(
@@ -127,7 +148,9 @@ FACTS: dict[GroupKind, KindFacts] = {
     GroupKind("policy", "PodDisruptionBudget"): KindFacts(
         "poddisruptionbudgets", "v1", _W, readiness="exists"
     ),
-    GroupKind("", "Service"): KindFacts("services", "v1", _W, readiness="exists", longest_name=63),
+    GroupKind("", "Service"): KindFacts(
+        "services", "v1", _W, readiness="exists", service_name=True, longest_name=63
+    ),
     GroupKind("gateway.networking.k8s.io", "HTTPRoute"): KindFacts(
         "httproutes", "v1", _R, readiness="httproute"
     ),

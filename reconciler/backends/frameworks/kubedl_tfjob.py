@@ -29,7 +29,8 @@ __all__ = ["FRAMEWORK"]
 class Options:
     """`training.kubedl-tfjob`"""
 
-    clean_pod_policy: Value[Literal["None", "Running", "All"]] = built_in("None")
+    clean_pod_policy: Value[Literal["None", "Running", "All"]] = built_in("Running")
+    """What goes when the job is over: it succeeds with its first worker, and others would go on."""
     restart_policy: Value[Literal["Never", "OnFailure", "ExitCode"]] = built_in("Never")
     export_path: Value[AbsolutePath] = built_in("/kubedl-model")
     """Where the trainer writes the model inside its container."""

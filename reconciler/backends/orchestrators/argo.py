@@ -19,12 +19,12 @@ from typing import Any
 import reconciler
 from reconciler.apps.app import App
 from reconciler.backends import pod, trainer
-from reconciler.backends.contract import Framework, Orchestrator, name_fits
+from reconciler.backends.contract import Framework, Orchestrator, framework, name_fits
 from reconciler.diagnostics import Diagnostic
 from reconciler.lifecycle import schedule as schedules
 from reconciler.objects.draft import Draft, Tree, canonical, leaves
 from reconciler.objects.key import GroupKind, ObjectKey
-from reconciler.origin import Value, built_in, derived
+from reconciler.origin import BUILT_IN, Value, built_in, derived
 from reconciler.spec.constraint import Duration
 from reconciler.spec.training import Schedule, Training
 
@@ -138,13 +138,17 @@ def _task(name: str, depends: str, **parameters: str) -> dict[str, Tree]:
 
 def _items(app: App, training: Training, framework: Framework) -> Iterator[Tree]:
     """One item a candidate: its name and the whole job, as text with all the job's origins."""
-    for candidate in training.candidates or (None,):
-        called = candidate.name if candidate is not None else built_in("main")
+    for candidate, called in zip(training.candidates or (None,), _called(training), strict=True):
         name = called.map(lambda text: f"{{{{workflow.name}}}}-{text}")
         tree = framework.draw(app, candidate, name)
         values = [leaf for leaf in leaves(tree) if type(leaf) is Value]
         manifest = canonical(tree).decode()
         yield {"name": called, "manifest": derived(manifest, *values)}
+
+
+def _called(training: Training) -> tuple[Value[str], ...]:
+    """What the jobs of a run are called after it: a name each candidate."""
+    return tuple(c.name for c in training.candidates) or (built_in("main"),)
 
 
 def _own(app: App, training: Training, step: str, args: list[Any]) -> dict[str, Tree]:
@@ -199,17 +203,18 @@ def _ingest(app: App, training: Training) -> Iterator[Tree]:
     if ingest.memoize is not None:
         # Cache ConfigMaps are found by name alone in the controller's namespace: the name carries
         # environment, group and model, or two teams would share entries.
-        cache = f"{app.environment}-{app.group}-{app.model}-ingest"
+        # Dots part them: `a-b/c` and `a/b-c` are two groups.
+        cache = f"{app.environment}.{app.group}.{app.model}.ingest"
         tree["memoize"] = {
             "key": ingest.memoize.key.map(_memo_key),
-            "maxAge": ingest.memoize.max_age,
+            "maxAge": pod.go_duration(ingest.memoize.max_age),
             "cache": {"configMap": {"name": cache}},
         }
     if ingest.retry is not None:
         tree["retryStrategy"] = {
             "limit": ingest.retry.limit.map(str),
             "retryPolicy": "OnError",
-            "backoff": {"duration": ingest.retry.backoff},
+            "backoff": {"duration": pod.go_duration(ingest.retry.backoff)},
         }
     yield tree
 
@@ -327,10 +332,17 @@ def _cron_name(app: App, entry: Schedule) -> Value[str]:
 
 
 def _check(app: App) -> Iterable[Diagnostic]:
-    for entry in trainer.training_of(app).schedules:
-        yield from name_fits(
-            GroupKind(_GROUP, "CronWorkflow"), _cron_name(app, entry).value, entry.name
-        )
+    training = trainer.training_of(app)
+    if not app.trains:
+        return
+    job = framework(training.framework.value).kind
+    for entry in training.schedules:
+        name = _cron_name(app, entry).value
+        yield from name_fits(GroupKind(_GROUP, "CronWorkflow"), name, entry.name)
+        for called in _called(training):
+            # A run is <cron>-<unix seconds>, and its jobs <run>-<candidate>.
+            named = entry.name if called.origin is BUILT_IN else called
+            yield from name_fits(job, f"{name}-{'0' * 10}-{called.value}", named)
 
 
 ORCHESTRATOR = Orchestrator("argo", _draw, _check, options=Options)

@@ -117,7 +117,9 @@ def _check(app: App) -> Iterable[Diagnostic]:
                 help="set serving.image, or image in the version record",
             )
     for version, record in app.records.items():
-        yield from name_fits(_KIND, _key(app, version).name, record.version)
+        name = _key(app, version).name
+        yield from name_fits(_KIND, name, record.version)
+        yield from name_fits(GroupKind("", "Service"), name, record.version)
 
 
 SERVING = Serving("deployment", _draw, _endpoint, _key, _capacity, _check, None)

@@ -19,7 +19,7 @@ from reconciler.diagnostics import Diagnostic, error
 from reconciler.lifecycle.rollout import Capacity
 from reconciler.objects.draft import Draft, Tree
 from reconciler.objects.key import GroupKind, ObjectKey
-from reconciler.origin import Value, built_in, derived
+from reconciler.origin import BUILT_IN, Value, built_in
 
 __all__ = ["SERVING"]
 
@@ -48,25 +48,37 @@ def _draw(app: App, version: Version) -> tuple[Draft, ...]:
     options: Options = app.options.get("kserve") or Options()
     pool = pod.pool_of(app, serving.pool)
     model: dict[str, Tree] = {
-        "modelFormat": {"name": _or(serving.framework, built_in("tensorflow"))},
-        "storageUri": _or(version.record.storage_uri, derived("", version.record.version)),
+        "modelFormat": {"name": serving.framework},
     }
+    if version.record.storage_uri is not None:
+        model["storageUri"] = version.record.storage_uri
     if options.protocol is not None:
         model["protocolVersion"] = options.protocol
     if serving.image is not None:
         model["image"] = serving.image
+    if serving.command:
+        model["command"] = list(serving.command)
     if serving.args:
         model["args"] = list(serving.args)
+    if serving.port.origin is not BUILT_IN:
+        # Unless a port is asked for, the serving runtime's own stays.
+        model["ports"] = [{"containerPort": serving.port, "protocol": "TCP"}]
     if variables := pod.env(serving.env):
         model["env"] = variables
     if sized := pod.resources(serving.resources, pool):
         model["resources"] = sized
+    if mounts := pod.volume_mounts(serving.volumes):
+        model["volumeMounts"] = mounts
+    if serving.probe is not None:
+        model["readinessProbe"] = pod.readiness(serving.probe, serving.port)
     predictor: dict[str, Tree] = {
         "minReplicas": version.replicas,
         "maxReplicas": version.replicas,
         "labels": pod.pod_labels(app, **{"ml-reconciler.dev/version": version.name}),
         "model": model,
     }
+    if claims := pod.volumes(serving.volumes):
+        predictor["volumes"] = claims
     if app.spec.group.service_account is not None:
         predictor["serviceAccountName"] = app.spec.group.service_account
     if pool is not None and pool.node_selector:
@@ -82,10 +94,6 @@ def _draw(app: App, version: Version) -> tuple[Draft, ...]:
     key = _key(app, version.name.value)
     tree = {"metadata": metadata, "spec": {"predictor": predictor}}
     return (Draft(key, "serving.kserve.io/v1beta1", tree, "kserve"),)
-
-
-def _or(value: Value[str] | None, otherwise: Value[str]) -> Value[str]:
-    return otherwise if value is None else value
 
 
 def _endpoint(app: App, version: Version) -> Endpoint:
@@ -109,6 +117,15 @@ def _capacity(app: App, version: Version, lookup: Lookup) -> Capacity | None:
 
 
 def _check(app: App) -> Iterable[Diagnostic]:
+    serving = app.spec.serving
+    if app.serves and serving is not None and serving.framework is None:
+        yield error(
+            "E_MISSING",
+            "KServe chooses the server by the model's format, and none is given",
+            serving.backend.site,
+            path="serving.framework",
+            help="set serving.framework, e.g. tensorflow, pytorch, sklearn, onnx, huggingface",
+        )
     yield from _records(app)
     for version, record in app.records.items():
         yield from name_fits(_KIND, _key(app, version).name, record.version)
@@ -117,8 +134,7 @@ def _check(app: App) -> Iterable[Diagnostic]:
 def _records(app: App) -> Iterator[Diagnostic]:
     serving = app.spec.serving
     assert serving is not None
-    wanted = [serving.version.value] if serving.version is not None else list(serving.traffic)
-    for version in wanted:
+    for version in pod.served(serving):
         record = app.records.get(version)
         if app.serves and record is not None and record.storage_uri is None:
             yield error(

@@ -9,7 +9,7 @@ object's name carries a digest of what the controller would ignore.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import orjson
@@ -22,6 +22,7 @@ from reconciler.lifecycle.rollout import Capacity
 from reconciler.objects.draft import Draft, Tree, walk
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.origin import Value, built_in, derived, plain
+from reconciler.spec import serving as spec
 from reconciler.spec.constraint import AbsolutePath
 
 __all__ = ["SERVING"]
@@ -130,6 +131,7 @@ def _check(app: App) -> Iterable[Diagnostic]:
             help="set serving.image",
         )
         return
+    yield from _framework_known(serving)
     if serving.port.value not in (8080, 9000):
         yield warning(
             "W_KUBEDL_PORT",
@@ -142,6 +144,19 @@ def _check(app: App) -> Iterable[Diagnostic]:
     for name, record in app.records.items():
         version = Version(Value(name, record.version.origin), record, serving.replicas)
         yield from name_fits(_KIND, f"{_name(app, version).value}-{_PREDICTOR}", record.version)
+
+
+def _framework_known(serving: spec.Serving) -> Iterator[Diagnostic]:
+    named = serving.framework
+    if named is not None and named.value not in ("TFServing", "Triton"):
+        yield warning(
+            "W_KUBEDL_FRAMEWORK",
+            f"KubeDL prepares servers of TFServing alone and knows Triton; {named.value!r} starts "
+            "without its settings",
+            named.site,
+            path="serving.framework",
+            help="write TFServing or Triton, or give the server its model by command and args",
+        )
 
 
 def _workload(app: App, version: str) -> ObjectKey:
