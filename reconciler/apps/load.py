@@ -87,7 +87,7 @@ class _Loader:
         ]
         self._layout_mistakes(selected)
         groups = sorted({(a.environment, a.group) for a in selected})
-        if not self.selection.models:
+        if not self.selection.models or GROUP_APP in self.selection.models:
             groups = [g for g in self.layout.groups if self.selection.takes(*g)]
         reading = Reading(self.files, self.layout, order, self.mistakes)
         reading.parse(selected, groups, everything=self.selection.is_everything)

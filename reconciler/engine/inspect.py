@@ -88,18 +88,16 @@ def explain_at(tree: Tree, selection: Selection, file: str, line: int, now: date
 
 
 def explain_object(
-    tree: Tree, selection: Selection, target: str, field: str, now: datetime, **options: object
+    tree: Tree,
+    selection: Selection,
+    target: str,
+    field: str,
+    now: datetime,
+    reader: ClusterReader | None = None,
 ) -> Report:
-    """Which config line a field of a drawn object comes from, or which decision."""
-    reader = options.get("reader")
-    cluster = reader if reader is not None else None
-    reviewed = review.review(
-        tree,
-        selection,
-        now,
-        reader=cluster,  # type: ignore[arg-type]
-        plans=False,
-    )
+    """Which config line a field of a drawn object comes from, or which decision. `field` "" is
+    the whole object; with a cluster, weights are those of now."""
+    reviewed = review.review(tree, selection, now, reader=reader, plans=False)
     found: list[Chain] = []
     for item in reviewed.units:
         for draft in item.drafts:
@@ -112,7 +110,7 @@ def explain_object(
 def _asked(reviewed: review.Reviewed, selection: Selection) -> Iterator[Drawn]:
     """The units that a question is about: foundations come along only where no model is named."""
     for item in reviewed.units:
-        if isinstance(item.unit, App) or not selection.models:
+        if not selection.models or item.unit.model in selection.models:
             yield item
 
 

@@ -422,8 +422,6 @@ def test_explain_all_answers_for_every_leaf_of_every_sample_app(sample):
     assert all(chain["chain"] for chain in chains)
     for chain in chains[::97]:
         code, out = sample.run("explain", chain["path"], "--app", chain["app"], "-o", "json")
-        if chain["app"].endswith("/_group"):
-            continue
         assert code == (1 if chain["deleted"] else 0), chain["path"]
         (found,) = _report(out)["chains"]
         assert found["chain"] == chain["chain"]
@@ -493,3 +491,34 @@ def test_a_step_back_to_an_older_commit_needs_a_word_too(repo):
     assert code == 4
     assert "a step back" in out
     assert repo.live("apply", "--revision", older, "--allow-rewind", repo.head()[:12])[0] == 0
+
+
+def test_explain_answers_for_every_field_of_every_drawn_object(sample):
+    objects = json.loads(sample.run("render", "-o", "json")[1])["objects"]
+    assert len(objects) > 40
+    for found in objects:
+        body = found["manifest"]
+        target = f"{body['kind']}/{body['metadata']['name']}"
+        code, out = sample.run(
+            "explain", "--object", target, "", "--app", found["app"], "-o", "json"
+        )
+        assert code == 0, target
+        chains = {c["path"].partition(" ")[2]: c for c in _report(out)["chains"]}
+        for field in found["origins"]:
+            assert chains[field]["chain"], (target, field)
+        for path, value in _leaves(body):
+            assert path in chains, (target, path)
+            assert chains[path]["chain"] or chains[path]["note"], (target, path)
+            assert value == chains[path]["value"] or isinstance(value, dict | list)
+
+
+def _leaves(body, path=""):
+    if isinstance(body, dict) and body:
+        for key, child in body.items():
+            name = f'"{key}"' if any(c in key for c in '."[] ') or not key else key
+            yield from _leaves(child, f"{path}.{name}" if path else name)
+    elif isinstance(body, list) and body:
+        for index, child in enumerate(body):
+            yield from _leaves(child, f"{path}[{index}]")
+    else:
+        yield path, body
