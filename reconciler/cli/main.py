@@ -14,6 +14,7 @@ import click
 
 import reconciler
 from reconciler import extensions
+from reconciler.cli import memory
 from reconciler.errors import ExitCode, ReconcilerError
 
 __all__ = ["captured", "cli", "main", "run"]
@@ -75,6 +76,7 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> NoReturn:
     """Runs the program and exits with a code of `errors.ExitCode`."""
+    memory.calm_collector()
     sys.exit(int(run(args)))
 
 
