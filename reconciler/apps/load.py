@@ -147,6 +147,11 @@ class _Loader:
             path = item.site.file if item.site else ""
             folder = path.rpartition("/")[0]
             reached = [
+                f"{environment}/{group}/{GROUP_APP}"
+                for (environment, group), file in self.layout.groups.items()
+                if file == path and self.selection.takes(environment, group)
+            ]
+            reached += [
                 app.id
                 for app in selected
                 if path == app.file

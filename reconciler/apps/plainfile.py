@@ -18,7 +18,7 @@ from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.layers import document, merge, stack
 from reconciler.objects.key import GroupKind, is_object_name, split_version
 from reconciler.objects.kind import FACTS
-from reconciler.origin import Branch, Node, Site, Value
+from reconciler.origin import Branch, Items, Node, SecretRef, Site, Value
 
 __all__ = ["Contents", "checked", "locate", "parse"]
 
@@ -178,6 +178,7 @@ def _check(root: Branch, namespace: str) -> Iterator[Diagnostic]:
             path="kind",
             help="write one document an object, separated by ---",
         )
+    yield from _secrets(root, "")
     yield from _metadata(root, namespace)
     if (status := root.get("status")) is not None:
         yield _owned("status", status)
@@ -192,6 +193,24 @@ def _check(root: Branch, namespace: str) -> Iterator[Diagnostic]:
                     path=slot,
                     help="use an ExternalSecret, a SOPS or sealed secret object",
                 )
+
+
+def _secrets(node: Node, path: str) -> Iterator[Diagnostic]:
+    """`!secret` is a marker of layers; here Kubernetes' own way to refer to a key is at hand."""
+    if isinstance(node, Branch):
+        for key, child in node.children.items():
+            yield from _secrets(child, f"{path}.{key}" if path else key)
+    elif isinstance(node, Items):
+        for index, child in enumerate(node.children):
+            yield from _secrets(child, f"{path}[{index}]")
+    elif isinstance(node.value, SecretRef):
+        yield error(
+            "E_SECRET_PLACE",
+            "a plain manifest is written out as it is, and `!secret` would stand in it",
+            node.site,
+            path=path,
+            help="refer to the key: valueFrom: {secretKeyRef: {name: …, key: …}}",
+        )
 
 
 def _metadata(root: Branch, namespace: str) -> Iterator[Diagnostic]:

@@ -153,7 +153,9 @@ class Reading:
             parsed = self.documents.get(path)
             if parsed is None:
                 if not layer.optional:
-                    bad |= self.mistakes.add((self._absent(layer, path, model),), unit)
+                    bad = True
+                    if not self._told(path):
+                        self.mistakes.add((self._absent(layer, path, model),), unit)
                 continue
             if wrong := self._wrong(parsed, path):
                 bad |= self.mistakes.add(wrong, unit)
@@ -169,6 +171,13 @@ class Reading:
         if found is None:
             found = self.wrong[path] = (*parsed.diagnostics, *_misplaced(parsed, path))
         return found
+
+    def _told(self, path: str) -> bool:
+        """Whether the layout has named this missing file already, for all that need it."""
+        return any(
+            d.code == "E_FILE_MISSING" and d.message.endswith(f" {path}")
+            for d in self.layout.diagnostics
+        )
 
     def _absent(self, layer: stack.Layer, path: str, model: str) -> Diagnostic:
         node = self._type_node(model) if "{type}" in layer.file else None

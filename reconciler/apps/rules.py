@@ -35,6 +35,7 @@ def check(
     if spec.serving is not None:
         yield from _serving(files, spec.serving, records, layout)
         yield from workloads.serving(spec.serving)
+    yield from group(spec.group)
     yield from _slugs(records)
     yield from _dataset(spec)
     yield from workloads.labels(spec.labels)

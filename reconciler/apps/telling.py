@@ -81,7 +81,7 @@ class Teller:
             f"`{steps[-1]}` is required here" + (", and no layer sets it" if layered else ""),
             parent.origin.site,
             path=path,
-            help=f"set {path}" + (f": {meaning[0].lower()}{meaning[1:]}" if meaning else ""),
+            help=f"set {path}" + (f": {_inside(meaning)}" if meaning else ""),
         )
 
     def unknown(self, steps: tuple[str | int, ...], origin: Origin) -> Diagnostic:
@@ -98,6 +98,11 @@ class Teller:
             related=overridden(origin),
             help=f"did you mean {close[0]!r}?" if close else f"known fields: {', '.join(known)}",
         )
+
+
+def _inside(sentence: str) -> str:
+    """A sentence's beginning inside another: small, unless it begins with an acronym."""
+    return sentence if sentence[1:2].isupper() else sentence[0].lower() + sentence[1:]
 
 
 def _hint(kind: str, context: Mapping[str, Any], node: Node | None) -> str:

@@ -106,7 +106,7 @@ def _memory(size: Value[Any], path: str) -> Iterator[Diagnostic]:
 def labels(given: Mapping[str, Value[str]]) -> Iterator[Diagnostic]:
     """Labels that a user adds to every object of an app."""
     for name, value in given.items():
-        path = f'labels."{name}"'
+        path = "labels." + (name if re.fullmatch(r"[\w-]+", name) else f'"{name}"')
         yield from qualified(name, value, "labels", "a label")
         yield from label_value(value, path)
         if name in _OURS or name.startswith(f"{reconciler.API_DOMAIN}/"):
