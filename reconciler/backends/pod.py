@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from reconciler.apps.app import App
@@ -17,6 +17,7 @@ from reconciler.spec.workload import EnvVar, Resources, Volume
 __all__ = [
     "container",
     "env",
+    "facts",
     "go_duration",
     "pod_labels",
     "pool_of",
@@ -45,8 +46,14 @@ def version_slug(version: str) -> str:
 
 
 def pool_of(app: App, name: Value[str] | None) -> Pool | None:
-    """The group's pool of that name."""
-    return app.spec.group.pools.get(name.value) if name is not None else None
+    """The group's pool of that name; what it gives came through the line that asks for it."""
+    pool = app.spec.group.pools.get(name.value) if name is not None else None
+    if pool is None or name is None:
+        return None
+    return Pool(
+        {key: derived(value.value, value, name) for key, value in pool.node_selector.items()},
+        derived(pool.gpu_resource.value, pool.gpu_resource, name),
+    )
 
 
 def resources(wanted: Resources | None, pool: Pool | None = None) -> Tree:
@@ -79,6 +86,18 @@ def env(variables: Iterable[EnvVar]) -> list[Tree]:
         else:
             out.append({"name": variable.name, "value": derived(_spell(datum), variable.value)})
     return out
+
+
+def facts(variables: Iterable[EnvVar], told: Mapping[str, Value[Any] | None]) -> list[Tree]:
+    """Variables that tell a container a fact, where there is one and the user has none of its
+    name: two of one name are refused under server-side apply."""
+    names = [variable.name for variable in variables]
+    known = {name.value for name in names}
+    return [
+        {"name": derived(name, fact, *names), "value": derived(fact.value, fact, *names)}
+        for name, fact in told.items()
+        if fact is not None and name not in known
+    ]
 
 
 def _spell(datum: Any) -> str:

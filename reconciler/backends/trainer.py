@@ -11,7 +11,7 @@ from reconciler.origin import Value
 from reconciler.spec.training import Candidate, Training
 from reconciler.spec.workload import Volume
 
-__all__ = ["job", "template", "training_of"]
+__all__ = ["job", "mounts_of", "template", "told", "training_of"]
 
 
 def training_of(app: App) -> Training:
@@ -28,7 +28,7 @@ def template(app: App, candidate: Candidate | None, container: str, *, restart: 
     if candidate is not None:
         image = image if candidate.image is None else candidate.image
         args += candidate.args
-    mounts = [*_dataset(app), *training.volumes]
+    mounts = mounts_of(app)
     sized = pod.resources(training.resources, pool)
     main = pod.container(
         container,
@@ -39,6 +39,7 @@ def template(app: App, candidate: Candidate | None, container: str, *, restart: 
         sized=sized,
         mounts=mounts,
     )
+    told(app, main)
     spec = pod.spec(app, [main], mounts=mounts, pool=pool)
     if training.shared_memory is not None:
         main.setdefault("volumeMounts", []).append({"name": "shm", "mountPath": "/dev/shm"})
@@ -50,11 +51,25 @@ def template(app: App, candidate: Candidate | None, container: str, *, restart: 
     return {"metadata": {"labels": pod.pod_labels(app)}, "spec": spec}
 
 
-def _dataset(app: App) -> list[Volume]:
+def mounts_of(app: App) -> list[Volume]:
+    """The dataset's claim and the training's volumes: the trainer's mounts, and those of the steps
+    that make its data and measure its results."""
+    volumes = list(training_of(app).volumes)
     dataset = app.spec.dataset
     if dataset is None or dataset.pvc is None or dataset.path is None:
-        return []
-    return [Volume(dataset.pvc, dataset.path)]
+        return volumes
+    return [Volume(dataset.pvc, dataset.path), *volumes]
+
+
+def told(app: App, container: dict[str, Tree]) -> None:
+    """Adds which data a run reads to the container's variables; a user's own of that name wins."""
+    dataset = app.spec.dataset
+    if dataset is None:
+        return
+    facts = {"DATASET_URI": dataset.uri, "DATASET_REVISION": dataset.revision}
+    more = pod.facts(training_of(app).env, facts)
+    if more:
+        container["env"] = container.get("env", []) + more
 
 
 def job(api_version: str, kind: str, app: App, name: Value[str], spec: Tree) -> Tree:

@@ -106,6 +106,8 @@ class Training:
     workers: Value[Positive] = built_in(1)
     resources: Resources | None = None
     env: tuple[EnvVar, ...] = ()
+    """Variables of the trainer, and of the ingest and evaluate steps; DATASET_URI and
+    DATASET_REVISION come with the dataset."""
     volumes: tuple[Volume, ...] = ()
     pool: Value[Label] | None = None
     """A pool of the group."""

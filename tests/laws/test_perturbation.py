@@ -1,5 +1,5 @@
-"""The perturbation law: change any leaf of the sample config, and every manifest field that
-changes names that leaf."""
+"""The perturbation law: change any leaf of the sample config, or of the config that sets every
+option, and every manifest field that changes names that leaf."""
 
 import re
 
@@ -8,12 +8,14 @@ import yaml
 
 from reconciler.objects.draft import show_path, walk
 from reconciler.origin import Value, plain
+from tests.everything import everything_files
 from tests.support import MemoryTree, drawn, loaded, sample_files
 
-FILES = sample_files()
+REPOS = {"sample": sample_files(), "everything": everything_files()}
 LAYERS = sorted(
-    path
-    for path in FILES
+    (repo, path)
+    for repo, files in REPOS.items()
+    for path in files
     if path.endswith(".yaml")
     and not path.startswith("policies/")
     and path != "environments/layers.yaml"
@@ -50,8 +52,7 @@ def _others(text):
     yield f"x{text}"
 
 
-def _mutants(path):
-    text = FILES[path].decode()
+def _mutants(text):
     for document in yaml.compose_all(text, Loader=yaml.SafeLoader):
         if document is None:
             continue
@@ -72,13 +73,13 @@ def _fields(drafts):
     return out
 
 
-def _readers(path):
+def _readers(files, path):
     """The models whose apps read a file; all for the shared ones."""
     parts = path.split("/")
     if parts[0] == "models":
         return {"models": [parts[1]]}
     stem = parts[-1].removesuffix(".yaml")
-    return {"models": [stem]} if f"models/{stem}/model.yaml" in FILES else {}
+    return {"models": [stem]} if f"models/{stem}/model.yaml" in files else {}
 
 
 def _names(leaf, path, line):
@@ -87,15 +88,16 @@ def _names(leaf, path, line):
     )
 
 
-@pytest.mark.parametrize("path", LAYERS)
-def test_every_field_that_changes_names_the_leaf_that_changed_it(path):
-    selected = _readers(path)
-    before = _fields(drawn(MemoryTree(FILES), **selected))
+@pytest.mark.parametrize(("repo", "path"), LAYERS)
+def test_every_field_that_changes_names_the_leaf_that_changed_it(repo, path):
+    files = REPOS[repo]
+    selected = _readers(files, path)
+    before = _fields(drawn(MemoryTree(files), **selected))
     done = set()
-    for line, value, text in _mutants(path):
+    for line, value, text in _mutants(files[path].decode()):
         if (line, value) in done:
             continue
-        tree = MemoryTree({**FILES, path: text.encode()})
+        tree = MemoryTree({**files, path: text.encode()})
         if loaded(tree, **selected).errors:
             continue
         done.add((line, value))
@@ -110,14 +112,11 @@ def test_every_field_that_changes_names_the_leaf_that_changed_it(path):
             elif place[2] == "metadata.name":  # a new object: by its kind, group or name
                 identity = [after.get((*place[:2], f)) for f in ("apiVersion", "kind", place[2])]
                 assert any(_names(leaf, path, line) for leaf in identity), (path, line, place)
-    TRIED[path] = (len(done), len(set(_leaves(path))))
+    leaves = {(line, value) for line, value, _ in _mutants(files[path].decode())}
+    TRIED[repo, path] = (len(done), len(leaves))
 
 
 TRIED = {}
-
-
-def _leaves(path):
-    return [(line, value) for line, value, _ in _mutants(path)]
 
 
 def test_most_leaves_were_changed_to_something_valid():

@@ -26,7 +26,7 @@ from reconciler.objects.draft import Draft, Tree, canonical, leaves
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.origin import BUILT_IN, Value, built_in, derived
 from reconciler.spec.constraint import Duration
-from reconciler.spec.training import Schedule, Training
+from reconciler.spec.training import Evaluate, Ingest, Schedule, Training
 
 __all__ = ["ORCHESTRATOR"]
 
@@ -60,7 +60,7 @@ def _template(app: App, framework: Framework) -> Draft:
         _dag(app, training, framework),
         *_ingest(app, training),
         _train(app, training),
-        *_evaluate(training),
+        *_evaluate(app, training),
         _select(app, training),
         _publish(app, training),
         _finish(app, training),
@@ -77,7 +77,7 @@ def _template(app: App, framework: Framework) -> Draft:
     account = app.spec.group.service_account
     if account is not None:
         spec["serviceAccountName"] = account
-    if claims := pod.volumes(training.volumes):
+    if claims := pod.volumes(trainer.mounts_of(app)):
         spec["volumes"] = claims
     metadata = {"name": name, "annotations": _contract(training)}
     key = ObjectKey(_GROUP, "WorkflowTemplate", app.namespace, name)
@@ -191,14 +191,7 @@ def _ingest(app: App, training: Training) -> Iterator[Tree]:
         return
     tree: dict[str, Tree] = {
         "name": "ingest",
-        "container": pod.container(
-            "main",
-            ingest.image,
-            command=ingest.command,
-            args=ingest.args,
-            sized=pod.resources(ingest.resources),
-            mounts=training.volumes,
-        ),
+        **_theirs(app, ingest, list(ingest.args)),
     }
     if ingest.memoize is not None:
         # Cache ConfigMaps are found by name alone in the controller's namespace: the name carries
@@ -219,6 +212,29 @@ def _ingest(app: App, training: Training) -> Iterator[Tree]:
     yield tree
 
 
+def _theirs(app: App, step: Ingest | Evaluate, args: list[Any]) -> dict[str, Tree]:
+    """The container of a user's own step: it sees the trainer's variables, claims and data; one
+    that asks for a device goes where the trainer's devices are."""
+    training = trainer.training_of(app)
+    pool = pod.pool_of(app, training.pool)
+    wants = step.resources.gpu if step.resources is not None else None
+    main = pod.container(
+        "main",
+        step.image,
+        command=step.command,
+        args=args,
+        variables=training.env,
+        sized=pod.resources(step.resources, pool),
+        mounts=trainer.mounts_of(app),
+    )
+    trainer.told(app, main)
+    tree: dict[str, Tree] = {"container": main}
+    if wants is not None and wants.value > 0 and pool is not None and pool.node_selector:
+        selector = pool.node_selector.items()
+        tree["nodeSelector"] = {key: derived(value.value, value, wants) for key, value in selector}
+    return tree
+
+
 def _memo_key(text: str) -> str:
     """Argo's keys are letters, digits and dashes; what was lost is kept as a digest."""
     clean = _MEMO_KEY.sub("-", text).strip("-")
@@ -227,7 +243,7 @@ def _memo_key(text: str) -> str:
     return f"{clean[:50]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}".lstrip("-")
 
 
-def _evaluate(training: Training) -> Iterator[Tree]:
+def _evaluate(app: App, training: Training) -> Iterator[Tree]:
     step = training.evaluate
     if step is None:
         return
@@ -236,14 +252,7 @@ def _evaluate(training: Training) -> Iterator[Tree]:
         "name": "evaluate",
         "inputs": {"parameters": [{"name": "results"}]},
         "outputs": {"parameters": [_file("result", "/tmp/result.json")]},
-        "container": pod.container(
-            "main",
-            step.image,
-            command=step.command,
-            args=args,
-            sized=pod.resources(step.resources),
-            mounts=training.volumes,
-        ),
+        **_theirs(app, step, args),
     }
 
 

@@ -47,14 +47,8 @@ def _draw(app: App, version: Version) -> tuple[Draft, ...]:
         mounts=serving.volumes,
     )
     server["ports"] = [{"name": "http", "containerPort": serving.port}]
-    # A user's own variable of the same name wins: names are unique under server-side apply.
-    known = {variable.name.value for variable in serving.env}
     told = {"MODEL_VERSION": version.name, "MODEL_URI": version.record.storage_uri}
-    server["env"] = server.get("env", []) + [
-        {"name": name, "value": value}
-        for name, value in told.items()
-        if value is not None and name not in known
-    ]
+    server["env"] = server.get("env", []) + pod.facts(serving.env, told)
     if serving.probe is not None:
         server["readinessProbe"] = pod.readiness(serving.probe, serving.port)
     template = {
