@@ -96,7 +96,8 @@ def _change(
     label = f"wave {wave}" if wave and change.goes else change.standing.value
     yield paint(head) + f"{label:>{max(2, 92 - len(head))}}"
     for reason in change.reasons:
-        yield from _reason(reason, style)
+        if not reason.text.startswith("refused: "):  # said once, at the top
+            yield from _reason(reason, style)
     if change.takes_over and change.action is Action.UPDATE:
         yield f"      takes the fields of {', '.join(change.takes_over)}"
     for field in change.fields:

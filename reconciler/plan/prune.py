@@ -133,7 +133,37 @@ def guard(
         refusal = _judge(group, members, rest, group in groups_absent, approved, limits)
         if refusal is not None:
             out[group] = refusal
-    return out
+    together = _together(plans, groups_absent | out.keys(), approved, limits)
+    return {**together, **out}
+
+
+def _together(
+    plans: Iterable[AppPlan],
+    apart: frozenset[str] | set[str],
+    approved: frozenset[str],
+    limits: Limits,
+) -> dict[str, Refusal]:
+    """A commit that takes apps out of many groups stays below the limit in each of them: what
+    apps gone from Git would lose is counted over the whole run, too. `apart` are groups that are
+    judged already, or asked to be emptied."""
+    gone = [p for p in plans if p.removed and f"{p.environment}/{p.group}" not in apart]
+    deletes = {p.unit: [c for c in p.changes() if _deletes(c)] for p in gone}
+    every = [change for changes in deletes.values() for change in changes]
+    approval = approval_of(every)
+    if len(every) <= limits.objects or approval in approved:
+        return {}
+    apps = sum(1 for changes in deletes.values() if changes)
+    refusal = Refusal(
+        "E_PRUNE_BUDGET",
+        f"deletes {len(every)} objects of {apps} apps gone from Git (limit {limits.objects})",
+        f"if meant: --approve-prune {approval}",
+        approval,
+    )
+    return {f"{p.environment}/{p.group}": refusal for p in gone if deletes[p.unit]}
+
+
+def _deletes(change: Change) -> bool:
+    return change.action is Action.DELETE and change.standing is Standing.GO
 
 
 def _judge(
@@ -144,12 +174,7 @@ def _judge(
     approved: frozenset[str],
     limits: Limits,
 ) -> Refusal | None:
-    deletes = [
-        c
-        for plan in plans
-        for c in plan.changes()
-        if c.action is Action.DELETE and c.standing is Standing.GO
-    ]
+    deletes = [c for plan in plans for c in plan.changes() if _deletes(c)]
     if not deletes:
         return None
     recorded = others + sum(

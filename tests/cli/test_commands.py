@@ -522,3 +522,31 @@ def _leaves(body, path=""):
             yield from _leaves(child, f"{path}[{index}]")
     else:
         yield path, body
+
+
+def test_apps_removed_from_many_groups_at_once_need_a_word(sample):
+    sample.live("apply")
+    for path in sorted(sample.folder.rglob("search-ranker.yaml")):
+        path.unlink()
+    sample.commit()
+    code, out = sample.live("reconcile", "--once")
+    assert code == 4
+    refused = re.search(
+        r"deletes 14 objects of 5 apps gone from Git \(limit 10\)\n +if meant: --approve-prune (\w+)",
+        out,
+    )
+    assert refused, out
+    assert "deleted" not in out
+    assert sample.live("reconcile", "--once", "--approve-prune", "0" * 12)[0] == 4
+    code, out = sample.live("reconcile", "--once", "--approve-prune", refused[1])
+    assert (code, "14 deleted" in out) == (0, True)
+
+
+def test_an_emptied_tree_refuses(sample):
+    sample.live("apply")
+    sample.git("rm", "-qr", "environments", "models")
+    sample.commit()
+    code, out = sample.live("reconcile", "--once")
+    assert code == 1
+    assert "deleted" not in out
+    assert sample.live("status", "--revision", "HEAD~1")[1].count("ready") == 9
