@@ -20,7 +20,7 @@ import reconciler
 from reconciler.apps.app import App
 from reconciler.backends import pod, trainer
 from reconciler.backends.contract import Framework, Orchestrator, framework, name_fits
-from reconciler.diagnostics import Diagnostic
+from reconciler.diagnostics import Diagnostic, warning
 from reconciler.lifecycle import schedule as schedules
 from reconciler.objects.draft import Draft, Tree, canonical, leaves
 from reconciler.objects.key import GroupKind, ObjectKey
@@ -346,6 +346,15 @@ def _check(app: App) -> Iterable[Diagnostic]:
         return
     job = framework(training.framework.value).kind
     for entry in training.schedules:
+        if entry.concurrency.value == "Replace":
+            yield warning(
+                "W_ARGO_REPLACE",
+                "Replace ends the run before without its exit handler: its job goes on beside the "
+                "new one until its deadline",
+                entry.concurrency.site,
+                path=f"training.schedules[name={entry.name.value}].concurrency",
+                help="use Forbid, or allow for both jobs' devices",
+            )
         name = _cron_name(app, entry).value
         yield from name_fits(GroupKind(_GROUP, "CronWorkflow"), name, entry.name)
         for called in _called(training):

@@ -52,7 +52,8 @@ FLEET = loaded(everything())
 
 
 def test_the_config_is_right():
-    assert FLEET.diagnostics == ()
+    assert FLEET.errors == ()
+    assert [d.code for d in FLEET.diagnostics] == ["W_ARGO_REPLACE"]
 
 
 def test_every_field_of_an_app_is_set_somewhere():
