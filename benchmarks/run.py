@@ -172,8 +172,6 @@ def _fleet(folder: Path, models: int) -> Iterator[Case]:
         "the same split over two processes",
         (*desired, "--workers", "2"),
         floor,
-        3.0,
-        most_megabytes=400,
         notes=("what a pool would give; no command has one",),
     )
     yield Case(

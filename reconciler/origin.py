@@ -272,7 +272,7 @@ def derived(value: T, *inputs: Value[Any] | Branch | Items) -> Value[T]:
     lead = inputs[0].origin
     if len(inputs) == 1:
         return Value(value, lead)
-    others = tuple(node.origin for node in inputs[1:])
+    others = tuple([node.origin for node in inputs[1:]])  # a list is quicker than a generator
     return Value(
         value,
         Origin(lead.site, lead.layer, lead.op, lead.value, lead.under, lead.through + others),

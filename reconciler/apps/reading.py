@@ -70,6 +70,7 @@ class Reading:
         self.mistakes = mistakes
         self.documents: dict[str, document.Document] = {}
         self.prefixes = merge.Prefixes()
+        self._paths: dict[AppFiles, list[tuple[stack.Layer, str]]] = {}
         self.wrong: dict[str, tuple[Diagnostic, ...]] = {}
         """What each file read so far does wrong on its own, whoever reads it."""
 
@@ -114,6 +115,12 @@ class Reading:
             self.documents[path] = parsed
 
     def paths(self, app: AppFiles) -> list[tuple[stack.Layer, str]]:
+        """The layers of an app, lowest first; asked for once its model's file is read."""
+        if app not in self._paths:
+            self._paths[app] = self._paths_of(app)
+        return self._paths[app]
+
+    def _paths_of(self, app: AppFiles) -> list[tuple[stack.Layer, str]]:
         names = _Blank(
             model=app.model,
             environment=app.environment,

@@ -66,6 +66,8 @@ def violations(
 ) -> Iterator[Diagnostic]:
     """What the layer `high` changed under a lock, at its offending entry."""
     for lock in locks:
+        if lock.path and lock.path[0] not in high.children:
+            continue  # the layer does not speak of anything around it
         old, new = find(before, lock.path), find(after, lock.path)
         if old is new or _same(old, new):
             continue

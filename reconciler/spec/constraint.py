@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias
@@ -129,6 +130,7 @@ EnvText: TypeAlias = str | int | float | bool | SecretRef
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
+@functools.lru_cache(maxsize=1024)
 def seconds(duration: str) -> float:
     """`1h30m` in seconds. The text has passed `Duration`."""
     return sum(
