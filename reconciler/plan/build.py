@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+import reconciler
 from reconciler.apps.app import Foundation, Unit
 from reconciler.lifecycle.decision import Decision, Fires, Reason, Verdict, Weights
 from reconciler.objects.draft import Draft, Manifest, digest
@@ -41,6 +42,9 @@ __all__ = [
     "removed",
     "with_guards",
 ]
+
+#: On every object of one served version.
+_VERSION = f"{reconciler.API_DOMAIN}/version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +139,7 @@ def build(
     if recorded is not None:
         seen_of = {m.key: snapshot.lookup(m.key) for m in recorded.members}
         deletes, stay = prune.deletions(unit.id, recorded.members, desired, seen_of, snapshot)
-        changes += deletes
+        changes += [_explained(c, seen_of[c.key], decided, changes) for c in deletes]
         members += stay
     return AppPlan(
         unit.id,
@@ -151,6 +155,29 @@ def build(
         decided.swap,
         source=source,
     )
+
+
+def _explained(
+    change: Change, live: Observed, decided: Decided, changes: Iterable[Change]
+) -> Change:
+    """A delete with the better reason, where there is one: an object of a version goes because
+    the version does, or because it is drawn under another name."""
+    labels = ((live.body or {}).get("metadata") or {}).get("labels") or {}
+    version = labels.get(_VERSION)
+    if change.action is not Action.DELETE or version is None or decided.decision is None:
+        return change
+    outcome = decided.decision.outcome
+    served = next((s for s in outcome.shares if s.version.value == version), None)
+    if served is None:
+        first = outcome.shares[0].version.origin if outcome.shares else None
+        return replace(change, reasons=(Reason(f"{version} takes no traffic any more", first),))
+    for other in changes:
+        body = other.desired.body if other.desired is not None else {}
+        kept = (body.get("metadata") or {}).get("labels") or {}
+        if other.key.kind == change.key.kind and kept.get(_VERSION) == version:
+            why = Reason(f"{other.key.name} takes its place", served.version.origin)
+            return replace(change, reasons=(why,))
+    return change
 
 
 def _retreats(decided: Decided) -> bool:
