@@ -65,6 +65,8 @@ class Layout:
     records: Mapping[str, tuple[str, ...]]
     """model → its version records' files"""
     diagnostics: tuple[Diagnostic, ...]
+    homes: Mapping[str, frozenset[str]]
+    """model → the groups (`env/group`) that it is in"""
 
 
 def read_layout(paths: Iterable[str]) -> Layout:
@@ -106,7 +108,15 @@ def read_layout(paths: Iterable[str]) -> Layout:
         tuple(apps),
         {model: tuple(files) for model, files in records.items()},
         tuple(found.all()),
+        _homes(apps),
     )
+
+
+def _homes(apps: Iterable[AppFiles]) -> dict[str, frozenset[str]]:
+    homes: dict[str, set[str]] = {}
+    for app in apps:
+        homes.setdefault(app.model, set()).add(f"{app.environment}/{app.group}")
+    return {model: frozenset(groups) for model, groups in homes.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,9 +57,11 @@ def group(spec: Group) -> Iterator[Diagnostic]:
 def _groups(
     model: str, groups: Iterable[Value[str]], path: str, layout: Layout
 ) -> Iterator[Diagnostic]:
-    known = [f"{env}/{group}" for env, group in layout.groups]
-    homes = {f"{app.environment}/{app.group}" for app in layout.apps if app.model == model}
+    homes = layout.homes.get(model, frozenset())
     for entry in groups:
+        if entry.value in homes:
+            continue
+        known = [f"{env}/{group}" for env, group in layout.groups]
         if entry.value not in known:
             close = difflib.get_close_matches(entry.value, known, n=1)
             yield error(
@@ -69,7 +71,7 @@ def _groups(
                 path=path,
                 help=f"did you mean {close[0]!r}?" if close else f"groups: {', '.join(known)}",
             )
-        elif entry.value not in homes:
+        else:
             yield warning(
                 "W_RUN_NOWHERE",
                 f"{model} is not in the group {entry.value!r}, so nothing runs there",
