@@ -7,7 +7,7 @@ on a branch use it for the commit object.
 from __future__ import annotations
 
 from reconciler.adapters.git_objects import CommitTree, open_commit
-from reconciler.adapters.git_place import is_ancestor, resolve
+from reconciler.adapters.git_place import is_ancestor, is_repository, resolve
 from reconciler.adapters.git_proposals import BranchProposals, WorktreeProposals
 from reconciler.adapters.git_remote import Credentials, Fetched, fetch
 from reconciler.adapters.git_worktree import WorkTree, open_worktree
@@ -21,6 +21,7 @@ __all__ = [
     "WorktreeProposals",
     "fetch",
     "is_ancestor",
+    "is_repository",
     "open_commit",
     "open_worktree",
     "resolve",

@@ -9,7 +9,7 @@ from reconciler.adapters.git_command import Git, is_object_id
 from reconciler.errors import SourceError
 from reconciler.secrets import printable
 
-__all__ = ["Place", "find", "folder_of", "head", "is_ancestor", "resolve"]
+__all__ = ["Place", "find", "folder_of", "head", "is_ancestor", "is_repository", "resolve"]
 
 _LONGEST_REVISION = 250
 
@@ -43,6 +43,11 @@ def find(path: str | Path) -> Place | None:
             prefix = folder.relative_to(top).as_posix()
             return Place(Git(str(top / ".git")), top, "" if prefix == "." else prefix)
     return None
+
+
+def is_repository(path: str | Path) -> bool:
+    """Whether a folder is a repository, or lies in one."""
+    return find(path) is not None
 
 
 def _is_bare(folder: Path) -> bool:

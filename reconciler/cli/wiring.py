@@ -66,6 +66,11 @@ def tree(common: Common, *, writes: bool = False) -> Tree:
         if common.worktree:
             raise UsageMistake("--revision and --worktree exclude each other")
         return git.open_commit(root, common.revision)
+    if not (root / _MARK.parent).is_dir() and not git.is_repository(root):
+        raise UsageMistake(
+            f"{root.resolve()} holds no config: there is no {_MARK}",
+            hint="--repo PATH names a config repo",
+        )
     if (writes and not common.worktree) or not (root / _MARK.parent).is_dir():
         return git.open_commit(root, "HEAD")
     return git.open_worktree(root)

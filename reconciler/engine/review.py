@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.apps.app import Fleet, Selection
-from reconciler.diagnostics import Diagnostic
+from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.engine import history, policing, stages
 from reconciler.engine.report import Changes, Findings, Report
 from reconciler.engine.stages import Drawn
@@ -82,7 +84,31 @@ def review(
             removals=not any(d.is_error for d in faults),
         )
         plan = history.guarded(plan, tree, approved)
+    if not units and not fleet.blocked and (plan is None or not plan.apps):
+        diagnostics = (*diagnostics, *_nothing(fleet, selection))
     return Reviewed(fleet, diagnostics, found, units, snapshot, plan)
+
+
+def _nothing(fleet: Fleet, selection: Selection) -> Iterator[Diagnostic]:
+    """A run about nothing is never a good run: a mistyped name in CI must not look like success."""
+    if fleet.errors:
+        return
+    if selection.is_everything:
+        yield warning(
+            "W_NO_APPS",
+            "there is no application",
+            help="an empty file environments/<environment>/<group>/<model>.yaml makes one",
+        )
+        return
+    said = (selection.environments, selection.groups, selection.models)
+    asked = ", ".join(name for names in said for name in sorted(names))
+    known = sorted(app for app in fleet.known if not app.endswith("/_group"))
+    close = difflib.get_close_matches(asked, {part for app in known for part in app.split("/")})
+    yield error(
+        "E_SELECTION",
+        f"no application is selected by {asked}",
+        help=f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known[:8])}",
+    )
 
 
 def rendered(base: Tree, selection: Selection, now: datetime) -> Snapshot:

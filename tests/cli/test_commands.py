@@ -550,3 +550,19 @@ def test_an_emptied_tree_refuses(sample):
     assert code == 1
     assert "deleted" not in out
     assert sample.live("status", "--revision", "HEAD~1")[1].count("ready") == 9
+
+
+@pytest.mark.parametrize("command", [["check"], ["plan"], ["render"]])
+def test_a_selection_of_nothing_is_no_success(repo, command):
+    code, out = repo.run(*command, "--environment", "prd")
+    assert code == 1
+    assert "error[E_SELECTION]: no application is selected by prd" in out
+    assert "did you mean 'prod'?" in out
+
+
+def test_a_removed_app_can_still_be_selected_to_be_pruned(repo):
+    repo.live("apply")
+    (repo.folder / OWN).unlink()
+    repo.commit()
+    code, out = repo.live("reconcile", "--once", "--app", "prod/one/web")
+    assert (code, "2 deleted" in out) == (0, True), out
