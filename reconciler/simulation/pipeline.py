@@ -17,7 +17,17 @@ from reconciler.simulation import training
 from reconciler.simulation.bodies import Body, stamp
 from reconciler.simulation.controller import Desk
 
-__all__ = ["Contract", "create_job", "find_job", "publish", "result_of", "select", "step", "sweep"]
+__all__ = [
+    "Contract",
+    "create_job",
+    "find_job",
+    "manifest",
+    "publish",
+    "result_of",
+    "select",
+    "step",
+    "sweep",
+]
 
 _DOMAIN = reconciler.API_DOMAIN
 _MANAGER = f"{reconciler.FIELD_MANAGER}-step"
@@ -64,6 +74,13 @@ def options(template: Mapping[str, Any]) -> dict[str, str]:
 
 
 # -- train -----------------------------------------------------------------------------------------
+
+
+def manifest(template: Mapping[str, Any], candidate: str) -> str:
+    """A candidate's job, a variable of the train step; "" when there is none."""
+    variable = f"MANIFEST_{candidate.upper().replace('-', '_')}"
+    variables = (template.get("container") or {}).get("env") or ()
+    return next((str(v.get("value", "")) for v in variables if v.get("name") == variable), "")
 
 
 def create_job(desk: Desk, namespace: str, manifest: str) -> Body:

@@ -203,7 +203,7 @@ class Run:
             node["inputs"] = {"parameters": parameters}
         if pipeline.step(template) == "train":
             try:
-                pipeline.create_job(self.desk, self.namespace, _input(node, "manifest"))
+                pipeline.create_job(self.desk, self.namespace, self._manifest(node))
             except (ApiFault, ValueError) as refused:
                 return self._end(node, "Failed", str(refused))
         return node
@@ -240,7 +240,7 @@ class Run:
 
     def _advance_training(self, node: Node) -> datetime | None:
         """The train step waits for its job, by the job's conditions."""
-        job = pipeline.find_job(self.desk, self.namespace, _input(node, "manifest"))
+        job = pipeline.find_job(self.desk, self.namespace, self._manifest(node))
         if job is None:
             self._end(node, "Failed", "the job was deleted")
             return None
@@ -256,6 +256,13 @@ class Run:
             case _:
                 return self.desk.now + _JOB_POLL
         return None
+
+    def _manifest(self, node: Node) -> str:
+        """The job that a train step's node is about: given as a parameter, else its candidate's."""
+        if given := _input(node, "manifest"):
+            return given
+        template = self.templates[node["templateName"]]
+        return self._filled(pipeline.manifest(template, _input(node, "candidate")))
 
     def _plain_output(self, name: str) -> str:
         """Other containers hand on what training measured."""

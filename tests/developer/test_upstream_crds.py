@@ -31,10 +31,10 @@ def _bodies():
             body = seal(draft).body
             yield f"{name}: {unit} {key}", body
             for template in (body.get("spec") or {}).get("templates", []):
-                for task in template.get("dag", {}).get("tasks", []):
-                    for item in task.get("withItems", []):
-                        job = json.loads(item["manifest"])
-                        yield f"{name}: {unit} {job['kind']}/{item['name']}", job
+                for variable in template.get("container", {}).get("env", []):
+                    if variable["name"].startswith("MANIFEST_"):
+                        job = json.loads(variable["value"])
+                        yield f"{name}: {unit} {job['kind']}/{variable['name']}", job
 
 
 BODIES = list(_bodies()) if CRDS else []

@@ -3,9 +3,11 @@
 What shapes the drawing, all from Argo's own source: only `schedules` (the singular is gone since
 v4); a schedule's zone is always given; parameters are strings; `failFast: false` lets siblings
 finish; an aggregate over a fan-out holds only the children that succeeded, so each result names
-its candidate; `successCondition` cannot read condition arrays, so the steps that judge run this
-program's own image (`reconciler step train|select|publish`). No winner is a success: publish is
-skipped. Pipelines publish versions; they never patch serving objects that Git owns.
+its candidate; an item becomes part of its node's name, so it is a candidate's name alone, and the
+jobs' manifests are variables of the train step (`MANIFEST_<CANDIDATE>`); `successCondition` cannot
+read condition arrays, so the steps that judge run this program's own image (`reconciler step
+train|select|publish`). No winner is a success: publish is skipped. Pipelines publish versions; they
+never patch serving objects that Git owns.
 """
 
 from __future__ import annotations
@@ -57,9 +59,9 @@ def _template(app: App, framework: Framework) -> Draft:
     name = f"{app.model}-train"
     options: Options = app.options.get("argo") or Options()
     templates = [
-        _dag(app, training, framework),
+        _dag(training),
         *_ingest(app, training),
-        _train(app, training),
+        _train(app, training, framework),
         *_evaluate(app, training),
         _select(app, training),
         _publish(app, training),
@@ -95,18 +97,14 @@ def _contract(training: Training) -> dict[str, Tree]:
     return out
 
 
-def _dag(app: App, training: Training, framework: Framework) -> Tree:
+def _dag(training: Training) -> Tree:
     tasks: list[Tree] = []
     train: dict[str, Tree] = {
         "name": "train",
         "template": "train",
-        "arguments": {
-            "parameters": [
-                {"name": "candidate", "value": "{{item.name}}"},
-                {"name": "manifest", "value": "{{item.manifest}}"},
-            ]
-        },
-        "withItems": list(_items(app, training, framework)),
+        "arguments": {"parameters": [{"name": "candidate", "value": "{{item}}"}]},
+        # Names alone: an item's text becomes part of its node's name.
+        "withItems": list(_called(training)),
     }
     if training.ingest is not None:
         tasks.append({"name": "ingest", "template": "ingest"})
@@ -136,14 +134,14 @@ def _task(name: str, depends: str, **parameters: str) -> dict[str, Tree]:
     }
 
 
-def _items(app: App, training: Training, framework: Framework) -> Iterator[Tree]:
-    """One item a candidate: its name and the whole job, as text with all the job's origins."""
+def _manifests(app: App, training: Training, framework: Framework) -> Iterator[Tree]:
+    """A variable a candidate: the whole job, as text with all the job's origins."""
     for candidate, called in zip(training.candidates or (None,), _called(training), strict=True):
         name = called.map(lambda text: f"{{{{workflow.name}}}}-{text}")
         tree = framework.draw(app, candidate, name)
         values = [leaf for leaf in leaves(tree) if type(leaf) is Value]
-        manifest = canonical(tree).decode()
-        yield {"name": called, "manifest": derived(manifest, *values)}
+        variable = called.map(lambda text: f"MANIFEST_{text.upper().replace('-', '_')}")
+        yield {"name": variable, "value": derived(canonical(tree).decode(), *values)}
 
 
 def _called(training: Training) -> tuple[Value[str], ...]:
@@ -164,17 +162,15 @@ def _own(app: App, training: Training, step: str, args: list[Any]) -> dict[str, 
     return tree
 
 
-def _train(app: App, training: Training) -> Tree:
-    args = [
-        "--candidate={{inputs.parameters.candidate}}",
-        "--manifest={{inputs.parameters.manifest}}",
-        "--output=/tmp/result.json",
-    ]
+def _train(app: App, training: Training, framework: Framework) -> Tree:
+    args = ["--candidate={{inputs.parameters.candidate}}", "--output=/tmp/result.json"]
+    container = _own(app, training, "train", args)
+    container["env"] = list(_manifests(app, training, framework))
     return {
         "name": "train",
-        "inputs": {"parameters": [{"name": "candidate"}, {"name": "manifest"}]},
+        "inputs": {"parameters": [{"name": "candidate"}]},
         "outputs": {"parameters": [_file("result", "/tmp/result.json")]},
-        "container": _own(app, training, "train", args),
+        "container": container,
     }
 
 

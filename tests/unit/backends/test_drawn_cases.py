@@ -46,9 +46,9 @@ def _shown(draft):
 def _unfolded(body):
     """Jobs stand as JSON in a pipeline's text: shown as trees below it, to be readable."""
     for template in body.get("spec", {}).get("templates", []):
-        for task in template.get("dag", {}).get("tasks", []):
-            for item in task.get("withItems", []):
-                item["manifest"] = json.loads(item["manifest"])
+        for variable in template.get("container", {}).get("env", []):
+            if variable["name"].startswith("MANIFEST_"):
+                variable["value"] = json.loads(variable["value"])
     return body
 
 
