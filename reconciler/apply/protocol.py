@@ -298,21 +298,25 @@ class _Run:
         return True
 
     def _remove(self, change: Change) -> Generator[Effect, Answer, None]:
+        seen = yield from self._still_there(change)
+        if seen is not None and change.suspend_first:
+            seen = yield from self._suspended(change, seen)
+        if seen is not None:
+            yield from self._delete(change, seen)
+
+    def _still_there(self, change: Change) -> Generator[Effect, Answer, Observed | None]:
+        """The object by a fresh read; None when it is gone, someone else's by now (I2), or could
+        not be read."""
         seen = yield Look(change.key)
         if not isinstance(seen, Observed):
             raise TypeError(seen)
-        if seen.presence is Presence.ABSENT or (seen.is_present and seen.uid != change.expects.uid):
-            self.members.pop(change.key, None)  # gone, or someone else's by now (I2)
-            return
         if seen.presence is Presence.UNREAD:
             self._incomplete(change.key, f"not deleted: {seen.why}")
-            return
-        if change.suspend_first:
-            quiet = yield from self._suspended(change, seen)
-            if quiet is None:
-                return
-            seen = quiet
-        yield from self._delete(change, seen)
+            return None
+        if seen.presence is Presence.ABSENT or seen.uid != change.expects.uid:
+            self.members.pop(change.key, None)
+            return None
+        return seen
 
     def _suspended(
         self, change: Change, seen: Observed
@@ -321,13 +325,12 @@ class _Run:
         if not ((seen.body or {}).get("spec") or {}).get("suspend"):
             answer = yield Suspend(change)
             if not isinstance(answer, Done):
-                message = answer.message if isinstance(answer, Refused | Unknown) else ""
-                self._incomplete(change.key, f"could not be suspended: {message}")
+                self._incomplete(change.key, f"could not be suspended: {_text(answer)}")
                 return None
-            looked = yield Look(change.key)
-            if not isinstance(looked, Observed):
-                raise TypeError(looked)
-            seen = looked
+            again = yield from self._still_there(change)
+            if again is None:
+                return None
+            seen = again
         active = ((seen.body or {}).get("status") or {}).get("active") or []
         if active:
             runs = ", ".join(str(run.get("name")) for run in active)
