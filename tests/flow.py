@@ -6,8 +6,8 @@ import copy
 from datetime import timedelta
 
 import reconciler
-from reconciler.objects.key import ObjectKey
-from reconciler.objects.outcome import Refusal, Refused
+from reconciler.objects.key import ObjectKey, key_of
+from reconciler.objects.outcome import Refusal, Refused, Verb
 from reconciler.plan import inventory
 from reconciler.simulation.cluster import Answered
 from reconciler.simulation.world import World
@@ -52,11 +52,12 @@ def problems(report):
 
 
 def settled(tree, place, runs=3, **options):
-    """Runs until a run has nothing to do; the last report. Fails after `runs`."""
+    """Runs, a minute apart, until a run has nothing to do; the last report. Fails after `runs`."""
     for _ in range(runs):
         report = run(tree, place, **options)
         if report.exit_code == 0 and all(r.status == "nothing" for r in results(report).values()):
             return report
+        minutes(place, 1)
     raise AssertionError((report.exit_code, report.closing, problems(report)))
 
 
@@ -203,3 +204,68 @@ def split(place, namespace, name):
 
 def minutes(place, count):
     place.run_for(timedelta(minutes=count))
+
+
+class Ledger:
+    """How often each object was made and removed by us: the end alone would not show that
+    something was deleted and made again."""
+
+    def __init__(self, place):
+        self.counts = {}
+        server = place.cluster.server
+        self._watch(server, "apply", lambda args: key_of(args[0]))
+        self._watch(server, "create", lambda args: key_of(args[0]), by=reconciler.FIELD_MANAGER)
+        self._watch(server, "delete", lambda args: args[0])
+
+    def _watch(self, server, name, target, by=None):
+        ask = getattr(server, name)
+
+        def asked(*args, **options):
+            answer = ask(*args, **options)
+            counted = not options.get("dry_run") and (by is None or by in args)
+            if counted and answer.verb in (Verb.CREATED, Verb.DELETED, Verb.ACCEPTED):
+                slot = (answer.verb.value, target(args).full())
+                self.counts[slot] = self.counts.get(slot, 0) + 1
+            return answer
+
+        setattr(server, name, asked)
+
+
+def vision(text):
+    return {"environments/types/vision.yaml": f"serving:\n{text}"}
+
+
+#: The small config with a weighted route over plain Deployments.
+ROUTED = support.small(
+    **vision(
+        "  backend: deployment\n  router: gateway-api\n  gateway: {name: gw}\n"
+        "  rollout:\n    steps: [{weight: 10}, {pause: 10m}, {weight: 50}, {pause: 10m}]\n"
+        "    progressDeadline: 20m\n"
+    )
+)
+
+
+def pointing(tree, version, more=""):
+    return tree.but({"environments/prod/web.yaml": f'serving:\n  version: "{version}"\n{more}'})
+
+
+def walk(tree, place, runs=40, every=5, **options):
+    """Runs every few minutes until two runs in a row had nothing to do and nothing is due; the
+    splits of the route `ml-one/web`, each with the minute in which it was first seen."""
+    begun = place.clock.now()
+    seen = []
+    calm = 0
+    for _ in range(runs):
+        report = run(tree, place, **options)
+        found = split(place, "ml-one", "web")
+        minute = (place.clock.now() - begun).total_seconds() / 60
+        if not seen or seen[-1][1] != found:
+            seen.append((minute, found))
+        nothing = all(r.status == "nothing" for r in results(report).values())
+        decisions = [app.decision for app in plan_of(tree, place).apps if app.decision is not None]
+        resting = all(d.verdict in ("steady", "held", "idle") for d in decisions)
+        calm = calm + 1 if nothing and resting else 0
+        if calm == 2:
+            return seen
+        minutes(place, every)
+    raise AssertionError((seen, report.closing, problems(report)))
