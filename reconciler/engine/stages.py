@@ -20,7 +20,7 @@ from reconciler.lifecycle.decision import Decision, Weights
 from reconciler.objects.draft import Draft, Manifest, seal
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.objects.observed import Observed, Presence, unread
-from reconciler.objects.outcome import Done, Refusal, Refused, Verb
+from reconciler.objects.outcome import Done, Refusal, Refused, Unknown, Verb
 from reconciler.plan import build, conflicts, inventory
 from reconciler.plan.build import Decided, Judged, Prediction
 from reconciler.plan.change import AppPlan, Plan, StateSwap
@@ -227,6 +227,9 @@ class _Predictor:
         manifest = seal(item.draft)
         if self.reader is None:
             return Prediction(manifest, Done(Verb.UPDATED, manifest.body))
+        if item.live.presence is Presence.UNREAD:
+            # What was decided could not rest on it: one lucky read now would hide that.
+            return Prediction(manifest, Unknown(item.live.why))
         outcome = self.reader.dry_run(manifest.body)
         took: tuple[str, ...] = ()
         if isinstance(outcome, Refused) and outcome.refusal is Refusal.FIELD_CONFLICT:
