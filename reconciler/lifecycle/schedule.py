@@ -85,6 +85,7 @@ def check(app: App) -> Iterator[Diagnostic]:
 
 def check_windows(unit: Foundation) -> Iterator[Diagnostic]:
     """What is wrong with the windows of a group's environment: syntax, zone, never opening."""
+    wrong = False
     for index, window in enumerate(unit.environment_spec.windows):
         path = f"environment.windows[{index}]"
         at, message, code, hint = window.cron, "", "E_CRON", "check day and month"
@@ -96,9 +97,18 @@ def check_windows(unit: Foundation) -> Iterator[Diagnostic]:
             if code == "E_TIME_ZONE":
                 at = window.time_zone
         if message:
+            wrong = True
             slot = "timeZone" if at is window.time_zone else "cron"
             related = overridden(at.origin)
             yield error(code, message, at.site, path=f"{path}.{slot}", related=related, help=hint)
+    for first in () if wrong else unit.environment_spec.windows[:1]:
+        yield warning(
+            "W_NOT_HONOURED",
+            "change windows are read and checked, and not held yet: changes go at any time",
+            first.kind.site,
+            path="environment.windows",
+            help="until they are, keep runs out of closed hours by the schedule that starts them",
+        )
 
 
 def foresee(app: App, now: datetime, count: int = 2) -> Iterator[Fires]:

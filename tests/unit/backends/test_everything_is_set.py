@@ -53,7 +53,11 @@ FLEET = loaded(everything())
 
 def test_the_config_is_right():
     assert FLEET.errors == ()
-    assert [d.code for d in FLEET.diagnostics] == ["W_ARGO_REPLACE"]
+    assert [d.code for d in FLEET.diagnostics] == [
+        "W_NOT_HONOURED",
+        "W_NOT_HONOURED",
+        "W_ARGO_REPLACE",
+    ]
 
 
 def test_every_field_of_an_app_is_set_somewhere():
