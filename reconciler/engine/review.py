@@ -70,7 +70,7 @@ def review(
         snapshot = rendered(base, selection, now)
     else:
         snapshot = Snapshot.none()
-    units = tuple(stages.drawn(fleet, snapshot, now))
+    units = tuple(stages.drawn(fleet, snapshot, now, foresees=plans))
     found = policing.findings(policies, units, snapshot)
     plan = None
     if plans:
@@ -116,7 +116,7 @@ def rendered(base: Tree, selection: Selection, now: datetime) -> Snapshot:
     fleet = stages.loaded(base, selection)
     offline = Snapshot.none()
     objects = {}
-    for item in stages.drawn(fleet, offline, now):
+    for item in stages.drawn(fleet, offline, now, foresees=False):
         for draft in item.drafts:
             manifest = seal(draft)
             objects[draft.key] = Observed(

@@ -162,8 +162,11 @@ def _handed(fleet: Fleet, inventories: Mapping[str, Inventory]) -> dict[str, str
 # -- decide and draw -------------------------------------------------------------------------------
 
 
-def drawn(fleet: Fleet, snapshot: Snapshot, now: datetime) -> Iterator[Drawn]:
-    """Each unit's drafts, one unit at a time; foundations first."""
+def drawn(
+    fleet: Fleet, snapshot: Snapshot, now: datetime, *, foresees: bool = True
+) -> Iterator[Drawn]:
+    """Each unit's drafts, one unit at a time; foundations first. `foresees`: with the next times
+    of its schedules, for those who show them."""
     absent = {f.group_id for f in fleet.foundations if f.spec.state.value == "absent"}
     for unit in fleet.units():
         if isinstance(unit, Foundation) or unit.group_id in absent:
@@ -175,7 +178,7 @@ def drawn(fleet: Fleet, snapshot: Snapshot, now: datetime) -> Iterator[Drawn]:
         drafts = draw.fixed(unit)
         if decision is not None:
             drafts += draw.moving(unit, decision.outcome, snapshot.lookup)
-        fires = tuple(schedule.foresee(unit, now))
+        fires = tuple(schedule.foresee(unit, now)) if foresees else ()
         labelled = inventory.with_membership(drafts, unit.id)
         yield Drawn(unit, Decided(decision, fires, swap), labelled)
 
