@@ -153,7 +153,9 @@ def _summary(reviewed: Reviewed, results: tuple[Result, ...], code: ExitCode) ->
         "unchanged": sum(r.unchanged for r in results),
     }
     parts = [f"{n} {word}" for word, n in counts.items() if n]
-    text = f"applied {reviewed.fleet.label}: {', '.join(parts) or 'nothing to do'}"
+    if not any(r.done for r in results):
+        parts.insert(0, "nothing to do")
+    text = f"applied {reviewed.fleet.label}: {', '.join(parts)}"
     apps = reviewed.plan.apps if reviewed.plan is not None else ()
     held = [app.unit for app in apps if app.is_held]
     unjudged = [app.unit for app in apps if app.is_unjudged]

@@ -210,8 +210,6 @@ class _Machine:
         for index, known in enumerate(self.stages):
             if known.weight.value <= reached:
                 stage = index
-        if stage == len(self.stages) - 1 and reached < 100:
-            stage = PREPARING
         self.state = replace(
             self.state,
             stage=stage,

@@ -17,6 +17,7 @@ __all__ = ["comparable", "content_digest"]
 _IGNORED_ANNOTATIONS = (
     "kubectl.kubernetes.io/last-applied-configuration",
     "deployment.kubernetes.io/revision",
+    "cronworkflows.argoproj.io/last-used-schedule",
 )
 
 
@@ -47,8 +48,21 @@ def content_digest(live: Observed) -> str:
     content = orjson.dumps(comparable(live.body), option=orjson.OPT_SORT_KEYS)
     rows = []
     for row in (live.body.get("metadata") or {}).get("managedFields") or ():
-        fields = {k: v for k, v in (row.get("fieldsV1") or {}).items() if k != "f:status"}
+        fields = _counted(row.get("fieldsV1") or {})
         if fields:
             rows.append({**row, "fieldsV1": fields})
     whole = content + owners_digest(rows).encode()
     return f"c{hashlib.blake2b(whole, digest_size=12).hexdigest()}"
+
+
+def _counted(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """A manager's fields without its status and its notes to itself."""
+    out = {k: v for k, v in fields.items() if k != "f:status"}
+    metadata = dict(out.pop("f:metadata", None) or {})
+    notes = {f"f:{name}" for name in _IGNORED_ANNOTATIONS}
+    annotations = {
+        k: v for k, v in (metadata.pop("f:annotations", None) or {}).items() if k not in notes
+    }
+    if annotations.keys() - {"."}:
+        metadata["f:annotations"] = annotations
+    return {**out, "f:metadata": metadata} if metadata else out
