@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from reconciler.objects.key import ObjectKey
 from reconciler.objects.kind import Wave
 from reconciler.plan.change import Action, Change
 
@@ -22,4 +23,10 @@ def waves(changes: Iterable[Change], *, retreats: bool = False) -> tuple[tuple[C
     first = [Wave.ROUTING] if retreats and Wave.ROUTING in forward else []
     ordered = [forward[w] for w in (*first, *(w for w in sorted(forward) if w not in first))]
     ordered += [backward[w] for w in sorted(backward, reverse=True)]
-    return tuple(tuple(sorted(wave, key=lambda c: c.key)) for wave in ordered)
+    return tuple(tuple(sorted(wave, key=_place)) for wave in ordered)
+
+
+def _place(change: Change) -> tuple[bool, ObjectKey]:
+    """By key, but a namespace before what lives in it and gone after it."""
+    home = change.key.kind == "Namespace" and not change.key.group
+    return home == (change.action is Action.DELETE), change.key
