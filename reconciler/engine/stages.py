@@ -94,7 +94,8 @@ def read_snapshot(reader: ClusterReader, fleet: Fleet) -> Snapshot:
     for item in own.items:
         body = item.body or {}
         what = body["metadata"].get("labels", {}).get(inventory.INVENTORY_LABEL)
-        owner = str((body.get("data") or {}).get("unit", ""))
+        # The name says whose it is; the content may say anything.
+        owner = inventory.unit_of(item.key.name, what or "") or item.key.name
         if what == "rollout":
             data = {k: v for k, v in (body.get("data") or {}).items() if k != "unit"}
             states[owner] = RecordedState(data, item.resource_version, item.uid)
@@ -103,8 +104,7 @@ def read_snapshot(reader: ClusterReader, fleet: Fleet) -> Snapshot:
                 found = inventory.from_body(body)
                 inventories[found.unit] = found
             except InventoryInvalid as invalid:
-                # Its name says whose it is; its content may say anything.
-                damaged[inventory.unit_of(item.key.name) or item.key.name] = invalid.message
+                damaged[owner] = invalid.message
     kinds = {m.key.group_kind for inv in inventories.values() for m in inv.members}
     for unit in fleet.units():
         kinds |= {d.key.group_kind for d in draw.fixed(unit)}

@@ -104,10 +104,10 @@ def name_of(unit: str, what: str = "inventory") -> str:
     return f"{'.'.join(parts)}.{what}"
 
 
-def unit_of(name: str) -> str:
-    """The unit that an inventory's name speaks of; "" for a name that is none."""
-    parts = name.removesuffix(".inventory").split(".")
-    if not name.endswith(".inventory") or len(parts) != 3:
+def unit_of(name: str, what: str = "inventory") -> str:
+    """The unit that a name of `name_of` speaks of; "" for a name that is none."""
+    parts = name.removesuffix(f".{what}").split(".")
+    if not name.endswith(f".{what}") or len(parts) != 3:
         return ""
     return "/".join(part.replace("x-", "_", 1) if part == "x-group" else part for part in parts)
 
