@@ -1,0 +1,307 @@
+"""A real cluster as the engine sees it; fulfils `ports.ClusterWriter`."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+from urllib.parse import quote
+
+import orjson
+
+import reconciler
+from reconciler.adapters.kubernetes.discovery import Catalogue, Offer, catalogue
+from reconciler.adapters.kubernetes.failures import failure
+from reconciler.adapters.kubernetes.transport import Answer, NoAnswer, Transport
+from reconciler.objects.key import GroupKind, ObjectKey, key_of, split_version
+from reconciler.objects.observed import Observed, absent, observed
+from reconciler.objects.outcome import Done, Outcome, Refusal, Refused, Unknown, Verb
+from reconciler.ports import ClusterUnreadable, Discovery, Listing
+
+__all__ = ["KubernetesCluster"]
+
+_PAGE = 500
+_SYSTEM = ObjectKey("", "Namespace", "", "kube-system")
+_DEFINITION = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
+_Query: TypeAlias = list[tuple[str, str]]
+_Items: TypeAlias = list[dict[str, Any]]
+_APPLY = (("Content-Type", "application/apply-patch+yaml"),)
+
+
+class _NotAddressable(Exception):
+    """A body that no URL can be made of."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__(refused.message)
+        self.refused = refused
+
+
+class KubernetesCluster:
+    """One cluster under one field manager.
+
+    An apply or PUT is UNCHANGED when it leaves the resourceVersion that this client saw last;
+    where it has seen none, what changed nothing is called UPDATED.
+    """
+
+    def __init__(
+        self, transport: Transport, name: str, manager: str = reconciler.FIELD_MANAGER
+    ) -> None:
+        self._transport = transport
+        self._name = name
+        self.manager = manager
+        self._catalogue: list[Catalogue] = []
+        #: A definition written here may serve a new kind: unknown kinds are asked about again.
+        self._defined: set[str] = set()
+        self._seen: dict[ObjectKey, str] = {}
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def acting_as(self, manager: str) -> KubernetesCluster:
+        """The same cluster and connections under another field manager."""
+        twin = copy.copy(self)
+        twin.manager = manager
+        return twin
+
+    # -- reads -------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def requests(self) -> int:
+        return self._transport.requests
+
+    def identity(self) -> str:
+        uid = self.get(_SYSTEM).uid
+        if not uid:
+            raise ClusterUnreadable(f"{self._name} has no namespace kube-system")
+        return uid
+
+    def discover(self) -> Discovery:
+        known = self._catalogue[0] if self._catalogue else None
+        self._catalogue[:] = [catalogue(self._transport, known)]
+        return self._catalogue[0].discovery()
+
+    def get(self, key: ObjectKey) -> Observed:
+        offer = self._offer(key.group_kind)
+        if offer is None:
+            return absent(key)
+        answer = self._read(_path(offer, key.namespace, key.name))
+        if answer.status == 200:
+            seen = observed(orjson.loads(answer.data))
+            self._seen[key] = seen.resource_version
+            return seen
+        refused = failure(answer, offer.plural)
+        if isinstance(refused, Refused) and refused.refusal in (
+            Refusal.ABSENT,
+            Refusal.NOT_SERVED,
+            Refusal.NAMESPACE_MISSING,
+        ):
+            self._seen.pop(key, None)
+            return absent(key)
+        raise ClusterUnreadable(f"{key.full()} could not be read: {refused.message}")
+
+    def list(
+        self, kind: GroupKind, namespace: str = "", labels: Mapping[str, str] | None = None
+    ) -> Listing:
+        offer = self._offer(kind)
+        if offer is None:
+            return Listing(kind, ())
+        items = self._pages(offer, kind, namespace, labels or {}, _PAGE)
+        if items is None:
+            # The continue token is too old: once more, and in one piece, which cannot expire.
+            items = self._pages(offer, kind, namespace, labels or {}, 0)
+        if items is None:
+            raise ClusterUnreadable(f"{kind}: the list expired while it was read")
+        found = []
+        for item in items:
+            # Items of a list of a built-in kind do not say what they are.
+            body = {"apiVersion": offer.api_version, "kind": kind.kind, **item}
+            seen = observed(body)
+            self._seen[seen.key] = seen.resource_version
+            found.append(seen)
+        return Listing(kind, tuple(sorted(found, key=lambda seen: seen.key)))
+
+    def dry_run(self, body: Mapping[str, Any], *, force: bool = False) -> Outcome:
+        return self._apply(body, force=force, dry=True)
+
+    def dry_run_delete(self, key: ObjectKey, *, uid: str) -> Outcome:
+        return self._delete(key, uid, "", orphan=False, dry=True)
+
+    # -- writes ------------------------------------------------------------------------------------
+
+    def apply(self, body: Mapping[str, Any], *, force: bool = False) -> Outcome:
+        return self._apply(body, force=force, dry=False)
+
+    def create(self, body: Mapping[str, Any]) -> Outcome:
+        return self._send("POST", body, self._query(), named=False)
+
+    def replace(self, body: Mapping[str, Any]) -> Outcome:
+        return self._send("PUT", body, self._query())
+
+    def delete(
+        self, key: ObjectKey, *, uid: str, resource_version: str = "", orphan: bool = False
+    ) -> Outcome:
+        return self._delete(key, uid, resource_version, orphan=orphan, dry=False)
+
+    # -- how ---------------------------------------------------------------------------------------
+
+    def _query(self) -> _Query:
+        return [("fieldManager", self.manager), ("fieldValidation", "Strict")]
+
+    def _apply(self, body: Mapping[str, Any], *, force: bool, dry: bool) -> Outcome:
+        query = self._query()
+        if force:
+            query.append(("force", "true"))
+        if dry:
+            query.append(("dryRun", "All"))
+        return self._send("PATCH", body, query, _APPLY, dry=dry)
+
+    def _send(
+        self,
+        method: str,
+        body: Mapping[str, Any],
+        query: _Query,
+        headers: tuple[tuple[str, str], ...] = (),
+        *,
+        named: bool = True,
+        dry: bool = False,
+    ) -> Outcome:
+        try:
+            offer, key = self._address(body, named)
+            answer = self._transport.request(
+                method,
+                _path(offer, key.namespace, key.name if named else ""),
+                query,
+                orjson.dumps(body),
+                headers,
+            )
+        except _NotAddressable as wrong:
+            return wrong.refused
+        except (NoAnswer, ClusterUnreadable) as lost:
+            return Unknown(str(lost))
+        if answer.status not in (200, 201):
+            return failure(answer, offer.plural)
+        made = orjson.loads(answer.data)
+        return Done(self._verb(answer, key_of(made), made, dry), made, answer.warnings)
+
+    def _verb(self, answer: Answer, key: ObjectKey, made: Mapping[str, Any], dry: bool) -> Verb:
+        version = made["metadata"].get("resourceVersion", "")
+        before = self._seen.get(key)
+        if not dry:
+            self._seen[key] = version
+            if key.group_kind == _DEFINITION:
+                self._defined.add(key.name)
+        if answer.status == 201:
+            return Verb.CREATED
+        # A dry run answers with the live version also where it would change something.
+        return Verb.UNCHANGED if version == before and not dry else Verb.UPDATED
+
+    def _delete(
+        self, key: ObjectKey, uid: str, version: str, *, orphan: bool, dry: bool
+    ) -> Outcome:
+        conditions = {"uid": uid, "resourceVersion": version}
+        options: dict[str, Any] = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {name: given for name, given in conditions.items() if given},
+            "propagationPolicy": "Orphan" if orphan else "Background",
+        }
+        if dry:
+            # In the body: beside one, the server does not read the query.
+            options["dryRun"] = ["All"]
+        try:
+            offer = self._offer(key.group_kind)
+            if offer is None:
+                return _not_served(key.group_kind)
+            path = _path(offer, key.namespace, key.name)
+            answer = self._transport.request("DELETE", path, body=orjson.dumps(options))
+        except (NoAnswer, ClusterUnreadable) as lost:
+            return Unknown(str(lost))
+        if answer.status not in (200, 202):
+            return failure(answer, offer.plural)
+        if not dry:
+            self._seen.pop(key, None)
+        left = orjson.loads(answer.data)
+        # What is gone is answered with a Status, or with the object as it was; what is held with
+        # the object as it is.
+        if "deletionTimestamp" in (left.get("metadata") or {}):
+            return Done(Verb.ACCEPTED, left, answer.warnings)
+        return Done(Verb.DELETED, None, answer.warnings)
+
+    def _offer(self, kind: GroupKind, version: str = "") -> Offer | None:
+        """Where a kind is served; None where it is not. Raises ClusterUnreadable."""
+        if not self._catalogue:
+            self.discover()
+        offer = self._catalogue[0].offer(kind, version)
+        if offer is None and self._defined:
+            self.discover()
+            offer = self._catalogue[0].offer(kind, version)
+        if offer is None and kind.group in self._catalogue[0].unread_groups:
+            raise ClusterUnreadable(f"{kind}: what {kind.group} serves could not be read")
+        return offer
+
+    def _address(self, body: Mapping[str, Any], named: bool) -> tuple[Offer, ObjectKey]:
+        metadata = body.get("metadata") or {}
+        group, version = split_version(str(body.get("apiVersion") or ""))
+        kind = GroupKind(group, str(body.get("kind")))
+        offer = self._offer(kind, version)
+        if offer is None:
+            raise _NotAddressable(_not_served(kind))
+        key = ObjectKey(*kind, metadata.get("namespace") or "", str(metadata.get("name") or ""))
+        if named and not key.name:
+            why = f"{kind.kind}: metadata.name: Required value"
+            raise _NotAddressable(Refused(Refusal.INVALID, 422, why))
+        if offer.namespaced != bool(key.namespace):
+            need = "needs a namespace" if offer.namespaced else "is cluster-scoped: no namespace"
+            raise _NotAddressable(Refused(Refusal.INVALID, 400, f"{kind.kind} {need}"))
+        return offer, key
+
+    def _read(self, path: str, query: tuple[tuple[str, str], ...] = ()) -> Answer:
+        try:
+            return self._transport.request("GET", path, query)
+        except NoAnswer as cause:
+            raise ClusterUnreadable(str(cause)) from cause
+
+    def _pages(
+        self, offer: Offer, kind: GroupKind, namespace: str, labels: Mapping[str, str], limit: int
+    ) -> _Items | None:
+        """The items of all pages; None when the server forgot the version that they are of."""
+        query: dict[str, str] = {}
+        if labels:
+            query["labelSelector"] = ",".join(f"{k}={v}" for k, v in sorted(labels.items()))
+        if limit:
+            query["limit"] = str(limit)
+        items: _Items = []
+        while True:
+            answer = self._read(_path(offer, namespace, ""), tuple(query.items()))
+            if answer.status == 410:
+                return None
+            if answer.status != 200:
+                refused = failure(answer, offer.plural)
+                if isinstance(refused, Refused) and refused.refusal is Refusal.NOT_SERVED:
+                    return []
+                raise ClusterUnreadable(f"{kind} could not be listed: {refused.message}")
+            page = orjson.loads(answer.data)
+            items += page.get("items") or ()
+            token = (page.get("metadata") or {}).get("continue")
+            if not token:
+                return items
+            query["continue"] = token
+
+
+def _path(offer: Offer, namespace: str, name: str) -> str:
+    parts = ["/apis", offer.group] if offer.group else ["/api"]
+    parts.append(offer.version)
+    if namespace:
+        parts += ["namespaces", quote(namespace, safe="")]
+    parts.append(offer.plural)
+    if name:
+        parts.append(quote(name, safe=""))
+    return "/".join(parts)
+
+
+def _not_served(kind: GroupKind) -> Refused:
+    return Refused(Refusal.NOT_SERVED, 404, f"{kind} is not served by this cluster")

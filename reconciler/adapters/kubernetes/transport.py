@@ -1,0 +1,215 @@
+"""Requests to an API server: the `kubernetes` package's credentials and connections, raw bytes.
+
+Nothing else of that package is used: its models and calls are slow, and it retries by rules of its
+own. Here one policy holds: what was refused for now (429) is sent again after the time that the
+server names, a read that got no answer is sent again, a write that got none never is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlencode
+
+from reconciler import DISTRIBUTION, __version__
+from reconciler.errors import UsageMistake
+
+if TYPE_CHECKING:
+    from kubernetes.client.configuration import Configuration
+
+__all__ = ["Access", "Answer", "NoAnswer", "Transport"]
+
+_READ_TRIES = 3
+_PAUSE_SECONDS = 0.5
+#: How long one request may wait in all because the server asks for it.
+_PATIENCE_SECONDS = 60.0
+_UNREADY = frozenset({502, 503, 504})
+_WARNING = re.compile(r'\s*\d{3}\s+\S+\s+"((?:[^"\\]|\\.)*)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Which cluster, as whom. No `kubeconfig` means the service account of the pod that this runs
+    in. No `context` means the file's current one. Times in seconds, per attempt.
+
+    Proxies come from the kubeconfig alone; the environment's are not asked, as they could lead the
+    cluster's credentials elsewhere.
+    """
+
+    kubeconfig: str = ""
+    context: str = ""
+    connect: float = 5.0
+    read: float = 60.0
+
+
+class Answer(NamedTuple):
+    status: int
+    data: bytes
+    warnings: tuple[str, ...] = ()
+    retry_after: float | None = None
+    etag: str = ""
+
+
+class NoAnswer(Exception):
+    """Sent, or perhaps sent, and nothing came back: a write may have happened."""
+
+
+class Transport:
+    """Connections to one API server, kept open. `requests` counts every one that was sent.
+
+    Raises UsageMistake when the kubeconfig cannot be used.
+    """
+
+    def __init__(self, access: Access, sleep: Callable[[float], None]) -> None:
+        self.access = access
+        self.requests = 0
+        self._sleep = sleep
+        self._configuration = _configuration(access)
+        self._pool = _pool(self._configuration)
+        self.host: str = str(self._configuration.host).rstrip("/")
+
+    def close(self) -> None:
+        self._pool.clear()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        query: Iterable[tuple[str, str]] = (),
+        body: bytes | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> Answer:
+        """One request, with the waiting and repeating that is safe for it. Raises NoAnswer."""
+        text = urlencode(list(query))
+        url = f"{self.host}{path}?{text}" if text else f"{self.host}{path}"
+        waited, tries, renewed = 0.0, 0, False
+        while True:
+            tries += 1
+            try:
+                answer = self._once(method, url, body, headers)
+            except NoAnswer:
+                if method != "GET" or tries >= _READ_TRIES:
+                    raise
+                self._sleep(_PAUSE_SECONDS * tries)
+                continue
+            if answer.status == 401 and not renewed:
+                # A token may have been renewed on disk since it was read: look once.
+                renewed = True
+                self._configuration = _configuration(self.access)
+                continue
+            pause = self._pause(method, answer, tries)
+            if pause is None or waited + pause > _PATIENCE_SECONDS:
+                return answer
+            waited += pause
+            self._sleep(pause)
+
+    def _pause(self, method: str, answer: Answer, tries: int) -> float | None:
+        """Seconds to wait before the same request again; None when the answer stands."""
+        if answer.status == 429:
+            return answer.retry_after if answer.retry_after is not None else 1.0
+        if method == "GET" and answer.status in _UNREADY and tries < _READ_TRIES:
+            return answer.retry_after if answer.retry_after is not None else _PAUSE_SECONDS * tries
+        return None
+
+    def _once(
+        self, method: str, url: str, body: bytes | None, headers: tuple[tuple[str, str], ...]
+    ) -> Answer:
+        import urllib3
+
+        sent = {
+            "User-Agent": f"{DISTRIBUTION}/{__version__}",
+            "Accept": "application/json",
+            **dict(headers),
+        }
+        token = self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+        if token:
+            sent["Authorization"] = token.strip()
+        if body is not None:
+            sent.setdefault("Content-Type", "application/json")
+        self.requests += 1
+        try:
+            response = self._pool.request(
+                method,
+                url,
+                body=body,
+                headers=sent,
+                timeout=urllib3.Timeout(connect=self.access.connect, read=self.access.read),
+                retries=False,
+                redirect=False,
+            )
+        except urllib3.exceptions.HTTPError as cause:
+            raise NoAnswer(f"no answer from {self.host}: {_plain(cause)}") from cause
+        return Answer(
+            response.status,
+            response.data,
+            tuple(_warnings(response.headers)),
+            _seconds(response.headers.get("Retry-After")),
+            response.headers.get("ETag", ""),
+        )
+
+
+def _plain(cause: Exception) -> str:
+    """The cause without urllib3's object representations."""
+    return re.sub(r"<[^<>]*object at 0x[0-9a-f]+>:? ?", "", str(cause)) or type(cause).__name__
+
+
+def _warnings(headers: Any) -> Iterable[str]:
+    """The texts of all Warning headers: `299 - "text"`, several in one header or in many."""
+    for header in headers.getlist("Warning"):
+        for text in _WARNING.findall(header):
+            yield re.sub(r"\\(.)", r"\1", text)
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        return max(0.0, float(text)) if text is not None else None
+    except ValueError:
+        return None
+
+
+def _configuration(access: Access) -> Configuration:
+    try:
+        from kubernetes.client.configuration import Configuration
+        from kubernetes.config.config_exception import ConfigException
+        from kubernetes.config.incluster_config import load_incluster_config
+        from kubernetes.config.kube_config import load_kube_config
+    except ModuleNotFoundError as cause:
+        if (cause.name or "").partition(".")[0] != "kubernetes":
+            raise
+        raise UsageMistake(
+            "a real cluster needs the `kubernetes` package",
+            hint=f"pip install '{DISTRIBUTION}[cluster]'",
+        ) from cause
+    import yaml
+
+    # Given, although empty: otherwise the environment's proxies would be taken.
+    made = Configuration(proxy="", no_proxy="")
+    made.retries = False
+    made.keep_alive = True
+    try:
+        if not access.kubeconfig:
+            load_incluster_config(client_configuration=made)
+        elif not Path(access.kubeconfig).is_file():
+            raise UsageMistake(f"--kubeconfig {access.kubeconfig} is not a file")
+        else:
+            load_kube_config(
+                config_file=access.kubeconfig,
+                context=access.context or None,
+                client_configuration=made,
+                persist_config=False,
+            )
+    except (ConfigException, yaml.YAMLError) as cause:
+        where = access.kubeconfig or "the pod's service account"
+        # A YAML error would quote the line, and with it perhaps a token.
+        why = "it is not YAML" if isinstance(cause, yaml.YAMLError) else str(cause).rstrip(".")
+        raise UsageMistake(f"{where} does not lead to a cluster: {why}") from None
+    return made
+
+
+def _pool(configuration: Configuration) -> Any:
+    from kubernetes.client.rest import RESTClientObject
+
+    return RESTClientObject(configuration).pool_manager
