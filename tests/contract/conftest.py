@@ -1,24 +1,93 @@
 """One suite for every cluster: what the embedded one claims, a real API server must answer too.
 
-Each test works in a namespace of its own and only through the ports, so that a real cluster is one
-more parameter of `cluster` (with `other` the same cluster under another field manager).
+Each test works in a namespace of its own and only through the ports. What the tests expect is what
+kube-apiserver 1.36.3 was seen to do, with the namespace and garbage-collector controllers beside it;
+they work a little after the request, the embedded cluster within it.
 """
 
 import itertools
+import time
 
 import pytest
 
+from reconciler.adapters.kubernetes.cluster import KubernetesCluster
+from reconciler.adapters.kubernetes.transport import Access, Transport
+from reconciler.objects.outcome import Done
 from reconciler.simulation.cluster import EmbeddedCluster
 
 _COUNT = itertools.count(1)
+#: A kind of its own name and group, as a CRD without list markers and status subresource has it.
+_WORKFLOW_TEMPLATE = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "workflowtemplates.argoproj.io"},
+    "spec": {
+        "group": "argoproj.io",
+        "names": {
+            "kind": "WorkflowTemplate",
+            "listKind": "WorkflowTemplateList",
+            "plural": "workflowtemplates",
+            "singular": "workflowtemplate",
+        },
+        "scope": "Namespaced",
+        "versions": [
+            {
+                "name": "v1alpha1",
+                "served": True,
+                "storage": True,
+                "schema": {
+                    "openAPIV3Schema": {
+                        "type": "object",
+                        "x-kubernetes-preserve-unknown-fields": True,
+                    }
+                },
+            }
+        ],
+    },
+}
 
 
-@pytest.fixture(params=["memory", "file"])
+def _eventually(check):
+    """The first truth of `check`, which is asked for up to 30 s; its last answer otherwise."""
+    end = time.monotonic() + 30
+    while not (answer := check()) and time.monotonic() < end:
+        time.sleep(0.02)
+    return answer
+
+
+@pytest.fixture(scope="session")
+def real_cluster(control_plane):
+    transport = Transport(Access(str(control_plane.kubeconfig())), time.sleep)
+    made = KubernetesCluster(transport, "real")
+    made.has_controllers = control_plane.controllers
+    assert isinstance(made.apply(_WORKFLOW_TEMPLATE), Done)
+    kind = ("argoproj.io", "WorkflowTemplate")
+    assert _eventually(lambda: kind in made.discover().kinds)
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["memory", "file", "real"])
 def cluster(request, tmp_path):
+    if request.param == "real":
+        yield request.getfixturevalue("real_cluster")
+        return
     path = str(tmp_path / "cluster.db") if request.param == "file" else None
     made = EmbeddedCluster(path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def until(cluster):
+    """`until(check)`: whether it holds, in the end, on a cluster whose controllers take their time.
+
+    What it waits for is a controller's work: without controllers the test is left out."""
+    if not isinstance(cluster, KubernetesCluster):
+        return lambda check: check()
+    if not cluster.has_controllers:
+        pytest.skip("this control plane has no kube-controller-manager")
+    return _eventually
 
 
 @pytest.fixture

@@ -165,12 +165,25 @@ def test_a_map_that_loses_its_last_key_goes_too(cluster, config):
     assert "labels" not in meta(outcome)
 
 
-def test_a_limit_without_a_request_is_the_request(cluster, deployment):
-    resources = {"limits": {"cpu": "2", "memory": "1Gi"}, "requests": {"cpu": "1"}}
-    containers = [{"name": "server", "image": "i:1", "resources": resources}]
+_LIMITED = {"limits": {"cpu": "2", "memory": "1Gi"}, "requests": {"cpu": "1"}}
+
+
+def test_a_limit_without_a_request_is_the_request_of_a_pod(cluster, namespace):
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "pod", "namespace": namespace},
+        "spec": {"containers": [{"name": "server", "image": "i:1", "resources": _LIMITED}]},
+    }
+    found = cluster.apply(pod).body["spec"]["containers"][0]["resources"]
+    assert found["requests"] == {"cpu": "1", "memory": "1Gi"}
+
+
+def test_in_a_pod_template_a_limit_is_not_yet_a_request(cluster, deployment):
+    containers = [{"name": "server", "image": "i:1", "resources": _LIMITED}]
     body = cluster.apply(deployment(containers=containers)).body
     found = body["spec"]["template"]["spec"]["containers"][0]["resources"]
-    assert found["requests"] == {"cpu": "1", "memory": "1Gi"}
+    assert found == _LIMITED
 
 
 def test_a_dropped_container_goes_whole_and_a_foreign_one_stays(cluster, other, deployment):
@@ -317,7 +330,12 @@ def test_a_jobs_template_is_immutable(cluster, namespace):
             "spec": {"template": {"spec": pod}},
         }
 
-    cluster.apply(job("i:1"))
+    first = cluster.apply(job("i:1")).body
+    # A real server stores the labels that it copies from the template only at the next write.
+    second = cluster.apply(job("i:1")).body
+    assert {**second, "metadata": 0} == {**first, "metadata": 0}
+    assert second["metadata"]["labels"] == first["metadata"]["labels"]
+    assert second["metadata"]["generation"] == 1
     assert cluster.apply(job("i:1")).verb is Verb.UNCHANGED
     outcome = cluster.apply(job("i:2"))
     assert (outcome.refusal, outcome.code) == (Refusal.IMMUTABLE, 422)

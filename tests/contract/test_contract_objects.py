@@ -209,16 +209,19 @@ def family(cluster, config):
     return first["uid"]
 
 
-def test_a_background_delete_takes_what_it_owned_alone(cluster, family, config):
-    cluster.delete(key_of(config(name="first")), uid=family)
-    assert not cluster.get(key_of(config(name="alone"))).is_present
+def test_a_background_delete_takes_what_it_owned_alone(cluster, until, family, config):
+    outcome = cluster.delete(key_of(config(name="first")), uid=family)
+    assert outcome.verb is Verb.DELETED  # the owner goes at once
+    assert until(lambda: not cluster.get(key_of(config(name="alone"))).is_present)
+    key = key_of(config(name="shared"))
+    assert until(lambda: len(cluster.get(key).body["metadata"]["ownerReferences"]) == 1)
     shared = cluster.get(key_of(config(name="shared"))).body["metadata"]
     assert [owner["name"] for owner in shared["ownerReferences"]] == ["second"]
 
 
-def test_an_orphaning_delete_leaves_its_children(cluster, family, config):
+def test_an_orphaning_delete_leaves_its_children(cluster, until, family, config):
     cluster.delete(key_of(config(name="first")), uid=family, orphan=True)
-    assert not cluster.get(key_of(config(name="first"))).is_present
+    assert until(lambda: not cluster.get(key_of(config(name="first"))).is_present)
     alone = cluster.get(key_of(config(name="alone")))
     assert alone.is_present
     assert not alone.body["metadata"].get("ownerReferences")
@@ -239,12 +242,12 @@ def test_a_terminating_namespace_takes_updates_and_refuses_new_objects(
     assert cluster.apply({**held, "data": {"a": "2"}}).verb is Verb.UPDATED
 
 
-def test_a_deleted_namespace_takes_its_content_along(cluster, namespace, config):
+def test_a_deleted_namespace_takes_its_content_along(cluster, until, namespace, config):
     for index in range(30):
         cluster.apply(config(name=f"c{index}", a="1"))
     home = ObjectKey("", "Namespace", "", namespace)
     cluster.delete(home, uid=cluster.get(home).uid)
-    assert not cluster.get(home).is_present
+    assert until(lambda: not cluster.get(home).is_present)
     assert cluster.list(CONFIG, namespace).items == ()
 
 
