@@ -17,7 +17,7 @@ from reconciler.simulation.merge import Conflict
 from reconciler.simulation.schema import SERVER_OWNED
 from reconciler.simulation.served import Served
 
-__all__ = ["Body", "bare", "clone", "conflict_fault", "content", "stamp", "stub"]
+__all__ = ["Body", "asked", "bare", "clone", "conflict_fault", "content", "stamp", "stub"]
 
 Body = dict[str, Any]
 _T = TypeVar("_T")
@@ -64,6 +64,25 @@ def content(body: Mapping[str, Any], row: Served) -> Body:
     """What moves the generation: everything but metadata, and the status if it has an endpoint."""
     ignored = ("metadata", "status") if row.status else ("metadata",)
     return {k: v for k, v in body.items() if k not in ignored}
+
+
+#: What the server sets itself when an object is made, under `spec`: nobody's fields.
+_ALLOCATED: dict[tuple[str, str], tuple[str, ...]] = {
+    ("", "Namespace"): ("finalizers",),
+    ("", "Pod"): ("preemptionPolicy", "priority", "tolerations"),
+    ("", "Service"): ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"),
+}
+
+
+def asked(body: Mapping[str, Any], after: Body, row: Served) -> Body:
+    """What the maker of an object owns of it as it has become: no status that has an endpoint of
+    its own, nothing that the server allocated unless it was given."""
+    out = {k: v for k, v in after.items() if k != "status" or not row.status}
+    given = body.get("spec") or {}
+    left = [name for name in _ALLOCATED.get(row.kind, ()) if name not in given]
+    if left and "spec" in out:
+        out["spec"] = {k: v for k, v in out["spec"].items() if k not in left}
+    return out
 
 
 def conflict_fault(conflict: Conflict, api_version: str) -> ApiFault:

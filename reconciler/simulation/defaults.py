@@ -61,11 +61,65 @@ def _pod(spec: dict[str, Any]) -> None:
         for container in _maps(spec, group):
             _container(container)
     for volume in _maps(spec, "volumes"):
-        for source in ("configMap", "secret", "projected", "downwardAPI"):
-            if isinstance(volume.get(source), dict):
-                _default(volume[source], defaultMode=420)
-        if isinstance(volume.get("hostPath"), dict):
-            _default(volume["hostPath"], type="")
+        _volume(volume)
+
+
+def _volume(volume: dict[str, Any]) -> None:
+    for name in ("configMap", "secret", "projected", "downwardAPI"):
+        if isinstance(volume.get(name), dict):
+            _default(volume[name], defaultMode=420)
+    if isinstance(volume.get("hostPath"), dict):
+        _default(volume["hostPath"], type="")
+    _field_references(volume.get("downwardAPI"))
+    projected = volume.get("projected")
+    for source in _maps(projected, "sources") if isinstance(projected, dict) else ():
+        _field_references(source.get("downwardAPI"))
+        if isinstance(source.get("serviceAccountToken"), dict):
+            _default(source["serviceAccountToken"], expirationSeconds=3600)
+
+
+def _field_references(files: Any) -> None:
+    for item in _maps(files, "items") if isinstance(files, dict) else ():
+        if isinstance(item.get("fieldRef"), dict):
+            _default(item["fieldRef"], apiVersion="v1")
+
+
+def _whole_pod(body: dict[str, Any]) -> None:
+    """What only a pod gets and no template: a limit without a request is the request; and what
+    admission adds (priority, tolerations of an unready node)."""
+    spec = _map(body, "spec")
+    _pod(spec)
+    _default(spec, enableServiceLinks=True, preemptionPolicy="PreemptLowerPriority", priority=0)
+    for group in ("initContainers", "containers"):
+        for container in _maps(spec, group):
+            resources = container["resources"]
+            if resources.get("limits"):
+                given = resources.get("requests") or {}
+                resources["requests"] = {**resources["limits"], **given}
+    tolerations = spec.setdefault("tolerations", [])
+    for taint in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"):
+        if not any(taint == one.get("key") for one in tolerations):
+            tolerations.append(
+                {
+                    "effect": "NoExecute",
+                    "key": taint,
+                    "operator": "Exists",
+                    "tolerationSeconds": 300,
+                }
+            )
+    _default(_map(body, "status"), phase="Pending", qosClass=_quality(spec))
+
+
+def _quality(spec: dict[str, Any]) -> str:
+    resources = [c["resources"] for g in ("initContainers", "containers") for c in _maps(spec, g)]
+    if not any(one.get("limits") or one.get("requests") for one in resources):
+        return "BestEffort"
+    names = {"cpu", "memory"}
+    firm = all(
+        names <= set(one.get("limits") or ()) and one.get("limits") == one.get("requests")
+        for one in resources
+    )
+    return "Guaranteed" if firm else "Burstable"
 
 
 def _container(container: dict[str, Any]) -> None:
@@ -79,18 +133,16 @@ def _container(container: dict[str, Any]) -> None:
         terminationMessagePolicy="File",
         resources={},
     )
-    resources = container["resources"]
-    limits = resources.get("limits") or {}
-    if limits:
-        # A limit without a request is the request.
-        resources["requests"] = {**limits, **(resources.get("requests") or {})}
     for part in ("limits", "requests"):
-        _amounts(resources, part)
+        _amounts(container["resources"], part)
     for port in _maps(container, "ports"):
         _default(port, protocol="TCP")
     for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
         if isinstance(container.get(probe), dict):
             _probe(container[probe])
+    for hook in (container.get("lifecycle") or {}).values():
+        if isinstance(hook, dict) and isinstance(hook.get("httpGet"), dict):
+            _default(hook["httpGet"], path="/", scheme="HTTP")
     for variable in _maps(container, "env"):
         reference = (variable.get("valueFrom") or {}).get("fieldRef")
         if isinstance(reference, dict):
@@ -101,6 +153,8 @@ def _probe(probe: dict[str, Any]) -> None:
     _default(probe, timeoutSeconds=1, periodSeconds=10, successThreshold=1, failureThreshold=3)
     if isinstance(probe.get("httpGet"), dict):
         _default(probe["httpGet"], path="/", scheme="HTTP")
+    if isinstance(probe.get("grpc"), dict):
+        _default(probe["grpc"], service="")
 
 
 def _amounts(node: dict[str, Any], name: str) -> None:
@@ -191,6 +245,7 @@ def _deployment(body: dict[str, Any]) -> None:
     _default(strategy, type="RollingUpdate")
     if strategy["type"] == "RollingUpdate":
         _default(_map(strategy, "rollingUpdate"), maxSurge="25%", maxUnavailable="25%")
+    _map(body, "status")
 
 
 def _statefulset(body: dict[str, Any]) -> None:
@@ -204,11 +259,17 @@ def _statefulset(body: dict[str, Any]) -> None:
         updateStrategy={"type": "RollingUpdate", "rollingUpdate": {"partition": 0}},
         persistentVolumeClaimRetentionPolicy={"whenDeleted": "Retain", "whenScaled": "Retain"},
     )
+    for claim in _maps(spec, "volumeClaimTemplates"):
+        _default(claim, apiVersion="v1", kind="PersistentVolumeClaim")
+        _claim(claim)
+    _default(_map(body, "status"), replicas=0, availableReplicas=0)
 
 
 def _job(body: dict[str, Any]) -> None:
     spec = _map(body, "spec")
     _job_spec(spec)
+    _default(spec, manualSelector=False)
+    _map(body, "status")
     uid = body["metadata"].get("uid")
     if uid and not spec.get("manualSelector"):
         spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
@@ -223,6 +284,8 @@ def _job(body: dict[str, Any]) -> None:
                 "job-name": name,
             },
         )
+        if not body["metadata"].get("labels"):
+            body["metadata"]["labels"] = dict(labels)
 
 
 def _job_spec(spec: dict[str, Any]) -> None:
@@ -248,8 +311,10 @@ def _cronjob(body: dict[str, Any]) -> None:
         successfulJobsHistoryLimit=3,
         failedJobsHistoryLimit=1,
     )
-    inner = _map(_map(spec, "jobTemplate"), "spec")
-    _template(inner)
+    template = _map(spec, "jobTemplate")
+    _map(template, "metadata")
+    _template(_map(template, "spec"))
+    _map(body, "status")
 
 
 def _claim(body: dict[str, Any]) -> None:
@@ -261,11 +326,70 @@ def _claim(body: dict[str, Any]) -> None:
 
 def _quota(body: dict[str, Any]) -> None:
     _amounts(_map(body, "spec"), "hard")
+    _map(body, "status")
 
 
-def _policy(body: dict[str, Any]) -> None:
+def _limits(body: dict[str, Any]) -> None:
+    for limit in _maps(_map(body, "spec"), "limits"):
+        for part in ("max", "min", "default", "defaultRequest", "maxLimitRequestRatio"):
+            _amounts(limit, part)
+        if limit.get("type") == "Container":
+            default = {**(limit.get("max") or {}), **(limit.get("default") or {})}
+            floor = limit.get("min") or {}
+            limit["default"] = default
+            limit["defaultRequest"] = {**default, **floor, **(limit.get("defaultRequest") or {})}
+
+
+def _binding(body: dict[str, Any]) -> None:
+    for subject in _maps(body, "subjects"):
+        if subject.get("kind") in ("User", "Group"):
+            _default(subject, apiGroup="rbac.authorization.k8s.io")
+
+
+def _network_policy(body: dict[str, Any]) -> None:
     spec = _map(body, "spec")
     _default(spec, policyTypes=["Ingress", "Egress"] if "egress" in spec else ["Ingress"])
+    for direction in ("ingress", "egress"):
+        for rule in _maps(spec, direction):
+            for port in _maps(rule, "ports"):
+                _default(port, protocol="TCP")
+
+
+def _disruption_budget(body: dict[str, Any]) -> None:
+    counts = dict.fromkeys(
+        ("currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods"), 0
+    )
+    _default(_map(body, "status"), **counts)
+
+
+def _autoscaler(body: dict[str, Any]) -> None:
+    half = {"type": "Utilization", "averageUtilization": 80}
+    busy = [{"type": "Resource", "resource": {"name": "cpu", "target": half}}]
+    _default(_map(body, "spec"), minReplicas=1, metrics=busy)
+    status = _map(body, "status")
+    _default(status, desiredReplicas=0)
+    status.setdefault("currentMetrics", None)
+
+
+def _admission_policy(body: dict[str, Any]) -> None:
+    spec = _map(body, "spec")
+    _default(spec, failurePolicy="Fail")
+    if isinstance(spec.get("matchConstraints"), dict):
+        _match_resources(spec["matchConstraints"])
+    _map(body, "status")
+
+
+def _admission_binding(body: dict[str, Any]) -> None:
+    spec = _map(body, "spec")
+    if isinstance(spec.get("matchResources"), dict):
+        _match_resources(spec["matchResources"])
+
+
+def _match_resources(node: dict[str, Any]) -> None:
+    _default(node, matchPolicy="Equivalent", namespaceSelector={}, objectSelector={})
+    for rules in ("resourceRules", "excludeResourceRules"):
+        for rule in _maps(node, rules):
+            _default(rule, scope="*")
 
 
 def _route(body: dict[str, Any]) -> None:
@@ -288,11 +412,18 @@ _RULES: dict[tuple[str, str], Callable[[dict[str, Any]], None]] = {
     ("", "Service"): _service,
     ("", "PersistentVolumeClaim"): _claim,
     ("", "ResourceQuota"): _quota,
-    ("", "Pod"): lambda body: _pod(_map(body, "spec")),
+    ("", "LimitRange"): _limits,
+    ("", "Pod"): _whole_pod,
     ("apps", "Deployment"): _deployment,
     ("apps", "StatefulSet"): _statefulset,
     ("batch", "Job"): _job,
     ("batch", "CronJob"): _cronjob,
-    ("networking.k8s.io", "NetworkPolicy"): _policy,
+    ("rbac.authorization.k8s.io", "RoleBinding"): _binding,
+    ("networking.k8s.io", "NetworkPolicy"): _network_policy,
+    ("networking.k8s.io", "Ingress"): lambda body: _default(_map(body, "status"), loadBalancer={}),
+    ("policy", "PodDisruptionBudget"): _disruption_budget,
+    ("autoscaling", "HorizontalPodAutoscaler"): _autoscaler,
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"): _admission_policy,
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"): _admission_binding,
     ("gateway.networking.k8s.io", "HTTPRoute"): _route,
 }

@@ -119,10 +119,16 @@ def compare(shape: Shape, before: Any, after: Any) -> Difference:
     return Difference(*(frozenset(s) - _STRIPPED for s in (added, modified, removed)))
 
 
-def _whole(shape: Shape, value: Any, path: Path) -> Iterator[Path]:
-    if path[-1][0] in "kv" or shape.what == "map" or not value:
+def _whole(shape: Shape, value: Any, path: Path, inside: bool = False) -> Iterator[Path]:
+    """What comes or goes with a value: its leaves, and the nodes that are there only with it. A
+    struct is there without its fields, except in a list element that comes as a whole."""
+    inside = inside or path[-1][0] == "k"
+    granular = _is_granular(shape, value)
+    if inside or (shape.optional if granular or not value else True):
         yield path
-    yield from _leaves(shape, value, path)
+    if granular:
+        for step, inner, child, _ in _children(shape, value):
+            yield from _whole(inner, child, (*path, step), inside)
 
 
 def with_parents(shape: Shape, paths: Iterable[Path]) -> FieldSet:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reconciler.objects.key import GroupKind
 
@@ -38,6 +38,9 @@ class Shape:
     fields: Mapping[str, Shape] = field(default_factory=dict)
     item: Shape | None = None
     keys: tuple[str, ...] = ()
+    #: Whether the node itself comes and goes, and so has an owner of its own; a node that does not
+    #: is there, if empty, also where nobody gave it.
+    optional: bool = True
 
     def child(self, name: str) -> Shape | None:
         """The shape of a map's entry; None when a struct does not declare it."""
@@ -74,7 +77,17 @@ def _struct(words: str = "", /, **fields: Shape) -> Shape:
     for word in words.split():
         name, _, kind = word.partition(":")
         fields[name] = short[kind or "s"]
-    return Shape("struct", fields)
+    return Shape("struct", fields, optional=False)
+
+
+def _pointer(words: str = "", /, **fields: Shape) -> Shape:
+    """A struct that Go holds by a pointer."""
+    return replace(_struct(words, **fields), optional=True)
+
+
+def _always(shape: Shape) -> Shape:
+    """A value that Go writes also when it is empty."""
+    return replace(shape, optional=False)
 
 
 def _keyed(item: Shape, *keys: str) -> Shape:
@@ -95,7 +108,7 @@ def _pod() -> Shape:
     resources = _struct("limits:q requests:q", claims=_keyed(_struct("name request"), "name"))
     env = _struct(
         "name value",
-        valueFrom=_struct(
+        valueFrom=_pointer(
             "configMapKeyRef:a fieldRef:a secretKeyRef:a resourceFieldRef:a fileKeyRef:a"
         ),
     )
@@ -122,15 +135,23 @@ def _pod() -> Shape:
         "projected:* downwardAPI:* ephemeral:* image:* iscsi:* cephfs:* fc:* rbd:* flexVolume:*"
     )
     containers = _keyed(container, "name")
+    terms = (
+        "preferredDuringSchedulingIgnoredDuringExecution:a "
+        "requiredDuringSchedulingIgnoredDuringExecution:a"
+    )
+    affinity = _pointer(
+        nodeAffinity=_pointer(terms), podAffinity=_pointer(terms), podAntiAffinity=_pointer(terms)
+    )
     return _struct(
         "restartPolicy serviceAccountName serviceAccount nodeName hostname subdomain dnsPolicy "
         "schedulerName priorityClassName preemptionPolicy runtimeClassName setHostnameAsFQDN:b "
         "terminationGracePeriodSeconds:i activeDeadlineSeconds:i priority:i hostNetwork:b "
         "hostPID:b hostIPC:b hostUsers:b shareProcessNamespace:b automountServiceAccountToken:b "
-        "enableServiceLinks:b nodeSelector:a tolerations:a securityContext:* affinity:* "
+        "enableServiceLinks:b nodeSelector:a tolerations:a securityContext:* "
         "dnsConfig:* os:* overhead:q readinessGates:a resourceClaims:* schedulingGates:* "
         "hostnameOverride",
-        containers=containers,
+        affinity=affinity,
+        containers=_always(containers),
         initContainers=containers,
         ephemeralContainers=containers,
         volumes=_keyed(volume, "name"),
@@ -172,12 +193,12 @@ def _shapes() -> dict[GroupKind, dict[str, Shape]]:
         "replicas:i minReadySeconds:i revisionHistoryLimit:i progressDeadlineSeconds:i paused:b "
         "selector:a",
         template=_template(),
-        strategy=_struct("type", rollingUpdate=_struct("maxSurge:is maxUnavailable:is")),
+        strategy=_struct("type", rollingUpdate=_pointer("maxSurge:is maxUnavailable:is")),
     )
     stateful = _struct(
         "replicas:i minReadySeconds:i revisionHistoryLimit:i serviceName podManagementPolicy "
-        "selector:a volumeClaimTemplates:a updateStrategy:* ordinals:* "
-        "persistentVolumeClaimRetentionPolicy:*",
+        "selector:a volumeClaimTemplates:a ordinals:* persistentVolumeClaimRetentionPolicy:*",
+        updateStrategy=_always(ANY),
         template=_template(),
     )
     job = _struct(
@@ -196,7 +217,9 @@ def _shapes() -> dict[GroupKind, dict[str, Shape]]:
         "dataSourceRef:* volumeAttributesClassName",
         resources=_struct("limits:q requests:q"),
     )
-    autoscaler = _struct("minReplicas:i maxReplicas:i metrics:a behavior:* scaleTargetRef:*")
+    autoscaler = _struct(
+        "minReplicas:i maxReplicas:i metrics:a behavior:*", scaleTargetRef=_always(ANY)
+    )
     rbac = "rbac.authorization.k8s.io"
     admission = "admissionregistration.k8s.io"
     table: dict[tuple[str, str], dict[str, Shape]] = {
@@ -228,7 +251,7 @@ def _shapes() -> dict[GroupKind, dict[str, Shape]]:
         (rbac, "Role"): {"rules": _ATOMIC},
         (rbac, "RoleBinding"): {"subjects": _ATOMIC, "roleRef": _ATOMIC},
         ("networking.k8s.io", "NetworkPolicy"): {
-            "spec": _struct("podSelector:a ingress:a egress:a policyTypes:a")
+            "spec": _struct("ingress:a egress:a policyTypes:a", podSelector=_always(_ATOMIC))
         },
         ("networking.k8s.io", "Ingress"): {
             "spec": _struct("ingressClassName rules:a tls:a defaultBackend:*"),
@@ -249,7 +272,7 @@ def _shapes() -> dict[GroupKind, dict[str, Shape]]:
         },
         (admission, "ValidatingAdmissionPolicy"): {
             "spec": _struct(
-                "failurePolicy paramKind:a validations:a auditAnnotations:a matchConstraints:*",
+                "failurePolicy paramKind:a validations:a auditAnnotations:a matchConstraints:a",
                 matchConditions=_keyed(_struct("name expression"), "name"),
                 variables=_keyed(_struct("name expression"), "name"),
             ),
@@ -257,7 +280,7 @@ def _shapes() -> dict[GroupKind, dict[str, Shape]]:
         },
         (admission, "ValidatingAdmissionPolicyBinding"): {
             "spec": _struct(
-                "policyName paramRef:a matchResources:*", validationActions=Shape("set", item=_S)
+                "policyName paramRef:a matchResources:a", validationActions=Shape("set", item=_S)
             )
         },
     }
@@ -270,5 +293,5 @@ def shape_of(kind: GroupKind) -> Shape:
     top = {"apiVersion": _S, "kind": _S, "metadata": _META}
     known = _shapes().get(kind)
     if known is not None:
-        return Shape("struct", {**top, **known})
+        return Shape("struct", {**top, **known}, optional=False)
     return Shape("open", top)

@@ -15,7 +15,16 @@ from reconciler.objects.key import GroupKind, ObjectKey, split_version
 from reconciler.objects.outcome import Refusal, Verb
 from reconciler.ports import Clock, Discovery
 from reconciler.simulation import defaults, merge, validate
-from reconciler.simulation.bodies import Body, bare, clone, conflict_fault, content, stamp, stub
+from reconciler.simulation.bodies import (
+    Body,
+    asked,
+    bare,
+    clone,
+    conflict_fault,
+    content,
+    stamp,
+    stub,
+)
 from reconciler.simulation.fault import ApiFault
 from reconciler.simulation.garbage import Garbage
 from reconciler.simulation.schema import SERVER_OWNED, shape_of
@@ -257,7 +266,8 @@ class Server:
         known = live
         if live is not None and emptied is not None and not any(emptied):
             known = {**live, "metadata": {**live["metadata"], "managedFields": []}}
-        owners = self._owners(key, known, after, entry)
+        mine = asked(body, after, row) if live is None else after
+        owners = self._owners(key, known, mine, entry)
         return self._commit(row, key, live, after, owners, dry_run)
 
     def _owners(

@@ -79,7 +79,7 @@ class Plane:
         people = self.folder / "tokens.csv"
         people.write_text(
             "".join(
-                f'{self.tokens[user]},{user},{user}{f",{groups}" if groups else ""}\n'
+                f"{self.tokens[user]},{user},{user}{f',{groups}' if groups else ''}\n"
                 for user, groups in _PEOPLE.items()
             )
         )
