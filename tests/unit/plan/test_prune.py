@@ -576,14 +576,8 @@ def test_what_is_still_in_git_is_not_handed_over():
         }
     )
     plan = flow.plan_of(both, place)
-    held = [
-        c
-        for a in plan.apps
-        if a.unit == "prod/uno/web"
-        for c in a.changes()
-        if c.standing == "held"
-    ]
-    assert held
+    assert support.loaded(both).blocked["prod/uno/web"] == ("E_MOVED",)
+    assert not [c for a in plan.apps if a.unit == "prod/uno/web" for c in a.changes()]
 
 
 # -- one object ----------------------------------------------------------------------------------------
