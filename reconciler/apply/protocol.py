@@ -26,7 +26,7 @@ from reconciler.apply.effect import (
     Wait,
 )
 from reconciler.objects.key import ObjectKey
-from reconciler.objects.kind import facts_of
+from reconciler.objects.kind import Wave, facts_of
 from reconciler.objects.observed import Observed, Presence, observed
 from reconciler.objects.outcome import Done, Outcome, Refusal, Refused, Unknown, Verb
 from reconciler.plan.change import Action, AppPlan, Change
@@ -106,7 +106,7 @@ class _Run:
     def _work(self) -> Generator[Effect, Answer, None]:
         if self._has_effects() and not (yield from self._record(Phase.APPLYING, self._superset())):
             return
-        if self.plan.swap is not None and not (yield from self._swap()):
+        if self._moves() and not (yield from self._swap()):
             return
         if (yield from self._forward()):
             yield from self._prune()
@@ -121,11 +121,15 @@ class _Run:
         waves, held = self._reachable()
         deletes = any(c.goes and c.action is Action.DELETE for c in self.plan.changes())
         return (
-            self.plan.swap is not None
-            or self.plan.source is not None
-            or bool(waves)
-            or (deletes and not held)
+            self._moves() or self.plan.source is not None or bool(waves) or (deletes and not held)
         )
+
+    def _moves(self) -> bool:
+        """Whether the rollout state is recorded: it speaks of a route, so not where something held
+        keeps this run from reaching it."""
+        waves, held = self._reachable()
+        routed = any(c.wave is Wave.ROUTING for wave in waves for c in wave)
+        return self.plan.swap is not None and (routed or not held)
 
     def _superset(self) -> tuple[Member, ...]:
         """Old ∪ new (I1): what a crash leaves behind is always listed."""
@@ -376,6 +380,8 @@ class _Run:
 
     def _is_recorded(self, phase: Phase, members: dict[ObjectKey, Member]) -> bool:
         """Fresh digests alone wait for the next real write."""
+        if not self.inventory.resource_version and not members:
+            return True
         known = {(m.key, m.uid) for m in self.inventory.members}
         return phase is self.inventory.phase and known == {(k, m.uid) for k, m in members.items()}
 
