@@ -170,11 +170,22 @@ def _app_differences(app: str, old: Mapping[str, Any], new: Mapping[str, Any]) -
         elif a["bound"] != b["bound"]:
             yield f"{app} {name}: the live object changed"
         elif a != b:
-            yield f"{app} {name}: planned to {a['action']}, and now it is {b['action']}"
+            yield f"{app} {name}: {_turned(a, b)}"
     if _step(old) != _step(new):
         yield f"{app}: the rollout moved: {_said(old)} was planned, now it is {_said(new)}"
     elif old.get("members") != new.get("members") or old["removed"] != new["removed"]:
         yield f"{app}: its set of objects changed"
+
+
+def _turned(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """How one object's change differs where the live object is the same."""
+    if before["action"] != now["action"]:
+        return f"planned to {before['action']}, and now it is to {now['action']}"
+    if before["standing"] != now["standing"]:
+        return f"was planned as {before['standing']}, and now it is {now['standing']}"
+    if before["manifest"] != now["manifest"]:
+        return "another content is wanted now"
+    return "takes over the fields of others now"
 
 
 def _other(before: str, now: str) -> str:
