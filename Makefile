@@ -4,12 +4,13 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 
-.PHONY: demo test check bench schemas setup
+.PHONY: demo test test-cluster control-plane check bench schemas setup
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo     the product's tour, on an embedded cluster (no Kubernetes needed)"
 	@echo "make test     the test suite"
+	@echo "make test-cluster   the tests that need a real API server (built once with Go, ten minutes)"
 	@echo "make check    lint, types, import contracts"
 	@echo "make bench    benchmarks: ratios against a baseline of the same run"
 	@echo "make schemas  write schemas/ anew"
@@ -29,6 +30,13 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
+
+# etcd and kube-apiserver, from KUBEBUILDER_ASSETS, the user's cache, or built with Go.
+control-plane: $(STAMP)
+	$(BIN)/python -m tests.controlplane build
+
+test-cluster: $(STAMP)
+	RECONCILER_CLUSTER=required $(BIN)/python -m pytest tests/contract tests/cluster
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -32,7 +32,8 @@ SERVER_OWNED = (
 @dataclass(frozen=True, slots=True, eq=False)
 class Shape:
     """`what` is any, struct, open (a struct that takes other fields too), map, atomic, keyed, set,
-    or a scalar: str, int, bool, intstr (integer or text), num-or-str (an amount)."""
+    or a scalar: str, int, bool, intstr (integer or text), num-or-str (an amount), bytes (base64).
+    """
 
     what: str
     fields: Mapping[str, Shape] = field(default_factory=dict)
@@ -226,7 +227,7 @@ def _shapes() -> dict[GroupKind, dict[str, Shape]]:
         ("", "Namespace"): {"spec": _struct("finalizers:a"), **_STATUS},
         ("", "ConfigMap"): {"data": _MAP, "binaryData": _MAP, "immutable": _B},
         ("", "Secret"): {
-            "data": _MAP,
+            "data": Shape("map", item=Shape("bytes")),
             "stringData": _MAP,
             "immutable": _B,
             "type": _S,

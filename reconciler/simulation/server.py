@@ -304,9 +304,10 @@ class Server:
                     metadata[name] = live["metadata"][name]
             old_rows = live["metadata"].get("managedFields") or ()
         defaults.fill(row.kind, after)
-        validate.check(key, after)
-        if live is not None:
-            validate.check_update(key, live, after)
+        if live is None:
+            validate.check(key, after)
+        else:
+            validate.check_write(key, live, after)
         metadata["managedFields"] = merge.rows(owners, old_rows, row.api_version, now)
         if not metadata["managedFields"]:
             del metadata["managedFields"]

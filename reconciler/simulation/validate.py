@@ -6,47 +6,47 @@ apply is a 500 without a reason, everything else that is wrong with an object a 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+import base64
+import binascii
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
 
 from reconciler.objects.key import ObjectKey, is_dns_label, is_object_name
 from reconciler.objects.outcome import Refusal
+from reconciler.objects.quantity import is_quantity
 from reconciler.simulation.fault import ApiFault
-from reconciler.simulation.schema import Shape
+from reconciler.simulation.fieldset import show, step_of
+from reconciler.simulation.problems import problems
+from reconciler.simulation.schema import ANY, Shape
 
-__all__ = ["LARGEST_OBJECT", "check", "check_name", "check_size", "check_types", "check_update"]
+__all__ = ["LARGEST_OBJECT", "check", "check_name", "check_size", "check_types", "check_write"]
 
 #: Bytes; etcd's own request limit.
 LARGEST_OBJECT = 1_500_000
 _LARGEST_DATA = 1024 * 1024
 _LABELLED = frozenset({"Namespace", "Service", "Pod"})
-_CRON = re.compile(
-    r"^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|@every\s+\S+"
-    r"|[A-Za-z0-9*,/?-]+(\s+[A-Za-z0-9*,/?-]+){4})$"
-)
-_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
-
-
-def _invalid(key: ObjectKey, field: str, why: str) -> ApiFault:
-    full = f"{key.kind}.{key.group}" if key.group else key.kind
-    refusal = Refusal.IMMUTABLE if "immutable" in why else Refusal.INVALID
-    return ApiFault(refusal, 422, f'{full} "{key.name}" is invalid: {field}: {why}', (field,))
 
 
 def check_name(key: ObjectKey) -> None:
     """Names become parts of URLs: RFC 1123, a label where the kind wants one."""
     labelled = key.kind in _LABELLED and not key.group
+    longest = 52 if (key.group, key.kind) == ("batch", "CronJob") else 253
     if not is_object_name(key.name) or (labelled and not is_dns_label(key.name)):
         what = "label" if labelled else "subdomain"
-        raise _invalid(
-            key,
-            "metadata.name",
+        why = (
             f'Invalid value: "{key.name}": a lowercase RFC 1123 {what} must consist of lower case '
-            "alphanumeric characters or '-'" + ("" if labelled else " or '.'"),
+            "alphanumeric characters or '-'" + ("" if labelled else " or '.'")
         )
+        found = [("metadata.name", why)]
+        if key.kind == "Namespace":
+            # Its name is the value of a label, too.
+            found.append(("metadata.labels", f'Invalid value: "{key.name}"'))
+        _refuse(key, found)
+    if len(key.name) > longest:
+        why = f'Invalid value: "{key.name}": must be no more than {longest} characters'
+        _refuse(key, [("metadata.name", why)])
 
 
 def check_size(key: ObjectKey, body: Mapping[str, Any]) -> None:
@@ -58,7 +58,8 @@ def check_size(key: ObjectKey, body: Mapping[str, Any]) -> None:
             for k, v in (body.get(part) or {}).items()
         )
         if size > _LARGEST_DATA:
-            raise _invalid(key, "data", f"Too long: may not be more than {_LARGEST_DATA} bytes")
+            why = f"Too long: may not be more than {_LARGEST_DATA} bytes"
+            _refuse(key, [("data", why)])
     if len(orjson.dumps(body)) > LARGEST_OBJECT:
         raise ApiFault(Refusal.INVALID, 413, "Request entity too large: limit is 1.5 MB")
 
@@ -70,72 +71,102 @@ def check_types(
     key: ObjectKey, shape: Shape, body: Mapping[str, Any], *, applied: bool = True
 ) -> None:
     """Raises what server-side apply answers to an undeclared field or a wrong type; a POST or PUT
-    lets undeclared fields pass and calls a wrong type a bad request."""
-    wrong = list(_wrong(shape, body, ""))
-    if not applied:
-        wrong = [w for w in wrong if not w.endswith("not declared in schema")]
+    (with strict field validation, as this product sends them) calls either a bad request. What no
+    type has to do with, an amount or base64 that is none, comes up when the object is converted."""
+    wrong = list(_wrong(shape, body, ()))
     if wrong and not applied:
-        raise ApiFault(Refusal.INVALID, 400, f"{key.kind} in version cannot be handled: {wrong[0]}")
+        path, why = wrong[0]
+        if why == _UNDECLARED:
+            why = f'strict decoding error: unknown field "{path.removeprefix(".")}"'
+        raise ApiFault(Refusal.INVALID, 400, f"{key.kind} cannot be handled as one: {why}")
+    where = f"{key.namespace}/{key.name}; {body.get('apiVersion', '')}, Kind={key.kind}"
     if wrong:
-        api_version = body.get("apiVersion", "")
-        where = f"{key.namespace}/{key.name}; {api_version}, Kind={key.kind}"
-        listed = wrong[0] if len(wrong) == 1 else "errors:\n" + "\n".join(f"  {w}" for w in wrong)
+        said = [f"{path}: {why}" for path, why in wrong]
+        listed = said[0] if len(said) == 1 else "errors:\n" + "\n".join(f"  {w}" for w in said)
         message = f"failed to create typed patch object ({where}): {listed}"
-        raise ApiFault(Refusal.INVALID, 500, message, tuple(w.split(":")[0] for w in wrong))
+        raise ApiFault(Refusal.INVALID, 500, message, tuple(path for path, _ in wrong))
+    for why in _unconverted(shape, body):
+        if not applied:
+            raise ApiFault(Refusal.INVALID, 400, f"{key.kind} cannot be handled as one: {why}")
+        message = f"failed to convert new object ({where}) to proper version: {why}"
+        raise ApiFault(Refusal.INVALID, 500, message)
 
 
+def _unconverted(shape: Shape, value: Any) -> Iterator[str]:
+    """What has the right type and still no meaning."""
+    if shape.what == "num-or-str" and value is not None and not is_quantity(value):
+        yield "quantities must match the regular expression of quantities"
+    elif shape.what == "int" and isinstance(value, float) and value != int(value):
+        yield "cannot convert float64 to int32"
+    elif shape.what == "bytes" and isinstance(value, str):
+        try:
+            base64.b64decode(value, validate=True)
+        except binascii.Error:
+            yield "illegal base64 data"
+    elif isinstance(value, dict):
+        for name, child in value.items():
+            yield from _unconverted(shape.child(name) or ANY, child)
+    elif isinstance(value, list) and shape.item is not None:
+        for element in value:
+            yield from _unconverted(shape.item, element)
+
+
+_UNDECLARED = "field not declared in schema"
 _EXPECTED: dict[str, tuple[type | tuple[type, ...], str]] = {
     "str": (str, "string"),
-    "int": (int, "numeric (int or float)"),
+    "int": ((int, float), "numeric (int or float)"),
     "bool": (bool, "boolean"),
     "intstr": ((int, str), "int or string"),
+    "bytes": (str, "string"),
     "num-or-str": ((int, float, str), "scalar"),
 }
 
 
-def _wrong(shape: Shape, value: Any, path: str) -> Iterator[str]:
+def _wrong(shape: Shape, value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     if value is None:
         return
     if shape.what in _EXPECTED:
         types, name = _EXPECTED[shape.what]
         if not isinstance(value, types) or (isinstance(value, bool) and shape.what != "bool"):
-            yield f"{path}: expected {name}, got {_spelt(value)}"
+            yield show(path), f"expected {name}, got {_spelt(value)}"
     elif shape.what in ("struct", "open", "map"):
         if not isinstance(value, dict):
-            yield f"{path}: expected map, got {_spelt(value)}"
+            yield show(path), f"expected map, got {_spelt(value)}"
             return
         for name, child in value.items():
             inner = shape.child(name)
             if inner is None:
-                yield f"{path}.{name}: field not declared in schema"
+                yield show((*path, f"f:{name}")), _UNDECLARED
             else:
-                yield from _wrong(inner, child, f"{path}.{name}")
+                yield from _wrong(inner, child, (*path, f"f:{name}"))
     elif shape.what in ("keyed", "set"):
         yield from _wrong_list(shape, value, path)
 
 
-def _wrong_list(shape: Shape, value: Any, path: str) -> Iterator[str]:
+def _wrong_list(shape: Shape, value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     if not isinstance(value, list):
-        yield f"{path}: expected list, got {_spelt(value)}"
+        yield show(path), f"expected list, got {_spelt(value)}"
         return
     seen = set()
     for index, element in enumerate(value):
-        if shape.what == "keyed":
-            if not isinstance(element, dict):
-                yield f"{path}[{index}]: expected map, got {_spelt(element)}"
-                continue
-            if shape.keys[0] not in element:
-                yield (
-                    f"{path}: element {index}: associative list with keys has an element that "
-                    f'omits key field "{shape.keys[0]}"'
-                )
-                continue
-            key = tuple(element.get(k, "TCP" if k == "protocol" else None) for k in shape.keys)
-            if key in seen:
-                pairs = ",".join(f'{k}="{v}"' for k, v in zip(shape.keys, key, strict=True))
-                yield f"{path}: duplicate entries for key [{pairs}]"
-            seen.add(key)
-        yield from _wrong(shape.element, element, f"{path}[{index}]")
+        if shape.what == "set":
+            yield from _wrong(shape.element, element, (*path, f"i:{index}"))
+            continue
+        if not isinstance(element, dict):
+            yield show((*path, f"i:{index}")), f"expected map, got {_spelt(element)}"
+            continue
+        if shape.keys[0] not in element:
+            yield (
+                show(path),
+                f"element {index}: associative list with keys has an element that omits key field "
+                f'"{shape.keys[0]}"',
+            )
+            continue
+        step = step_of(shape, element)
+        if step in seen:
+            yield show(path), f"duplicate entries for key {show((step,))}"
+        seen.add(step)
+        yield from _wrong(shape.element, element, (*path, step))
 
 
 def _spelt(value: Any) -> str:
@@ -154,130 +185,49 @@ def _spelt(value: Any) -> str:
 
 # -- content ---------------------------------------------------------------------------------------
 
-Problems = Iterator[tuple[str, str]]
 Body = Mapping[str, Any]
 
 
 def check(key: ObjectKey, body: Body) -> None:
-    """Raises the first thing that is wrong with a whole object, after its defaults."""
-    for name, value in ((body.get("metadata") or {}).get("labels") or {}).items():
-        if not isinstance(value, str) or _LABEL_VALUE.fullmatch(value) is None:
-            raise _invalid(key, "metadata.labels", f'Invalid value: "{value}" of {name}')
-    rule = _RULES.get((key.group, key.kind))
-    for field, why in rule(body.get("spec") or {}) if rule is not None else ():
-        raise _invalid(key, field, why)
+    """Raises everything that is wrong with a whole object, after its defaults."""
+    _refuse(key, list(problems(key, body)))
 
 
-def _workload(spec: Body) -> Problems:
-    wanted = (spec.get("selector") or {}).get("matchLabels") or {}
-    if not spec.get("selector"):
-        yield "spec.selector", "Required value"
-    elif not wanted.items() <= (spec["template"]["metadata"].get("labels") or {}).items():
-        why = "Invalid value: `selector` does not match template `labels`"
-        yield "spec.template.metadata.labels", why
-    yield from _pod(spec["template"]["spec"], "spec.template.spec", ("Always",))
-    if spec["replicas"] < 0:
-        why = f"Invalid value: {spec['replicas']}: must be greater than or equal to 0"
-        yield "spec.replicas", why
+def check_write(key: ObjectKey, before: Body, after: Body) -> None:
+    """The same for an object that takes another's place: also what may not change."""
+    _refuse(key, [*problems(key, after), *_moved(key, before, after)])
 
 
-def _pod(spec: Body, path: str, policies: tuple[str, ...]) -> Problems:
-    containers = spec.get("containers") or []
-    if not containers:
-        yield f"{path}.containers", "Required value"
-    volumes = {volume.get("name") for volume in spec.get("volumes") or ()}
-    for index, container in enumerate(containers):
-        at = f"{path}.containers[{index}]"
-        for field in ("name", "image"):
-            if not container.get(field):
-                yield f"{at}.{field}", "Required value"
-        if not is_dns_label(str(container.get("name"))):
-            yield f"{at}.name", "Invalid value: must be an RFC 1123 label"
-        for mount in container.get("volumeMounts") or ():
-            if mount.get("name") not in volumes:
-                yield f"{at}.volumeMounts[0].name", f'Not found: "{mount.get("name")}"'
-    if spec.get("restartPolicy") not in policies:
-        supported = ", ".join(f'"{p}"' for p in policies)
-        why = f'Unsupported value: "{spec.get("restartPolicy")}": supported values: {supported}'
-        yield f"{path}.restartPolicy", why
-
-
-def _service(spec: Body) -> Problems:
-    named = spec.get("ports") or spec.get("clusterIP") == "None"
-    if not named and spec.get("type") != "ExternalName":
-        yield "spec.ports", "Required value"
-
-
-def _claim(spec: Body) -> Problems:
-    if not spec.get("accessModes"):
-        yield "spec.accessModes", "Required value: at least 1 access mode is required"
-
-
-def _cron_workflow(spec: Body) -> Problems:
-    schedules = spec.get("schedules") or []
-    if not schedules:
-        yield "spec.schedules", "Required value"
-    for index, text in enumerate(schedules):
-        if _CRON.match(str(text)) is None:
-            yield f"spec.schedules[{index}]", f'Invalid value: "{text}": should match the pattern'
-    policy = spec.get("concurrencyPolicy", "")
-    if policy not in ("Allow", "Forbid", "Replace", ""):
-        yield "spec.concurrencyPolicy", f'Unsupported value: "{policy}"'
-
-
-def _route(spec: Body) -> Problems:
-    for rule in spec.get("rules") or ():
-        for backend in rule.get("backendRefs") or ():
-            if not 0 <= int(backend.get("weight", 1)) <= 1_000_000:
-                yield "spec.rules[0].backendRefs[0].weight", "Invalid value: out of range"
-
-
-def _trainer(field: str, container: str) -> Callable[[Body], Problems]:
-    """The training operator's webhook."""
-
-    def rule(spec: Body) -> Problems:
-        replicas = spec.get(field)
-        if not replicas:
-            yield f"spec.{field}", "Required value: must be specified"
-            return
-        for role, one in replicas.items():
-            pod = ((one.get("template") or {}).get("spec") or {}).get("containers") or []
-            if container not in {c.get("name") for c in pod}:
-                at = f"spec.{field}[{role}].template.spec.containers"
-                yield at, f"Required value: must have a container with name {container}"
-
-    return rule
-
-
-_JOB_POLICIES = ("OnFailure", "Never")
-_POD_POLICIES = ("Always", "OnFailure", "Never")
-_RULES: dict[tuple[str, str], Callable[[Body], Problems]] = {
-    ("apps", "Deployment"): _workload,
-    ("apps", "StatefulSet"): _workload,
-    ("batch", "Job"): lambda s: _pod(s["template"]["spec"], "spec.template.spec", _JOB_POLICIES),
-    ("", "Pod"): lambda s: _pod(s, "spec", _POD_POLICIES),
-    ("", "Service"): _service,
-    ("", "PersistentVolumeClaim"): _claim,
-    ("argoproj.io", "CronWorkflow"): _cron_workflow,
-    ("gateway.networking.k8s.io", "HTTPRoute"): _route,
-    ("kubeflow.org", "PyTorchJob"): _trainer("pytorchReplicaSpecs", "pytorch"),
-    ("kubeflow.org", "TFJob"): _trainer("tfReplicaSpecs", "tensorflow"),
-}
+def _refuse(key: ObjectKey, found: list[tuple[str, str]]) -> None:
+    if not found:
+        return
+    full = f"{key.kind}.{key.group}" if key.group else key.kind
+    immutable = any("immutable" in why for _, why in found)
+    said = [f"{field}: {why}" for field, why in found]
+    text = said[0] if len(said) == 1 else f"[{', '.join(said)}]"
+    raise ApiFault(
+        Refusal.IMMUTABLE if immutable else Refusal.INVALID,
+        422,
+        f'{full} "{key.name}" is invalid: {text}',
+        tuple(field for field, _ in found),
+    )
 
 
 # -- updates ---------------------------------------------------------------------------------------
 
+_FIXED = "Invalid value: field is immutable"
 #: Fields that an update may not change, and the words of the cause.
 _IMMUTABLE: dict[tuple[str, str], dict[str, str]] = {
-    ("apps", "Deployment"): {"spec.selector": "Invalid value: field is immutable"},
+    ("apps", "Deployment"): {"spec.selector": _FIXED},
     ("batch", "Job"): {
-        "spec.template": "Invalid value: field is immutable",
-        "spec.selector": "Invalid value: field is immutable",
-        "spec.completionMode": "Invalid value: field is immutable",
+        "spec.completions": _FIXED,
+        "spec.selector": _FIXED,
+        "spec.template": _FIXED,
+        "spec.completionMode": _FIXED,
     },
-    ("", "Secret"): {"type": "Invalid value: field is immutable"},
+    ("", "Secret"): {"type": _FIXED},
     ("rbac.authorization.k8s.io", "RoleBinding"): {
-        "roleRef": "Invalid value: cannot change roleRef: immutable"
+        "roleRef": "Invalid value: cannot change roleRef"
     },
 }
 _STATEFULSET_MUTABLE = frozenset(
@@ -293,30 +243,42 @@ _STATEFULSET_MUTABLE = frozenset(
 )
 
 
-def check_update(key: ObjectKey, before: Body, after: Body) -> None:
-    """Raises when an update changes what may not change."""
+def _moved(key: ObjectKey, before: Body, after: Body) -> Iterator[tuple[str, str]]:
+    """What an update changes and may not."""
     kind = (key.group, key.kind)
     for field, why in _IMMUTABLE.get(kind, {}).items():
         if _at(before, field) != _at(after, field):
-            raise _invalid(key, field, why)
+            yield field, why
     old, new = before.get("spec") or {}, after.get("spec") or {}
     changed = {name for name in {*old, *new} if old.get(name) != new.get(name)}
     if kind == ("apps", "StatefulSet") and changed - _STATEFULSET_MUTABLE:
-        why = (
+        yield (
+            "spec",
             "Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', "
-            "'template', 'updateStrategy' and 'minReadySeconds' are forbidden"
+            "'template', 'updateStrategy' and 'minReadySeconds' are forbidden",
         )
-        raise _invalid(key, "spec", why)
     if kind == ("", "Service") and old.get("clusterIP") and "clusterIP" in changed:
-        raise _invalid(key, "spec.clusterIP", "Invalid value: field is immutable")
-    if kind == ("", "PersistentVolumeClaim") and changed - {"resources"}:
-        why = "Forbidden: spec is immutable after creation except resources.requests"
-        raise _invalid(key, "spec", why)
+        yield "spec.clusterIPs[0]", "Invalid value: may not change once set"
+    if kind == ("", "PersistentVolumeClaim") and changed - _claim_mutable(before):
+        yield (
+            "spec",
+            "Forbidden: spec is immutable after creation except resources.requests and "
+            "volumeAttributesClassName for bound claims",
+        )
     if kind in (("", "ConfigMap"), ("", "Secret")) and before.get("immutable"):
         for field in ("data", "binaryData", "immutable"):
             if before.get(field) != after.get(field):
-                why = "Forbidden: field is immutable when `immutable` is set"
-                raise _invalid(key, field, why)
+                yield field, "Forbidden: field is immutable when `immutable` is set"
+
+
+def _claim_mutable(before: Body) -> frozenset[str]:
+    """A claim grows once it is bound; a class may be given where there was none."""
+    bound = (before.get("status") or {}).get("phase") == "Bound"
+    unclassed = (before.get("spec") or {}).get("storageClassName") is None
+    return frozenset(
+        (["resources", "volumeAttributesClassName"] if bound else [])
+        + (["storageClassName"] if unclassed else [])
+    )
 
 
 def _at(body: Body, path: str) -> Any:

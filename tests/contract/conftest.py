@@ -6,65 +6,14 @@ they work a little after the request, the embedded cluster within it.
 """
 
 import itertools
-import time
 
 import pytest
 
 from reconciler.adapters.kubernetes.cluster import KubernetesCluster
-from reconciler.adapters.kubernetes.transport import Access, Transport
-from reconciler.objects.outcome import Done
 from reconciler.simulation.cluster import EmbeddedCluster
+from tests.controlplane.fixtures import eventually
 
 _COUNT = itertools.count(1)
-#: A kind of its own name and group, as a CRD without list markers and status subresource has it.
-_WORKFLOW_TEMPLATE = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {"name": "workflowtemplates.argoproj.io"},
-    "spec": {
-        "group": "argoproj.io",
-        "names": {
-            "kind": "WorkflowTemplate",
-            "listKind": "WorkflowTemplateList",
-            "plural": "workflowtemplates",
-            "singular": "workflowtemplate",
-        },
-        "scope": "Namespaced",
-        "versions": [
-            {
-                "name": "v1alpha1",
-                "served": True,
-                "storage": True,
-                "schema": {
-                    "openAPIV3Schema": {
-                        "type": "object",
-                        "x-kubernetes-preserve-unknown-fields": True,
-                    }
-                },
-            }
-        ],
-    },
-}
-
-
-def _eventually(check):
-    """The first truth of `check`, which is asked for up to 30 s; its last answer otherwise."""
-    end = time.monotonic() + 30
-    while not (answer := check()) and time.monotonic() < end:
-        time.sleep(0.02)
-    return answer
-
-
-@pytest.fixture(scope="session")
-def real_cluster(control_plane):
-    transport = Transport(Access(str(control_plane.kubeconfig())), time.sleep)
-    made = KubernetesCluster(transport, "real")
-    made.has_controllers = control_plane.controllers
-    assert isinstance(made.apply(_WORKFLOW_TEMPLATE), Done)
-    kind = ("argoproj.io", "WorkflowTemplate")
-    assert _eventually(lambda: kind in made.discover().kinds)
-    yield made
-    made.close()
 
 
 @pytest.fixture(params=["memory", "file", "real"])
@@ -87,7 +36,7 @@ def until(cluster):
         return lambda check: check()
     if not cluster.has_controllers:
         pytest.skip("this control plane has no kube-controller-manager")
-    return _eventually
+    return eventually
 
 
 @pytest.fixture

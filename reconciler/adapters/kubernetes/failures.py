@@ -16,8 +16,9 @@ from reconciler.objects.outcome import Refusal, Refused, Unknown
 
 __all__ = ["failure"]
 
-#: Server-side apply answers this to a wrong type or an unknown field, as 500 without a reason.
-_UNTYPED = "failed to create typed patch object"
+#: Server-side apply answers so, as 500 without a reason, to a wrong type or an unknown field, and
+#: to an amount, a whole number or base64 that is none: no use in sending that again.
+_PERMANENT = ("failed to create typed patch object", "failed to convert new object")
 _MANAGER = re.compile(r'conflict with "((?:[^"\\]|\\.)*)"')
 _FIELD_OF_TEXT = re.compile(r"(?:^|[:\s])(\.[\w.\[\]=\"-]+): ", re.MULTILINE)
 
@@ -42,7 +43,7 @@ def failure(answer: Answer, plural: str) -> Refused | Unknown:
         text = f"{answer.status} {status.get('reason', '')}".strip()
         text = f"{text}: {', '.join(fields)}" if fields else text
     if refusal is None:
-        return Unknown(f"{answer.status}: {text}")
+        return Unknown(text if plural == "secrets" else f"{answer.status}: {text}")
     wait = answer.retry_after if refusal is Refusal.TOO_MANY else None
     return Refused(refusal, answer.status, text, fields, managers, wait)
 
@@ -100,7 +101,7 @@ def _refusal(
             immutable = any("immutable" in str(c.get("message", "")) for c in causes)
             return Refusal.IMMUTABLE if immutable else Refusal.INVALID
         case 500:
-            return Refusal.INVALID if _UNTYPED in text else None
+            return Refusal.INVALID if text.startswith(_PERMANENT) else None
         case _:
             return _BY_CODE.get(code)
 
