@@ -1,4 +1,7 @@
-"""Laws run the same examples every time: what fails in CI fails here."""
+"""Laws run the same examples every time: what fails in CI fails here. What was left out is said in
+a line for each reason."""
+
+import collections
 
 from hypothesis import settings
 
@@ -7,3 +10,10 @@ settings.register_profile("long", deadline=None, max_examples=2000, database=Non
 settings.load_profile("ci")
 
 pytest_plugins = ["tests.controlplane.fixtures"]
+
+
+def pytest_terminal_summary(terminalreporter):
+    skipped = terminalreporter.stats.get("skipped", ())
+    reasons = collections.Counter(report.longrepr[2] for report in skipped)
+    for reason, count in sorted(reasons.items()):
+        terminalreporter.write_line(f"left out {count} tests: {reason.removeprefix('Skipped: ')}")
