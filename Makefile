@@ -8,12 +8,12 @@ STAMP  := $(VENV)/.ready
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo     the product's tour, on an embedded cluster (no Kubernetes needed)"
-	@echo "make test     the test suite"
-	@echo "make test-cluster   the tests that need a real API server (built once with Go, ten minutes)"
-	@echo "make check    lint, types, import contracts"
-	@echo "make bench    benchmarks: ratios against a baseline of the same run"
-	@echo "make schemas  write schemas/ anew"
+	@echo "make demo          the product's tour, on an embedded cluster (no Kubernetes needed)"
+	@echo "make test          the test suite"
+	@echo "make test-cluster  the tests that need a real API server (built once with Go, ten minutes)"
+	@echo "make check         lint, types, import contracts"
+	@echo "make bench         benchmarks: ratios against a baseline of the same run"
+	@echo "make schemas       write schemas/ anew"
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
