@@ -36,7 +36,7 @@ class Plane:
         self._scratch = tempfile.TemporaryDirectory(prefix="controlplane-")
         self.folder = Path(self._scratch.name)
         self._running = {}
-        self._programs = programs
+        self.programs = programs
         self.controllers = programs.controllers is not None
         self.tokens = {user: secrets.token_hex(16) for user in _PEOPLE}
         self.url = ""
@@ -67,7 +67,7 @@ class Plane:
         self.url = f"https://127.0.0.1:{port}"
         store = f"http://127.0.0.1:{etcd}"
         self._run(
-            self._programs.etcd,
+            self.programs.etcd,
             "--unsafe-no-fsync",
             "--data-dir",
             str(self.folder / f"etcd-{etcd}"),
@@ -86,7 +86,7 @@ class Plane:
         people.chmod(0o600)
         own_key = self.ca.with_suffix(".key")
         self._run(
-            self._programs.apiserver,
+            self.programs.apiserver,
             f"--etcd-servers={store}",
             f"--cert-dir={self.ca.parent}",
             "--bind-address=127.0.0.1",
@@ -103,9 +103,9 @@ class Plane:
             f"--service-account-signing-key-file={own_key}",
         )
         self._await_ready()
-        if self._programs.controllers is not None:
+        if self.programs.controllers is not None:
             self._run(
-                self._programs.controllers,
+                self.programs.controllers,
                 f"--kubeconfig={self.kubeconfig()}",
                 "--controllers=namespace-controller,garbage-collector-controller",
                 "--leader-elect=false",
