@@ -65,6 +65,8 @@ class Common:
     show_all: bool = False
     now: datetime | None = None
     embedded: str | None = None
+    kubeconfig: str | None = None
+    context: str = ""
     worktree: bool = False
 
 
@@ -80,6 +82,8 @@ _SHARED = (
     "show_all",
     "now",
     "embedded",
+    "kubeconfig",
+    "context",
     "worktree",
 )
 
@@ -143,6 +147,18 @@ cluster = _together(
         "--embedded",
         metavar="FILE",
         help="Use the embedded cluster kept in this file (made when it is not there).",
+    ),
+    click.option(
+        "--kubeconfig",
+        metavar="FILE",
+        help="Use the cluster that this kubeconfig leads to. The environment's KUBECONFIG is not "
+        "read.",
+    ),
+    click.option(
+        "--context",
+        metavar="NAME",
+        default="",
+        help="A context of the kubeconfig.  [default: its current one]",
     ),
 )
 

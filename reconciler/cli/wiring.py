@@ -153,6 +153,14 @@ class Cluster:
 @contextmanager
 def cluster(common: Common) -> Iterator[Cluster | None]:
     """The cluster that the options name; None when they name none."""
+    if common.context and common.kubeconfig is None:
+        raise UsageMistake("--context needs --kubeconfig: the environment's is not read")
+    if common.kubeconfig is not None:
+        if common.embedded is not None:
+            raise UsageMistake("--embedded and --kubeconfig exclude each other")
+        with _real(common, common.kubeconfig) as found:
+            yield found
+        return
     if common.embedded is None:
         yield None
         return
@@ -171,12 +179,29 @@ def cluster(common: Common) -> Iterator[Cluster | None]:
         world.close()
 
 
+@contextmanager
+def _real(common: Common, kubeconfig: str) -> Iterator[Cluster]:
+    from reconciler.adapters.clock import SystemClock
+    from reconciler.adapters.kubernetes.cluster import KubernetesCluster
+    from reconciler.adapters.kubernetes.transport import Access, Transport
+
+    if not kubeconfig:
+        raise UsageMistake("--kubeconfig names no file")
+    clock = SystemClock()
+    transport = Transport(Access(kubeconfig, common.context), clock.sleep)
+    client = KubernetesCluster(transport, common.context or transport.host)
+    try:
+        yield Cluster(client, clock)
+    finally:
+        client.close()
+
+
 def needed(found: Cluster | None) -> Cluster:
     """The cluster of a command that cannot do without."""
     if found is None:
         raise UsageMistake(
             "no cluster is named",
-            hint="--embedded FILE keeps an embedded cluster in that file",
+            hint="--kubeconfig FILE names a real one; --embedded FILE keeps an embedded one there",
         )
     return found
 

@@ -102,6 +102,8 @@ def _page(transport: Transport, root: str, known: Catalogue | None) -> Answer:
         raise ClusterUnreadable(str(cause)) from cause
     if answer.status == 304 and before is not None:
         return before
+    if answer.status in (401, 403):
+        raise ClusterUnreadable(f"{transport.host} refuses the credentials ({answer.status})")
     if answer.status != 200:
         raise ClusterUnreadable(f"{transport.host}{root} answered {answer.status}")
     try:
