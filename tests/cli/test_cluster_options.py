@@ -23,6 +23,6 @@ def test_the_environments_kubeconfig_is_not_used(repo, monkeypatch, tmp_path):
     path.write_text("this would be refused, if it were read")
     monkeypatch.setenv("KUBECONFIG", str(path))
     assert repo.run("plan")[0] == 0
-    code, out = repo.run("status")
+    code, out = repo.run("apply")
     assert code == 1
     assert "no cluster is named" in out
