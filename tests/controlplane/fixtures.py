@@ -45,6 +45,18 @@ _WORKFLOW_TEMPLATE = {
 }
 
 
+_LEFT_OUT = "the real cluster is left out"
+
+
+def pytest_terminal_summary(terminalreporter):
+    """One line for all that was left out, where each test's own would be hundreds."""
+    skipped = [str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", ())]
+    reasons = [reason for reason in skipped if _LEFT_OUT in reason]
+    if reasons:
+        said = reasons[0].removeprefix("Skipped: ")
+        terminalreporter.write_line(f"{len(reasons)} tests skipped: {said}")
+
+
 def eventually(check):
     """The first truth of `check`, which is asked for up to 30 s; its last answer otherwise."""
     end = time.monotonic() + 30
@@ -66,7 +78,7 @@ def control_plane():
     except programs.Missing as missing:
         if required:
             pytest.fail(str(missing), pytrace=False)
-        pytest.skip(f"the real cluster is left out: {missing}")
+        pytest.skip(f"{_LEFT_OUT}: {missing}")
     running = plane.Plane(wanted).start()
     yield running
     running.stop()
