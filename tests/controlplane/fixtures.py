@@ -48,15 +48,6 @@ _WORKFLOW_TEMPLATE = {
 _LEFT_OUT = "the real cluster is left out"
 
 
-def pytest_terminal_summary(terminalreporter):
-    """One line for all that was left out, where each test's own would be hundreds."""
-    skipped = [str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", ())]
-    reasons = [reason for reason in skipped if _LEFT_OUT in reason]
-    if reasons:
-        said = reasons[0].removeprefix("Skipped: ")
-        terminalreporter.write_line(f"{len(reasons)} tests skipped: {said}")
-
-
 def eventually(check):
     """The first truth of `check`, which is asked for up to 30 s; its last answer otherwise."""
     end = time.monotonic() + 30
