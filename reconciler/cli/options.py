@@ -11,7 +11,7 @@ import click
 
 from reconciler import extensions
 
-__all__ = ["Common", "approval", "cluster", "common", "examples", "rewind", "selection"]
+__all__ = ["Common", "approval", "cluster", "common", "examples", "selection", "writing"]
 
 _ROOM = "reconciler.output.formats"
 
@@ -162,18 +162,28 @@ cluster = _together(
     ),
 )
 
-approval = click.option(
-    "--approve-prune",
-    "approved",
-    multiple=True,
-    metavar="HASH",
-    help="Go on with exactly the deletes that a refusal printed this hash for.",
+#: What a person allows a run, and how much of it is shown.
+approval = _together(
+    click.option("--all", "everything", is_flag=True, help="Fold nothing."),
+    click.option(
+        "--approve-prune",
+        "approved",
+        multiple=True,
+        metavar="HASH",
+        help="Go on with exactly the deletes that a refusal printed this hash for.",
+    ),
+    click.option(
+        "--allow-rewind",
+        "rewinds",
+        multiple=True,
+        metavar="COMMIT",
+        help="Leave this applied commit behind although the revision does not follow it.",
+    ),
 )
 
-rewind = click.option(
-    "--allow-rewind",
-    "rewinds",
-    multiple=True,
-    metavar="COMMIT",
-    help="Leave this applied commit behind although the revision does not follow it.",
+writing = _together(
+    click.option("--worktree", is_flag=True, help="Apply the work tree instead of HEAD."),
+    click.option(
+        "--timeout", default=600.0, show_default=True, help="Seconds to wait for each wave."
+    ),
 )

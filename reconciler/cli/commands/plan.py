@@ -24,9 +24,7 @@ __all__ = ["COMMAND"]
 @click.option("--base", metavar="REV", help="Compare with what this revision renders, offline.")
 @click.option("--out", metavar="FILE", help="Save the plan for `apply FILE`.")
 @click.option("--exit-code", is_flag=True, help="Exit 2 when there are differences.")
-@click.option("--all", "everything", is_flag=True, help="Fold nothing.")
 @options.approval
-@options.rewind
 @options.common
 @options.selection
 @options.cluster

@@ -21,11 +21,8 @@ __all__ = ["COMMAND"]
     ),
 )
 @click.option("--once", is_flag=True, help="One run, then exit; what a CronJob calls.")
-@click.option("--worktree", is_flag=True, help="Apply the work tree instead of HEAD.")
-@click.option("--timeout", default=600.0, show_default=True, help="Seconds to wait for each wave.")
-@click.option("--all", "everything", is_flag=True, help="Fold nothing.")
+@options.writing
 @options.approval
-@options.rewind
 @options.common
 @options.selection
 @options.cluster
