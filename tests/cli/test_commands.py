@@ -566,3 +566,16 @@ def test_a_removed_app_can_still_be_selected_to_be_pruned(repo):
     repo.commit()
     code, out = repo.live("reconcile", "--once", "--app", "prod/one/web")
     assert (code, "2 deleted" in out) == (0, True), out
+
+
+def test_a_saved_plan_remembers_the_step_back_that_it_was_allowed(repo, tmp_path):
+    file = tmp_path / "back.plan"
+    older = repo.head()
+    repo.write(OWN, "serving: {replicas: 3}\n")
+    repo.commit()
+    repo.live("apply")
+    back = ["--allow-rewind", repo.head()]
+    code, out = repo.live("plan", "--revision", older, *back, "--out", str(file))
+    assert (code, file.exists()) == (0, True), out
+    code, out = repo.live("apply", str(file))
+    assert (code, "1 updated" in out) == (0, True), out

@@ -58,5 +58,5 @@ def COMMAND(  # noqa: N802
         )
     report = review.plan(reviewed, show_all=everything, exit_code=exit_code)
     if out is not None and report.exit_code in (ExitCode.DONE, ExitCode.DIFFERENCES):
-        saving.save(out, reviewed, tree, chosen, approved)
+        saving.save(out, reviewed, tree, chosen, (*approved, *rewinds))
     return wiring.show(common, report, tree)
