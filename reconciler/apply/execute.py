@@ -1,7 +1,8 @@
 """Drives the protocol against a cluster: effects to port calls, outcomes back.
 
 Nothing is decided here. `before` sees every effect ahead of time; tests use it to kill a run
-between any two.
+between any two. `permit` is asked ahead of every write, and may end the run: a lease that ran out,
+a signal, a deadline.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from reconciler.apply.effect import (
     Swap,
     Wait,
 )
-from reconciler.apply.protocol import Answer, Result, protocol
+from reconciler.apply.protocol import Answer, Result, Status, protocol
 from reconciler.backends.read import HealthState, health
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.observed import Observed, Presence, unread
@@ -32,13 +33,26 @@ from reconciler.plan.change import AppPlan, Change
 from reconciler.plan.inventory import inventory_key, state_body, state_key, to_body
 from reconciler.ports import Clock, ClusterUnreadable, ClusterWriter, Reporter
 
-__all__ = ["Executor"]
+__all__ = ["Executor", "Permit", "always"]
 
 _POLL_SECONDS = 2.0
 
+#: Why a unit may not be written any more; "" when it may.
+Permit = Callable[[str], str]
+
+
+class _Stopped(Exception):
+    """The permit is gone; carries why."""
+
+
+def always(_unit: str) -> str:
+    """The permit that never ends."""
+    return ""
+
 
 class Executor:
-    """One run's writes to one cluster. `before` is called ahead of every effect."""
+    """One run's writes to one cluster. `before` is called ahead of every effect, `permit` ahead of
+    every write and while something is waited for."""
 
     def __init__(
         self,
@@ -48,26 +62,42 @@ class Executor:
         *,
         timeout: float = 600.0,
         before: Callable[[Effect], None] | None = None,
+        permit: Permit = always,
     ) -> None:
         self.cluster = cluster
         self.clock = clock
         self.reporter = reporter
         self.timeout = timeout
         self.before = before
+        self.permit = permit
 
     def run(self, plan: AppPlan, revision: str) -> Result:
-        """Carries one unit's plan out."""
-        steps = protocol(plan, revision)
+        """Carries one unit's plan out. A run that loses its permit stops where it is: the
+        inventory lists whatever was written, and the next run goes on from there."""
+        result = Result(plan.unit)
+        steps = protocol(plan, revision, result)
         answer: Answer | None = None
         while True:
             try:
                 effect = next(steps) if answer is None else steps.send(answer)
-            except StopIteration as stop:
-                result: Result = stop.value
+            except StopIteration:
                 return result
             if self.before is not None:
                 self.before(effect)
-            answer = self._perform(plan.unit, effect)
+            try:
+                if not isinstance(effect, Look | Wait):
+                    self._permitted(plan.unit)
+                answer = self._perform(plan.unit, effect)
+            except _Stopped as stopped:
+                steps.close()
+                result.status = Status.STOPPED
+                result.problems.append((None, str(stopped)))
+                return result
+
+    def _permitted(self, unit: str) -> None:
+        why = self.permit(unit)
+        if why:
+            raise _Stopped(why)
 
     def _perform(self, unit: str, effect: Effect) -> Answer:
         match effect:
@@ -187,5 +217,6 @@ class Executor:
             self.reporter.progress(
                 unit, f"wave {effect.wave}/{effect.waves}  {key}: {text} ({left})"
             )
+            self._permitted(unit)
             self.clock.sleep(_POLL_SECONDS)
             spent += _POLL_SECONDS

@@ -48,6 +48,7 @@ class Status(StrEnum):
     INCOMPLETE = "incomplete"  # applied, but something is not ready or not gone yet
     FAILED = "failed"  # a write was refused or its outcome is unknown
     LOST = "lost"  # another run was faster: a compare-and-swap failed
+    STOPPED = "stopped"  # the run was ended before all was written: a signal, a deadline, a lease
 
 
 @dataclass(slots=True)
@@ -64,21 +65,20 @@ class Result:
         return sum(1 for _, seen in self.done if seen is verb)
 
 
-def protocol(plan: AppPlan, revision: str) -> Step:
-    """Yields effects and returns the Result. Sends expected: an Outcome for every write, an
-    Observed for Look, an Awaited for Wait."""
-    run = _Run(plan, revision)
+def protocol(plan: AppPlan, revision: str, result: Result | None = None) -> Step:
+    """Yields effects and returns the Result, which is filled in on the way. Sends expected: an
+    Outcome for every write, an Observed for Look, an Awaited for Wait."""
+    run = _Run(plan, revision, result or Result(plan.unit))
     return run.steps()
 
 
 class _Run:
-    def __init__(self, plan: AppPlan, revision: str) -> None:
+    def __init__(self, plan: AppPlan, revision: str, result: Result) -> None:
         self.plan = plan
         self.revision = revision
         changed = {c.key: c for c in plan.changes()}
-        self.result = Result(
-            plan.unit, unchanged=sum(1 for m in plan.members if m.key not in changed)
-        )
+        self.result = result
+        result.unchanged = sum(1 for m in plan.members if m.key not in changed)
         self.wanted = {m.key: m for m in plan.members}
         # What a change has not reached keeps the digests that were recorded for it, or none: else
         # the next run would take it for done.

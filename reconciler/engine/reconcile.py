@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from reconciler.apply.effect import Effect
-from reconciler.apply.execute import Executor
+from reconciler.apply.execute import Executor, Permit, always
 from reconciler.apply.protocol import Result, Status
 from reconciler.engine import history
 from reconciler.engine.report import Changes, Findings, Report
@@ -21,10 +21,12 @@ __all__ = ["Settings", "apply", "reconcile"]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`timeout` bounds each wave's wait, in seconds; `before` sees every effect ahead of time."""
+    """`timeout` bounds each wave's wait, in seconds; `before` sees every effect ahead of time;
+    `permit` says of a unit why it may not be written any more ("" when it may)."""
 
     timeout: float = 600.0
     before: Callable[[Effect], None] | None = None
+    permit: Permit = always
 
 
 def apply(
@@ -76,7 +78,14 @@ def _carry_out(
     settings: Settings | None,
 ) -> tuple[Result, ...]:
     settings = settings or Settings()
-    executor = Executor(cluster, clock, reporter, timeout=settings.timeout, before=settings.before)
+    executor = Executor(
+        cluster,
+        clock,
+        reporter,
+        timeout=settings.timeout,
+        before=settings.before,
+        permit=settings.permit,
+    )
     plan = reviewed.plan
     assert plan is not None
     revision = plan.commit or plan.label
@@ -94,7 +103,11 @@ def _carry_out(
                 continue
         result = executor.run(app, revision)
         results.append(result)
-        if app.unit.endswith("/_group") and result.status in (Status.FAILED, Status.LOST):
+        if app.unit.endswith("/_group") and result.status in (
+            Status.FAILED,
+            Status.LOST,
+            Status.STOPPED,
+        ):
             broken.add(group)
     return tuple(results)
 
@@ -119,7 +132,7 @@ def _report(
     command: str, reviewed: Reviewed, results: tuple[Result, ...], code: ExitCode
 ) -> Report:
     codes = [code]
-    if any(r.status in (Status.INCOMPLETE, Status.FAILED, Status.LOST) for r in results):
+    if any(r.status not in (Status.DONE, Status.NOTHING) for r in results):
         codes.append(ExitCode.INCOMPLETE)
     assert reviewed.plan is not None
     return Report(
