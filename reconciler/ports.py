@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, Self, TypeVar
 
 from reconciler.errors import ReconcilerError
 from reconciler.objects.key import GroupKind, ObjectKey
@@ -17,6 +17,8 @@ from reconciler.objects.observed import Observed
 from reconciler.objects.outcome import Outcome
 
 __all__ = [
+    "ALONE",
+    "Alone",
     "Blob",
     "Clock",
     "ClusterReader",
@@ -28,6 +30,7 @@ __all__ = [
     "Proposals",
     "Reporter",
     "Tree",
+    "Workers",
 ]
 
 
@@ -112,6 +115,15 @@ class ClusterReader(Protocol):
     def name(self) -> str: ...
     @property
     def requests(self) -> int: ...
+    @property
+    def dry_runs(self) -> bool:
+        """Whether `dry_run` may be asked: a client that may only read predicts nothing."""
+        ...
+
+    def acting_for(self, user: str) -> Self:
+        """The same cluster with `user` impersonated. Raises ValueError for ""."""
+        ...
+
     def identity(self) -> str:
         """The cluster's own uid (that of the kube-system namespace)."""
         ...
@@ -169,6 +181,30 @@ class Clock(Protocol):
         ...
 
     def sleep(self, seconds: float) -> None: ...
+
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
+
+class Workers(Protocol):
+    """Several calls at once, where what is called waits for others most of the time."""
+
+    def map(self, call: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
+        """The results in the order of `items`; the first exception is raised once all that had
+        begun are over."""
+        ...
+
+
+class Alone:
+    """Fulfils `Workers` one call at a time."""
+
+    def map(self, call: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
+        return map(call, items)
+
+
+#: For who names no workers.
+ALONE = Alone()
 
 
 class Reporter(Protocol):

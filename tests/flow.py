@@ -8,7 +8,7 @@ from datetime import timedelta
 import reconciler
 from reconciler.objects.key import ObjectKey, key_of
 from reconciler.objects.outcome import Refusal, Refused, Verb
-from reconciler.plan import inventory
+from reconciler.plan import records
 from reconciler.simulation.cluster import Answered
 from reconciler.simulation.world import World
 from tests import support
@@ -125,7 +125,7 @@ def ends(place):
     out = {}
     for key, body in place.cluster.server.store.everything():
         if key.namespace == reconciler.TOOL_NAMESPACE and "inventory" in key.name:
-            found = inventory.from_body(body)
+            found = records.from_body(body)
             rows = [(m.key.full(), m.api_version, bool(m.uid), m.manifest) for m in found.members]
             out[key.full()] = (found.unit, found.phase, rows)
             assert all(m.uid == _uid(place, m.key) for m in found.members), found
@@ -161,7 +161,7 @@ def recorded(place):
     out = {}
     for key, body in place.cluster.server.store.everything():
         if key.namespace == reconciler.TOOL_NAMESPACE and key.name.endswith(".inventory"):
-            found = inventory.from_body(body)
+            found = records.from_body(body)
             out[found.unit] = found
     return out
 

@@ -16,11 +16,13 @@ __all__ = [
     "Awaited",
     "Delete",
     "DropState",
+    "DryRun",
     "Effect",
     "Look",
     "PutInventory",
     "Suspend",
     "Swap",
+    "Vanish",
     "Wait",
 ]
 
@@ -56,6 +58,14 @@ class Apply:
 
 
 @dataclass(frozen=True, slots=True)
+class DryRun:
+    """What the server says of a change that could not be asked about in the plan; writes
+    nothing."""
+
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
 class Suspend:
     """Suspend a schedule before it is deleted."""
 
@@ -78,6 +88,13 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
+class Vanish:
+    """Until an object that was deleted is gone, or the time is up; answered as by `Look`."""
+
+    key: ObjectKey
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """Until every object is ready, has failed, or the time is up; `patient` is False for one look
     without waiting."""
@@ -96,4 +113,6 @@ class Awaited:
     not_ready: Mapping[ObjectKey, str]
 
 
-Effect: TypeAlias = PutInventory | Swap | DropState | Apply | Suspend | Look | Delete | Wait
+Effect: TypeAlias = (
+    PutInventory | Swap | DropState | Apply | DryRun | Suspend | Look | Delete | Vanish | Wait
+)

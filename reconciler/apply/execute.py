@@ -7,7 +7,7 @@ a signal, a deadline.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import reconciler
@@ -16,26 +16,32 @@ from reconciler.apply.effect import (
     Awaited,
     Delete,
     DropState,
+    DryRun,
     Effect,
     Look,
     PutInventory,
     Suspend,
     Swap,
+    Vanish,
     Wait,
 )
-from reconciler.apply.protocol import Answer, Result, Status, protocol
+from reconciler.apply.protocol import protocol
+from reconciler.apply.result import Answer, Result, Status
 from reconciler.backends.read import HealthState, health
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.observed import Observed, Presence, unread
 from reconciler.objects.outcome import Done, Outcome, Refused, Unknown, Verb
 from reconciler.objects.outcome import Refusal as Why
 from reconciler.plan.change import AppPlan, Change
-from reconciler.plan.inventory import inventory_key, state_body, state_key, to_body
+from reconciler.plan.inventory import inventory_key, state_key
+from reconciler.plan.records import shard_key, state_body, stored
 from reconciler.ports import Clock, ClusterUnreadable, ClusterWriter, Reporter
 
 __all__ = ["Executor", "Permit", "always"]
 
 _POLL_SECONDS = 2.0
+#: How long a kind may take to be served after its definition was accepted.
+_SERVED_SECONDS = 30.0
 
 #: Why a unit may not be written any more; "" when it may.
 Permit = Callable[[str], str]
@@ -85,9 +91,9 @@ class Executor:
             if self.before is not None:
                 self.before(effect)
             try:
-                if not isinstance(effect, Look | Wait):
+                if not isinstance(effect, Look | Wait | DryRun | Vanish):
                     self._permitted(plan.unit)
-                answer = self._perform(plan.unit, effect)
+                answer = self._perform(plan, effect)
             except _Stopped as stopped:
                 steps.close()
                 result.status = Status.STOPPED
@@ -99,7 +105,29 @@ class Executor:
         if why:
             raise _Stopped(why)
 
-    def _perform(self, unit: str, effect: Effect) -> Answer:
+    def _perform(self, plan: AppPlan, effect: Effect) -> Answer:
+        match effect:
+            case PutInventory() | Swap() | DropState():
+                return self._keep(effect)
+            case DryRun(change):
+                return self._dry_run(plan, change)
+            case Apply(change):
+                return self._apply(plan, change)
+            case Suspend(change):
+                return self._suspend(plan, change)
+            case Look(key):
+                return self._look(key)
+            case Vanish(key):
+                return self._vanish(plan.unit, key)
+            case Delete(change, version):
+                return self._writer(plan).delete(
+                    change.key, uid=change.expects.uid, resource_version=version
+                )
+            case Wait():
+                return self._wait(plan.unit, effect)
+
+    def _keep(self, effect: PutInventory | Swap | DropState) -> Outcome:
+        """The program's own state, written as itself."""
         match effect:
             case PutInventory():
                 return self._put_inventory(effect)
@@ -108,35 +136,47 @@ class Executor:
                 return self._store(body, swap.resource_version)
             case DropState(of):
                 return self._drop(state_key(of))
-            case Apply(change):
-                return self._apply(unit, change)
-            case Suspend(change):
-                return self._suspend(change)
-            case Look(key):
-                return self._look(key)
-            case Delete(change, version):
-                return self.cluster.delete(
-                    change.key, uid=change.expects.uid, resource_version=version
-                )
-            case Wait():
-                return self._wait(unit, effect)
+
+    def _writer(self, plan: AppPlan) -> ClusterWriter:
+        """Who writes a unit's objects."""
+        return self.cluster.acting_for(plan.apply_as) if plan.apply_as else self.cluster
 
     def _put_inventory(self, effect: PutInventory) -> Outcome:
+        """Shards first, then the parent that names them, then those that it names no more."""
         inventory = effect.inventory
         if effect.drop:
-            return self._gone(
+            gone = self._gone(
                 self.cluster.delete(
                     inventory_key(inventory.unit),
                     uid=inventory.uid,
                     resource_version=inventory.resource_version,
                 )
             )
-        return self._store(to_body(inventory), inventory.resource_version)
+            if isinstance(gone, Done):
+                self._drop_shards(inventory.shards)
+            return gone
+        bodies = stored(inventory)
+        for body in bodies.shards:
+            if body["metadata"]["name"] not in inventory.shards:
+                made = self._create(body)
+                taken = isinstance(made, Refused) and made.refusal is Why.ALREADY_EXISTS
+                if not isinstance(made, Done) and not taken:
+                    return made
+        outcome = self._store(bodies.parent, inventory.resource_version)
+        if isinstance(outcome, Done):
+            self._drop_shards(name for name in inventory.shards if name not in bodies.names)
+        return outcome
+
+    def _drop_shards(self, names: Iterable[str]) -> None:
+        """Nobody reads them any more; one that stays is litter and no harm."""
+        for name in names:
+            self._drop(shard_key(name))
 
     def _store(self, body: dict[str, Any], version: str) -> Outcome:
         """POST where nothing was, PUT with the version read before otherwise: never blindly."""
-        if version:
-            return self.cluster.replace(body)
+        return self.cluster.replace(body) if version else self._create(body)
+
+    def _create(self, body: dict[str, Any]) -> Outcome:
         outcome = self.cluster.create(body)
         if isinstance(outcome, Refused) and outcome.refusal is Why.NAMESPACE_MISSING:
             self.cluster.create(
@@ -165,23 +205,48 @@ class Executor:
             return Done(Verb.DELETED)
         return outcome
 
-    def _apply(self, unit: str, change: Change) -> Outcome:
+    def _dry_run(self, plan: AppPlan, change: Change) -> Outcome:
+        """A kind that was defined a moment ago may take a while to be served."""
+        assert change.desired is not None
+        spent = 0.0
+        while True:
+            outcome = self._writer(plan).dry_run(change.desired.body)
+            waits = isinstance(outcome, Refused) and outcome.refusal is Why.NOT_SERVED
+            if not waits or spent >= _SERVED_SECONDS:
+                return outcome
+            self.reporter.progress(plan.unit, f"{change.key}: its kind is not served yet")
+            self._permitted(plan.unit)
+            self.clock.sleep(_POLL_SECONDS / 4)
+            spent += _POLL_SECONDS / 4
+
+    def _apply(self, plan: AppPlan, change: Change) -> Outcome:
         assert change.desired is not None
         body: Mapping[str, Any] = change.desired.body
         if change.expects.uid:
             # A uid in the apply guards against bringing a deleted object back to life.
             metadata = {**body["metadata"], "uid": change.expects.uid}
             body = {**body, "metadata": metadata}
-        self.reporter.progress(unit, f"{change.key} {change.action}")
-        return self.cluster.apply(body, force=bool(change.takes_over))
+        self.reporter.progress(plan.unit, f"{change.key} {change.action}")
+        return self._writer(plan).apply(body, force=bool(change.takes_over))
 
-    def _suspend(self, change: Change) -> Outcome:
+    def _suspend(self, plan: AppPlan, change: Change) -> Outcome:
         seen = self._look(change.key)
         if not seen.is_present or seen.body is None:
             return Done(Verb.UNCHANGED)
         body = dict(seen.body)
         body["spec"] = {**body.get("spec", {}), "suspend": True}
-        return self.cluster.replace(body)
+        return self._writer(plan).replace(body)
+
+    def _vanish(self, unit: str, key: ObjectKey) -> Observed:
+        spent = 0.0
+        while True:
+            seen = self._look(key)
+            if seen.presence is not Presence.PRESENT or spent >= self.timeout:
+                return seen
+            self.reporter.progress(unit, f"{key}: being deleted ({spent:.0f} s)")
+            self._permitted(unit)
+            self.clock.sleep(_POLL_SECONDS / 4)
+            spent += _POLL_SECONDS / 4
 
     def _look(self, key: ObjectKey) -> Observed:
         try:

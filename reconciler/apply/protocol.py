@@ -10,9 +10,10 @@ quiescence, I5 no desired delete, I6 weights only as decided, I10 truthful statu
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import replace
 
+import reconciler
+from reconciler.apply import making
 from reconciler.apply.effect import (
     Apply,
     Awaited,
@@ -25,44 +26,29 @@ from reconciler.apply.effect import (
     Swap,
     Wait,
 )
+from reconciler.apply.result import Answer, Result, Status
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.kind import Wave, facts_of
 from reconciler.objects.observed import Observed, Presence, observed
-from reconciler.objects.outcome import Done, Outcome, Refusal, Refused, Unknown, Verb
+from reconciler.objects.outcome import Done, Refusal, Refused, Unknown, Verb
 from reconciler.plan.change import Action, AppPlan, Change
-from reconciler.plan.inventory import Inventory, Member, Phase, inventory_key, live_digest
+from reconciler.plan.inventory import (
+    SCHEMA_VERSION,
+    Inventory,
+    Member,
+    Phase,
+    inventory_key,
+    live_digest,
+)
+from reconciler.plan.records import stored
 
-__all__ = ["Answer", "Result", "Status", "Step", "protocol"]
+__all__ = ["Step", "protocol"]
 
 _DELETES = (Action.DELETE, Action.KEEP)
 #: Answers to a compare-and-swap that only another writer can have caused.
 _OVERTAKEN = (Refusal.STALE, Refusal.ALREADY_EXISTS, Refusal.ABSENT)
 
-Answer = Outcome | Observed | Awaited
 Step = Generator[Effect, Answer, "Result"]
-
-
-class Status(StrEnum):
-    DONE = "done"
-    NOTHING = "nothing"
-    INCOMPLETE = "incomplete"  # applied, but something is not ready or not gone yet
-    FAILED = "failed"  # a write was refused or its outcome is unknown
-    LOST = "lost"  # another run was faster: a compare-and-swap failed
-    STOPPED = "stopped"  # the run was ended before all was written: a signal, a deadline, a lease
-
-
-@dataclass(slots=True)
-class Result:
-    """What came of one unit's plan."""
-
-    unit: str
-    status: Status = Status.NOTHING
-    done: list[tuple[Change, Verb]] = field(default_factory=list)
-    problems: list[tuple[ObjectKey | None, str]] = field(default_factory=list)
-    unchanged: int = 0
-
-    def count(self, verb: Verb) -> int:
-        return sum(1 for _, seen in self.done if seen is verb)
 
 
 def protocol(plan: AppPlan, revision: str, result: Result | None = None) -> Step:
@@ -93,6 +79,7 @@ class _Run:
             if m.key not in changed or changed[m.key].action not in _DELETES
         }
         self.inventory = plan.recorded or Inventory(plan.unit, ())
+        self.written = False
 
     def steps(self) -> Step:
         if self.plan.goes:
@@ -141,14 +128,26 @@ class _Run:
     def _record(
         self, phase: Phase, members: tuple[Member, ...], *, drop: bool = False
     ) -> Generator[Effect, Answer, bool]:
-        wanted = replace(self.inventory, members=members, phase=phase, revision=self.revision)
+        wanted = replace(
+            self.inventory,
+            members=members,
+            phase=phase,
+            revision=self.revision,
+            tool=reconciler.__version__,
+            served=self.plan.served,
+            apply_as=self.plan.apply_as,
+            epoch=max(self.plan.epoch, self.inventory.epoch),
+            schema=SCHEMA_VERSION,
+        )
         answer = yield PutInventory(wanted, drop)
         match answer:
             case Done(_, body):
                 metadata = (body or {}).get("metadata") or {}
                 version = metadata.get("resourceVersion", "")
                 uid = metadata.get("uid", self.inventory.uid)
-                self.inventory = replace(wanted, resource_version=version, uid=uid)
+                self.written = True
+                shards = stored(wanted).names
+                self.inventory = replace(wanted, resource_version=version, uid=uid, shards=shards)
                 return True
             case _:
                 self._not_swapped("the inventory", answer)
@@ -183,11 +182,19 @@ class _Run:
         """Applies wave by wave; False when a wave failed or is not healthy: then nothing is
         pruned and no later wave begins."""
         waves, held = self._reachable()
+        asked: set[ObjectKey] = set()
         for number, wave in enumerate(waves, 1):
             failed = False
-            for change in wave:
-                answer = yield Apply(change)
+            wrong = yield from making.refused(waves[number - 1 :], asked)
+            for change in () if wrong else wave:
+                why = yield from making.room_for(change)
+                if why:
+                    wrong.append((change.key, why))
+                    continue
+                answer = yield Apply(making.guarded(change))
                 failed |= not self._applied(change, answer)
+            self.result.problems += wrong
+            failed |= bool(wrong)
             if failed:
                 self.result.status = Status.FAILED
                 return False
@@ -382,6 +389,8 @@ class _Run:
         """Fresh digests alone wait for the next real write."""
         if not self.inventory.resource_version and not members:
             return True
+        if (self.plan.migrates or self.plan.restates) and not self.written:
+            return False
         known = {(m.key, m.uid) for m in self.inventory.members}
         return phase is self.inventory.phase and known == {(k, m.uid) for k, m in members.items()}
 

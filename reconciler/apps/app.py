@@ -62,7 +62,20 @@ class App:
 
     @property
     def cluster(self) -> str:
+        return _text(self.cluster_value)
+
+    @property
+    def cluster_value(self) -> Value[str] | None:
         return _cluster(self.spec.environment, self.spec.group)
+
+    @property
+    def apply_as(self) -> str:
+        """Who its objects are written as; "" for ourselves."""
+        return _text(self.spec.group.apply_as)
+
+    @property
+    def is_suspended(self) -> bool:
+        return self.spec.suspend.value
 
     @property
     def trains(self) -> bool:
@@ -119,15 +132,26 @@ class Foundation:
 
     @property
     def cluster(self) -> str:
+        return _text(self.cluster_value)
+
+    @property
+    def cluster_value(self) -> Value[str] | None:
         return _cluster(self.environment_spec, self.spec)
+
+    #: A group's foundation is the platform's own: written with our rights, never a tenant's.
+    apply_as = ""
+    is_suspended = False
 
 
 Unit: TypeAlias = App | Foundation
 
 
-def _cluster(environment: Environment, group: Group) -> str:
-    named = environment.cluster if group.cluster is None else group.cluster
-    return named.value if named is not None else ""
+def _cluster(environment: Environment, group: Group) -> Value[str] | None:
+    return environment.cluster if group.cluster is None else group.cluster
+
+
+def _text(value: Value[str] | None) -> str:
+    return value.value if value is not None else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -325,6 +325,7 @@ class _Loader:
         out: list[PlainManifest] = []
         used: list[str] = []
         bad = False
+        allowed = frozenset(kind.value for kind in spec.group.cluster_scoped)
         for entry in spec.manifests:
             path, found = plainfile.locate(entry, self.blobs, app.model)
             bad |= self.mistakes.add(found, app.id)
@@ -334,7 +335,7 @@ class _Loader:
                 ((_, data),) = self.files.read((path,))
                 self.contents[path] = plainfile.parse(data, path)
             namespace = spec.group.namespace.value
-            parsed, found = plainfile.checked(self.contents[path], entry, namespace)
+            parsed, found = plainfile.checked(self.contents[path], entry, namespace, allowed)
             bad |= self.mistakes.add(found, app.id)
             out += parsed
             used.append(path)

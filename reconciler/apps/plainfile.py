@@ -122,13 +122,14 @@ def parse(data: bytes, file: str) -> Contents:
 
 
 def checked(
-    contents: Contents, entry: Value[str], namespace: str
+    contents: Contents, entry: Value[str], namespace: str, allowed: frozenset[str] = frozenset()
 ) -> tuple[list[PlainManifest], tuple[Diagnostic, ...]]:
-    """A file's objects as those of an app in a namespace, and every mistake of text or object."""
+    """A file's objects as those of an app in a namespace, and every mistake of text or object.
+    `allowed` are the cluster-scoped kinds that the group may have, as `Kind.group`."""
     found = list(contents.diagnostics)
     out: list[PlainManifest] = []
     for root, is_fit in contents.roots:
-        mistakes = list(_check(root, namespace))
+        mistakes = list(_check(root, namespace, allowed))
         found += mistakes
         if is_fit and not any(d.is_error for d in mistakes):
             out.append(PlainManifest(contents.file, root, entry))
@@ -144,7 +145,7 @@ def _split(data: bytes) -> Iterator[bytes]:
             yield b"\n" * data.count(b"\n", 0, begin) + data[begin:end]
 
 
-def _check(root: Branch, namespace: str) -> Iterator[Diagnostic]:
+def _check(root: Branch, namespace: str, allowed: frozenset[str]) -> Iterator[Diagnostic]:
     version, kind = root.get("apiVersion"), root.get("kind")
     for name, node in (("apiVersion", version), ("kind", kind)):
         if not isinstance(node, Value) or not isinstance(node.value, str):
@@ -154,13 +155,14 @@ def _check(root: Branch, namespace: str) -> Iterator[Diagnostic]:
     assert isinstance(version, Value)
     assert isinstance(kind, Value)
     group_kind = GroupKind(split_version(version.value)[0], kind.value)
-    if group_kind in _CLUSTER_SCOPED:
+    scoped = str(group_kind) in allowed
+    if group_kind in _CLUSTER_SCOPED and not scoped:
         yield error(
             "E_SCOPE",
             f"{group_kind} is cluster-scoped; an app owns objects of its namespace only",
             kind.site,
             path="kind",
-            help="a platform team applies such objects itself",
+            help=f"the group may allow it: clusterScoped: [{group_kind}] in its group.yaml",
         )
     if group_kind == GroupKind("", "Config") or root.get("users") is not None:
         yield error(
@@ -179,7 +181,7 @@ def _check(root: Branch, namespace: str) -> Iterator[Diagnostic]:
             help="write one document an object, separated by ---",
         )
     yield from _secrets(root, "")
-    yield from _metadata(root, namespace)
+    yield from _metadata(root, "" if scoped else namespace)
     if (status := root.get("status")) is not None:
         yield _owned("status", status)
     if group_kind == GroupKind("", "Secret"):
@@ -237,7 +239,8 @@ def _metadata(root: Branch, namespace: str) -> Iterator[Diagnostic]:
     if isinstance(given, Value) and given.value != namespace:
         yield error(
             "E_NAMESPACE",
-            f"this object names the namespace {given.value!r}; its group's is {namespace!r}",
+            f"this object names the namespace {given.value!r}; "
+            + (f"its group's is {namespace!r}" if namespace else "it is cluster-scoped"),
             given.site,
             path="metadata.namespace",
             help="leave the namespace out",

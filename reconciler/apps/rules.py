@@ -45,14 +45,6 @@ def check(
 
 def group(spec: Group) -> Iterator[Diagnostic]:
     """Every mistake of one group's own block."""
-    if spec.apply_as is not None:
-        yield warning(
-            "W_NOT_HONOURED",
-            "applyAs is read and not used yet: writes are made as the program itself",
-            spec.apply_as.site,
-            path="group.applyAs",
-            help="leave it out until it is",
-        )
     for name, amount in spec.quota.items():
         yield from workloads.qualified(name, amount, "group.quota", "a resource")
     for pool, given in spec.pools.items():

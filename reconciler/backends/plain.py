@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from reconciler.apps.app import App
 from reconciler.objects.draft import Draft
-from reconciler.objects.key import ObjectKey, split_version
+from reconciler.objects.key import GroupKind, ObjectKey, split_version
 from reconciler.origin import Branch, Value
 
 __all__ = ["draw"]
@@ -14,6 +14,7 @@ __all__ = ["draw"]
 
 def draw(app: App) -> Iterator[Draft]:
     """One draft a document; `apps.plainfile` has checked the shape."""
+    cluster_scoped = app.spec.group.cluster_scoped
     for manifest in app.manifests:
         root = manifest.root
         version = root.children["apiVersion"]
@@ -25,5 +26,6 @@ def draw(app: App) -> Iterator[Draft]:
         name = metadata.children["name"]
         assert isinstance(name, Value)
         group, _ = split_version(version.value)
-        key = ObjectKey(group, kind.value, app.namespace, name.value)
+        scoped = any(k.value == str(GroupKind(group, kind.value)) for k in cluster_scoped)
+        key = ObjectKey(group, kind.value, "" if scoped else app.namespace, name.value)
         yield Draft(key, version.value, root, "plain manifest")

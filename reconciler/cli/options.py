@@ -67,7 +67,10 @@ class Common:
     embedded: str | None = None
     kubeconfig: str | None = None
     context: str = ""
+    clusters: str | None = None
+    in_cluster: bool = False
     worktree: bool = False
+    upgrades: tuple[str, ...] = ()
 
 
 _SHARED = (
@@ -84,7 +87,10 @@ _SHARED = (
     "embedded",
     "kubeconfig",
     "context",
+    "clusters",
+    "in_cluster",
     "worktree",
+    "upgrades",
 )
 
 
@@ -158,7 +164,17 @@ cluster = _together(
         "--context",
         metavar="NAME",
         default="",
-        help="A context of the kubeconfig.  [default: its current one]",
+        help="A context of the kubeconfig, for every cluster name.  [default: the context of each "
+        "cluster's name; the only one]",
+    ),
+    click.option(
+        "--clusters",
+        metavar="PATH",
+        help="Where each cluster that Git names is: a file with a map, or a folder with a "
+        "kubeconfig for each name.",
+    ),
+    click.option(
+        "--in-cluster", is_flag=True, help="Use the cluster whose pod this is, by its account."
     ),
 )
 
@@ -178,6 +194,13 @@ approval = _together(
         multiple=True,
         metavar="COMMIT",
         help="Leave this applied commit behind although the revision does not follow it.",
+    ),
+    click.option(
+        "--approve-upgrade",
+        "upgrades",
+        multiple=True,
+        metavar="VERSION",
+        help="Go on although this version of the program draws the applied commit differently.",
     ),
 )
 

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,9 +20,11 @@ from reconciler.errors import ExitCode, UsageMistake
 
 if TYPE_CHECKING:
     from reconciler.apps.app import Selection
+    from reconciler.cli import clusters
     from reconciler.engine.report import Report
+    from reconciler.engine.targets import Targets
     from reconciler.output.format import Options
-    from reconciler.ports import Clock, ClusterWriter, Tree
+    from reconciler.ports import Clock, ClusterWriter, Tree, Workers
 
 __all__ = [
     "Cluster",
@@ -144,26 +146,42 @@ def now(common: Common) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A cluster with the clock that its waits run on."""
+    """One cluster or several, with the clock that waits run on and as many calls at once as they
+    stand. `client` is the only one or the first."""
 
-    client: ClusterWriter
+    targets: Targets[ClusterWriter]
     clock: Clock
+    workers: Workers
+
+    @property
+    def client(self) -> ClusterWriter:
+        return self.targets.clients[0]
 
 
 @contextmanager
-def cluster(common: Common) -> Iterator[Cluster | None]:
-    """The cluster that the options name; None when they name none."""
+def cluster(common: Common, *, allows: str = "reads") -> Iterator[Cluster | None]:
+    """The clusters that the options name; None when they name none. `allows` is what may be sent to
+    a real one at most: `reads`, `dry-runs` or `writes`."""
+    named = {
+        "--embedded": common.embedded is not None,
+        "--kubeconfig": common.kubeconfig is not None,
+        "--clusters": common.clusters is not None,
+        "--in-cluster": common.in_cluster,
+    }
+    given = [option for option, is_given in named.items() if is_given]
+    if len(given) > 1:
+        raise UsageMistake(f"{' and '.join(given)} exclude each other")
     if common.context and common.kubeconfig is None:
         raise UsageMistake("--context needs --kubeconfig: the environment's is not read")
-    if common.kubeconfig is not None:
-        if common.embedded is not None:
-            raise UsageMistake("--embedded and --kubeconfig exclude each other")
-        with _real(common, common.kubeconfig) as found:
-            yield found
-        return
-    if common.embedded is None:
+    if not given:
         yield None
         return
+    if common.embedded is None:
+        with _real(common, allows) as found:
+            yield found
+        return
+    from reconciler.engine.targets import Targets
+    from reconciler.ports import ALONE
     from reconciler.simulation.world import World
 
     folder = Path(common.embedded).resolve().parent
@@ -174,26 +192,61 @@ def cluster(common: Common) -> Iterator[Cluster | None]:
         # Time went by since the file was last used: what was under way has gone on.
         if world.clock.now() < now(common):
             world.run_until(now(common))
-        yield Cluster(world.cluster, world.clock)
+        yield Cluster(Targets((world.cluster,), everywhere=True), world.clock, ALONE)
     finally:
         world.close()
 
 
 @contextmanager
-def _real(common: Common, kubeconfig: str) -> Iterator[Cluster]:
+def _real(common: Common, allows: str) -> Iterator[Cluster]:
     from reconciler.adapters.clock import SystemClock
     from reconciler.adapters.kubernetes.cluster import KubernetesCluster
-    from reconciler.adapters.kubernetes.transport import Access, Transport
+    from reconciler.adapters.kubernetes.transport import Allows, Transport
+    from reconciler.adapters.workers import Threads
+    from reconciler.cli import clusters
+    from reconciler.engine.targets import Targets
 
-    if not kubeconfig:
-        raise UsageMistake("--kubeconfig names no file")
     clock = SystemClock()
-    transport = Transport(Access(kubeconfig, common.context), clock.sleep)
-    client = KubernetesCluster(transport, common.context or transport.host)
+    limit = {"reads": Allows.READS, "dry-runs": Allows.DRY_RUNS, "writes": Allows.WRITES}[allows]
+    found = clusters.places(common)
+
+    def made(place: clusters.Place) -> KubernetesCluster:
+        transport = Transport(replace(place.access, allows=limit), clock.sleep)
+        return KubernetesCluster(transport, place.name or common.context or transport.host)
+
+    clients = _Made(found, made)
+    named = {place.name: index for index, place in enumerate(found)}
+    one = not found[0].name
+    targets: Targets[ClusterWriter] = Targets(
+        clients, named, everywhere=one, whole=common.clusters is not None
+    )
     try:
-        yield Cluster(client, clock)
+        if one:
+            _ = clients[0]  # what is wrong with the way there is said first of all
+        yield Cluster(targets, clock, Threads(found[0].access.connections))
     finally:
-        client.close()
+        clients.close()
+
+
+class _Made(Sequence[Any]):
+    """Clients made when they are first asked for: to speak to a cluster may start a program."""
+
+    def __init__(self, places: list[clusters.Place], make: Callable[[clusters.Place], Any]) -> None:
+        self._places = places
+        self._make = make
+        self._made: dict[int, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: Any) -> Any:
+        if index not in self._made:
+            self._made[index] = self._make(self._places[index])
+        return self._made[index]
+
+    def close(self) -> None:
+        for client in self._made.values():
+            client.close()
 
 
 def needed(found: Cluster | None) -> Cluster:
@@ -201,7 +254,8 @@ def needed(found: Cluster | None) -> Cluster:
     if found is None:
         raise UsageMistake(
             "no cluster is named",
-            hint="--kubeconfig FILE names a real one; --embedded FILE keeps an embedded one there",
+            hint="--kubeconfig FILE or --clusters PATH names a real one, --in-cluster the one that "
+            "this runs in; --embedded FILE keeps an embedded one there",
         )
     return found
 

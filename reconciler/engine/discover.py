@@ -18,6 +18,7 @@ import orjson
 import reconciler
 from reconciler.apps.app import Selection
 from reconciler.engine import stages
+from reconciler.engine.targets import Targets, parts, targets_of
 from reconciler.layers.emit import emit
 from reconciler.objects.key import GroupKind
 from reconciler.objects.observed import Observed
@@ -53,7 +54,7 @@ class Published:
 
 
 def published(
-    tree: Tree, selection: Selection, reader: ClusterReader | None
+    tree: Tree, selection: Selection, reader: ClusterReader | Targets[ClusterReader] | None
 ) -> tuple[Published, ...]:
     """Every version of the selected models, recorded ones first. Raises ClusterUnreadable."""
     fleet = stages.loaded(tree, selection)
@@ -70,12 +71,14 @@ def published(
                 lineage.run.value if lineage is not None and lineage.run is not None else "",
             )
     models = {app.model for app in fleet.apps}
-    for kind in _KINDS if reader is not None else ():
-        assert reader is not None
-        for item in reader.list(kind, labels={_LABEL: "model-version"}).items:
-            found = _read(item)
-            if found is not None and found.model in models:
-                out.setdefault((found.model, found.digest), found)
+    targets = targets_of(reader) if reader is not None else None
+    for place, _ in parts(fleet, targets) if targets is not None else ():
+        assert targets is not None
+        for kind in _KINDS:
+            for item in targets.clients[place].list(kind, labels={_LABEL: "model-version"}).items:
+                found = _read(item)
+                if found is not None and found.model in models:
+                    out.setdefault((found.model, found.digest), found)
     return tuple(sorted(out.values(), key=lambda p: (p.model, not p.version, p.trained_at, p.run)))
 
 

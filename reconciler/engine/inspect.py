@@ -10,6 +10,7 @@ from reconciler.backends.read import HealthState, health
 from reconciler.engine import review, stages
 from reconciler.engine.report import Chain, Chains, Findings, Report, Table
 from reconciler.engine.stages import Drawn
+from reconciler.engine.targets import Targets
 from reconciler.errors import ExitCode
 from reconciler.layers import chains
 from reconciler.lifecycle.decision import Verdict
@@ -93,7 +94,7 @@ def explain_object(
     target: str,
     field: str,
     now: datetime,
-    reader: ClusterReader | None = None,
+    reader: ClusterReader | Targets[ClusterReader] | None = None,
 ) -> Report:
     """Which config line a field of a drawn object comes from, or which decision. `field` "" is
     the whole object; with a cluster, weights are those of now."""
@@ -177,13 +178,19 @@ def layers(tree: Tree, selection: Selection) -> Report:
 # -- status ----------------------------------------------------------------------------------------
 
 
-def status(tree: Tree, selection: Selection, reader: ClusterReader | None, now: datetime) -> Report:
+def status(
+    tree: Tree,
+    selection: Selection,
+    reader: ClusterReader | Targets[ClusterReader] | None,
+    now: datetime,
+) -> Report:
     """The fleet in one table."""
-    fleet = stages.loaded(tree, selection)
-    snapshot = stages.read_snapshot(reader, fleet) if reader is not None else Snapshot.none()
+    reviewed = review.review(tree, selection, now, reader=reader, plans=False)
+    fleet = reviewed.fleet
     rows = [
-        _row(item, snapshot)
-        for item in stages.drawn(fleet, snapshot, now)
+        _row(item, part.snapshot)
+        for part in reviewed.parts
+        for item in part.units
         if isinstance(item.unit, App)
     ]
     rows += [
@@ -193,8 +200,8 @@ def status(tree: Tree, selection: Selection, reader: ClusterReader | None, now: 
     ]
     columns = ("APP", "HEALTH", "VERSION", "TRAFFIC", "REVISION", "NEXT")
     table = Table(columns, tuple(sorted(rows)))
-    errors = tuple(d for d in fleet.diagnostics if d.is_error)
-    code = ExitCode.ERROR if errors or snapshot.damaged else ExitCode.DONE
+    errors = tuple(d for d in reviewed.diagnostics if d.is_error)
+    code = ExitCode.ERROR if errors or reviewed.damaged else ExitCode.DONE
     return Report("status", (Findings(errors), table), (), code, revision=fleet.label)
 
 

@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from reconciler.apply.effect import Effect
 from reconciler.apply.execute import Executor, Permit, always
-from reconciler.apply.protocol import Result, Status
-from reconciler.engine import history
+from reconciler.apply.result import Result, Status
+from reconciler.engine import history, upgrade
 from reconciler.engine.report import Changes, Findings, Report
-from reconciler.engine.review import Reviewed, count, verdict
+from reconciler.engine.review import Part, Reviewed, count, verdict
+from reconciler.engine.targets import Targets, targets_of
 from reconciler.errors import ExitCode, most_severe
 from reconciler.objects.outcome import Verb
 from reconciler.plan.change import AppPlan
-from reconciler.ports import Clock, ClusterWriter, Reporter
+from reconciler.ports import ALONE, Clock, ClusterWriter, Reporter, Workers
 
 __all__ = ["Settings", "apply", "reconcile"]
+
+
+#: How often a run reads again and decides again because somebody else was faster.
+_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """`timeout` bounds each wave's wait, in seconds; `before` sees every effect ahead of time;
-    `permit` says of a unit why it may not be written any more ("" when it may)."""
+    `permit` says of a unit why it may not be written any more ("" when it may). `again` reviews
+    anew, for apps that lost a compare-and-swap; `epoch` tells a group's lease transitions."""
 
     timeout: float = 600.0
     before: Callable[[Effect], None] | None = None
     permit: Permit = always
+    workers: Workers = ALONE
+    again: Callable[[], Reviewed] | None = None
+    epoch: Callable[[str], int] | None = None
 
 
 def apply(
     reviewed: Reviewed,
-    cluster: ClusterWriter,
+    cluster: ClusterWriter | Targets[ClusterWriter],
     clock: Clock,
     reporter: Reporter,
     settings: Settings | None = None,
@@ -40,87 +51,144 @@ def apply(
     code = verdict(reviewed)
     if code is not ExitCode.DONE:
         return _report("apply", reviewed, (), code)
-    assert reviewed.plan is not None
-    results = _carry_out(reviewed, reviewed.plan.apps, cluster, clock, reporter, settings)
-    return _report("apply", reviewed, results, code)
+    run = _Run(cluster, clock, reporter, settings or Settings())
+    return _report("apply", reviewed, run.carried_out(reviewed, lambda _: True), code)
 
 
 def reconcile(
     reviewed: Reviewed,
-    cluster: ClusterWriter,
+    cluster: ClusterWriter | Targets[ClusterWriter],
     clock: Clock,
     reporter: Reporter,
     settings: Settings | None = None,
 ) -> Report:
     """Blocks per app and goes on with the others. A denied foundation takes its group with it;
-    deletes that a guard refused are already held in the plan."""
-    assert reviewed.plan is not None
+    deletes that a guard refused are already held in the plan. What lost a compare-and-swap is
+    read, decided and tried again."""
+    settings = settings or Settings()
+    run = _Run(cluster, clock, reporter, settings)
+    results = {r.unit: r for r in run.carried_out(reviewed, _allowed(reviewed))}
+    for _ in range(_TRIES - 1):
+        lost = {unit for unit, result in results.items() if result.status is Status.LOST}
+        if not lost or settings.again is None:
+            break
+        fresh = settings.again()
+        allowed = _allowed(fresh)
+
+        def mine(app: AppPlan, lost: set[str] = lost, allowed: Allowed = allowed) -> bool:
+            return app.unit in lost and allowed(app)
+
+        tried = run.carried_out(fresh, mine)
+        results |= {r.unit: r for r in tried}
+        if not tried:
+            break
+    return _report("reconcile", reviewed, tuple(results.values()), verdict(reviewed))
+
+
+Allowed: TypeAlias = Callable[[AppPlan], bool]
+
+
+def _allowed(reviewed: Reviewed) -> Allowed:
     denied = reviewed.denied
     groups = {unit.rpartition("/")[0] for unit in denied if unit.endswith("/_group")}
-    going = tuple(
-        app
-        for app in reviewed.plan.apps
-        if app.unit not in denied
-        and app.unit.rpartition("/")[0] not in groups
-        and not app.is_unjudged
-        and not any(refusal.code == history.REWOUND for refusal in app.refusals)
-    )
-    results = _carry_out(reviewed, going, cluster, clock, reporter, settings)
-    return _report("reconcile", reviewed, results, verdict(reviewed))
+    left = (history.REWOUND, upgrade.REDRAWN)
+
+    def allowed(app: AppPlan) -> bool:
+        return (
+            app.unit not in denied
+            and app.unit.rpartition("/")[0] not in groups
+            and not app.is_unjudged
+            and not any(refusal.code in left for refusal in app.refusals)
+        )
+
+    return allowed
 
 
-def _carry_out(
-    reviewed: Reviewed,
-    apps: tuple[AppPlan, ...],
-    cluster: ClusterWriter,
-    clock: Clock,
-    reporter: Reporter,
-    settings: Settings | None,
-) -> tuple[Result, ...]:
-    settings = settings or Settings()
-    executor = Executor(
-        cluster,
-        clock,
-        reporter,
-        timeout=settings.timeout,
-        before=settings.before,
-        permit=settings.permit,
-    )
-    plan = reviewed.plan
-    assert plan is not None
-    revision = plan.commit or plan.label
-    results: list[Result] = []
-    broken: set[str] = set()
-    for app in apps:
-        group = f"{app.environment}/{app.group}"
-        if group in broken:
-            results.append(_left(app, "its group's foundation is not in place"))
-            continue
-        if app.unit.endswith("/_group") and app.empties:
-            staying = _staying(reviewed, group, results)
-            if staying:
-                results.append(_left(app, f"goes when these are gone: {', '.join(staying)}"))
-                continue
-        result = executor.run(app, revision)
-        results.append(result)
-        if app.unit.endswith("/_group") and result.status in (
-            Status.FAILED,
-            Status.LOST,
-            Status.STOPPED,
-        ):
-            broken.add(group)
-    return tuple(results)
+class _Run:
+    """Plans carried out, several units at once where the workers allow it."""
+
+    def __init__(
+        self,
+        cluster: ClusterWriter | Targets[ClusterWriter],
+        clock: Clock,
+        reporter: Reporter,
+        settings: Settings,
+    ) -> None:
+        self.targets = targets_of(cluster)
+        self.clock = clock
+        self.reporter = reporter
+        self.settings = settings
+
+    def carried_out(self, reviewed: Reviewed, allowed: Allowed) -> tuple[Result, ...]:
+        """Part by part; within one, foundations before apps, and those that go after them."""
+        results: list[Result] = []
+        for part in reviewed.parts:
+            results += self._part(part, self._executor(part.place), allowed)
+        return tuple(results)
+
+    def _executor(self, place: int) -> Executor:
+        return Executor(
+            self.targets.clients[place],
+            self.clock,
+            self.reporter,
+            timeout=self.settings.timeout,
+            before=self.settings.before,
+            permit=self.settings.permit,
+        )
+
+    def _part(self, part: Part, executor: Executor, allowed: Allowed) -> list[Result]:
+        assert part.plan is not None
+        revision = part.plan.commit or part.plan.label
+        results: list[Result] = []
+        broken: set[str] = set()
+        for stage in _stages(app for app in part.plan.apps if allowed(app)):
+
+            def carry_out(app: AppPlan) -> Result:
+                group = f"{app.environment}/{app.group}"
+                if group in broken:
+                    return _left(app, "its group's foundation is not in place")
+                if app.unit.endswith("/_group") and app.empties:
+                    staying = _staying(part, group, results)
+                    if staying:
+                        return _left(app, f"goes when these are gone: {', '.join(staying)}")
+                return executor.run(self._epoch(app), revision)
+
+            for app, result in zip(stage, self.settings.workers.map(carry_out, stage), strict=True):
+                results.append(result)
+                if app.unit.endswith("/_group") and result.status in _NOT_IN_PLACE:
+                    broken.add(f"{app.environment}/{app.group}")
+        return results
+
+    def _epoch(self, app: AppPlan) -> AppPlan:
+        if self.settings.epoch is None:
+            return app
+        return replace(app, epoch=self.settings.epoch(app.unit))
+
+
+_NOT_IN_PLACE = (Status.FAILED, Status.LOST, Status.STOPPED)
+
+
+def _stages(apps: Iterable[AppPlan]) -> Iterator[list[AppPlan]]:
+    """Runs of units that do not wait for one another, in the plan's order."""
+    for _, stage in itertools.groupby(apps, key=_stage):
+        yield list(stage)
+
+
+def _stage(app: AppPlan) -> int:
+    if not app.unit.endswith("/_group"):
+        return 1
+    return 2 if app.empties else 0
 
 
 def _left(app: AppPlan, why: str) -> Result:
     return Result(app.unit, Status.INCOMPLETE, problems=[(None, why)])
 
 
-def _staying(reviewed: Reviewed, group: str, results: list[Result]) -> list[str]:
+def _staying(part: Part, group: str, results: list[Result]) -> list[str]:
     """The apps of a group that have objects still: a namespace takes all of them with it, running
     jobs included."""
     gone = {r.unit for r in results if r.status in (Status.DONE, Status.NOTHING)}
-    here = {*reviewed.snapshot.inventories, *reviewed.snapshot.damaged}
+    here = {*part.snapshot.inventories, *part.snapshot.damaged}
     return sorted(
         unit
         for unit in here
@@ -175,7 +243,7 @@ def _summary(reviewed: Reviewed, results: tuple[Result, ...], code: ExitCode) ->
     bad = [r for r in results if r.status not in (Status.DONE, Status.NOTHING)]
     if bad:
         return f"{text}. {count(len(bad), 'app')} incomplete: {', '.join(r.unit for r in bad)}."
-    left = sorted({*reviewed.fleet.blocked, *reviewed.denied, *reviewed.snapshot.damaged})
+    left = sorted({*reviewed.fleet.blocked, *reviewed.denied, *reviewed.damaged})
     if left:
         return f"{text}. Blocked: {', '.join(left)}."
     if unjudged:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from reconciler.apps.app import Fleet, Selection
 from reconciler.diagnostics import Diagnostic, error, warning
-from reconciler.engine import history, policing, stages
+from reconciler.engine import history, policing, predict, stages, upgrade
+from reconciler.engine.how import How
 from reconciler.engine.report import Changes, Findings, Report
 from reconciler.engine.stages import Drawn
+from reconciler.engine.targets import Targets, parts, targets_of, unmapped
 from reconciler.errors import ExitCode, most_severe
 from reconciler.objects.draft import seal
 from reconciler.objects.observed import Observed, Presence
@@ -21,19 +24,46 @@ from reconciler.plan.snapshot import Snapshot
 from reconciler.policy.finding import Finding
 from reconciler.ports import ClusterReader, Tree
 
-__all__ = ["Reviewed", "check", "plan", "render", "review"]
+__all__ = ["Part", "Reviewed", "check", "plan", "render", "review"]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one client answers for: a fleet's units there, what was seen, and their plan."""
+
+    fleet: Fleet
+    units: tuple[Drawn, ...]
+    snapshot: Snapshot
+    plan: Plan | None = None
+    place: int = 0
+    """The client's index among the targets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reviewed:
-    """Everything known before the first write."""
+    """Everything known before the first write: a part for each client that was asked, and one
+    where none was."""
 
     fleet: Fleet
     diagnostics: tuple[Diagnostic, ...]
     findings: tuple[Finding, ...]
-    units: tuple[Drawn, ...]
-    snapshot: Snapshot
+    parts: tuple[Part, ...]
     plan: Plan | None = None
+    """The parts' plans as one."""
+
+    @property
+    def units(self) -> tuple[Drawn, ...]:
+        return tuple(item for part in self.parts for item in part.units)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What was seen by the only client, or the first."""
+        return self.parts[0].snapshot if self.parts else Snapshot.none()
+
+    @property
+    def damaged(self) -> dict[str, str]:
+        """Unit → why its recorded state cannot be trusted."""
+        return {unit: why for part in self.parts for unit, why in part.snapshot.damaged.items()}
 
     @property
     def has_errors(self) -> bool:
@@ -49,44 +79,93 @@ def review(
     selection: Selection,
     now: datetime,
     *,
-    reader: ClusterReader | None = None,
+    reader: ClusterReader | Targets[ClusterReader] | None = None,
     base: Tree | None = None,
-    approved: frozenset[str] = frozenset(),
-    plans: bool = True,
+    how: How | None = None,
+    **options: Any,
 ) -> Reviewed:
-    """The stages up to the plan (or, without `plans`, up to object policy). `approved` is what a
-    person allowed: hashes of prunes, and applied commits that may be left behind."""
+    """The stages up to the plan (or, without `plans`, up to object policy). `options` are those of
+    `How`."""
+    how = replace(how or How(), **options)
     fleet = stages.loaded(tree, selection)
     policies, faults = policing.policies_of(tree)
     diagnostics = (*fleet.diagnostics, *faults)
-    if any(d.is_error for d in faults):
+    bad_policies = any(d.is_error for d in faults)
+    if bad_policies:
         # A policy that cannot be read judges nobody: nothing goes on.
         codes = tuple(sorted({d.code for d in faults if d.is_error}))
         blocked = {**dict.fromkeys((u.id for u in fleet.units()), codes), **fleet.blocked}
         fleet = replace(fleet, apps=(), foundations=(), blocked=blocked)
+    sides: Iterator[tuple[int, Fleet, Snapshot]]
+    targets = None
     if reader is not None:
-        snapshot = stages.read_snapshot(reader, fleet)
-    elif base is not None:
-        snapshot = rendered(base, selection, now)
-    else:
-        snapshot = Snapshot.none()
-    units = tuple(stages.drawn(fleet, snapshot, now, foresees=plans))
-    found = policing.findings(policies, units, snapshot)
-    plan = None
-    if plans:
-        plan = stages.planned(
-            fleet,
-            units,
-            snapshot,
-            reader,
-            approved=approved,
-            selection=selection,
-            removals=not any(d.is_error for d in faults),
+        targets = targets_of(reader)
+        fleet, lost = _mapped(fleet, targets)
+        diagnostics += lost
+        sides = (
+            (place, part, _seen(targets, place, part, how)) for place, part in parts(fleet, targets)
         )
-        plan = history.guarded(plan, tree, approved)
-    if not units and not fleet.blocked and (plan is None or not plan.apps):
+    else:
+        snapshot = rendered(base, selection, now) if base is not None else Snapshot.none()
+        sides = iter([(0, fleet, snapshot)])
+    found: list[Finding] = []
+    done: list[Part] = []
+    for place, part, snapshot in sides:
+        units = tuple(stages.drawn(part, snapshot, now, foresees=how.foresees))
+        found += policing.findings(policies, units, snapshot)
+        plan = None
+        if how.plans:
+            plan = predict.planned(
+                part,
+                units,
+                snapshot,
+                targets.clients[place] if targets is not None else None,
+                how,
+                selection=None if bad_policies else selection,
+            )
+            plan = upgrade.guarded(history.guarded(plan, tree, how.approved), how.approved)
+        done.append(Part(part, units, snapshot, plan, place))
+    whole = _together([part.plan for part in done if part.plan is not None])
+    if not any(p.units for p in done) and not fleet.blocked and (whole is None or not whole.apps):
         diagnostics = (*diagnostics, *_nothing(fleet, selection))
-    return Reviewed(fleet, diagnostics, found, units, snapshot, plan)
+    return Reviewed(fleet, diagnostics, tuple(found), tuple(done), whole)
+
+
+def _seen(targets: Targets[ClusterReader], place: int, part: Fleet, how: How) -> Snapshot:
+    return stages.read_snapshot(targets.clients[place], part, how.workers, full=how.full)
+
+
+def _mapped(fleet: Fleet, targets: Targets[ClusterReader]) -> tuple[Fleet, tuple[Diagnostic, ...]]:
+    """The fleet without the units on clusters that nobody can speak to, and a word on each."""
+    lost = unmapped(fleet, targets)
+    if not lost:
+        return fleet, ()
+    merged: dict[tuple[object, ...], Diagnostic] = {}
+    for item in lost.values():
+        key = (item.code, item.site, item.message)
+        merged[key] = merged.get(key, item).reaching(*item.apps)
+    blocked = {**fleet.blocked, **{unit: (item.code,) for unit, item in lost.items()}}
+    left = replace(
+        fleet,
+        apps=tuple(app for app in fleet.apps if app.id not in lost),
+        foundations=tuple(f for f in fleet.foundations if f.id not in lost),
+        blocked=dict(sorted(blocked.items())),
+    )
+    return left, tuple(merged.values())
+
+
+def _together(plans: Sequence[Plan]) -> Plan | None:
+    if len(plans) < 2:
+        return plans[0] if plans else None
+    first = plans[0]
+    return replace(
+        first,
+        cluster=", ".join(plan.cluster for plan in plans),
+        cluster_uid=", ".join(plan.cluster_uid for plan in plans),
+        apps=tuple(app for plan in plans for app in plan.apps),
+        objects_read=sum(plan.objects_read for plan in plans),
+        requests=sum(plan.requests for plan in plans),
+    )
 
 
 def _nothing(fleet: Fleet, selection: Selection) -> Iterator[Diagnostic]:
@@ -127,7 +206,7 @@ def rendered(base: Tree, selection: Selection, now: datetime) -> Snapshot:
 
 def check(tree: Tree, selection: Selection, now: datetime) -> Report:
     """All mistakes and findings; nothing is compared."""
-    reviewed = review(tree, selection, now, plans=False)
+    reviewed = review(tree, selection, now, plans=False, foresees=False)
     return Report(
         "check",
         (Findings(reviewed.diagnostics, reviewed.findings),),
@@ -143,7 +222,7 @@ def verdict(reviewed: Reviewed) -> ExitCode:
     codes = []
     if reviewed.has_errors:
         codes.append(ExitCode.ERROR)
-    if reviewed.snapshot.damaged:
+    if reviewed.damaged:
         codes.append(InventoryInvalid.exit_code)
     if reviewed.denied:
         codes.append(ExitCode.DENIED)
@@ -186,7 +265,7 @@ def count(number: int, what: str) -> str:
 
 def render(tree: Tree, selection: Selection, now: datetime) -> tuple[Reviewed, Report]:
     """What would be applied if Git's target were reached: manifests, each with its origins."""
-    reviewed = review(tree, selection, now, plans=False)
+    reviewed = review(tree, selection, now, plans=False, foresees=False)
     report = Report(
         "render",
         (Findings(reviewed.diagnostics, reviewed.findings),),

@@ -1,4 +1,4 @@
-"""The stages of one run, in order: load, snapshot, decide, draw, policy, predict, plan.
+"""The first stages of a run, in order: load, snapshot, decide, draw. `engine.predict` goes on.
 
 Every command is a part of this; a run without a cluster goes the same way with `Snapshot.none()`.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import reconciler
@@ -19,16 +19,15 @@ from reconciler.lifecycle import rollout, schedule
 from reconciler.lifecycle.decision import Decision, Weights
 from reconciler.objects.draft import Draft, Manifest, seal
 from reconciler.objects.key import GroupKind, ObjectKey
-from reconciler.objects.observed import Observed, Presence, unread
-from reconciler.objects.outcome import Done, Refusal, Refused, Unknown, Verb
-from reconciler.plan import build, conflicts, inventory
-from reconciler.plan.build import Decided, Judged, Prediction
-from reconciler.plan.change import AppPlan, Plan, StateSwap
+from reconciler.objects.observed import Observed
+from reconciler.plan import inventory, records
+from reconciler.plan.build import Decided
+from reconciler.plan.change import StateSwap
 from reconciler.plan.inventory import Inventory, InventoryInvalid
 from reconciler.plan.snapshot import RecordedState, Snapshot
-from reconciler.ports import ClusterReader, ClusterUnreadable, Tree
+from reconciler.ports import ALONE, ClusterReader, ClusterUnreadable, Tree, Workers
 
-__all__ = ["Drawn", "drawn", "loaded", "planned", "read_snapshot", "sealed"]
+__all__ = ["Drawn", "drawn", "loaded", "read_snapshot", "sealed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,59 +79,88 @@ def loaded(tree: Tree, selection: Selection | None = None) -> Fleet:
 # -- snapshot --------------------------------------------------------------------------------------
 
 
-def read_snapshot(reader: ClusterReader, fleet: Fleet) -> Snapshot:
-    """One LIST for the program's own state and one for each kind that could matter: what is
-    recorded, and what would be drawn. A kind that cannot be listed is unread, not absent."""
-    inventories: dict[str, Inventory] = {}
-    states: dict[str, RecordedState] = {}
-    damaged: dict[str, str] = {}
-    own = reader.list(
-        GroupKind("", "ConfigMap"),
-        reconciler.TOOL_NAMESPACE,
-        {"app.kubernetes.io/managed-by": reconciler.FIELD_MANAGER},
-    )
-    for item in own.items:
-        body = item.body or {}
-        what = body["metadata"].get("labels", {}).get(inventory.INVENTORY_LABEL)
-        # The name says whose it is; the content may say anything.
-        owner = inventory.unit_of(item.key.name, what or "") or item.key.name
-        if what == "rollout":
-            data = {k: v for k, v in (body.get("data") or {}).items() if k != "unit"}
-            states[owner] = RecordedState(data, item.resource_version, item.uid)
-        elif what == "inventory":
-            try:
-                found = inventory.from_body(body)
-                inventories[found.unit] = found
-            except InventoryInvalid as invalid:
-                damaged[owner] = invalid.message
-    kinds = {m.key.group_kind for inv in inventories.values() for m in inv.members}
+def read_snapshot(
+    reader: ClusterReader, fleet: Fleet, workers: Workers = ALONE, *, full: bool = False
+) -> Snapshot:
+    """What is served, one LIST for the program's own state and one for each kind that could matter:
+    what is recorded, and what would be drawn. A kind that cannot be listed is unread, not absent.
+    `full`: nothing will count as unchanged."""
+    discovery = reader.discover()
+    own = reader.list(GroupKind("", "ConfigMap"), reconciler.TOOL_NAMESPACE, _OURS)
+    state = _state(own.items)
+    kinds = {m.key.group_kind for inv in state.inventories.values() for m in inv.members}
     for unit in fleet.units():
         kinds |= {d.key.group_kind for d in draw.fixed(unit)}
         if isinstance(unit, App) and unit.serves and unit.spec.serving is not None:
             wish = rollout.target(unit.id, unit.spec.serving).outcome
             drafts = draw.moving(unit, wish, draw.nothing_live)
             kinds |= {d.key.group_kind for d in drafts}
+
+    def listed(kind: GroupKind) -> tuple[Observed, ...] | str:
+        try:
+            return reader.list(kind, labels=_OURS).items
+        except ClusterUnreadable as error:
+            return error.message
+
     objects: dict[ObjectKey, Observed] = {}
     unread: dict[GroupKind, str] = {}
-    for kind in sorted(kinds):
-        try:
-            listing = reader.list(
-                kind, labels={"app.kubernetes.io/managed-by": reconciler.FIELD_MANAGER}
-            )
-        except ClusterUnreadable as error:
-            unread[kind] = error.message
-            continue
-        objects.update((item.key, item) for item in listing.items)
+    ordered = sorted(kinds)
+    for kind, found in zip(ordered, workers.map(listed, ordered), strict=True):
+        if isinstance(found, str):
+            unread[kind] = found
+        else:
+            objects.update((item.key, item) for item in found)
     return Snapshot(
         objects,
-        inventories,
-        states,
+        state.inventories,
+        state.states,
         unread,
-        damaged,
-        _handed(fleet, inventories),
+        state.damaged,
+        _handed(fleet, state.inventories),
         reader.name,
         reader.identity(),
+        served=discovery.digest,
+        kinds=frozenset(discovery.kinds),
+        unread_groups=discovery.unread_groups,
+        full=full,
     )
+
+
+_OURS = {"app.kubernetes.io/managed-by": reconciler.FIELD_MANAGER}
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """The program's own state as read; `damaged` says of a unit why it cannot be trusted."""
+
+    inventories: dict[str, Inventory] = field(default_factory=dict)
+    states: dict[str, RecordedState] = field(default_factory=dict)
+    damaged: dict[str, str] = field(default_factory=dict)
+
+
+def _state(items: Iterable[Observed]) -> _State:
+    out = _State()
+    bodies: dict[str, list[Observed]] = {}
+    for item in items:
+        labels = ((item.body or {}).get("metadata") or {}).get("labels") or {}
+        bodies.setdefault(str(labels.get(inventory.INVENTORY_LABEL, "")), []).append(item)
+    shards = {item.key.name: item.body or {} for item in bodies.get("shard", ())}
+    for item in bodies.get("inventory", ()):
+        # The name says whose it is; the content may say anything.
+        owner = inventory.unit_of(item.key.name) or item.key.name
+        try:
+            found = records.from_body(item.body or {}, shards)
+            out.inventories[found.unit] = found
+        except InventoryInvalid as invalid:
+            out.damaged[owner] = invalid.message
+    for item in bodies.get("rollout", ()):
+        owner = inventory.unit_of(item.key.name, "rollout") or item.key.name
+        try:
+            data = records.state_data(item.body or {})
+            out.states[owner] = RecordedState(data, item.resource_version, item.uid)
+        except InventoryInvalid as invalid:
+            out.damaged[owner] = invalid.message
+    return out
 
 
 def _handed(fleet: Fleet, inventories: Mapping[str, Inventory]) -> dict[str, str]:
@@ -214,132 +242,3 @@ def sealed(units: Iterable[Drawn]) -> Iterator[tuple[Drawn, Manifest]]:
     for item in units:
         for draft in item.drafts:
             yield item, seal(draft)
-
-
-# -- predict and plan ------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Predictor:
-    """Asks the server about what could differ; offline the desired body predicts itself."""
-
-    reader: ClusterReader | None
-    snapshot: Snapshot
-
-    def ask(self, item: Judged) -> Prediction:
-        manifest = seal(item.draft)
-        if self.reader is None:
-            return Prediction(manifest, Done(Verb.UPDATED, manifest.body))
-        if item.live.presence is Presence.UNREAD:
-            # What was decided could not rest on it: one lucky read now would hide that.
-            return Prediction(manifest, Unknown(item.live.why))
-        outcome = self.reader.dry_run(manifest.body)
-        took: tuple[str, ...] = ()
-        if isinstance(outcome, Refused) and outcome.refusal is Refusal.FIELD_CONFLICT:
-            managers = tuple(sorted(set(outcome.managers)))
-            if managers and not conflicts.untakeable(managers):
-                took = managers
-                outcome = self.reader.dry_run(manifest.body, force=True)
-        found = None
-        if not item.live.is_present and not _made(outcome):
-            found = self._look(item.draft.key)
-        return Prediction(manifest, outcome, took, found)
-
-    def _look(self, key: ObjectKey) -> Observed | None:
-        """The object that the labelled list did not show: it exists without being ours."""
-        assert self.reader is not None
-        try:
-            seen = self.reader.get(key)
-        except ClusterUnreadable as error:
-            return unread(key, error.message)
-        return seen if seen.is_present else None
-
-
-def _made(outcome: object) -> bool:
-    if isinstance(outcome, Done):
-        return outcome.verb is Verb.CREATED
-    return isinstance(outcome, Refused) and outcome.refusal in (
-        Refusal.NAMESPACE_MISSING,
-        Refusal.NOT_SERVED,
-        Refusal.INVALID,
-    )
-
-
-def planned(
-    fleet: Fleet,
-    units: Iterable[Drawn],
-    snapshot: Snapshot,
-    reader: ClusterReader | None,
-    *,
-    approved: frozenset[str] = frozenset(),
-    selection: Selection | None = None,
-    removals: bool = True,
-) -> Plan:
-    """Every unit's plan, the removed ones' too, with the guards' word on what is deleted. Without
-    `removals` (something that all depend on could not be read) nobody counts as removed."""
-    units = tuple(units)
-    if reader is not None and not snapshot.offline:
-        snapshot = _confirmed(snapshot, units, reader)
-    predictor = _Predictor(reader, snapshot)
-    plans: list[AppPlan] = []
-    creates: set[str] = set()
-    for item in units:
-        if item.unit.id in snapshot.damaged:
-            continue
-        creates |= {d.key.name for d in item.drafts if d.key.kind == "Namespace"}
-        recorded, _ = build.recorded_of(item.unit, snapshot)
-        judged = [build.judge(draft, recorded, snapshot) for draft in item.drafts]
-        answers = {j.draft.key: predictor.ask(j) for j in judged if not j.unchanged}
-        plans.append(
-            build.build(item.unit, judged, answers, snapshot, item.decided, frozenset(creates))
-        )
-    if removals and not snapshot.offline:
-        plans += _removed(fleet, snapshot, selection or Selection())
-    guarded = build.with_guards(plans, fleet.foundations, approved, recorded=snapshot.inventories)
-    return Plan(
-        fleet.label,
-        fleet.commit,
-        snapshot.cluster,
-        snapshot.cluster_uid,
-        tuple(sorted(guarded, key=_turn)),
-        offline=snapshot.offline,
-        objects_read=len(snapshot.objects),
-        requests=reader.requests if reader is not None else 0,
-    )
-
-
-def _turn(plan: AppPlan) -> tuple[int, str]:
-    """Foundations come first and, where they go, last: nothing outlives its namespace."""
-    if not plan.unit.endswith(GROUP_APP):
-        return 1, plan.unit
-    return (2 if plan.empties else 0), plan.unit
-
-
-def _confirmed(snapshot: Snapshot, units: Iterable[Drawn], reader: ClusterReader) -> Snapshot:
-    """The snapshot with a read of each recorded object that is neither wanted nor in a listing:
-    one that lost its label is still there, and to forget it would orphan it."""
-    wanted = {draft.key for item in units for draft in item.drafts}
-    found: dict[ObjectKey, Observed] = {}
-    for recorded in snapshot.inventories.values():
-        for member in recorded.members:
-            if member.key in wanted or not member.uid:
-                continue
-            if snapshot.lookup(member.key).presence is Presence.ABSENT:
-                try:
-                    found[member.key] = reader.get(member.key)
-                except ClusterUnreadable as error:
-                    found[member.key] = unread(member.key, error.message)
-    return replace(snapshot, objects={**snapshot.objects, **found}) if found else snapshot
-
-
-def _removed(fleet: Fleet, snapshot: Snapshot, selection: Selection) -> Iterator[AppPlan]:
-    """Units with an inventory whose file is gone from a tree that was read in full."""
-    if "E_LAYERS" in {code for codes in fleet.blocked.values() for code in codes}:
-        return
-    handed = set(snapshot.handed.values())
-    for unit in sorted(snapshot.inventories):
-        parts = unit.split("/")
-        if unit in fleet.known or unit in handed or len(parts) != 3:
-            continue
-        if selection.takes(parts[0], parts[1], parts[2]):
-            yield build.removed(unit, snapshot)

@@ -16,6 +16,7 @@ from reconciler.output import detail
 from reconciler.output.format import Options
 from reconciler.output.text import Style
 from reconciler.plan.change import Action, AppPlan, Change, FieldChange, Standing
+from reconciler.plan.inventory import SCHEMA_VERSION
 from reconciler.secrets import printable
 
 __all__ = ["render", "show"]
@@ -67,6 +68,7 @@ def render(section: Changes, options: Options) -> Iterator[str]:
 def _app(
     app: AppPlan, section: Changes, options: Options, reach: dict[str, list[str]]
 ) -> Iterator[str]:
+    yield from _notes(app)
     number = 0
     for wave in app.waves:
         going = any(c.goes for c in wave)
@@ -76,6 +78,16 @@ def _app(
     yield from _decision(app, options)
     if section.show_all and not app.waves:
         yield "  no change"
+
+
+def _notes(app: AppPlan) -> Iterator[str]:
+    if app.suspended:
+        yield "  suspended: nothing of it is written"
+    old = app.recorded.schema if app.recorded is not None else SCHEMA_VERSION
+    if app.migrates and old != SCHEMA_VERSION:
+        yield f"  its recorded state is migrated from schema {old} to {SCHEMA_VERSION}"
+    if app.apply_as and app.writes and not app.suspended:
+        yield f"  written as {app.apply_as}"
 
 
 def _change(

@@ -17,7 +17,7 @@ from reconciler.objects.key import ObjectKey
 from reconciler.objects.kind import facts_of
 from reconciler.objects.observed import Observed, Presence
 from reconciler.objects.outcome import Done, Outcome, Refusal, Refused, Unknown
-from reconciler.plan import compare, conflicts, order, prune
+from reconciler.plan import compare, conflicts, marks, order, prune
 from reconciler.plan.change import (
     Action,
     AppPlan,
@@ -77,6 +77,8 @@ class Prediction:
     outcome: Outcome
     took: tuple[str, ...] = ()
     found: Observed | None = None
+    replaces: tuple[str, ...] = ()
+    """The fields that cannot be changed in place, where Git allows the object to be made anew."""
 
 
 def recorded_of(unit: Unit, snapshot: Snapshot) -> tuple[Inventory | None, Inventory | None]:
@@ -90,12 +92,16 @@ def recorded_of(unit: Unit, snapshot: Snapshot) -> tuple[Inventory | None, Inven
 
 
 def judge(draft: Draft, recorded: Inventory | None, snapshot: Snapshot) -> Judged:
-    """The no-op rule: same manifest digest, same uid, same live digest as recorded."""
+    """The no-op rule: same manifest digest, same uid, same live digest as recorded, and a cluster
+    that serves what it served then."""
     content = digest(draft)
     live = snapshot.lookup(draft.key)
     member = recorded.find(draft.key) if recorded is not None else None
     unchanged = (
         member is not None
+        and recorded is not None
+        and not snapshot.full
+        and recorded.served == snapshot.served
         and live.is_present
         and member.manifest == content
         and member.uid == live.uid
@@ -113,7 +119,8 @@ def build(
     decided: Decided,
     creates: frozenset[str] = frozenset(),
 ) -> AppPlan:
-    """The plan of one unit. `creates` are the namespaces that this very run will make."""
+    """The plan of one unit. `creates` are the namespaces that this very run will make, as
+    `Namespace NAME`, and the kinds that this unit will define, as `Kind.group`."""
     recorded, source = recorded_of(unit, snapshot)
     changes: list[Change] = []
     members: list[Member] = []
@@ -133,6 +140,9 @@ def build(
         live = live_digest(seen) if there else ""
         if change is not None and change.standing is Standing.HELD and item.member is None:
             continue  # not ours, and not to be
+        if change is not None and change.action is Action.KEEP:
+            members += [item.member] if item.member is not None else []
+            continue
         members.append(Member(item.draft.key, item.draft.api_version, uid, item.digest, live))
     desired = frozenset(m.key for m in members)
     desired |= {c.key for c in changes}
@@ -154,6 +164,9 @@ def build(
         decided.schedules,
         decided.swap,
         source=source,
+        apply_as=unit.apply_as,
+        suspended=unit.is_suspended,
+        served=snapshot.served,
     )
 
 
@@ -202,6 +215,8 @@ def removed(unit_id: str, snapshot: Snapshot, namespace: str = "", cluster: str 
         tuple(sorted(stay)),
         recorded,
         removed=True,
+        apply_as=recorded.apply_as,
+        served=snapshot.served,
     )
 
 
@@ -261,24 +276,45 @@ def _change(
     if live.presence is Presence.UNREAD and not snapshot.offline:
         return _standing(change, Standing.UNJUDGED, f"not judged: {live.why}")
     if live.is_present and not snapshot.offline and not _is_known(item.member, live):
-        owner = snapshot.owner_of(draft.key)
-        if owner not in ("", unit.id, snapshot.handed.get(unit.id)):
-            why = f"it belongs to {owner}; to hand it over write `moved: {{from: {owner}}}`"
-            return _standing(change, Standing.HELD, why)
-        why = conflicts.foreign(live, unit.id)
+        why = _not_ours(draft, live, unit, snapshot)
         if why:
-            return _standing(change, Standing.HELD, f"exists and is not ours: {why}")
+            return _standing(change, Standing.HELD, why)
         if not conflicts.is_ours(live):
-            change = replace(change, takes_over=answer.took or ("kubectl",), reasons=_ADOPTED)
+            adopted = _TAKEN if marks.adopted_uid(draft) else _ADOPTED
+            change = replace(change, takes_over=answer.took or ("kubectl",), reasons=adopted)
     if live.is_terminating:
         return _standing(change, Standing.HELD, "is being deleted; it is made anew when gone")
+    if marks.is_left_alone(live):
+        kept = replace(change, action=Action.KEEP, desired=None)
+        return _standing(kept, Standing.HELD, f"left alone: {marks.RECONCILE} is disabled on it")
     match answer.outcome:
         case Done(_, body):
-            return _predicted(change, live, body or answer.manifest.body)
+            return _predicted(change, live, body or answer.manifest.body, answer.replaces)
         case Refused():
             return _refused(change, answer.outcome, creates)
         case Unknown(message):
             return _standing(change, Standing.UNJUDGED, f"not judged: {message}")
+
+
+def _not_ours(draft: Draft, live: Observed, unit: Unit, snapshot: Snapshot) -> str:
+    """Why an object that exists without being recorded is not touched; "" when it may be."""
+    owner = snapshot.owner_of(draft.key)
+    if owner not in ("", unit.id, snapshot.handed.get(unit.id)):
+        return f"it belongs to {owner}; to hand it over write `moved: {{from: {owner}}}`"
+    allowed = marks.adopted_uid(draft)
+    if allowed and allowed != live.uid:
+        return (
+            f"exists and is not the one to adopt: {marks.ADOPT} names {allowed}, it is {live.uid}"
+        )
+    why = conflicts.foreign(live, unit.id, adopts=bool(allowed))
+    if not why:
+        return ""
+    hint = (
+        ""
+        if allowed or conflicts.is_anothers(live, unit.id)
+        else f"; {marks.ADOPT}: {live.uid} would"
+    )
+    return f"exists and is not ours: {why}{f'{hint} adopt it' if hint else ''}"
 
 
 def _is_known(member: Member | None, live: Observed) -> bool:
@@ -288,6 +324,7 @@ def _is_known(member: Member | None, live: Observed) -> bool:
 
 
 _ADOPTED = (Reason("exists, made by kubectl: adopted"),)
+_TAKEN = (Reason("exists, and Git says to adopt it"),)
 
 
 def _expected(live: Observed) -> Expected:
@@ -296,7 +333,13 @@ def _expected(live: Observed) -> Expected:
     return Expected(live.uid, live.resource_version, content_digest(live))
 
 
-def _predicted(change: Change, live: Observed, body: Mapping[str, object]) -> Change | None:
+def _predicted(
+    change: Change, live: Observed, body: Mapping[str, object], replaces: tuple[str, ...]
+) -> Change | None:
+    if replaces:
+        why = Reason(f"{', '.join(replaces)} cannot be changed in place: deleted and made anew")
+        fields = compare.differences(live.body or {}, body, change.desired)
+        return replace(change, action=Action.REPLACE, fields=fields, reasons=(why,))
     if change.action is Action.CREATE:
         return replace(change, reasons=change.reasons or (_why_new(change),))
     fields = compare.differences(live.body or {}, body, change.desired)
@@ -324,9 +367,10 @@ def _refused(change: Change, refused: Refused, creates: frozenset[str]) -> Chang
         case Refusal.TOO_MANY | Refusal.EXPIRED | Refusal.UNAUTHORIZED:
             # It says nothing about the object: asked again, the answer is another.
             return _standing(change, Standing.UNJUDGED, f"not judged: {refused.message}")
-        case Refusal.NAMESPACE_MISSING if change.key.namespace in creates:
-            reason = Reason("unverified: its namespace is made by this run")
-            return replace(change, reasons=(_why_new(change), reason))
+        case Refusal.NAMESPACE_MISSING if f"Namespace {change.key.namespace}" in creates:
+            return _unverified(change, f"Namespace {change.key.namespace}", "its namespace is made")
+        case Refusal.NOT_SERVED if str(change.key.group_kind) in creates:
+            return _unverified(change, str(change.key.group_kind), "its kind is defined")
         case Refusal.NAMESPACE_MISSING:
             text = f"the namespace {change.key.namespace} does not exist"
         case Refusal.NOT_SERVED:
@@ -337,9 +381,15 @@ def _refused(change: Change, refused: Refused, creates: frozenset[str]) -> Chang
             text = f"{', '.join(others) or 'another manager'} owns {shown}"
         case Refusal.IMMUTABLE:
             text = f"{', '.join(refused.fields) or refused.message} cannot be changed in place"
+            text += f"; with {marks.REPLACE}: enabled it would be deleted and made anew"
         case _:
             text = f"the server refuses it: {refused.message}"
     return _standing(change, Standing.HELD, text)
+
+
+def _unverified(change: Change, awaits: str, why: str) -> Change:
+    reasons = (_why_new(change), Reason(f"not verified yet: {why} by this run"))
+    return replace(change, reasons=reasons, unverified=awaits)
 
 
 def _standing(change: Change, standing: Standing, why: str) -> Change:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -12,7 +12,7 @@ from reconciler.objects.draft import FieldPath, Manifest
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.kind import Wave
 from reconciler.origin import Origin
-from reconciler.plan.inventory import Inventory, Member, Phase
+from reconciler.plan.inventory import SCHEMA_VERSION, Inventory, Member, Phase
 
 __all__ = [
     "Action",
@@ -86,6 +86,9 @@ class Change:
     suspend_first: bool = False
     awaited: bool = False
     """It was deleted and something holds it: a run is incomplete until it was seen to be gone."""
+    unverified: str = ""
+    """What this run makes before the server can be asked about the object (`Namespace NAME`, or a
+    kind): it is asked as soon as that is there, ahead of its stage's first write."""
 
     @property
     def goes(self) -> bool:
@@ -134,8 +137,14 @@ class AppPlan:
     """The inventory is written anew although nothing changes: its revision was left behind."""
     source: Inventory | None = None
     """The inventory of the unit that this one was renamed from; it goes when all is taken over."""
-    manifests: tuple[Manifest, ...] = field(default=(), repr=False)
-    """Sealed desired objects that change; the unchanged are not kept."""
+    apply_as: str = ""
+    """Who is impersonated for the objects; "" for ourselves."""
+    suspended: bool = False
+    """Compared and shown, and not written."""
+    served: str = ""
+    """A digest of what the cluster serves: with another one nothing counts as unchanged."""
+    epoch: int = 0
+    """How often the group's lease changed hands: which run is the later one."""
 
     def changes(self) -> Iterator[Change]:
         for wave in self.waves:
@@ -144,7 +153,7 @@ class AppPlan:
     @property
     def goes(self) -> bool:
         """Whether apply has anything to do."""
-        return self.writes or self.unfinished
+        return not self.suspended and (self.writes or self.unfinished)
 
     @property
     def writes(self) -> bool:
@@ -163,9 +172,9 @@ class AppPlan:
 
     @property
     def settles(self) -> bool:
-        """The inventory names what is gone, does not know what exists, or the unit itself is gone
-        or was renamed: a write is owed."""
-        if self.source is not None:
+        """The inventory names what is gone, does not know what exists, was written in an older
+        schema or for another API, or the unit itself is gone or was renamed: a write is owed."""
+        if self.source is not None or self.migrates:
             return True
         changed = {c.key for c in self.changes()}
         if self.recorded is None:
@@ -176,6 +185,14 @@ class AppPlan:
         return known.keys() != {m.key for m in self.members} or any(
             m.uid and m.uid != known[m.key] for m in self.members if m.key not in changed
         )
+
+    @property
+    def migrates(self) -> bool:
+        """The recorded state is of an older schema, or the cluster serves another API since."""
+        recorded = self.recorded
+        if recorded is None or not recorded.resource_version:
+            return False
+        return recorded.schema != SCHEMA_VERSION or recorded.served != self.served
 
     @property
     def empties(self) -> bool:
@@ -193,7 +210,9 @@ class AppPlan:
         """Whether an object cannot be brought to what Git says. Deletes that a guard holds are
         not meant: those are refusals. Nor is what is kept because it holds state."""
         gone = (Action.DELETE, Action.KEEP)
-        return any(c.standing is Standing.HELD and c.action not in gone for c in self.changes())
+        return not self.suspended and any(
+            c.standing is Standing.HELD and c.action not in gone for c in self.changes()
+        )
 
 
 @dataclass(frozen=True, slots=True)

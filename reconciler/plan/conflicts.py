@@ -15,7 +15,7 @@ from reconciler.objects.observed import Observed
 from reconciler.objects.ownership import owned_by
 from reconciler.plan.inventory import PART_OF, part_of
 
-__all__ = ["foreign", "is_ours", "is_takeable", "untakeable"]
+__all__ = ["foreign", "is_anothers", "is_ours", "is_takeable", "untakeable"]
 
 _TAKEABLE = ("kubectl", "before-first-apply", reconciler.FIELD_MANAGER)
 _MARKERS = {
@@ -44,8 +44,28 @@ def is_ours(live: Observed) -> bool:
     return reconciler.FIELD_MANAGER in owned_by(metadata.get("managedFields") or ())
 
 
-def foreign(live: Observed, unit: str) -> str:
-    """Why an object that is in no inventory of ours may not be adopted; "" when it may."""
+def is_anothers(live: Observed, unit: str) -> bool:
+    """Whether another tool or a controller has marked the object as its own: that is never taken
+    over, whatever Git says."""
+    return bool(_claimed(live, unit))
+
+
+def foreign(live: Observed, unit: str, *, adopts: bool = False) -> str:
+    """Why an object that is in no inventory of ours may not be adopted; "" when it may. `adopts`:
+    Git names this very object, so that others may have written it."""
+    why = _claimed(live, unit)
+    if why or is_ours(live) or adopts:
+        return why
+    metadata: Mapping[str, Any] = (live.body or {}).get("metadata") or {}
+    others = untakeable(
+        str(row.get("manager", ""))
+        for row in metadata.get("managedFields") or ()
+        if row.get("subresource") != "status"
+    )
+    return f"it is managed by {', '.join(others)}" if others else ""
+
+
+def _claimed(live: Observed, unit: str) -> str:
     metadata: Mapping[str, Any] = (live.body or {}).get("metadata") or {}
     labels = metadata.get("labels") or {}
     annotations = metadata.get("annotations") or {}
@@ -59,9 +79,4 @@ def foreign(live: Observed, unit: str) -> str:
     for owner in metadata.get("ownerReferences") or ():
         if owner.get("controller"):
             return f"it belongs to {owner.get('kind')}/{owner.get('name')}"
-    others = untakeable(
-        str(row.get("manager", ""))
-        for row in metadata.get("managedFields") or ()
-        if row.get("subresource") != "status"
-    )
-    return f"it is managed by {', '.join(others)}" if others else ""
+    return ""

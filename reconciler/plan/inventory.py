@@ -1,18 +1,16 @@
-"""Which objects of a unit are ours, by UID: one ApplySet-compatible ConfigMap a unit.
+"""Which objects of a unit are ours, by UID, and the labels that say the same to `kubectl`.
 
 An entry leaves the inventory only when the object was seen to be absent or no longer ours. The
-labels follow KEP-3659, so that `kubectl` sees the same membership. Large ones are sharded by a
-later version; a `schemaVersion` that is newer than ours is refused untouched.
+labels follow KEP-3659 (ApplySet). How it is stored is `plan.records`.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
 
 import reconciler
 from reconciler.errors import ExitCode, ReconcilerError
@@ -28,25 +26,19 @@ __all__ = [
     "InventoryInvalid",
     "Member",
     "Phase",
-    "from_body",
     "inventory_key",
     "live_digest",
     "name_of",
     "part_of",
-    "state_body",
     "state_key",
-    "to_body",
     "unit_of",
     "with_membership",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 PART_OF = "applyset.kubernetes.io/part-of"
-_ID = "applyset.kubernetes.io/id"
-_TOOLING = "applyset.kubernetes.io/tooling"
-_KINDS = "applyset.kubernetes.io/contains-group-kinds"
 _DOMAIN = reconciler.API_DOMAIN
-#: On every ConfigMap of ours: `inventory` or `rollout`.
+#: On every ConfigMap of ours: `inventory`, `shard` (a part of a large one) or `rollout`.
 INVENTORY_LABEL = f"{_DOMAIN}/state"
 
 
@@ -78,12 +70,23 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
+    """What is recorded of a unit. `tool` is the version of this program that wrote it, `served` a
+    digest of what the cluster served then, `epoch` the lease's transitions, `apply_as` who the
+    objects were written as. `schema` is the version that it was read in; `shards` are the
+    ConfigMaps beside the parent that it takes up."""
+
     unit: str
     members: tuple[Member, ...]
     revision: str = ""
     phase: Phase = Phase.APPLIED
     resource_version: str = ""
     uid: str = ""
+    tool: str = ""
+    served: str = ""
+    epoch: int = 0
+    apply_as: str = ""
+    schema: int = SCHEMA_VERSION
+    shards: tuple[str, ...] = ()
 
     def find(self, key: ObjectKey) -> Member | None:
         return next((m for m in self.members if m.key == key), None)
@@ -140,130 +143,9 @@ def live_digest(live: Observed) -> str:
     return content_digest(live)
 
 
-def to_body(inventory: Inventory) -> dict[str, Any]:
-    """The ConfigMap. A resourceVersion makes writing it a compare-and-swap."""
-    kinds = sorted({str(m.key.group_kind) for m in inventory.members})
-    lines = [
-        " ".join(
-            (
-                m.key.group or "-",
-                m.api_version.rpartition("/")[2],
-                m.key.kind,
-                m.key.namespace or "-",
-                m.key.name,
-                m.uid or "-",
-                m.manifest or "-",
-                m.live or "-",
-            )
-        )
-        for m in sorted(inventory.members)
-    ]
-    metadata: dict[str, Any] = {
-        "name": name_of(inventory.unit),
-        "namespace": reconciler.TOOL_NAMESPACE,
-        "labels": {
-            _ID: part_of(inventory.unit),
-            INVENTORY_LABEL: "inventory",
-            "app.kubernetes.io/managed-by": reconciler.FIELD_MANAGER,
-        },
-        "annotations": {
-            _TOOLING: f"{reconciler.FIELD_MANAGER}/v{reconciler.__version__}",
-            _KINDS: ",".join(kinds),
-        },
-    }
-    if inventory.resource_version:
-        metadata["resourceVersion"] = inventory.resource_version
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": metadata,
-        "data": {
-            "schemaVersion": str(SCHEMA_VERSION),
-            "unit": inventory.unit,
-            "revision": inventory.revision,
-            "phase": str(inventory.phase),
-            "members": (text := "\n".join(lines)),
-            "membersDigest": _digest(text),
-        },
-    }
-
-
-def from_body(body: Mapping[str, Any]) -> Inventory:
-    """The inventory in a ConfigMap. Raises InventoryInvalid for what cannot be trusted."""
-    metadata = body.get("metadata") or {}
-    data = body.get("data") or {}
-    name = metadata.get("name", "?")
-    try:
-        version = int(data["schemaVersion"])
-        unit = str(data["unit"])
-        members = tuple(_member(line) for line in str(data["members"]).splitlines() if line)
-        phase = Phase(data.get("phase", Phase.APPLIED))
-    except (KeyError, ValueError) as cause:
-        raise InventoryInvalid(
-            f"the inventory {name} is damaged: {cause}",
-            hint="nothing of its app is written or deleted until it is repaired or removed",
-        ) from cause
-    written = data.get("membersDigest")
-    if written is not None and written != _digest(str(data["members"])):
-        raise InventoryInvalid(
-            f"the inventory {name} was edited or cut off: its members are not as written",
-            hint="nothing of its app is written or deleted until it is repaired or removed",
-        )
-    if version > SCHEMA_VERSION:
-        raise InventoryInvalid(
-            f"the inventory {name} was written by a newer version of {reconciler.FIELD_MANAGER}",
-            hint="upgrade this program",
-        )
-    if name_of(unit) != name:
-        raise InventoryInvalid(f"the inventory {name} speaks of {unit}")
-    return Inventory(
-        unit,
-        members,
-        str(data.get("revision", "")),
-        phase,
-        metadata.get("resourceVersion", ""),
-        metadata.get("uid", ""),
-    )
-
-
-def _digest(members: str) -> str:
-    return hashlib.sha256(members.encode()).hexdigest()[:16]
-
-
-def _member(line: str) -> Member:
-    fields = line.split(" ")
-    if len(fields) != 8:
-        raise ValueError(f"a line has {len(fields)} fields, not 8")
-    group, version, kind, namespace, name, uid, manifest, live = (
-        "" if field == "-" else field for field in fields
-    )
-    api_version = f"{group}/{version}" if group else version
-    return Member(ObjectKey(group, kind, namespace, name), api_version, uid, manifest, live)
-
-
 def inventory_key(unit: str) -> ObjectKey:
     return ObjectKey("", "ConfigMap", reconciler.TOOL_NAMESPACE, name_of(unit))
 
 
 def state_key(unit: str) -> ObjectKey:
     return ObjectKey("", "ConfigMap", reconciler.TOOL_NAMESPACE, name_of(unit, "rollout"))
-
-
-def state_body(unit: str, data: Mapping[str, str], resource_version: str) -> dict[str, Any]:
-    """The ConfigMap that holds a rollout's state."""
-    metadata: dict[str, Any] = {
-        "name": name_of(unit, "rollout"),
-        "namespace": reconciler.TOOL_NAMESPACE,
-        "labels": {
-            INVENTORY_LABEL: "rollout",
-            "app.kubernetes.io/managed-by": reconciler.FIELD_MANAGER,
-        },
-    }
-    if resource_version:
-        metadata["resourceVersion"] = resource_version
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": metadata,
-        "data": {"unit": unit, **data},
-    }

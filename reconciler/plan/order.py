@@ -3,7 +3,7 @@ applies and in the reverse order, so that a backend never goes before its route.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.kind import Wave
@@ -13,8 +13,9 @@ __all__ = ["waves"]
 
 
 def waves(changes: Iterable[Change], *, retreats: bool = False) -> tuple[tuple[Change, ...], ...]:
-    """Non-empty waves in the order of execution; each sorted by key. A rollout that `retreats`
-    moves its route first: the stable version behind it serves already."""
+    """Non-empty waves in the order of execution; each sorted by key. Namespaces are a wave of
+    their own, ahead of what lives in them and gone after it. A rollout that `retreats` moves its
+    route first: the stable version behind it serves already."""
     forward: dict[Wave, list[Change]] = {}
     backward: dict[Wave, list[Change]] = {}
     for change in changes:
@@ -23,10 +24,15 @@ def waves(changes: Iterable[Change], *, retreats: bool = False) -> tuple[tuple[C
     first = [Wave.ROUTING] if retreats and Wave.ROUTING in forward else []
     ordered = [forward[w] for w in (*first, *(w for w in sorted(forward) if w not in first))]
     ordered += [backward[w] for w in sorted(backward, reverse=True)]
-    return tuple(tuple(sorted(wave, key=_place)) for wave in ordered)
+    return tuple(tuple(sorted(part, key=_key)) for wave in ordered for part in _parts(wave))
 
 
-def _place(change: Change) -> tuple[bool, ObjectKey]:
-    """By key, but a namespace before what lives in it and gone after it."""
-    home = change.key.kind == "Namespace" and not change.key.group
-    return home == (change.action is Action.DELETE), change.key
+def _parts(wave: list[Change]) -> Iterator[list[Change]]:
+    homes = [c for c in wave if c.key.kind == "Namespace" and not c.key.group]
+    others = [c for c in wave if c not in homes]
+    going = bool(homes) and homes[0].action is Action.DELETE
+    yield from (part for part in ((others, homes) if going else (homes, others)) if part)
+
+
+def _key(change: Change) -> ObjectKey:
+    return change.key

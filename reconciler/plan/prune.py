@@ -16,7 +16,7 @@ from reconciler.lifecycle.decision import Reason
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.kind import PruneClass, facts_of
 from reconciler.objects.observed import Observed, Presence
-from reconciler.plan import conflicts
+from reconciler.plan import conflicts, marks
 from reconciler.plan.change import Action, AppPlan, Change, Expected, Refusal, Standing
 from reconciler.plan.content import content_digest
 from reconciler.plan.inventory import PART_OF, Inventory, Member, part_of
@@ -81,6 +81,9 @@ def _delete(member: Member, seen: Observed) -> Change | None:
     if not conflicts.is_ours(seen):
         return None
     expects = Expected(seen.uid, seen.resource_version, content_digest(seen))
+    if marks.is_kept(seen):
+        kept = Reason(f"no longer in Git, kept: {marks.PRUNE} is disabled on it")
+        return change(action=Action.KEEP, standing=Standing.HELD, reasons=(kept,), expects=expects)
     if facts.prune is PruneClass.STATEFUL:
         kept = Reason(f"no longer in Git, kept: a {member.key.kind} holds state, delete it by hand")
         return change(action=Action.KEEP, standing=Standing.HELD, reasons=(kept,), expects=expects)

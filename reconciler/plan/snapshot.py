@@ -36,6 +36,14 @@ class Snapshot:
     """Unit → the unit that it was renamed from, where that one is gone from Git."""
     cluster: str = ""
     cluster_uid: str = ""
+    served: str = ""
+    """A digest of what the cluster serves."""
+    kinds: frozenset[GroupKind] = frozenset()
+    """What it serves; empty where that is not known."""
+    unread_groups: frozenset[str] = frozenset()
+    """Groups that could not be discovered: nothing follows from their kinds not being served."""
+    full: bool = False
+    """Nothing counts as unchanged: the server is asked about every object."""
     offline: bool = False
     base: str = ""
 
@@ -43,6 +51,10 @@ class Snapshot:
     def none(cls) -> Snapshot:
         """No cluster: offline is a value, not a mode."""
         return cls(offline=True)
+
+    def serves(self, kind: GroupKind) -> bool:
+        """Whether a kind is served, or may be."""
+        return not self.kinds or kind in self.kinds or kind.group in self.unread_groups
 
     def lookup(self, key: ObjectKey) -> Observed:
         """What was seen of an object: present, absent, or unread."""

@@ -78,7 +78,17 @@ class EmbeddedCluster:
         twin.manager, twin.before, twin.log = manager, None, []
         return twin
 
+    def acting_for(self, user: str) -> EmbeddedCluster:
+        """Itself: nobody is authorised or refused here."""
+        if not user:
+            raise ValueError("nobody to act for")
+        return self
+
     # -- reads -------------------------------------------------------------------------------------
+
+    @property
+    def dry_runs(self) -> bool:
+        return True
 
     @property
     def name(self) -> str:

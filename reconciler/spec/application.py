@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from reconciler.origin import Value
+from reconciler.origin import Value, built_in
 from reconciler.spec.constraint import Text
 from reconciler.spec.environment import Environment, Group
 from reconciler.spec.model import Dataset, Model, Versions
@@ -37,5 +37,7 @@ class Application:
     labels: Mapping[str, Value[Text]] = field(default_factory=dict)
     """Added to every object of the app."""
     moved: Moved | None = None
+    suspend: Value[bool] = built_in(False)
+    """Whether the app is left as it is: compared and shown, never written or pruned."""
     vars: Any = None
     """Anything: values that others refer to as `${{ vars.… }}`."""

@@ -62,7 +62,12 @@ class Group:
     service_account: Value[Label] | None = None
     """What pods run as; created by the foundation."""
     apply_as: Value[Text] | None = None
-    """Impersonated for writes, a user or `system:serviceaccount:<namespace>:<name>`."""
+    """Impersonated for the writes of its apps and for their dry-runs: a user, or
+    `system:serviceaccount:<namespace>:<name>`. The group's own objects (namespace, quota, service
+    account) are written with the program's rights."""
+    cluster_scoped: tuple[Value[Text], ...] = ()
+    """The cluster-scoped kinds that plain manifests of its apps may be of, as `Kind.group`
+    (`CustomResourceDefinition.apiextensions.k8s.io`)."""
     state: Value[Literal["present", "absent"]] = built_in("present")
     """`absent` is the tombstone that allows a group to be emptied."""
     description: Value[Text] | None = None

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from reconciler.apply.protocol import Status
+from reconciler.apply.result import Status
 from reconciler.engine import reconcile
 from reconciler.engine.report import Changes
 from reconciler.errors import ExitCode

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from reconciler.adapters.kubernetes.cluster import KubernetesCluster
-from reconciler.adapters.kubernetes.transport import Access, Transport
+from reconciler.adapters.kubernetes.transport import Access, Allows, Transport
 from reconciler.objects.outcome import Done
 from tests.controlplane import plane, programs
 
@@ -58,7 +58,8 @@ def eventually(check):
 
 def client(plane, user="admin"):
     """A client of its own connections."""
-    return KubernetesCluster(Transport(Access(str(plane.kubeconfig(user))), time.sleep), "real")
+    access = Access(str(plane.kubeconfig(user)), allows=Allows.WRITES)
+    return KubernetesCluster(Transport(access, time.sleep), "real")
 
 
 @pytest.fixture(scope="session")

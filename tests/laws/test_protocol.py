@@ -10,8 +10,10 @@ from hypothesis import given as drawn_from
 from hypothesis import settings
 from hypothesis import strategies as st
 
+import reconciler
 from reconciler.apply import effect as effects
-from reconciler.apply.protocol import Status, protocol
+from reconciler.apply.protocol import protocol
+from reconciler.apply.result import Status
 from reconciler.objects.draft import Manifest
 from reconciler.objects.kind import facts_of
 from reconciler.objects.observed import absent, observed, unread
@@ -457,7 +459,7 @@ def test_i10_a_refused_inventory_is_blamed_on_another_run_only_where_one_was_the
     steps = protocol(plan, "r1")
     assert isinstance(next(steps), effects.DropState)
     assert steps.send(Done(Verb.DELETED)) == effects.PutInventory(
-        Inventory("p/g/m", (), "r1"), drop=True
+        Inventory("p/g/m", (), "r1", tool=reconciler.__version__), drop=True
     )
     with pytest.raises(StopIteration) as stop:
         steps.send(Refused(refusal, 400, "no"))

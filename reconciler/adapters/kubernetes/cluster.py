@@ -12,7 +12,7 @@ import orjson
 import reconciler
 from reconciler.adapters.kubernetes.discovery import Catalogue, Offer, catalogue
 from reconciler.adapters.kubernetes.failures import failure
-from reconciler.adapters.kubernetes.transport import Answer, NoAnswer, Transport
+from reconciler.adapters.kubernetes.transport import Allows, Answer, NoAnswer, Transport
 from reconciler.objects.key import GroupKind, ObjectKey, key_of, split_version
 from reconciler.objects.observed import Observed, absent, observed
 from reconciler.objects.outcome import Done, Outcome, Refusal, Refused, Unknown, Verb
@@ -23,6 +23,7 @@ __all__ = ["KubernetesCluster"]
 _PAGE = 500
 _SYSTEM = ObjectKey("", "Namespace", "", "kube-system")
 _DEFINITION = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
+_FAIRNESS = GroupKind("flowcontrol.apiserver.k8s.io", "FlowSchema")
 _Query: TypeAlias = list[tuple[str, str]]
 _Items: TypeAlias = list[dict[str, Any]]
 _APPLY = (("Content-Type", "application/apply-patch+yaml"),)
@@ -37,7 +38,7 @@ class _NotAddressable(Exception):
 
 
 class KubernetesCluster:
-    """One cluster under one field manager.
+    """One cluster under one field manager; safe to use from several threads.
 
     An apply or PUT is UNCHANGED when it leaves the resourceVersion that this client saw last;
     where it has seen none, what changed nothing is called UPDATED.
@@ -49,6 +50,7 @@ class KubernetesCluster:
         self._transport = transport
         self._name = name
         self.manager = manager
+        self._acting: tuple[tuple[str, str], ...] = ()
         self._catalogue: list[Catalogue] = []
         #: A definition written here may serve a new kind: unknown kinds are asked about again.
         self._defined: set[str] = set()
@@ -63,7 +65,21 @@ class KubernetesCluster:
         twin.manager = manager
         return twin
 
+    def acting_for(self, user: str) -> KubernetesCluster:
+        """The same cluster and connections, with `user` impersonated in every request. Raises
+        ValueError without one: to leave the header out would act with our own rights."""
+        if not user:
+            raise ValueError("nobody to act for")
+        twin = copy.copy(self)
+        twin._acting = (("Impersonate-User", user),)
+        return twin
+
     # -- reads -------------------------------------------------------------------------------------
+
+    @property
+    def dry_runs(self) -> bool:
+        """Whether this client may ask the server for predictions."""
+        return self._transport.access.allows >= Allows.DRY_RUNS
 
     @property
     def name(self) -> str:
@@ -81,8 +97,10 @@ class KubernetesCluster:
 
     def discover(self) -> Discovery:
         known = self._catalogue[0] if self._catalogue else None
-        self._catalogue[:] = [catalogue(self._transport, known)]
-        return self._catalogue[0].discovery()
+        found = catalogue(self._transport, known)
+        self._catalogue[:] = [found]
+        self._transport.pace(shared_out=_FAIRNESS in found.offers)
+        return found.discovery()
 
     def get(self, key: ObjectKey) -> Observed:
         offer = self._offer(key.group_kind)
@@ -176,7 +194,7 @@ class KubernetesCluster:
                 _path(offer, key.namespace, key.name if named else ""),
                 query,
                 orjson.dumps(body),
-                headers,
+                (*headers, *self._acting),
             )
         except _NotAddressable as wrong:
             return wrong.refused
@@ -217,7 +235,8 @@ class KubernetesCluster:
             if offer is None:
                 return _not_served(key.group_kind)
             path = _path(offer, key.namespace, key.name)
-            answer = self._transport.request("DELETE", path, body=orjson.dumps(options))
+            data = orjson.dumps(options)
+            answer = self._transport.request("DELETE", path, body=data, headers=self._acting)
         except (NoAnswer, ClusterUnreadable) as lost:
             return Unknown(str(lost))
         if answer.status not in (200, 202):
@@ -261,7 +280,7 @@ class KubernetesCluster:
 
     def _read(self, path: str, query: tuple[tuple[str, str], ...] = ()) -> Answer:
         try:
-            return self._transport.request("GET", path, query)
+            return self._transport.request("GET", path, query, headers=self._acting)
         except NoAnswer as cause:
             raise ClusterUnreadable(str(cause)) from cause
 

@@ -2,17 +2,23 @@
 
 Nothing else of that package is used: its models and calls are slow, and it retries by rules of its
 own. Here one policy holds: what was refused for now (429) is sent again after the time that the
-server names, a read that got no answer is sent again, a write that got none never is.
+server names, a read that got no answer is sent again, a write that got none never is. And one gate:
+a client that was made to look cannot send anything that writes, whatever asks it to.
 """
 
 from __future__ import annotations
 
 import re
+import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
+
+import orjson
 
 from reconciler import DISTRIBUTION, __version__
 from reconciler.errors import UsageMistake
@@ -20,20 +26,31 @@ from reconciler.errors import UsageMistake
 if TYPE_CHECKING:
     from kubernetes.client.configuration import Configuration
 
-__all__ = ["Access", "Answer", "NoAnswer", "Transport"]
+__all__ = ["Access", "Allows", "Answer", "NoAnswer", "NotAllowed", "Transport"]
 
 _READ_TRIES = 3
 _PAUSE_SECONDS = 0.5
 #: How long one request may wait in all because the server asks for it.
 _PATIENCE_SECONDS = 60.0
 _UNREADY = frozenset({502, 503, 504})
+#: Requests a second, and at once, where the server does not share itself out (`Transport.pace`).
+_RATE, _BURST = 50.0, 300
 _WARNING = re.compile(r'\s*\d{3}\s+\S+\s+"((?:[^"\\]|\\.)*)"')
+
+
+class Allows(IntEnum):
+    """What may leave the process; each includes those before it."""
+
+    READS = 0
+    DRY_RUNS = 1
+    WRITES = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Which cluster, as whom. No `kubeconfig` means the service account of the pod that this runs
-    in. No `context` means the file's current one. Times in seconds, per attempt.
+    """Which cluster, as whom, to do what at most. No `kubeconfig` means the service account of the
+    pod that this runs in. No `context` means the file's current one. Times in seconds, per attempt.
+    At most `connections` requests are under way at once.
 
     Proxies come from the kubeconfig alone; the environment's are not asked, as they could lead the
     cluster's credentials elsewhere.
@@ -41,8 +58,10 @@ class Access:
 
     kubeconfig: str = ""
     context: str = ""
+    allows: Allows = Allows.READS
     connect: float = 5.0
     read: float = 60.0
+    connections: int = 8
 
 
 class Answer(NamedTuple):
@@ -57,8 +76,13 @@ class NoAnswer(Exception):
     """Sent, or perhaps sent, and nothing came back: a write may have happened."""
 
 
+class NotAllowed(Exception):
+    """A defect of this program: a client that may only look was to write. Nothing was sent."""
+
+
 class Transport:
-    """Connections to one API server, kept open. `requests` counts every one that was sent.
+    """Connections to one API server, kept open; safe to use from several threads. `requests` counts
+    every request that was sent.
 
     Raises UsageMistake when the kubeconfig cannot be used.
     """
@@ -67,12 +91,20 @@ class Transport:
         self.access = access
         self.requests = 0
         self._sleep = sleep
+        self._lock = threading.Lock()
+        self._pace: _Pace | None = None
         self._configuration = _configuration(access)
+        self._configuration.connection_pool_maxsize = access.connections
         self._pool = _pool(self._configuration)
         self.host: str = str(self._configuration.host).rstrip("/")
 
     def close(self) -> None:
         self._pool.clear()
+
+    def pace(self, *, shared_out: bool) -> None:
+        """Whether the server has Priority and Fairness (the group flowcontrol.apiserver.k8s.io is
+        served): then it says itself when it is too much, else requests are kept to a rate."""
+        self._pace = None if shared_out else self._pace or _Pace(_RATE, _BURST, self._sleep)
 
     def request(
         self,
@@ -82,8 +114,11 @@ class Transport:
         body: bytes | None = None,
         headers: tuple[tuple[str, str], ...] = (),
     ) -> Answer:
-        """One request, with the waiting and repeating that is safe for it. Raises NoAnswer."""
-        text = urlencode(list(query))
+        """One request, with the waiting and repeating that is safe for it. Raises NoAnswer, and
+        NotAllowed for what this client may not send."""
+        query = list(query)
+        self._gate(method, path, query, body)
+        text = urlencode(query)
         url = f"{self.host}{path}?{text}" if text else f"{self.host}{path}"
         waited, tries, renewed = 0.0, 0, False
         while True:
@@ -105,6 +140,20 @@ class Transport:
                 return answer
             waited += pause
             self._sleep(pause)
+
+    def _gate(
+        self, method: str, path: str, query: list[tuple[str, str]], body: bytes | None
+    ) -> None:
+        """Nothing that writes leaves a client that may not: the promise of every plan, kept in the
+        one place that all requests go through."""
+        if method == "GET" or self.access.allows is Allows.WRITES:
+            return
+        # Beside a body of options, a DELETE's query is not read by the server.
+        said = dict(query).get("dryRun") == "All"
+        if method == "DELETE":
+            said = orjson.loads(body or b"{}").get("dryRun") == ["All"]
+        if not said or self.access.allows is Allows.READS:
+            raise NotAllowed(f"{method} {path} from a client that allows {self.access.allows.name}")
 
     def _pause(self, method: str, answer: Answer, tries: int) -> float | None:
         """Seconds to wait before the same request again; None when the answer stands."""
@@ -129,7 +178,10 @@ class Transport:
             sent["Authorization"] = token.strip()
         if body is not None:
             sent.setdefault("Content-Type", "application/json")
-        self.requests += 1
+        if self._pace is not None:
+            self._pace.wait()
+        with self._lock:
+            self.requests += 1
         try:
             response = self._pool.request(
                 method,
@@ -149,6 +201,27 @@ class Transport:
             _seconds(response.headers.get("Retry-After")),
             response.headers.get("ETag", ""),
         )
+
+
+class _Pace:
+    """A bucket of `burst` requests that fills by `rate` a second."""
+
+    def __init__(self, rate: float, burst: int, sleep: Callable[[float], None]) -> None:
+        self._rate = rate
+        self._burst = float(burst)
+        self._sleep = sleep
+        self._left = float(burst)
+        self._at = time.monotonic()
+        self._lock = threading.Lock()
+
+    def wait(self) -> None:
+        with self._lock:
+            now = time.monotonic()
+            self._left = min(self._burst, self._left + (now - self._at) * self._rate) - 1
+            self._at = now
+            owed = -self._left / self._rate
+        if owed > 0:
+            self._sleep(owed)
 
 
 def _plain(cause: Exception) -> str:

@@ -49,24 +49,29 @@ def COMMAND(  # noqa: N802
         common = saving.bound(common, saved)
         approved = (*approved, *saved.approved)
     tree, chosen = wiring.tree(common, writes=True), wiring.selection(common)
-    with wiring.cluster(common) as found:
+    with wiring.cluster(common, allows="writes") as found:
         target = wiring.needed(found)
-        reviewed = review.review(
-            tree,
-            chosen,
-            target.clock.now(),
-            reader=target.client,
-            approved=frozenset((*approved, *rewinds)),
-        )
+
+        def look() -> review.Reviewed:
+            return review.review(
+                tree,
+                chosen,
+                target.clock.now(),
+                reader=target.targets,
+                approved=frozenset((*approved, *rewinds, *common.upgrades)),
+                workers=target.workers,
+            )
+
+        reviewed = look()
         if saved is not None:
             different = saving.moved(saved, reviewed, tree, chosen)
             if different:
                 return wiring.show(common, saving.refused(reviewed, different), tree)
         report = reconcile.apply(
             reviewed,
-            target.client,
+            target.targets,
             target.clock,
             wiring.Progress(),
-            reconcile.Settings(timeout=timeout),
+            reconcile.Settings(timeout=timeout, workers=target.workers, again=look),
         )
     return wiring.show(common, report, tree)

@@ -63,7 +63,7 @@ def COMMAND(  # noqa: N802
             report = inspect.explain_all(tree, chosen, moment)
         elif target:
             with wiring.cluster(common) as found:
-                reader = found.client if found is not None else None
+                reader = found.targets if found is not None else None
                 report = inspect.explain_object(
                     tree, chosen, target, path or "", moment, reader=reader
                 )

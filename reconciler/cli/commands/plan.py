@@ -24,6 +24,13 @@ __all__ = ["COMMAND"]
 @click.option("--base", metavar="REV", help="Compare with what this revision renders, offline.")
 @click.option("--out", metavar="FILE", help="Save the plan for `apply FILE`.")
 @click.option("--exit-code", is_flag=True, help="Exit 2 when there are differences.")
+@click.option(
+    "--read-only",
+    is_flag=True,
+    help="Ask the cluster for no dry-run, which needs the right to write: defaults and admission "
+    "stay unseen.",
+)
+@click.option("--full", is_flag=True, help="Ask about every object, also where nothing changed.")
 @options.approval
 @options.common
 @options.selection
@@ -33,6 +40,8 @@ def COMMAND(  # noqa: N802
     base: str | None,
     out: str | None,
     exit_code: bool,
+    read_only: bool,
+    full: bool,
     everything: bool,
     approved: tuple[str, ...],
     rewinds: tuple[str, ...],
@@ -44,19 +53,23 @@ def COMMAND(  # noqa: N802
     """
     from reconciler.cli import saving, wiring
     from reconciler.engine import review
+    from reconciler.ports import ALONE
 
     common = replace(common, show_all=everything)
     tree, chosen = wiring.tree(common), wiring.selection(common)
-    with wiring.cluster(common) as found:
+    allows = "reads" if read_only else "dry-runs"
+    with wiring.cluster(common, allows=allows) as found:
         reviewed = review.review(
             tree,
             chosen,
             wiring.now(common),
-            reader=found.client if found is not None else None,
+            reader=found.targets if found is not None else None,
             base=wiring.base_tree(common, base) if base is not None else None,
-            approved=frozenset((*approved, *rewinds)),
+            approved=frozenset((*approved, *rewinds, *common.upgrades)),
+            full=full,
+            workers=found.workers if found is not None else ALONE,
         )
     report = review.plan(reviewed, show_all=everything, exit_code=exit_code)
     if out is not None and report.exit_code in (ExitCode.DONE, ExitCode.DIFFERENCES):
-        saving.save(out, reviewed, tree, chosen, (*approved, *rewinds))
+        saving.save(out, reviewed, tree, chosen, (*approved, *rewinds, *common.upgrades))
     return wiring.show(common, report, tree)

@@ -45,20 +45,25 @@ def COMMAND(  # noqa: N802
         raise UsageMistake("only --once exists so far", hint="call it from a CronJob, or a loop")
     common = replace(common, show_all=everything)
     tree, chosen = wiring.tree(common, writes=True), wiring.selection(common)
-    with wiring.cluster(common) as found:
+    with wiring.cluster(common, allows="writes") as found:
         target = wiring.needed(found)
-        reviewed = review.review(
-            tree,
-            chosen,
-            target.clock.now(),
-            reader=target.client,
-            approved=frozenset((*approved, *rewinds)),
-        )
+
+        def look() -> review.Reviewed:
+            return review.review(
+                tree,
+                chosen,
+                target.clock.now(),
+                reader=target.targets,
+                approved=frozenset((*approved, *rewinds, *common.upgrades)),
+                workers=target.workers,
+            )
+
+        reviewed = look()
         report = reconcile.reconcile(
             reviewed,
-            target.client,
+            target.targets,
             target.clock,
             wiring.Progress(),
-            reconcile.Settings(timeout=timeout),
+            reconcile.Settings(timeout=timeout, workers=target.workers, again=look),
         )
     return wiring.show(common, report, tree)

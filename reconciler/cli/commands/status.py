@@ -28,6 +28,6 @@ def COMMAND(common: options.Common) -> ExitCode:  # noqa: N802
 
     tree = wiring.tree(common)
     with wiring.cluster(common) as found:
-        reader = found.client if found is not None else None
+        reader = found.targets if found is not None else None
         report = inspect.status(tree, wiring.selection(common), reader, wiring.now(common))
     return wiring.show(common, report, tree)

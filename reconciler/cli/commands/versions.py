@@ -47,7 +47,7 @@ def COMMAND(common: options.Common, record: bool, branch: str | None) -> ExitCod
 
     tree = wiring.tree(common)
     with wiring.cluster(common) as found:
-        reader = found.client if found is not None else None
+        reader = found.targets if found is not None else None
         versions = discover.published(tree, wiring.selection(common), reader)
     rows = tuple(
         (

@@ -138,6 +138,9 @@ def _app(app: AppPlan, result: Any) -> dict[str, Any]:
         "app": app.unit,
         "namespace": app.namespace,
         "removed": app.removed,
+        "suspended": app.suspended,
+        "migrates": app.migrates,
+        "applyAs": app.apply_as,
         "unchanged": len(app.members) - sum(1 for c in app.changes() if c.desired is not None),
         "waves": [[change_data(c) for c in wave] for wave in app.waves],
         "refusals": [

@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.adapters.kubernetes.cluster import KubernetesCluster
 from reconciler.adapters.kubernetes.failures import failure
-from reconciler.adapters.kubernetes.transport import Access, Answer, NoAnswer, Transport
+from reconciler.adapters.kubernetes.transport import Access, Allows, Answer, NoAnswer, Transport
 from reconciler.errors import UsageMistake
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.objects.outcome import Refusal, Refused, Unknown
@@ -112,7 +112,7 @@ def slept():
 
 @pytest.fixture
 def transport(kubeconfig, slept):
-    made = Transport(Access(str(kubeconfig), read=5.0), slept.append)
+    made = Transport(Access(str(kubeconfig), allows=Allows.WRITES, read=5.0), slept.append)
     yield made
     made.close()
 
@@ -267,7 +267,7 @@ def test_no_failure_shows_the_token(kubeconfig, slept):
     kubeconfig.write_text(
         kubeconfig.read_text().replace("http://127.0.0.1:", "http://127.0.0.1:1/")
     )
-    transport = Transport(Access(str(kubeconfig)), slept.append)
+    transport = Transport(Access(str(kubeconfig), allows=Allows.WRITES), slept.append)
     with pytest.raises(NoAnswer) as caught:
         transport.request("PATCH", "/api")
     transport.close()
@@ -289,7 +289,7 @@ def test_the_environments_proxies_are_not_asked(stub, kubeconfig, slept, monkeyp
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
-    transport = Transport(Access(str(kubeconfig)), slept.append)
+    transport = Transport(Access(str(kubeconfig), allows=Allows.WRITES), slept.append)
     stub.script = [reply(200)]
     assert transport.request("GET", "/api").status == 200
     transport.close()

@@ -67,7 +67,12 @@ def test_it_goes_by_its_steps_keeps_its_pauses_and_writes_nothing_in_between(pla
     times = [minute for minute, _ in seen]
     assert all(later - earlier >= 10 for earlier, later in itertools.pairwise(times[1:]))
     assert times[-1] < 30
-    assert state(place) == {"unit": "prod/one/web", "stable": "v2", "stage": "-1"}
+    assert state(place) == {
+        "schemaVersion": "1",
+        "unit": "prod/one/web",
+        "stable": "v2",
+        "stage": "-1",
+    }
 
 
 def test_during_a_pause_nothing_is_written(place):

@@ -466,7 +466,7 @@ def test_a_namespace_that_is_neither_there_nor_ours_is_named():
 def test_a_namespace_of_this_very_run_leaves_its_objects_unverified_and_goes_first():
     place = flow.world()
     change = change_of(flow.plan_of(TREE, place), MAP)
-    assert reasons(change) == ["new in Git", "unverified: its namespace is made by this run"]
+    assert reasons(change) == ["new in Git", "not verified yet: its namespace is made by this run"]
     flow.settled(TREE, place)
 
 

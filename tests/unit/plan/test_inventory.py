@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from reconciler.errors import ExitCode
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.observed import observed
-from reconciler.plan import inventory
+from reconciler.plan import inventory, records
 from reconciler.plan.inventory import Inventory, Member, Phase
 from tests import flow, support
 
@@ -37,9 +37,9 @@ def test_what_is_written_is_read_back(members, phase):
         )
     )
     wanted = Inventory("prod/hz-a/_group", members, "4f2c", phase, "7", "u")
-    body = inventory.to_body(wanted)
+    body = records.to_body(wanted)
     body["metadata"]["uid"] = "u"
-    assert inventory.from_body(body) == wanted
+    assert records.from_body(body) == wanted
 
 
 @pytest.mark.parametrize("unit", ["prod/hz-a/mnist", "prod/hz-a/_group", "a/b/c-d"])
@@ -79,7 +79,7 @@ TAMPERED = {
     "emptied": edited(members=lambda _: ""),
     "no members": edited(members=None),
     "JSON": edited(members=lambda _: '{"a": [}'),
-    "a newer schema": edited(schemaVersion=lambda _: "2"),
+    "a newer schema": edited(schemaVersion=lambda _: "3"),
     "no schema": edited(schemaVersion=None),
     "a schema that is no number": edited(schemaVersion=lambda _: "one"),
     "another unit's name": edited(unit=lambda _: "prod/one/_group"),
@@ -127,10 +127,10 @@ def test_a_forged_entry_with_a_right_digest_deletes_nothing_foreign():
     )
 
     def forge(body):
-        found = inventory.from_body(body)
+        found = records.from_body(body)
         for uid in ("", place.cluster.server.get(foreign)["metadata"]["uid"]):
             found = found.union([Member(foreign, "v1", uid)])
-        body["data"] = inventory.to_body(found)["data"]
+        body["data"] = records.to_body(found)["data"]
 
     place.cluster.edit(inventory.inventory_key("prod/one/web"), forge)
     flow.settled(flow.ROUTED, place)

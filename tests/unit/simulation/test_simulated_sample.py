@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from reconciler.apply.execute import Executor
-from reconciler.engine import stages
+from reconciler.apps.app import Selection
+from reconciler.engine import predict, stages
+from reconciler.engine.how import How
 from reconciler.objects.key import GroupKind
 from reconciler.ports import Blob
 from reconciler.simulation.world import World
@@ -44,7 +46,7 @@ def reconciled(world):
     fleet = stages.loaded(Files())
     snapshot = stages.read_snapshot(world.cluster, fleet)
     units = stages.drawn(fleet, snapshot, world.clock.now())
-    plan = stages.planned(fleet, units, snapshot, world.cluster)
+    plan = predict.planned(fleet, units, snapshot, world.cluster, How(), selection=Selection())
     executor = Executor(world.cluster, world.clock, Silent())
     results = [executor.run(app, "sample") for app in plan.apps]
     return {r.unit: r.problems for r in results if r.status not in ("done", "nothing")}

@@ -1,0 +1,27 @@
+"""Threads: requests that wait for a server can wait side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+__all__ = ["Threads"]
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
+
+class Threads:
+    """Fulfils `ports.Workers` with at most `count` calls at once."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def map(self, call: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
+        """A pool for this call alone, so that a call that maps in turn cannot wait for itself."""
+        todo = list(items)
+        if len(todo) < 2 or self._count < 2:
+            return map(call, todo)
+        with ThreadPoolExecutor(min(self._count, len(todo))) as pool:
+            return iter(list(pool.map(call, todo)))

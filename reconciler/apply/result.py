@@ -1,0 +1,40 @@
+"""What came of one unit's plan, and what the protocol is sent on the way. Data only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+from reconciler.apply.effect import Awaited
+from reconciler.objects.key import ObjectKey
+from reconciler.objects.observed import Observed
+from reconciler.objects.outcome import Outcome, Verb
+from reconciler.plan.change import Change
+
+__all__ = ["Answer", "Result", "Status"]
+
+Answer: TypeAlias = Outcome | Observed | Awaited
+
+
+class Status(StrEnum):
+    DONE = "done"
+    NOTHING = "nothing"
+    INCOMPLETE = "incomplete"  # applied, but something is not ready or not gone yet
+    FAILED = "failed"  # a write was refused or its outcome is unknown
+    LOST = "lost"  # another run was faster: a compare-and-swap failed
+    STOPPED = "stopped"  # the run was ended before all was written: a signal, a deadline, a lease
+
+
+@dataclass(slots=True)
+class Result:
+    """What came of one unit's plan."""
+
+    unit: str
+    status: Status = Status.NOTHING
+    done: list[tuple[Change, Verb]] = field(default_factory=list)
+    problems: list[tuple[ObjectKey | None, str]] = field(default_factory=list)
+    unchanged: int = 0
+
+    def count(self, verb: Verb) -> int:
+        return sum(1 for _, seen in self.done if seen is verb)
