@@ -161,9 +161,17 @@ def recorded(place):
     out = {}
     for key, body in place.cluster.server.store.everything():
         if key.namespace == reconciler.TOOL_NAMESPACE and key.name.endswith(".inventory"):
-            found = records.from_body(body)
+            found = records.from_body(body, parts(place))
             out[found.unit] = found
     return out
+
+
+def parts(place):
+    """The shards of all inventories, by name."""
+    everything = place.cluster.server.store.everything()
+    return {
+        key.name: body for key, body in everything if key.namespace == reconciler.TOOL_NAMESPACE
+    }
 
 
 def orphans(place):

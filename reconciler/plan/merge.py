@@ -61,10 +61,16 @@ def _merge_lists(live: list[Any], desired: list[Any]) -> list[Any]:
         return desired
     old = {item[key]: item for item in live}
     new = {item[key]: item for item in desired}
-    kept = [
-        _merge(item, new[item[key]], counts=False) if item[key] in new else item for item in live
-    ]
-    return kept + [item for item in desired if item[key] not in old]
+    out: list[Any] = []
+    rest = [item for item in live if item[key] not in new]
+    # In Git's order; what only the server has stays ahead of what it stood ahead of.
+    place = {item[key]: index for index, item in enumerate(live)}
+    for item in desired:
+        while rest and item[key] in place and place[rest[0][key]] < place[item[key]]:
+            out.append(rest.pop(0))
+        known = item[key] in old
+        out.append(_merge(old[item[key]], item, counts=False) if known else item)
+    return out + rest
 
 
 def _list_key(items: list[Any]) -> str | None:

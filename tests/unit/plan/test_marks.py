@@ -1,0 +1,251 @@
+"""What people say of single objects: shared fields, replaces, adoption by uid, marks on the live
+object, suspended apps."""
+
+import contextlib
+
+import pytest
+
+from reconciler.objects.key import key_of
+from reconciler.plan import marks
+from reconciler.plan.change import Action, Standing
+from tests import flow, support
+
+DEPLOYMENT = flow.key("Deployment", "ml-one", "extra")
+MAP = flow.key("ConfigMap", "ml-one", "map")
+_POD = "{containers: [{name: c, image: 'i:1'}]}"
+
+
+def deployment(*, annotations="{}", replicas="2", app="extra", more=""):
+    return (
+        "apiVersion: apps/v1\nkind: Deployment\n"
+        f"metadata: {{name: extra, annotations: {annotations}}}\n"
+        f"spec:\n  replicas: {replicas}\n"
+        f"  selector: {{matchLabels: {{app: {app}}}}}\n"
+        f"  template: {{metadata: {{labels: {{app: {app}}}}}, spec: {_POD}}}\n{more}"
+    )
+
+
+def tree(text, **files):
+    listed = {"environments/prod/one/web.yaml": "manifests: [extra.yaml]\n"}
+    return support.small(**listed, **{"models/web/extra.yaml": text}, **files)
+
+
+def config_map(annotations="{}", data="{a: one}"):
+    return (
+        f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: map, annotations: {annotations}}}\n"
+        f"data: {data}\n"
+    )
+
+
+@pytest.fixture
+def place():
+    made = flow.world()
+    yield made
+    made.close()
+
+
+def only(plan, key):
+    return next(change for change in plan.changes() if change.key == key)
+
+
+def reasons(change):
+    return [reason.text for reason in change.reasons]
+
+
+def scaled_to(place, count, manager="kube-controller-manager"):
+    place.cluster.edit(DEPLOYMENT, lambda body: body["spec"].update(replicas=count), manager)
+
+
+HPA = (
+    "---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: extra}\n"
+    "spec:\n  minReplicas: 2\n  maxReplicas: 9\n"
+    "  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: extra}\n"
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        deployment(annotations="{ml-reconciler.dev/shared-fields: spec.replicas}"),
+        deployment() + HPA,
+    ],
+    ids=["declared", "by an autoscaler of the same app"],
+)
+def test_a_shared_field_is_set_once_and_then_left_to_who_took_it(place, text):
+    flow.settled(tree(text), place)
+    assert flow.live(place, "Deployment", "ml-one", "extra")["spec"]["replicas"] == 2
+    scaled_to(place, 7)
+    flow.quiet(tree(text), place)
+    changed = text.replace("'i:1'", "'i:2'").replace("replicas: 2", "replicas: 3")
+    flow.settled(tree(changed), place)
+    live = flow.live(place, "Deployment", "ml-one", "extra")
+    assert live["spec"]["replicas"] == 7
+    assert live["spec"]["template"]["spec"]["containers"][0]["image"] == "i:2"
+
+
+def test_a_field_that_is_not_shared_is_never_fought_over(place):
+    flow.settled(tree(deployment()), place)
+    scaled_to(place, 7)
+    change = only(flow.plan_of(tree(deployment()), place), DEPLOYMENT)
+    assert change.standing is Standing.HELD
+    assert "kube-controller-manager owns .spec.replicas" in reasons(change)[0]
+
+
+def test_an_immutable_field_holds_the_object_and_says_what_would_make_it_go(place):
+    flow.settled(tree(deployment()), place)
+    change = only(flow.plan_of(tree(deployment(app="other")), place), DEPLOYMENT)
+    assert (change.action, change.standing) == (Action.UPDATE, Standing.HELD)
+    assert "ml-reconciler.dev/replace: enabled" in reasons(change)[0]
+    before = flow.live(place, "Deployment", "ml-one", "extra")["metadata"]["uid"]
+    flow.run(tree(deployment(app="other")), place)
+    assert flow.live(place, "Deployment", "ml-one", "extra")["metadata"]["uid"] == before
+
+
+ANEW = deployment(app="other", annotations="{ml-reconciler.dev/replace: enabled}")
+
+
+def test_a_declared_replace_is_planned_shown_and_done_once(place):
+    flow.settled(tree(deployment()), place)
+    old = flow.live(place, "Deployment", "ml-one", "extra")["metadata"]["uid"]
+    change = only(flow.plan_of(tree(ANEW), place), DEPLOYMENT)
+    assert (change.action, change.standing) == (Action.REPLACE, Standing.GO)
+    assert "cannot be changed in place: deleted and made anew" in reasons(change)[0]
+    assert "spec.selector.matchLabels.app" in {".".join(map(str, f.path)) for f in change.fields}
+    ledger = flow.Ledger(place)
+    flow.settled(tree(ANEW), place)
+    live = flow.live(place, "Deployment", "ml-one", "extra")
+    assert live["metadata"]["uid"] != old
+    assert live["spec"]["selector"]["matchLabels"] == {"app": "other"}
+    assert ledger.counts[("deleted", DEPLOYMENT.full())] == 1
+    assert ledger.counts[("created", DEPLOYMENT.full())] == 1
+
+
+def test_a_replace_that_the_server_would_not_take_deletes_nothing(place):
+    flow.settled(tree(deployment()), place)
+    bad = ANEW.replace("name: c, image", "name: BAD_NAME, image")
+    change = only(flow.plan_of(tree(bad), place), DEPLOYMENT)
+    assert change.standing is Standing.HELD
+    flow.run(tree(bad), place)
+    assert ("delete", DEPLOYMENT.full()) not in place.cluster.log
+
+
+def test_a_kill_anywhere_in_a_replace_ends_with_the_new_object(place):
+    for number in range(1, 14):
+        world = flow.world()
+        flow.settled(tree(deployment()), world)
+        with contextlib.suppress(flow.Killed):
+            flow.run(tree(ANEW), world, before=flow.after_effect(number))
+        flow.settled(tree(ANEW), world)
+        live = flow.live(world, "Deployment", "ml-one", "extra")
+        assert live["spec"]["selector"]["matchLabels"] == {"app": "other"}
+        assert flow.orphans(world) == set()
+        world.close()
+
+
+def test_a_live_object_marked_against_pruning_is_kept(place):
+    kept = config_map("{ml-reconciler.dev/prune: disabled}")
+    flow.settled(tree(kept), place)
+    gone = tree(kept).but({"environments/prod/one/web.yaml": ""})
+    change = only(flow.plan_of(gone, place), MAP)
+    assert (change.action, change.standing) == (Action.KEEP, Standing.HELD)
+    assert "kept: ml-reconciler.dev/prune is disabled on it" in reasons(change)[0]
+    assert flow.run(gone, place).exit_code == 0
+    assert flow.live(place, "ConfigMap", "ml-one", "map")
+
+
+def annotated(place, **annotations):
+    def edit(body):
+        body["metadata"].setdefault("annotations", {}).update(
+            {f"ml-reconciler.dev/{k}": v for k, v in annotations.items()}
+        )
+
+    place.cluster.edit(MAP, edit)
+
+
+def test_a_live_object_marked_to_be_left_alone_is_not_written(place):
+    flow.settled(tree(config_map()), place)
+    annotated(place, reconcile="disabled")
+    wanted = tree(config_map(data="{a: two}"))
+    change = only(flow.plan_of(wanted, place), MAP)
+    assert change.action is Action.KEEP
+    assert flow.run(wanted, place).exit_code == 0
+    assert flow.live(place, "ConfigMap", "ml-one", "map")["data"] == {"a": "one"}
+    annotated(place, reconcile="enabled")
+    flow.settled(wanted, place)
+    assert flow.live(place, "ConfigMap", "ml-one", "map")["data"] == {"a": "two"}
+
+
+# -- adoption --------------------------------------------------------------------------------------
+
+
+def made_by(place, manager):
+    body = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "map", "namespace": "ml-one"},
+        "data": {"a": "theirs", "b": "kept"},
+    }
+    place.cluster.acting_as(manager).apply(body)
+    return place.cluster.server.get(key_of(body))["metadata"]["uid"]
+
+
+def test_what_another_made_is_adopted_where_git_names_its_uid_and_recorded(place):
+    flow.settled(support.small(), place)
+    uid = made_by(place, "terraform")
+    change = only(flow.plan_of(tree(config_map()), place), MAP)
+    assert change.standing is Standing.HELD
+    assert f"ml-reconciler.dev/adopt: {uid} would adopt it" in reasons(change)[0]
+    adopting = tree(config_map(f"{{ml-reconciler.dev/adopt: {uid}}}"))
+    change = only(flow.plan_of(adopting, place), MAP)
+    assert (change.standing, change.takes_over) == (Standing.GO, ("terraform",))
+    flow.settled(adopting, place)
+    live = flow.live(place, "ConfigMap", "ml-one", "map")
+    assert live["metadata"]["uid"] == uid
+    assert live["data"] == {"a": "one", "b": "kept"}
+    assert MAP in {m.key for found in flow.recorded(place).values() for m in found.members}
+
+    place.cluster.server.delete(MAP)
+    made_by(place, "terraform")
+    change = only(flow.plan_of(adopting, place), MAP)
+    assert change.standing is Standing.HELD
+    assert "is not the one to adopt" in reasons(change)[0]
+
+
+def test_what_another_tool_marks_as_its_own_is_not_adopted_by_uid_either(place):
+    flow.settled(support.small(), place)
+    uid = made_by(place, "helm")
+    place.cluster.edit(
+        MAP, lambda b: b["metadata"].update(annotations={"meta.helm.sh/release-name": "r"}), "helm"
+    )
+    adopting = tree(config_map(f"{{ml-reconciler.dev/adopt: {uid}}}"))
+    change = only(flow.plan_of(adopting, place), MAP)
+    assert change.standing is Standing.HELD
+    assert "it belongs to Helm" in reasons(change)[0]
+
+
+# -- suspended apps --------------------------------------------------------------------------------
+
+
+def test_a_suspended_app_is_compared_and_shown_and_never_written(place):
+    flow.settled(tree(config_map()), place)
+    changed = tree(
+        config_map(data="{a: two}"),
+        **{"environments/prod/web.yaml": ('serving:\n  version: "v2"\nsuspend: true\n')},
+    )
+    plan = flow.plan_of(changed, place)
+    app = next(a for a in plan.apps if a.unit == "prod/one/web")
+    assert app.suspended
+    assert list(app.changes())
+    assert not plan.has_changes
+    start = len(place.cluster.log)
+    assert flow.run(changed, place).exit_code == 0
+    assert flow.writes(place, start) == []
+    flow.settled(
+        changed.but({"environments/prod/web.yaml": 'serving:\n  version: "v2"\n'}), place, runs=6
+    )
+    assert flow.live(place, "ConfigMap", "ml-one", "map")["data"] == {"a": "two"}
+
+
+def test_the_names_of_the_marks_are_of_our_domain():
+    for name in (marks.PRUNE, marks.RECONCILE, marks.REPLACE, marks.SHARED, marks.ADOPT):
+        assert name.startswith("ml-reconciler.dev/")
