@@ -4,13 +4,14 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 
-.PHONY: demo test test-cluster control-plane check bench schemas setup
+.PHONY: demo test test-cluster cluster check bench schemas setup
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo          the product's tour, on an embedded cluster (no Kubernetes needed)"
-	@echo "make test          the test suite"
-	@echo "make test-cluster  the tests that need a real API server (built once with Go, ten minutes)"
+	@echo "make test          the test suite; where Go is, against a real API server too (built once)"
+	@echo "make test-cluster  only the tests that need a real API server"
+	@echo "make cluster       a real API server with the CRDs of the sample's systems, until ^C"
 	@echo "make check         lint, types, import contracts"
 	@echo "make bench         benchmarks: ratios against a baseline of the same run"
 	@echo "make schemas       write schemas/ anew"
@@ -28,15 +29,18 @@ setup: $(STAMP)
 demo: $(STAMP)
 	@$(BIN)/reconciler demo
 
+# A real API server is used where it is, or where Go can build it; RECONCILER_CLUSTER=off leaves it
+# out, RECONCILER_CLUSTER=required fails without it.
 test: $(STAMP)
+	@$(BIN)/python -m tests.controlplane prepare
 	$(BIN)/python -m pytest
 
-# etcd and kube-apiserver, from KUBEBUILDER_ASSETS, the user's cache, or built with Go.
-control-plane: $(STAMP)
-	$(BIN)/python -m tests.controlplane build
-
 test-cluster: $(STAMP)
+	@RECONCILER_CLUSTER=required $(BIN)/python -m tests.controlplane prepare
 	RECONCILER_CLUSTER=required $(BIN)/python -m pytest tests/contract tests/cluster
+
+cluster: $(STAMP)
+	@$(BIN)/python -m tests.controlplane cluster
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -1,7 +1,7 @@
 """The control plane as fixtures, started once a session and only for tests that ask.
 
 Where it is absent, those tests are skipped with the reason; RECONCILER_CLUSTER=required (CI, `make
-test-cluster`) builds it, or fails.
+test-cluster`) builds it, or fails; RECONCILER_CLUSTER=off leaves it out.
 """
 
 import os
@@ -11,40 +11,13 @@ import pytest
 
 from reconciler.adapters.kubernetes.cluster import KubernetesCluster
 from reconciler.adapters.kubernetes.transport import Access, Allows, Transport
-from reconciler.objects.outcome import Done
-from tests.controlplane import plane, programs
+from reconciler.objects.key import GroupKind
+from reconciler.objects.outcome import Done, Refusal
+from tests.controlplane import definitions, plane, programs
+from tests.controlplane.audit import Audit
 
-#: A kind of its own name and group, as a CRD without list markers and status subresource has it.
-_WORKFLOW_TEMPLATE = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {"name": "workflowtemplates.argoproj.io"},
-    "spec": {
-        "group": "argoproj.io",
-        "names": {
-            "kind": "WorkflowTemplate",
-            "listKind": "WorkflowTemplateList",
-            "plural": "workflowtemplates",
-            "singular": "workflowtemplate",
-        },
-        "scope": "Namespaced",
-        "versions": [
-            {
-                "name": "v1alpha1",
-                "served": True,
-                "storage": True,
-                "schema": {
-                    "openAPIV3Schema": {
-                        "type": "object",
-                        "x-kubernetes-preserve-unknown-fields": True,
-                    }
-                },
-            }
-        ],
-    },
-}
-
-
+#: A custom kind as a CRD without list markers and status subresource has it.
+_WORKFLOW_TEMPLATE = GroupKind("argoproj.io", "WorkflowTemplate")
 _LEFT_OUT = "the real cluster is left out"
 
 
@@ -62,18 +35,53 @@ def client(plane, user="admin"):
     return KubernetesCluster(Transport(access, time.sleep), "real")
 
 
+def install(cluster, found):
+    """Applies CRDs, and a stand-in for each kind without one; returns when all are served."""
+    stand_ins = [definitions.open_stand_in(kind) for kind in found.absent]
+    for definition in (*found.definitions.values(), *stand_ins):
+        outcome = cluster.apply(definition)
+        assert isinstance(outcome, Done), (definition["metadata"]["name"], outcome)
+    kinds = found.definitions.keys() | found.absent.keys()
+    assert eventually(lambda: set(cluster.discover().kinds) >= kinds)
+    # Served a little after it is said to be.
+    assert eventually(lambda: all(_is_served(cluster, kind) for kind in kinds))
+
+
+def _is_served(cluster, kind):
+    version = cluster.discover().kinds[kind].version
+    body = {
+        "apiVersion": f"{kind.group}/{version}",
+        "kind": kind.kind,
+        "metadata": {"name": "probe", "namespace": "default"},
+    }
+    outcome = cluster.dry_run(body)
+    return isinstance(outcome, Done) or outcome.refusal is not Refusal.NOT_SERVED
+
+
 @pytest.fixture(scope="session")
-def control_plane():
-    required = os.environ.get("RECONCILER_CLUSTER") == "required"
+def control_plane_programs():
+    wish = os.environ.get("RECONCILER_CLUSTER", "")
+    assert wish in ("", "off", "required"), f"RECONCILER_CLUSTER={wish} is neither off nor required"
+    if wish == "off":
+        pytest.skip(f"{_LEFT_OUT}: RECONCILER_CLUSTER=off")
     try:
-        wanted = programs.ensured() if required else programs.found()
+        return programs.ensured() if wish else programs.found()
     except programs.Missing as missing:
-        if required:
+        if wish:
             pytest.fail(str(missing), pytrace=False)
         pytest.skip(f"{_LEFT_OUT}: {missing}")
-    running = plane.Plane(wanted).start()
+
+
+@pytest.fixture(scope="session")
+def control_plane(control_plane_programs):
+    running = plane.Plane(control_plane_programs).start()
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def audit(control_plane):
+    return Audit(control_plane)
 
 
 @pytest.fixture(scope="session")
@@ -81,8 +89,6 @@ def real_cluster(control_plane):
     """The control plane through the adapter, with one custom kind."""
     made = client(control_plane)
     made.has_controllers = control_plane.controllers
-    assert isinstance(made.apply(_WORKFLOW_TEMPLATE), Done)
-    kind = ("argoproj.io", "WorkflowTemplate")
-    assert eventually(lambda: kind in made.discover().kinds)
+    install(made, definitions.Found({}, {_WORKFLOW_TEMPLATE: "a loose one is wanted"}))
     yield made
     made.close()

@@ -1,14 +1,17 @@
 """Finds the control plane's programs, or builds them from their Go modules.
 
 Looked for in the folder that KUBEBUILDER_ASSETS names (what `setup-envtest` fills), then in the
-user's cache, where `build` puts them.
+user's cache, where `build` puts them: of exactly the modules of go.mod and go.sum.
 """
 
+import contextlib
+import fcntl
 import os
 import re
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +23,13 @@ _MAINS = {
     "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
     "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
     "kubectl": "k8s.io/kubernetes/cmd/kubectl",
+}
+#: Of a cold build on two cores.
+_MINUTES = {
+    "etcd": "(about a minute)",
+    "kube-apiserver": "(about six minutes)",
+    "kube-controller-manager": "(about two minutes)",
+    "kubectl": "(about a minute)",
 }
 _NEEDED = ("etcd", "kube-apiserver")
 
@@ -58,9 +68,27 @@ def version():
     return re.search(r"k8s\.io/kubernetes v(\S+)", _MODULE.read_text())[1]
 
 
-def cache():
+def user_cache():
+    """The folder that all checkouts of this user share."""
     folder = os.environ.get("RECONCILER_CACHE_DIR") or platformdirs.user_cache_dir("ml-reconciler")
-    return Path(folder) / "controlplane" / version()
+    return Path(folder)
+
+
+def cache():
+    return user_cache() / "controlplane" / version()
+
+
+@contextlib.contextmanager
+def alone(folder, say):
+    """Waits until no other process fills the folder, which is made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"another process fills {folder}: waiting for it ...")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def found():
@@ -86,14 +114,16 @@ def ensured(say=print):
             raise
         if shutil.which("go") is None:
             raise Missing(f"{missing}; there is no Go here") from None
-    build(say)
+    with alone(cache(), say):
+        with contextlib.suppress(Missing):
+            return found()  # another process was faster
+        say(f"building kube-apiserver {version()} and its companions into {cache()}, once:")
+        build(cache(), say=say)
     return found()
 
 
-def build(say=print):
-    """Builds all programs into the cache; each is put there whole or not at all."""
-    target = cache()
-    target.mkdir(parents=True, exist_ok=True)
+def build(target, names=tuple(_MAINS), say=print):
+    """Builds programs into a folder; each is put there whole or not at all."""
     number = version()
     major, minor, _ = number.split(".")
     stamp = {"gitVersion": f"v{number}", "gitMajor": major, "gitMinor": minor}
@@ -101,20 +131,22 @@ def build(say=print):
     for name, text in stamp.items():
         flags += ["-X", f"k8s.io/component-base/version.{name}={text}"]
     with tempfile.TemporaryDirectory() as scratch:
-        shutil.copy(_MODULE, scratch)
-        say("go mod tidy ...")
-        _go(scratch, "mod", "tidy")
-        for name, main in _MAINS.items():
-            say(f"go build {main} ...")
+        for path in (_MODULE, _MODULE.with_suffix(".sum")):
+            shutil.copy(path, scratch)
+        for name in names:
+            say(f"  {name} {_MINUTES[name]} ...")
+            start = time.monotonic()
             made = Path(scratch) / name
-            _go(scratch, "build", "-trimpath", "-ldflags", " ".join(flags), "-o", str(made), main)
+            options = ("-mod=readonly", "-trimpath", "-ldflags", " ".join(flags))
+            _go(scratch, "build", *options, "-o", str(made), _MAINS[name])
             part = target / f".{name}.{os.getpid()}"
             shutil.move(made, part)
             part.replace(target / name)
+            say(f"  {name} done after {time.monotonic() - start:.0f} s")
 
 
 def _go(folder, *arguments):
-    environment = {**os.environ, "CGO_ENABLED": "0"}
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"}
     environment["GOFLAGS"] = f"{environment.get('GOFLAGS', '')} -p=2".strip()
     done = subprocess.run(
         ["go", *arguments], cwd=folder, env=environment, capture_output=True, text=True
