@@ -1,167 +1,288 @@
 """The sample config on a real API server with the CRDs of the systems that it is drawn for.
 
-RECONCILER_CRDS names a folder of CRD files. No controller of those systems runs: objects are taken
-or refused, and nothing becomes healthy.
+No controller of those systems runs: their objects are said to be healthy as soon as one waits.
 """
 
-import os
-from pathlib import Path
+import json
+import subprocess
+from functools import partial
 
 import pytest
-import yaml
 
-from reconciler.apply.result import Status
-from reconciler.engine import reconcile
-from reconciler.engine.report import Changes
-from reconciler.errors import ExitCode
-from reconciler.objects.draft import seal
-from reconciler.objects.key import GroupKind
-from reconciler.objects.outcome import Done, Refusal, Verb
-from reconciler.simulation.clock import SimulatedClock
-from tests.controlplane import plane
-from tests.controlplane.fixtures import client, eventually
-from tests.everything import everything
-from tests.support import NOW, Silent, drawn, reviewed, sample
-
-CRDS = os.environ.get("RECONCILER_CRDS", "")
-pytestmark = pytest.mark.skipif(not CRDS, reason="RECONCILER_CRDS names no folder of CRDs")
-
-#: Other copies of the same kinds lie beside the full ones.
-_LEFT_OUT = {"minimal", "helm-chart"}
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-def _objects():
-    """Every drawn object, namespaces first."""
-    for name, tree in (("sample", sample()), ("everything", everything())):
-        made = drawn(tree) if CRDS else {}
-        for unit, key in sorted(made, key=lambda at: (at[1].kind != "Namespace", at)):
-            yield pytest.param(seal(made[unit, key]).body, id=f"{name} {unit} {key}")
-
-
-OBJECTS = list(_objects())
-#: The jobs that a pipeline makes are texts inside it; they are custom kinds, too.
-KINDS = {GroupKind("training.kubedl.io", "TFJob"), GroupKind("kubeflow.org", "PyTorchJob")}
-KINDS |= {
-    GroupKind(group, one.values[0]["kind"])
-    for one in OBJECTS
-    if "." in (group := one.values[0]["apiVersion"].rpartition("/")[0])
-}
-
-
-def _definitions():
-    for path in sorted(Path(CRDS).rglob("*.yaml")):
-        text = path.read_text()
-        if _LEFT_OUT & set(path.parts) or not any(f"kind: {k.kind}\n" in text for k in KINDS):
-            continue
-        for found in yaml.load_all(text, Loader=_LOADER):
-            if found and found.get("kind") == "CustomResourceDefinition":
-                names = found["spec"]["names"]
-                if GroupKind(found["spec"]["group"], names["kind"]) in KINDS:
-                    yield found
-
-
-def _stand_in(kind):
-    """For a kind whose CRD is not in the folder: takes anything, so that the rest can be judged."""
-    plural = f"{kind.kind.lower()}s"
-    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    version = {"name": "v1", "served": True, "storage": True}
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{kind.group}"},
-        "spec": {
-            "group": kind.group,
-            "names": {"kind": kind.kind, "plural": plural},
-            "scope": "Namespaced",
-            "versions": [{**version, "schema": {"openAPIV3Schema": schema}}],
-        },
-    }
+from reconciler.objects.key import ObjectKey
+from reconciler.objects.outcome import Done, Verb
+from tests.cli.conftest import Repo
+from tests.cluster.sample import bodies, custom_kinds, kind_of
+from tests.controlplane import definitions, plane
+from tests.controlplane.audit import Audit, counted, writes
+from tests.controlplane.fixtures import client, install
+from tests.controlplane.health import reported
+from tests.support import sample_files
 
 
 @pytest.fixture(scope="module")
-def cluster(control_plane):
+def crds():
+    return definitions.found(custom_kinds())
+
+
+@pytest.fixture(scope="module")
+def server(control_plane_programs, crds):
     """A control plane of its own: the full CRDs change what is served."""
-    running = plane.Plane(control_plane.programs).start()
-    made = client(running)
+    running = plane.Plane(control_plane_programs).start()
     try:
-        absent = set(KINDS)
-        for definition in _definitions():
-            assert isinstance(made.apply(definition), Done), definition["metadata"]["name"]
-            names = definition["spec"]["names"]
-            absent.discard(GroupKind(definition["spec"]["group"], names["kind"]))
-        # What no folder at hand has; anything else is a mistake of the folder.
-        assert absent <= {GroupKind("monitoring.coreos.com", "ServiceMonitor")}
-        for kind in absent:
-            assert isinstance(made.apply(_stand_in(kind)), Done)
-        assert eventually(lambda: set(made.discover().kinds) >= KINDS)
-        # Served a little after it is said to be.
-        assert eventually(lambda: all(_is_served(made, kind) for kind in KINDS))
-        yield made
-    finally:
+        made = client(running)
+        install(made, crds)
         made.close()
+        yield running
+    finally:
         running.stop()
 
 
-def _is_served(made, kind):
-    served = made.discover().kinds[kind]
-    body = {
-        "apiVersion": f"{kind.group}/{served.version}",
-        "kind": kind.kind,
-        "metadata": {"name": "probe", "namespace": "default"},
-    }
-    outcome = made.dry_run(body)
-    return isinstance(outcome, Done) or outcome.refusal is not Refusal.NOT_SERVED
+@pytest.fixture(scope="module")
+def cluster(server):
+    made = client(server)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="module")
-def runs(cluster):
-    """Four runs on an empty cluster, waiting for nothing: (requests to look, to write, report)."""
-    found = []
-    for _ in range(4):
-        start = cluster.requests
-        seen = reviewed(sample(), cluster)
-        looked = cluster.requests
-        settings = reconcile.Settings(timeout=0.0)
-        report = reconcile.reconcile(seen, cluster, SimulatedClock(NOW), Silent(), settings)
-        found.append((looked - start, cluster.requests - looked, seen, report))
+def repo(tmp_path_factory):
+    return Repo(tmp_path_factory.mktemp("repo"), sample_files())
+
+
+@pytest.fixture(scope="module")
+def run(server, repo):
+    def typed(*args):
+        return repo.run(*args, "--kubeconfig", str(server.kubeconfig()))
+
+    return typed
+
+
+@pytest.fixture(scope="module")
+def runs(server, run):
+    """Two runs on an empty cluster: (exit code, output, requests) of each."""
+    audit, found = Audit(server), []
+    with reported(server):
+        for _ in range(2):
+            mark = audit.mark()
+            code, out = run("reconcile", "--once")
+            found.append((code, out, counted(audit.since(mark))))
     return found
 
 
-def _results(report):
-    (changes,) = (part for part in report.sections if isinstance(part, Changes))
-    return {result.unit: result for result in changes.applied}
+@pytest.fixture(scope="module")
+def rendered(repo, tmp_path_factory):
+    """A file of what `render` prints."""
+    code, out = repo.run("render")
+    assert code == 0, out
+    path = tmp_path_factory.mktemp("rendered") / "objects.yaml"
+    path.write_text(out)
+    return path
 
 
-def test_a_run_is_refused_nothing_and_waits_only_for_health(runs):
-    _, _, seen, report = runs[0]
-    assert [refusal for app in seen.plan.apps for refusal in app.refusals] == []
-    assert report.exit_code is ExitCode.INCOMPLETE
-    problems = [text for r in _results(report).values() for _, text in r.problems]
-    assert problems
-    assert all("not ready" in text for text in problems), problems
+# -- two runs --------------------------------------------------------------------------------------
 
 
-def test_foundations_are_done_in_the_first_run(runs):
-    done = {u: r.status for u, r in _results(runs[0][3]).items() if u.endswith("/_group")}
-    assert len(done) == 5
-    assert set(done.values()) == {Status.DONE}
+def test_one_run_brings_everything_up(runs):
+    code, out, _ = runs[0]
+    assert code == 0, out
+    assert "48 created" in out
 
 
-def test_a_run_that_has_nothing_to_write_looks_once_at_each_kind(runs):
-    """Beside that: who the cluster is, and what was recorded."""
-    looked, _, seen, _ = runs[-1]
-    kinds = {member.key.group_kind for app in seen.plan.apps for member in app.members}
-    assert looked <= len(kinds) + 2
+def test_the_first_run_writes_each_object_once(runs):
+    """Beside that only inventories, and what says which step a rollout is at."""
+    made = [entry for entry in writes(runs[0][2]) if entry.namespace != "ml-reconciler"]
+    assert len(made) == 48 + 1  # the tool's own namespace
+    assert len({(e.resource, e.namespace, e.name) for e in made if e.name}) == len(
+        [e for e in made if e.name]
+    )
 
 
-def test_the_last_run_writes_no_object(runs):
-    results = _results(runs[-1][3]).values()
-    assert [r.unit for r in results if r.count(Verb.CREATED) or r.count(Verb.UPDATED)] == []
+def test_the_second_run_writes_nothing_and_asks_once_for_each_kind(runs):
+    code, out, entries = runs[1]
+    assert (code, writes(entries)) == (0, []), out
+    lists = [entry for entry in entries if entry.verb == "list"]
+    kinds = {(entry.group, entry.resource) for entry in lists}
+    assert len(lists) == len(kinds)
+    # Discovery takes two requests, and one tells which cluster it is.
+    assert len(entries) <= len(kinds) + 3
+    assert len(kinds) == 13
 
 
-@pytest.mark.parametrize("body", OBJECTS)
-def test_every_drawn_object_is_taken_without_a_warning_and_settles_at_once(cluster, body):
+# -- against kubectl -------------------------------------------------------------------------------
+
+
+def _planned(run):
+    """What our plan would change, as `kubectl diff` names objects."""
+    code, out = run("plan", "--exit-code", "--output", "json")
+    plan = json.loads(out)["plan"]
+    changes = [c for app in plan["apps"] for wave in app["waves"] for c in wave]
+    found = set()
+    for change in changes:
+        assert (change["standing"], change["action"] != "delete") == ("go", True), change
+        kind, _, place = change["object"].partition(" ")
+        namespace, _, name = place.rpartition("/")
+        version = change["apiVersion"].replace("/", ".")
+        found.add(f"{version}.{kind.partition('.')[0]}.{namespace}.{name}")
+    assert code == (2 if found else 0), out
+    return found
+
+
+def _differing(server, rendered):
+    """What `kubectl diff` says of the very objects that `render` prints."""
+    done = subprocess.run(
+        [
+            str(server.programs.kubectl),
+            "diff",
+            "--server-side",
+            "--force-conflicts",
+            "--field-manager=reconciler",
+            f"--kubeconfig={server.kubeconfig()}",
+            f"--filename={rendered}",
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode in (0, 1), done.stderr
+    found = {
+        line.rpartition("/")[2] for line in done.stdout.splitlines() if line.startswith("diff ")
+    }
+    assert done.returncode == bool(found), done.stdout
+    return found
+
+
+@pytest.fixture(scope="module")
+def kubectl(server):
+    if server.programs.kubectl is None:
+        pytest.skip("this control plane has no kubectl")
+
+
+def test_kubectl_finds_no_difference_where_the_plan_finds_none(
+    runs, kubectl, server, run, rendered
+):
+    assert _planned(run) == _differing(server, rendered) == set()
+
+
+def _pod(body):
+    return body["spec"]["template"]["spec"]
+
+
+def _label(body):
+    body["metadata"]["labels"]["ml-reconciler.dev/owner"] = "nobody"
+
+
+def _lost_label(body):
+    del body["metadata"]["labels"]["app.kubernetes.io/managed-by"]
+
+
+def _scale(body):
+    body["spec"]["replicas"] = 7
+
+
+def _element(body):
+    _pod(body)["containers"][0]["image"] = "registry.example/other:1"
+
+
+def _atomic_list(body):
+    body["spec"]["hostnames"] = ["elsewhere.example.org"]
+
+
+def _nested(body):
+    body["spec"]["predictor"]["minReplicas"] = 9
+
+
+def _respelt(body):
+    """The same amount in other words, which the server takes for another: a conflict."""
+    container = _pod(body)["containers"][0]
+    gigabytes = container["resources"]["limits"]["memory"].removesuffix("Gi")
+    limits = {"memory": f"{int(gigabytes) * 1024}Mi"}
+    mine = {"name": container["name"], "resources": {"limits": limits}}
+    body["metadata"] = {name: body["metadata"][name] for name in ("name", "namespace")}
+    body["spec"] = {"template": {"spec": {"containers": [mine]}}}
+
+
+def _foreign_element(body):
+    more = {"name": "sidecar", "image": "registry.example/sidecar:1"}
+    _pod(body)["containers"].append(more)
+
+
+def _foreign_annotation(body):
+    body["metadata"].setdefault("annotations", {})["example.org/note"] = "kept"
+
+
+def _suspend(body):
+    body["spec"]["suspend"] = True
+
+
+def _at(group, kind, namespace, name):
+    return ObjectKey(group, kind, namespace, name)
+
+
+#: (object, the edit of a person with kubectl, None to delete it; whether it is a difference).
+EDITS = [
+    (_at("", "Service", "ml-dev", "search-ranker-v7"), _label, True),
+    (_at("", "ServiceAccount", "ml-hz-b", "models"), _lost_label, True),
+    (_at("apps", "Deployment", "ml-hz-b", "search-ranker-v6"), _scale, True),
+    (_at("apps", "Deployment", "ml-dev", "search-ranker-v7"), _element, True),
+    (_at("gateway.networking.k8s.io", "HTTPRoute", "ml-dev", "mnist"), _atomic_list, True),
+    (_at("serving.kserve.io", "InferenceService", "ml-hz-b", "mnist-v2"), _nested, True),
+    (_at("", "Service", "ml-hz-a", "search-ranker-v6"), None, True),
+    (_at("argoproj.io", "CronWorkflow", "ml-train", "mnist-nightly"), _suspend, True),
+    (_at("apps", "Deployment", "ml-hz-a", "search-ranker-v6"), _respelt, False),
+    (_at("apps", "Deployment", "ml-staging", "search-ranker-v7"), _foreign_element, False),
+    (_at("", "Namespace", "", "ml-dev"), _foreign_annotation, False),
+]
+
+
+def _kubectl_name(seen):
+    version = seen.body["apiVersion"].replace("/", ".")
+    return f"{version}.{seen.key.kind}.{seen.key.namespace}.{seen.key.name}"
+
+
+def test_hand_made_edits_differ_exactly_where_kubectl_sees_them(
+    runs, kubectl, server, cluster, run, rendered
+):
+    person = cluster.acting_as("kubectl-edit")
+    expected = set()
+    for key, edit, differs in EDITS:
+        seen = cluster.get(key)
+        assert seen.is_present, key
+        if edit is None:
+            assert isinstance(person.delete(key, uid=seen.uid), Done)
+        else:
+            body = json.loads(json.dumps(seen.body))
+            edit(body)
+            write = partial(person.apply, force=True) if edit is _respelt else person.replace
+            outcome = write(body)
+            assert isinstance(outcome, Done), outcome
+            assert outcome.verb is Verb.UPDATED, key
+        if differs:
+            expected.add(_kubectl_name(seen))
+    assert _planned(run) == expected
+    assert _differing(server, rendered) == expected
+
+    with reported(server):
+        code, out = run("reconcile", "--once")
+    assert code == 0, out
+    assert _planned(run) == _differing(server, rendered) == set()
+
+
+# -- every object ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("body", [pytest.param(body, id=name) for name, body in bodies()])
+def test_every_drawn_object_is_taken_without_a_warning_and_settles_at_once(
+    runs, cluster, crds, body
+):
+    why = crds.absent.get(kind_of(body))
+    if why is not None:
+        pytest.skip(f"no {kind_of(body)}: {why}")
+    space = body["metadata"].get("namespace")
+    if space:
+        # Apart from what the runs made.
+        space = f"objects-{space}"
+        body = {**body, "metadata": {**body["metadata"], "namespace": space}}
+        cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}})
     predicted = cluster.dry_run(body)
     assert isinstance(predicted, Done), predicted
     assert predicted.warnings == ()
