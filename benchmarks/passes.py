@@ -56,7 +56,7 @@ def main() -> None:
 
     from reconciler.adapters.clock import SystemClock
     from reconciler.adapters.kubernetes.cluster import KubernetesCluster
-    from reconciler.adapters.kubernetes.transport import Access, Transport
+    from reconciler.adapters.kubernetes.transport import Access, Allows, Transport
     from reconciler.cli import memory
 
     parser = argparse.ArgumentParser()
@@ -66,7 +66,7 @@ def main() -> None:
     given = parser.parse_args()
     memory.calm_collector()
     clock = SystemClock()
-    transport = Transport(Access(given.kubeconfig), clock.sleep)
+    transport = Transport(Access(given.kubeconfig, allows=Allows.WRITES), clock.sleep)
     client = KubernetesCluster(transport, "bench")
     lists = _recorded(given.repo, client, clock, transport)
     passes, floors, size = [], [], 0

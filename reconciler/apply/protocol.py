@@ -45,6 +45,8 @@ from reconciler.plan.records import stored
 __all__ = ["Step", "protocol"]
 
 _DELETES = (Action.DELETE, Action.KEEP)
+#: Answers to a delete after which the object must be looked at.
+_MOVED = (Refusal.STALE, Refusal.ABSENT)
 #: Answers to a compare-and-swap that only another writer can have caused.
 _OVERTAKEN = (Refusal.STALE, Refusal.ALREADY_EXISTS, Refusal.ABSENT)
 
@@ -103,13 +105,10 @@ class _Run:
     # -- inventory and state -----------------------------------------------------------------------
 
     def _has_effects(self) -> bool:
-        """Whether anything but the inventory will be written. What is held back for ever must not
-        cost a write in every run (I4)."""
-        waves, held = self._reachable()
-        deletes = any(c.goes and c.action is Action.DELETE for c in self.plan.changes())
-        return (
-            self._moves() or self.plan.source is not None or bool(waves) or (deletes and not held)
-        )
+        """Whether anything is made or moved. What is held back for ever must not cost a write in
+        every run (I4), and what is deleted is recorded already (I1)."""
+        waves, _ = self._reachable()
+        return self._moves() or self.plan.source is not None or bool(waves)
 
     def _moves(self) -> bool:
         """Whether the rollout state is recorded: it speaks of a route, so not where something held
@@ -262,6 +261,10 @@ class _Run:
     def _wait(
         self, keys: set[ObjectKey], number: int, waves: int, *, patient: bool = True
     ) -> Generator[Effect, Answer, bool]:
+        # What is ready by being there was seen to be there: written a moment ago, or listed.
+        keys = {k for k in keys if facts_of(k.group_kind).readiness != "exists"}
+        if not keys:
+            return True
         answer = yield Wait(tuple(sorted(keys)), number, waves, patient)
         if not isinstance(answer, Awaited):
             raise TypeError(answer)
@@ -309,11 +312,18 @@ class _Run:
         return True
 
     def _remove(self, change: Change) -> Generator[Effect, Answer, None]:
+        if not change.suspend_first:
+            # By the version that the plan saw; what moved since, or is gone, is read again.
+            answer = yield Delete(change, change.expects.resource_version)
+            again = isinstance(answer, Refused) and answer.refusal in _MOVED
+            if not again:
+                self._deleted(change, answer)
+                return
         seen = yield from self._still_there(change)
         if seen is not None and change.suspend_first:
             seen = yield from self._suspended(change, seen)
         if seen is not None:
-            yield from self._delete(change, seen)
+            self._deleted(change, (yield Delete(change, seen.resource_version)))
 
     def _still_there(self, change: Change) -> Generator[Effect, Answer, Observed | None]:
         """The object by a fresh read; None when it is gone, someone else's by now (I2), or could
@@ -349,8 +359,7 @@ class _Run:
             return None
         return seen
 
-    def _delete(self, change: Change, seen: Observed) -> Generator[Effect, Answer, None]:
-        answer = yield Delete(change, seen.resource_version)
+    def _deleted(self, change: Change, answer: Answer) -> None:
         match answer:
             case Done(Verb.DELETED):
                 self.result.done.append((change, Verb.DELETED))
@@ -379,7 +388,7 @@ class _Run:
             complete = False
         phase = Phase.APPLIED if complete else Phase.INCOMPLETE
         drop = complete and self.plan.removed and not members
-        if drop and not (yield from self._dropped(self.plan.unit)):
+        if drop and self.plan.tracks and not (yield from self._dropped(self.plan.unit)):
             drop, phase = False, Phase.INCOMPLETE
         if not drop and self._is_recorded(phase, members):
             return

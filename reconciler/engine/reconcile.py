@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -141,7 +141,8 @@ class _Run:
         revision = part.plan.commit or part.plan.label
         results: list[Result] = []
         broken: set[str] = set()
-        for stage in _stages(app for app in part.plan.apps if allowed(app)):
+        first = not (part.snapshot.inventories or part.snapshot.damaged)
+        for stage in _stages([a for a in part.plan.apps if allowed(a)], first_alone=first):
 
             def carry_out(app: AppPlan) -> Result:
                 group = f"{app.environment}/{app.group}"
@@ -168,8 +169,12 @@ class _Run:
 _NOT_IN_PLACE = (Status.FAILED, Status.LOST, Status.STOPPED)
 
 
-def _stages(apps: Iterable[AppPlan]) -> Iterator[list[AppPlan]]:
-    """Runs of units that do not wait for one another, in the plan's order."""
+def _stages(apps: list[AppPlan], *, first_alone: bool) -> Iterator[list[AppPlan]]:
+    """Runs of units that do not wait for one another, in the plan's order. In a cluster that was
+    never written to, the first unit goes alone: it makes the program's own namespace."""
+    if first_alone and apps:
+        yield apps[:1]
+        apps = apps[1:]
     for _, stage in itertools.groupby(apps, key=_stage):
         yield list(stage)
 

@@ -216,6 +216,7 @@ def removed(unit_id: str, snapshot: Snapshot, namespace: str = "", cluster: str 
         recorded,
         removed=True,
         apply_as=recorded.apply_as,
+        tracks=unit_id in snapshot.states,
         served=snapshot.served,
     )
 

@@ -141,6 +141,8 @@ class AppPlan:
     """Who is impersonated for the objects; "" for ourselves."""
     suspended: bool = False
     """Compared and shown, and not written."""
+    tracks: bool = True
+    """Whether a rollout state is recorded of it, or may be."""
     served: str = ""
     """A digest of what the cluster serves: with another one nothing counts as unchanged."""
     epoch: int = 0

@@ -54,7 +54,7 @@ def test_a_quick_run_measures_every_case_and_writes_its_figures(tmp_path, capsys
     figures = json.loads(out.read_text())
     assert figures["models"] == 10
     names = [row["name"] for row in figures["results"]]
-    assert len(names) == len(set(names)) == 8
+    assert len(names) == len(set(names)) >= 8
     assert all(row["seconds"] > 0 and row["times"] > 0 for row in figures["results"])
     shown = capsys.readouterr().out
     assert all(name in shown for name in names)
