@@ -9,12 +9,10 @@ from datetime import datetime
 
 from reconciler.apps.app import Fleet, Selection
 from reconciler.diagnostics import Diagnostic, error, warning
-from reconciler.engine import history, policing, stages
+from reconciler.engine import against, history, policing, stages
 from reconciler.engine.report import Changes, Findings, Report
 from reconciler.engine.stages import Drawn
 from reconciler.errors import ExitCode, most_severe
-from reconciler.objects.draft import seal
-from reconciler.objects.observed import Observed, Presence
 from reconciler.plan.change import Plan
 from reconciler.plan.inventory import InventoryInvalid
 from reconciler.plan.snapshot import Snapshot
@@ -34,6 +32,8 @@ class Reviewed:
     units: tuple[Drawn, ...]
     snapshot: Snapshot
     plan: Plan | None = None
+    policies: int = 0
+    """How many policies are bound somewhere."""
 
     @property
     def has_errors(self) -> bool:
@@ -64,16 +64,24 @@ def review(
         codes = tuple(sorted({d.code for d in faults if d.is_error}))
         blocked = {**dict.fromkeys((u.id for u in fleet.units()), codes), **fleet.blocked}
         fleet = replace(fleet, apps=(), foundations=(), blocked=blocked)
-    if reader is not None:
-        snapshot = stages.read_snapshot(reader, fleet)
-    elif base is not None:
-        snapshot = rendered(base, selection, now)
-    else:
-        snapshot = Snapshot.none()
+    snapshot = stages.read_snapshot(reader, fleet) if reader is not None else Snapshot.none()
     units = tuple(stages.drawn(fleet, snapshot, now, foresees=plans))
-    found = policing.findings(policies, units, snapshot)
+    removals = not any(d.is_error for d in faults)
     plan = None
-    if plans:
+    found: tuple[Finding, ...] = ()
+    if reader is None and base is not None:
+        sides, doubts = against.sides(base, fleet, selection, now)
+        for side in sides:
+            mine = tuple(item for item in units if item.unit.cluster == side.cluster)
+            found += policing.findings(policies, mine, side.snapshot)
+        plan, guarded = against.compared(
+            fleet, units, sides, tree, selection=selection, removals=removals
+        )
+        diagnostics = (*diagnostics, *doubts, *guarded)
+        snapshot = replace(snapshot, base=base.label)
+    else:
+        found = policing.findings(policies, units, snapshot)
+    if plans and plan is None:
         plan = stages.planned(
             fleet,
             units,
@@ -81,12 +89,12 @@ def review(
             reader,
             approved=approved,
             selection=selection,
-            removals=not any(d.is_error for d in faults),
+            removals=removals,
         )
         plan = history.guarded(plan, tree, approved)
     if not units and not fleet.blocked and (plan is None or not plan.apps):
         diagnostics = (*diagnostics, *_nothing(fleet, selection))
-    return Reviewed(fleet, diagnostics, found, units, snapshot, plan)
+    return Reviewed(fleet, diagnostics, found, units, snapshot, plan, len(policies.bound))
 
 
 def _nothing(fleet: Fleet, selection: Selection) -> Iterator[Diagnostic]:
@@ -111,20 +119,6 @@ def _nothing(fleet: Fleet, selection: Selection) -> Iterator[Diagnostic]:
     )
 
 
-def rendered(base: Tree, selection: Selection, now: datetime) -> Snapshot:
-    """A revision's own rendering as the observed side: a diff without a cluster."""
-    fleet = stages.loaded(base, selection)
-    offline = Snapshot.none()
-    objects = {}
-    for item in stages.drawn(fleet, offline, now, foresees=False):
-        for draft in item.drafts:
-            manifest = seal(draft)
-            objects[draft.key] = Observed(
-                draft.key, Presence.PRESENT, uid="base", body=manifest.body
-            )
-    return replace(offline, objects=objects, base=base.label)
-
-
 def check(tree: Tree, selection: Selection, now: datetime) -> Report:
     """All mistakes and findings; nothing is compared."""
     reviewed = review(tree, selection, now, plans=False)
@@ -133,9 +127,18 @@ def check(tree: Tree, selection: Selection, now: datetime) -> Report:
         (Findings(reviewed.diagnostics, reviewed.findings),),
         _closing(reviewed),
         verdict(reviewed),
-        {"apps": len(reviewed.fleet.apps), "blocked": dict(reviewed.fleet.blocked)},
+        _known(reviewed),
         reviewed.fleet.label,
     )
+
+
+def _known(reviewed: Reviewed) -> dict[str, object]:
+    """What only programs want: how much was looked at, and what could not be."""
+    return {
+        "apps": len(reviewed.fleet.apps),
+        "policies": reviewed.policies,
+        "blocked": dict(reviewed.fleet.blocked),
+    }
 
 
 def verdict(reviewed: Reviewed) -> ExitCode:
@@ -208,11 +211,11 @@ def plan(reviewed: Reviewed, *, show_all: bool = False, exit_code: bool = False)
         "plan",
         (
             Findings(reviewed.diagnostics, reviewed.findings),
-            Changes(reviewed.plan, show_all=show_all),
+            Changes(reviewed.plan, show_all=show_all, base=reviewed.snapshot.base),
         ),
         (_summary(reviewed),),
         code,
-        {"blocked": dict(reviewed.fleet.blocked), "base": reviewed.snapshot.base},
+        {**_known(reviewed), "base": reviewed.snapshot.base},
         reviewed.fleet.label,
     )
 

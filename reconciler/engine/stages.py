@@ -28,7 +28,7 @@ from reconciler.plan.inventory import Inventory, InventoryInvalid
 from reconciler.plan.snapshot import RecordedState, Snapshot
 from reconciler.ports import ClusterReader, ClusterUnreadable, Tree
 
-__all__ = ["Drawn", "drawn", "loaded", "planned", "read_snapshot", "sealed"]
+__all__ = ["Drawn", "drawn", "handed", "loaded", "planned", "read_snapshot", "sealed", "turn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +129,13 @@ def read_snapshot(reader: ClusterReader, fleet: Fleet) -> Snapshot:
         states,
         unread,
         damaged,
-        _handed(fleet, inventories),
+        handed(fleet, inventories),
         reader.name,
         reader.identity(),
     )
 
 
-def _handed(fleet: Fleet, inventories: Mapping[str, Inventory]) -> dict[str, str]:
+def handed(fleet: Fleet, inventories: Mapping[str, Inventory]) -> dict[str, str]:
     """Who takes over from whom. A group's foundation follows when an app of the group names one of
     the old group and both own the same namespace."""
     out: dict[str, str] = {}
@@ -293,7 +293,7 @@ def planned(
         plans.append(
             build.build(item.unit, judged, answers, snapshot, item.decided, frozenset(creates))
         )
-    if removals and not snapshot.offline:
+    if removals and (snapshot.base or not snapshot.offline):
         plans += _removed(fleet, snapshot, selection or Selection())
     guarded = build.with_guards(plans, fleet.foundations, approved, recorded=snapshot.inventories)
     return Plan(
@@ -301,14 +301,14 @@ def planned(
         fleet.commit,
         snapshot.cluster,
         snapshot.cluster_uid,
-        tuple(sorted(guarded, key=_turn)),
+        tuple(sorted(guarded, key=turn)),
         offline=snapshot.offline,
         objects_read=len(snapshot.objects),
         requests=reader.requests if reader is not None else 0,
     )
 
 
-def _turn(plan: AppPlan) -> tuple[int, str]:
+def turn(plan: AppPlan) -> tuple[int, str]:
     """Foundations come first and, where they go, last: nothing outlives its namespace."""
     if not plan.unit.endswith(GROUP_APP):
         return 1, plan.unit

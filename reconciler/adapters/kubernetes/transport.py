@@ -58,13 +58,20 @@ class NoAnswer(Exception):
 
 
 class Transport:
-    """Connections to one API server, kept open. `requests` counts every one that was sent.
+    """Connections to one API server, kept open. `requests` counts every one that was sent, and
+    `learn` is told every token that is used, so that no text shows it.
 
     Raises UsageMistake when the kubeconfig cannot be used.
     """
 
-    def __init__(self, access: Access, sleep: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        access: Access,
+        sleep: Callable[[float], None],
+        learn: Callable[[str], None] = lambda _token: None,
+    ) -> None:
         self.access = access
+        self._learn = learn
         self.requests = 0
         self._sleep = sleep
         self._configuration = _configuration(access)
@@ -126,6 +133,7 @@ class Transport:
         }
         token = self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
         if token:
+            self._learn(token.strip().rpartition(" ")[2])
             sent["Authorization"] = token.strip()
         if body is not None:
             sent.setdefault("Content-Type", "application/json")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import click
 
 from reconciler.cli import options
-from reconciler.errors import ExitCode
+from reconciler.errors import ExitCode, UsageMistake
 
 __all__ = ["COMMAND"]
 
@@ -18,6 +18,7 @@ __all__ = ["COMMAND"]
     epilog=options.examples(
         "reconciler plan --embedded cluster.db",
         "reconciler plan --base main --exit-code",
+        "reconciler plan --base origin/main --report markdown=comment.md",
         "reconciler plan --environment prod --embedded cluster.db --out prod.plan",
     ),
 )
@@ -25,6 +26,7 @@ __all__ = ["COMMAND"]
 @click.option("--out", metavar="FILE", help="Save the plan for `apply FILE`.")
 @click.option("--exit-code", is_flag=True, help="Exit 2 when there are differences.")
 @options.approval
+@options.reporting
 @options.common
 @options.selection
 @options.cluster
@@ -45,18 +47,23 @@ def COMMAND(  # noqa: N802
     from reconciler.cli import saving, wiring
     from reconciler.engine import review
 
+    if base is not None and (common.embedded is not None or common.kubeconfig is not None):
+        raise UsageMistake("--base compares two revisions: it excludes a cluster")
+    if base is not None and out is not None:
+        raise UsageMistake("--out saves a plan for a cluster, and --base asks none")
     common = replace(common, show_all=everything)
     tree, chosen = wiring.tree(common), wiring.selection(common)
+    compared = wiring.base_tree(common, base) if base is not None else None
     with wiring.cluster(common) as found:
         reviewed = review.review(
             tree,
             chosen,
             wiring.now(common),
             reader=found.client if found is not None else None,
-            base=wiring.base_tree(common, base) if base is not None else None,
+            base=compared,
             approved=frozenset((*approved, *rewinds)),
         )
     report = review.plan(reviewed, show_all=everything, exit_code=exit_code)
     if out is not None and report.exit_code in (ExitCode.DONE, ExitCode.DIFFERENCES):
         saving.save(out, reviewed, tree, chosen, (*approved, *rewinds))
-    return wiring.show(common, report, tree)
+    return wiring.show(common, report, tree, compared)
