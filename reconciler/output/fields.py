@@ -31,7 +31,7 @@ def rows(change: Change, arrow: str = "→") -> Iterator[Row]:
     for field in change.fields:
         rule = _rule_of(change, field)
         if rule is None:
-            yield Row(show_path(field.path), field, field.origin)
+            yield Row(_shown(change, field), field, field.origin)
             continue
         if rule in told:
             continue
@@ -44,6 +44,12 @@ def rows(change: Change, arrow: str = "→") -> Iterator[Row]:
         else:
             for other in mine:
                 yield Row(show_path(other.path), other, other.origin)
+
+
+def _shown(change: Change, field: FieldChange) -> str:
+    """The path; a variable's with its name, since its number says nothing."""
+    name = _name_at(change, field.path[:-1]) if field.path[-1:] == ("value",) else ""
+    return f"{show_path(field.path)} ({name})" if name else show_path(field.path)
 
 
 def _rule_of(change: Change, field: FieldChange) -> tuple[Any, ...] | None:
