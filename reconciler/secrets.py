@@ -62,8 +62,15 @@ _ASSIGNED = re.compile(r"(?P<name>[A-Za-z_][\w.-]*)=(?P<value>[^\s&;,\"'}\])]+)"
 _PAIR = re.compile(
     r"(?P<quote>[\"']?)(?P<name>[A-Za-z_][\w.-]*)(?P=quote)\s*:\s+(?P<value>[^\s#,{}\[\]][^\n]*)"
 )
+#: A variable, in either order and with other keys between: the file may be wrong elsewhere.
 _NAMED = re.compile(
-    r"\bname:\s*[\"']?(?P<name>[\w.-]+)[\"']?\s*(?:,|\n)\s*value:\s*(?P<value>[^\n]+)"
+    r"\bname:\s*[\"']?(?P<name>[\w.-]+)(?:(?!\bname:)[^}]){0,200}?\bvalue:\s*(?P<value>[^\n]+)"
+)
+_FLAGGED = re.compile(
+    r"--?(?P<name>[A-Za-z][\w.-]*)[\"']?(?:\s*,\s*|\s*\n\s*-\s+|[ \t]+)(?P<value>[^\s,\]]+)"
+)
+_NAMED_LATER = re.compile(
+    r"\bvalue:\s*(?P<value>\"[^\"\n]*\"|'[^'\n]*'|[^,}\n]+)[^}\n]{0,80}\bname:\s*[\"']?(?P<name>[\w.-]+)"
 )
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
@@ -139,7 +146,7 @@ class Redactor:
 
     def learn_text(self, text: str) -> None:
         """The same of a config file that may not even parse: by its lines."""
-        for pattern in (_NAMED, _PAIR, _ASSIGNED):
+        for pattern in (_NAMED, _NAMED_LATER, _FLAGGED, _PAIR, _ASSIGNED):
             for found in pattern.finditer(text):
                 for value in _unquoted(found["value"]):
                     self.guess(found["name"], value)

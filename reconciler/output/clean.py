@@ -4,6 +4,7 @@ what is cut in two is found by nobody."""
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any
@@ -29,6 +30,11 @@ def learn(report: Report, redactor: Redactor, read: Lines) -> None:
         if isinstance(section, Changes):
             for change in section.plan.changes():
                 _learn_change(change, redactor)
+        elif isinstance(section, Chains):
+            for chain in section.chains:
+                name = re.split(r"[.\[\]]+", chain.path.rstrip("]"))[-1]
+                redactor.guess(name, chain.value)
+                redactor.learn_tree({name: chain.value})
     for file in cited(report):
         number = 1
         lines = []

@@ -164,7 +164,7 @@ class _Comment:
     def _issue(self, issue: Issue) -> str:
         place = self._link(issue.site)
         about = f" {code(issue.subject)}" if issue.subject else ""
-        out = f"- **{prose(issue.rule)}**{about}: {self._prose(issue.message)}"
+        out = f"- **{code(issue.rule)}**{about}: {self._prose(issue.message)}"
         if place:
             out += f" · {place}"
         if issue.target:

@@ -123,8 +123,8 @@ def test_warnings_go_before_errors():
     bad = [error(f"E_{n}", "x" * 200, Site("a.yaml", n + 1, 1)) for n in range(100)]
     hm = [warning(f"W_{n}", "y" * 200, Site("a.yaml", n + 1, 1)) for n in range(400)]
     text = comment(of(*bad, *hm))
-    assert text.count("- **E") == 100
-    assert text.count("- **W") < 400
+    assert text.count("- **`E") == 100
+    assert text.count("- **`W") < 400
 
 
 # -- strangers' text -------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from reconciler.errors import ExitCode
 from reconciler.origin import Origin, Site
 from reconciler.output import format as formats
 from reconciler.output.format import Options
-from tests.support import NOW, applied, sample, select, small
+from tests.support import NOW, sample, select
 from tests.unit.output import reports
 
 MACHINE = ("github", "gitlab", "junit", "markdown", "sarif", "summary")
@@ -252,4 +252,3 @@ def test_the_sample_s_report_is_the_same_from_run_to_run():
 def test_a_failed_apply_is_an_issue():
     report = reports.incomplete()
     assert "not-done" in rendered("gitlab", report)
-    assert applied and small
