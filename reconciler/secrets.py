@@ -41,7 +41,7 @@ _COMMON = frozenset(
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _USERINFO = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)(?P<user>[^/@\s]+)@")
 _BEARER = re.compile(
-    r"(?i)\b(?P<scheme>bearer|basic)(?P<space>[ \t]+|%20)(?=\S*[0-9=])[A-Za-z0-9._~+/-]{8,}=*"
+    r"(?i)(?<![a-z])(?P<scheme>bearer|basic)(?P<space>[ \t]+|%20)(?=\S*[0-9=])[A-Za-z0-9._~+/-]{8,}=*"
 )
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _SECRET_WORDS = frozenset(
@@ -67,7 +67,7 @@ _NAMED = re.compile(
     r"\bname:\s*[\"']?(?P<name>[\w.-]+)(?:(?!\bname:)[^}]){0,200}?\bvalue:\s*(?P<value>[^\n]+)"
 )
 _FLAGGED = re.compile(
-    r"--?(?P<name>[A-Za-z][\w.-]*)[\"']?(?:\s*,\s*|\s*\n\s*-\s+|[ \t]+)(?P<value>[^\s,\]]+)"
+    r"(?<![\w-])--?(?P<name>[A-Za-z][\w.-]*)[\"']?(?:\s*,\s*|\s*\n\s*-\s+|[ \t]+)(?P<value>[^\s,\]-][^\s,\]]*)"
 )
 _NAMED_LATER = re.compile(
     r"\bvalue:\s*(?P<value>\"[^\"\n]*\"|'[^'\n]*'|[^,}\n]+)[^}\n]{0,80}\bname:\s*[\"']?(?P<name>[\w.-]+)"
