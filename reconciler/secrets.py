@@ -22,6 +22,7 @@ __all__ = [
     "MASK",
     "Redactor",
     "is_secret_name",
+    "json_safe",
     "mask_secret_body",
     "printable",
     "strip_userinfo",
@@ -41,7 +42,8 @@ _COMMON = frozenset(
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _USERINFO = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)(?P<user>[^/@\s]+)@")
 _BEARER = re.compile(
-    r"(?i)(?<![a-z])(?P<scheme>bearer|basic)(?P<space>[ \t]+|%20)(?=\S*[0-9=])[A-Za-z0-9._~+/-]{8,}=*"
+    r"(?i)(?<![a-z])(?P<scheme>bearer|basic)(?P<space>[ \t]+|%20)"
+    r"(?=\S*[0-9=])[A-Za-z0-9._~+/-]{8,}=*"
 )
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _SECRET_WORDS = frozenset(
@@ -67,7 +69,8 @@ _NAMED = re.compile(
     r"\bname:\s*[\"']?(?P<name>[\w.-]+)(?:(?!\bname:)[^}]){0,200}?\bvalue:\s*(?P<value>[^\n]+)"
 )
 _FLAGGED = re.compile(
-    r"(?<![\w-])--?(?P<name>[A-Za-z][\w.-]*)[\"']?(?:\s*,\s*|\s*\n\s*-\s+|[ \t]+)(?P<value>[^\s,\]-][^\s,\]]*)"
+    r"(?<![\w-])--?(?P<name>[A-Za-z][\w.-]*)[\"']?(?:\s*,\s*|\s*\n\s*-\s+|[ \t]+)"
+    r"(?P<value>[^\s,\]-][^\s,\]]*)"
 )
 _NAMED_LATER = re.compile(
     r"\bvalue:\s*(?P<value>\"[^\"\n]*\"|'[^'\n]*'|[^,}\n]+)[^}\n]{0,80}\bname:\s*[\"']?(?P<name>[\w.-]+)"
@@ -244,6 +247,11 @@ def printable(text: str) -> str:
     Line feed and tab stay. For terminals and files alike.
     """
     return _UNSAFE.sub(lambda m: m.group().encode("unicode_escape").decode("ascii"), text)
+
+
+def json_safe(document: str) -> str:
+    """The same for a finished JSON text, whose strings keep their meaning."""
+    return _UNSAFE.sub(lambda m: f"\\u{ord(m.group()):04x}", document)
 
 
 def mask_secret_body(body: Mapping[str, Any], redactor: Redactor) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import click
 from reconciler.cli import options
 from reconciler.errors import ExitCode
 from reconciler.origin import plain
-from reconciler.secrets import MASK
+from reconciler.secrets import MASK, json_safe
 
 if TYPE_CHECKING:
     from reconciler.engine.review import Reviewed
@@ -48,7 +48,7 @@ def COMMAND(common: options.Common) -> ExitCode:  # noqa: N802
             known.learn_tree(plain(draft.tree))
     if common.output == "json":
         document = {"schemaVersion": 1, "objects": list(_data(reviewed))}
-        chunks = iter((json.dumps(document, indent=2, ensure_ascii=False) + "\n",))
+        chunks = iter((json_safe(json.dumps(document, indent=2, ensure_ascii=False)) + "\n",))
     else:
         chunks = _text(reviewed)
     masked = False
