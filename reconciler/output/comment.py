@@ -148,27 +148,28 @@ class _Comment:
 
     def _blocking(self) -> Iterator[str]:
         rows = [issue for issue in self.issues if issue.level is Level.ERROR]
-        if rows:
-            shown = self._few(rows, self.limits.blocking, "blocking findings")
-            lines = [f"**Blocking** ({len(rows)})", ""]
-            lines += [self._issue(issue) for issue in shown]
-            yield "\n".join(lines if shown else lines[:1])
+        yield from self._listed("Blocking", rows, self.limits.blocking, "blocking findings")
 
     def _warnings(self) -> Iterator[str]:
         rows = [issue for issue in self.issues if issue.level is not Level.ERROR]
-        if rows:
-            shown = self._few(rows, self.limits.warnings, "warnings")
-            lines = [f"**Warnings** ({len(rows)})", "", *(self._issue(issue) for issue in shown)]
-            yield "\n".join(lines if shown else lines[:1])
+        yield from self._listed("Warnings", rows, self.limits.warnings, "warnings")
 
-    def _issue(self, issue: Issue) -> str:
-        place = self._link(issue.site)
-        about = f" {code(issue.subject)}" if issue.subject else ""
+    def _listed(self, title: str, rows: list[Issue], most: int, what: str) -> Iterator[str]:
+        if not rows:
+            return
+        shown = self._few(_alike(rows), most, what)
+        lines = [f"**{title}** ({len(rows)})", "", *(self._issue(alike) for alike in shown)]
+        yield "\n".join(lines if shown else lines[:1])
+
+    def _issue(self, found: list[Issue]) -> str:
+        """What one config line causes by one rule, whatever number of objects it reaches."""
+        issue = found[0]
+        about = f" {_several([i.subject for i in found if i.subject])}" if issue.subject else ""
         out = f"- **{code(issue.rule)}**{about}: {self._prose(issue.message)}"
-        if place:
-            out += f" · {place}"
-        if issue.target:
-            out += f" · {_listed(issue.target)}"
+        place = self._link(issue.site)
+        targets = [name for i in found for name in i.target.split(", ") if name]
+        out += f" · {place}" if place else ""
+        out += f" · {_several(targets)}" if targets else ""
         if issue.is_policy and issue.policy_site is not None:
             out += f" · rule {self._link(issue.policy_site)}"
         if issue.help:
@@ -287,7 +288,17 @@ def _row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _listed(targets: str) -> str:
-    names = targets.split(", ")
+def _alike(rows: list[Issue]) -> list[list[Issue]]:
+    """The rows in their order, those with the same rule, line and way out together."""
+    out: dict[object, list[Issue]] = {}
+    for issue in rows:
+        alone = issue.site is None or not issue.is_policy
+        key = issue if alone else (issue.level, issue.rule, issue.site, issue.help)
+        out.setdefault(key, []).append(issue)
+    return list(out.values())
+
+
+def _several(names: list[str]) -> str:
+    names = list(dict.fromkeys(names))
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(code(name) for name in names[:3]) + more
