@@ -6,6 +6,7 @@ RECONCILER_DEBUG=1 to have one.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Any, NoReturn
@@ -16,6 +17,7 @@ import reconciler
 from reconciler import extensions
 from reconciler.cli import memory
 from reconciler.errors import ExitCode, ReconcilerError
+from reconciler.secrets import Redactor, printable
 
 __all__ = ["captured", "cli", "main", "run"]
 
@@ -83,10 +85,16 @@ def main(args: list[str] | None = None) -> NoReturn:
 def run(args: list[str] | None = None) -> ExitCode:
     """Runs the program; the exit code is returned. For tests, and for `main`."""
     debug = bool(os.environ.get("RECONCILER_DEBUG"))
+    # One for the whole run: what is learnt anywhere is gone from every sink, crashes included.
+    redactor = Redactor(os.urandom(16))
     try:
         colour = False if os.environ.get("NO_COLOR") else None
         result: Any = cli.main(
-            args=args, prog_name="reconciler", standalone_mode=False, color=colour
+            args=args,
+            prog_name="reconciler",
+            standalone_mode=False,
+            color=colour,
+            obj=redactor,
         )
     except click.exceptions.Exit as stop:
         return ExitCode(stop.exit_code)
@@ -94,22 +102,27 @@ def run(args: list[str] | None = None) -> ExitCode:
         click.echo("interrupted", err=True)
         return ExitCode.ERROR
     except click.ClickException as mistake:
-        mistake.show()
+        said = io.StringIO()
+        mistake.show(file=said)
+        click.echo(redactor.redact(printable(said.getvalue())), err=True, nl=False)
         return ExitCode.ERROR
     except ReconcilerError as error:
         if debug:
-            raise
-        _show(error)
+            _trace(redactor)
+        else:
+            _show(error, redactor)
         return error.exit_code
     except BrokenPipeError:
         # `reconciler plan | head`: what the reader did not want is not an error.
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
         return ExitCode.DONE
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the one place that catches everything
         if debug:
-            raise
+            _trace(redactor)
+            return ExitCode.ERROR
+        what = printable(redactor.redact(f"{type(error).__name__}: {error}"))
         click.echo(
-            f"error[E_INTERNAL]: this is a defect of the program: {type(error).__name__}: {error}\n"
+            f"error[E_INTERNAL]: this is a defect of the program: {what}\n"
             "   help: run again with RECONCILER_DEBUG=1 and report what it prints",
             err=True,
         )
@@ -117,10 +130,17 @@ def run(args: list[str] | None = None) -> ExitCode:
     return result if isinstance(result, ExitCode) else ExitCode.DONE
 
 
-def _show(error: ReconcilerError) -> None:
+def _show(error: ReconcilerError, redactor: Redactor) -> None:
     from reconciler.output import text
 
-    click.echo(text.render_error(error), err=True, nl=False)
+    click.echo(redactor.redact(text.render_error(error)), err=True, nl=False)
+
+
+def _trace(redactor: Redactor) -> None:
+    """The traceback of what is being handled; without local variables, which could hold secrets."""
+    import traceback
+
+    click.echo(printable(redactor.redact(traceback.format_exc())), err=True, nl=False)
 
 
 def captured(args: list[str]) -> tuple[ExitCode, str]:

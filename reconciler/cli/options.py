@@ -10,8 +10,18 @@ from typing import Any
 import click
 
 from reconciler import extensions
+from reconciler.errors import ReconcilerError
 
-__all__ = ["Common", "approval", "cluster", "common", "examples", "selection", "writing"]
+__all__ = [
+    "Common",
+    "approval",
+    "cluster",
+    "common",
+    "examples",
+    "reporting",
+    "selection",
+    "writing",
+]
 
 _ROOM = "reconciler.output.formats"
 
@@ -49,6 +59,22 @@ class _Moment(click.ParamType[datetime]):
         return moment.astimezone(UTC)
 
 
+class _Report(click.ParamType[tuple[str, str]]):
+    name = "report"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        name, _, file = value.partition("=")
+        if name not in extensions.names(_ROOM):
+            self.fail(f"{name!r} is none of {', '.join(extensions.names(_ROOM))}", param, ctx)
+        if not file:
+            self.fail(f"{value!r} names no file: write {name}=FILE, or {name}=-", param, ctx)
+        return name, file
+
+
 @dataclass(frozen=True, slots=True)
 class Common:
     """What the shared options said, for `wiring`. `revision` None means the command's default:
@@ -71,6 +97,16 @@ class Common:
     in_cluster: bool = False
     worktree: bool = False
     upgrades: tuple[str, ...] = ()
+    reports: tuple[tuple[str, str], ...] = ()
+    link_base: str = ""
+    marker: str = ""
+    fail_on: tuple[str, ...] = ()
+
+    @property
+    def names_cluster(self) -> bool:
+        """Whether an option says which cluster is meant."""
+        named = (self.embedded, self.kubeconfig, self.clusters)
+        return self.in_cluster or any(given is not None for given in named)
 
 
 _SHARED = (
@@ -91,6 +127,10 @@ _SHARED = (
     "in_cluster",
     "worktree",
     "upgrades",
+    "reports",
+    "link_base",
+    "marker",
+    "fail_on",
 )
 
 
@@ -100,8 +140,16 @@ def common(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def wrapped(**given: Any) -> Any:
-        said = {name: given.pop(name) for name in _SHARED if name in given}
-        return function(Common(**said), **given)
+        said = Common(**{name: given.pop(name) for name in _SHARED if name in given})
+        try:
+            return function(said, **given)
+        except ReconcilerError as error:
+            if said.reports:
+                from reconciler.cli import reporting
+
+                command = click.get_current_context().info_name or ""
+                reporting.failed(said, command, error)
+            raise
 
     return _together(
         click.option(
@@ -146,6 +194,36 @@ selection = _together(
     ),
     click.option("--model", "-m", "models", multiple=True, metavar="MODEL", help="Only this one."),
     click.option("--app", metavar="ENV/GROUP/MODEL", default="", help="Only this application."),
+)
+
+#: For CI: the same evaluation in other formats, and what counts as a failure.
+reporting = _together(
+    click.option(
+        "--report",
+        "reports",
+        type=_Report(),
+        multiple=True,
+        metavar="FORMAT=FILE",
+        help="Write the same in another format into a file, too; - is standard output.",
+    ),
+    click.option(
+        "--link-base",
+        metavar="URL",
+        default="",
+        help="Where files are to be seen at this commit.  [default: as GitHub or GitLab CI say]",
+    ),
+    click.option(
+        "--marker",
+        metavar="NAME",
+        default="",
+        help="Names the comment that is updated in place.  [default: command and selection]",
+    ),
+    click.option(
+        "--fail-on",
+        type=click.Choice(["warn", "empty"]),
+        multiple=True,
+        help="Fail on warnings too, or where there is no application or no policy.",
+    ),
 )
 
 cluster = _together(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import click
 
-from reconciler.cli import wiring
+from reconciler.cli import reporting, wiring
 from reconciler.cli.options import Common
 from reconciler.engine.promote import Promotion
 from reconciler.errors import ExitCode
@@ -31,6 +31,9 @@ def carry_out(
         target = git.BranchProposals(root, branch) if branch else git.WorktreeProposals(root)
         where = target.write(planned.edits, f"{title}\n\n{planned.digest}\n")
     diff = "".join(_diff(tree, planned))
+    known = reporting.redactor()
+    known.learn_text(diff)
+    diff = known.redact(diff)
     if common.output == "json":
         click.echo(
             json.dumps(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from reconciler.cli import reporting
 from reconciler.cli.options import Common
 from reconciler.errors import ExitCode, UsageMistake
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from reconciler.cli import clusters
     from reconciler.engine.report import Report
     from reconciler.engine.targets import Targets
-    from reconciler.output.format import Options
     from reconciler.ports import Clock, ClusterWriter, Tree, Workers
 
 __all__ = [
@@ -99,6 +98,7 @@ def _fetched(common: Common) -> Tree:
 
         folder = platformdirs.user_cache_dir("ml-reconciler")
     token = os.environ.get("RECONCILER_GIT_TOKEN", "")
+    reporting.redactor().learn(token)
     user = os.environ.get("RECONCILER_GIT_USER", "git" if token else "")
     found = git.fetch(
         common.repo,
@@ -180,6 +180,7 @@ def cluster(common: Common, *, allows: str = "reads") -> Iterator[Cluster | None
         with _real(common, allows) as found:
             yield found
         return
+    from reconciler.adapters.masked import MaskedCluster
     from reconciler.engine.targets import Targets
     from reconciler.ports import ALONE
     from reconciler.simulation.world import World
@@ -192,7 +193,8 @@ def cluster(common: Common, *, allows: str = "reads") -> Iterator[Cluster | None
         # Time went by since the file was last used: what was under way has gone on.
         if world.clock.now() < now(common):
             world.run_until(now(common))
-        yield Cluster(Targets((world.cluster,), everywhere=True), world.clock, ALONE)
+        masked = MaskedCluster(world.cluster, reporting.redactor())
+        yield Cluster(Targets((masked,), everywhere=True), world.clock, ALONE)
     finally:
         world.close()
 
@@ -202,6 +204,7 @@ def _real(common: Common, allows: str) -> Iterator[Cluster]:
     from reconciler.adapters.clock import SystemClock
     from reconciler.adapters.kubernetes.cluster import KubernetesCluster
     from reconciler.adapters.kubernetes.transport import Allows, Transport
+    from reconciler.adapters.masked import MaskedCluster
     from reconciler.adapters.workers import Threads
     from reconciler.cli import clusters
     from reconciler.engine.targets import Targets
@@ -209,10 +212,13 @@ def _real(common: Common, allows: str) -> Iterator[Cluster]:
     clock = SystemClock()
     limit = {"reads": Allows.READS, "dry-runs": Allows.DRY_RUNS, "writes": Allows.WRITES}[allows]
     found = clusters.places(common)
+    redactor = reporting.redactor()
 
-    def made(place: clusters.Place) -> KubernetesCluster:
-        transport = Transport(replace(place.access, allows=limit), clock.sleep)
-        return KubernetesCluster(transport, place.name or common.context or transport.host)
+    def made(place: clusters.Place) -> MaskedCluster:
+        access = replace(place.access, allows=limit)
+        transport = Transport(access, clock.sleep, redactor.learn)
+        name = place.name or common.context or transport.host
+        return MaskedCluster(KubernetesCluster(transport, name), redactor)
 
     clients = _Made(found, made)
     named = {place.name: index for index, place in enumerate(found)}
@@ -276,47 +282,17 @@ class Progress:
 
         line = f"{subject}   {text}"
         if line != self._last and self._clock() - self._start > 1.0:
-            click.echo(printable(line), err=True)
+            click.echo(printable(reporting.redactor().redact(line)), err=True)
             self._last = line
 
 
-def show(common: Common, report: Report, source: Tree | None = None) -> ExitCode:
+def show(
+    common: Common, report: Report, source: Tree | None = None, base: Tree | None = None
+) -> ExitCode:
     """Prints a report in the format asked for; the command's exit code."""
-    from reconciler.output import format as formats
-
-    text = formats.format_named(common.output).render(report, _options(common, source))
-    click.echo(text, nl=False)
-    return report.exit_code
-
-
-def _options(common: Common, source: Tree | None) -> Options:
-    from reconciler.output.format import Options
-
-    return Options(style(common), _lines(source), common.show_all)
+    return reporting.show(common, report, source, base)
 
 
 def style(common: Common) -> Any:
-    """Colours only on a terminal and never with NO_COLOR; ASCII where the output cannot do more."""
-    from reconciler.output.text import Style
-
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower()
-    return Style(colour=colour, ascii_only=common.ascii_only or "utf" not in encoding)
-
-
-def _lines(source: Tree | None) -> Callable[[str, int], str | None]:
-    """Lines of the config's own files, each file read once and only when it is shown."""
-    held: dict[str, list[str]] = {}
-
-    def line(file: str, number: int) -> str | None:
-        if source is None:
-            return None
-        if file not in held:
-            held[file] = []
-            if file in source.blobs():
-                ((_, data),) = source.read((file,))
-                held[file] = data.decode("utf-8", "replace").splitlines()
-        lines = held[file]
-        return lines[number - 1] if 0 < number <= len(lines) else None
-
-    return line
+    """Colours and glyphs for standard output."""
+    return reporting.style(common)

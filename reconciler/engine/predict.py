@@ -25,7 +25,7 @@ from reconciler.plan.change import AppPlan, Plan
 from reconciler.plan.snapshot import Snapshot
 from reconciler.ports import ClusterReader, ClusterUnreadable
 
-__all__ = ["planned"]
+__all__ = ["planned", "turn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +208,7 @@ def planned(
         )
         for item, mine, here in zip(units, judged, made, strict=True)
     ]
-    if selection is not None and not snapshot.offline:
+    if selection is not None and (snapshot.base or not snapshot.offline):
         plans += _removed(fleet, snapshot, selection)
     guarded = build.with_guards(
         plans, fleet.foundations, how.approved, recorded=snapshot.inventories
@@ -218,7 +218,7 @@ def planned(
         fleet.commit,
         snapshot.cluster,
         snapshot.cluster_uid,
-        tuple(sorted(guarded, key=_turn)),
+        tuple(sorted(guarded, key=turn)),
         offline=snapshot.offline,
         objects_read=len(snapshot.objects),
         requests=reader.requests if reader is not None else 0,
@@ -242,7 +242,7 @@ def _defined(drafts: Iterable[Draft]) -> set[str]:
     return out
 
 
-def _turn(plan: AppPlan) -> tuple[int, str]:
+def turn(plan: AppPlan) -> tuple[int, str]:
     """Foundations come first and, where they go, last: nothing outlives its namespace."""
     if not plan.unit.endswith(GROUP_APP):
         return 1, plan.unit

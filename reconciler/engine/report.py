@@ -40,11 +40,13 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """A plan; `applied` holds what came of it, per unit, once it was carried out."""
+    """A plan; `applied` holds what came of it, per unit, once it was carried out. `base` is the
+    revision that was compared with, where no cluster was."""
 
     plan: Plan
     applied: tuple[Any, ...] = ()
     show_all: bool = False
+    base: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,17 +10,16 @@ from typing import Any
 
 from reconciler.apps.app import Fleet, Selection
 from reconciler.diagnostics import Diagnostic, error, warning
-from reconciler.engine import history, policing, predict, stages, upgrade
+from reconciler.engine import against, history, policing, predict, stages, upgrade
 from reconciler.engine.how import How
 from reconciler.engine.report import Changes, Findings, Report
 from reconciler.engine.stages import Drawn
 from reconciler.engine.targets import Targets, parts, targets_of, unmapped
 from reconciler.errors import ExitCode, most_severe
-from reconciler.objects.draft import seal
-from reconciler.objects.observed import Observed, Presence
 from reconciler.plan.change import Plan
 from reconciler.plan.inventory import InventoryInvalid
 from reconciler.plan.snapshot import Snapshot
+from reconciler.policy.evaluate import PolicySet
 from reconciler.policy.finding import Finding
 from reconciler.ports import ClusterReader, Tree
 
@@ -50,6 +49,8 @@ class Reviewed:
     parts: tuple[Part, ...]
     plan: Plan | None = None
     """The parts' plans as one."""
+    policies: int = 0
+    """How many policies are bound somewhere."""
 
     @property
     def units(self) -> tuple[Drawn, ...]:
@@ -96,43 +97,65 @@ def review(
         codes = tuple(sorted({d.code for d in faults if d.is_error}))
         blocked = {**dict.fromkeys((u.id for u in fleet.units()), codes), **fleet.blocked}
         fleet = replace(fleet, apps=(), foundations=(), blocked=blocked)
-    sides: Iterator[tuple[int, Fleet, Snapshot]]
-    targets = None
-    if reader is not None:
-        targets = targets_of(reader)
-        fleet, lost = _mapped(fleet, targets)
-        diagnostics += lost
-        sides = (
-            (place, part, _seen(targets, place, part, how)) for place, part in parts(fleet, targets)
-        )
-    else:
-        snapshot = rendered(base, selection, now) if base is not None else Snapshot.none()
-        sides = iter([(0, fleet, snapshot)])
+    chosen = None if bad_policies else selection
     found: list[Finding] = []
-    done: list[Part] = []
-    for place, part, snapshot in sides:
-        units = tuple(stages.drawn(part, snapshot, now, foresees=how.foresees))
-        found += policing.findings(policies, units, snapshot)
-        plan = None
-        if how.plans:
-            plan = predict.planned(
-                part,
-                units,
-                snapshot,
-                targets.clients[place] if targets is not None else None,
-                how,
-                selection=None if bad_policies else selection,
-            )
-            plan = upgrade.guarded(history.guarded(plan, tree, how.approved), how.approved)
-        done.append(Part(part, units, snapshot, plan, place))
+    if reader is None and base is not None:
+        proposed, more, found = _against(base, tree, fleet, policies, selection, now, chosen)
+        diagnostics += more
+        done = [proposed]
+    else:
+        targets = targets_of(reader) if reader is not None else None
+        if targets is not None:
+            fleet, lost = _mapped(fleet, targets)
+            diagnostics += lost
+        done = []
+        for place, part, snapshot in _sides(fleet, targets, how):
+            units = tuple(stages.drawn(part, snapshot, now, foresees=how.foresees))
+            found += policing.findings(policies, units, snapshot)
+            plan = None
+            if how.plans:
+                client = targets.clients[place] if targets is not None else None
+                plan = predict.planned(part, units, snapshot, client, how, selection=chosen)
+                plan = upgrade.guarded(history.guarded(plan, tree, how.approved), how.approved)
+            done.append(Part(part, units, snapshot, plan, place))
     whole = _together([part.plan for part in done if part.plan is not None])
     if not any(p.units for p in done) and not fleet.blocked and (whole is None or not whole.apps):
         diagnostics = (*diagnostics, *_nothing(fleet, selection))
-    return Reviewed(fleet, diagnostics, tuple(found), tuple(done), whole)
+    bound = len(policies.bound)
+    return Reviewed(fleet, diagnostics, tuple(found), tuple(done), whole, bound)
 
 
-def _seen(targets: Targets[ClusterReader], place: int, part: Fleet, how: How) -> Snapshot:
-    return stages.read_snapshot(targets.clients[place], part, how.workers, full=how.full)
+def _sides(
+    fleet: Fleet, targets: Targets[ClusterReader] | None, how: How
+) -> Iterator[tuple[int, Fleet, Snapshot]]:
+    """Each client's part of the fleet and what it sees; without clients all of it and nothing."""
+    if targets is None:
+        yield 0, fleet, Snapshot.none()
+        return
+    for place, part in parts(fleet, targets):
+        client = targets.clients[place]
+        yield place, part, stages.read_snapshot(client, part, how.workers, full=how.full)
+
+
+def _against(
+    base: Tree,
+    tree: Tree,
+    fleet: Fleet,
+    policies: PolicySet,
+    selection: Selection,
+    now: datetime,
+    chosen: Selection | None,
+) -> tuple[Part, tuple[Diagnostic, ...], list[Finding]]:
+    """The proposal held against what the base draws, cluster by cluster."""
+    offline = replace(Snapshot.none(), base=base.label)
+    units = tuple(stages.drawn(fleet, Snapshot.none(), now))
+    sides, doubts = against.sides(base, fleet, selection, now)
+    found: list[Finding] = []
+    for side in sides:
+        mine = tuple(item for item in units if item.unit.cluster == side.cluster)
+        found += policing.findings(policies, mine, side.snapshot)
+    plan, guarded = against.compared(fleet, units, sides, tree, selection=chosen)
+    return Part(fleet, units, offline, plan), (*doubts, *guarded), found
 
 
 def _mapped(fleet: Fleet, targets: Targets[ClusterReader]) -> tuple[Fleet, tuple[Diagnostic, ...]]:
@@ -190,20 +213,6 @@ def _nothing(fleet: Fleet, selection: Selection) -> Iterator[Diagnostic]:
     )
 
 
-def rendered(base: Tree, selection: Selection, now: datetime) -> Snapshot:
-    """A revision's own rendering as the observed side: a diff without a cluster."""
-    fleet = stages.loaded(base, selection)
-    offline = Snapshot.none()
-    objects = {}
-    for item in stages.drawn(fleet, offline, now, foresees=False):
-        for draft in item.drafts:
-            manifest = seal(draft)
-            objects[draft.key] = Observed(
-                draft.key, Presence.PRESENT, uid="base", body=manifest.body
-            )
-    return replace(offline, objects=objects, base=base.label)
-
-
 def check(tree: Tree, selection: Selection, now: datetime) -> Report:
     """All mistakes and findings; nothing is compared."""
     reviewed = review(tree, selection, now, plans=False, foresees=False)
@@ -212,9 +221,18 @@ def check(tree: Tree, selection: Selection, now: datetime) -> Report:
         (Findings(reviewed.diagnostics, reviewed.findings),),
         _closing(reviewed),
         verdict(reviewed),
-        {"apps": len(reviewed.fleet.apps), "blocked": dict(reviewed.fleet.blocked)},
+        _known(reviewed),
         reviewed.fleet.label,
     )
+
+
+def _known(reviewed: Reviewed) -> dict[str, object]:
+    """What only programs want: how much was looked at, and what could not be."""
+    return {
+        "apps": len(reviewed.fleet.apps),
+        "policies": reviewed.policies,
+        "blocked": dict(reviewed.fleet.blocked),
+    }
 
 
 def verdict(reviewed: Reviewed) -> ExitCode:
@@ -287,11 +305,11 @@ def plan(reviewed: Reviewed, *, show_all: bool = False, exit_code: bool = False)
         "plan",
         (
             Findings(reviewed.diagnostics, reviewed.findings),
-            Changes(reviewed.plan, show_all=show_all),
+            Changes(reviewed.plan, show_all=show_all, base=reviewed.snapshot.base),
         ),
         (_summary(reviewed),),
         code,
-        {"blocked": dict(reviewed.fleet.blocked), "base": reviewed.snapshot.base},
+        {**_known(reviewed), "base": reviewed.snapshot.base},
         reviewed.fleet.label,
     )
 

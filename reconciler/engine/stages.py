@@ -27,7 +27,7 @@ from reconciler.plan.inventory import Inventory, InventoryInvalid
 from reconciler.plan.snapshot import RecordedState, Snapshot
 from reconciler.ports import ALONE, ClusterReader, ClusterUnreadable, Tree, Workers
 
-__all__ = ["Drawn", "drawn", "loaded", "read_snapshot", "sealed"]
+__all__ = ["Drawn", "drawn", "handed", "loaded", "read_snapshot", "sealed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def read_snapshot(
         state.states,
         unread,
         state.damaged,
-        _handed(fleet, state.inventories),
+        handed(fleet, state.inventories),
         reader.name,
         reader.identity(),
         served=discovery.digest,
@@ -163,7 +163,7 @@ def _state(items: Iterable[Observed]) -> _State:
     return out
 
 
-def _handed(fleet: Fleet, inventories: Mapping[str, Inventory]) -> dict[str, str]:
+def handed(fleet: Fleet, inventories: Mapping[str, Inventory]) -> dict[str, str]:
     """Who takes over from whom. A group's foundation follows when an app of the group names one of
     the old group and both own the same namespace."""
     out: dict[str, str] = {}

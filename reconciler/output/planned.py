@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 from reconciler.engine.report import Changes
 from reconciler.lifecycle.decision import Reason, Verdict
-from reconciler.objects.draft import show_path
 from reconciler.origin import Origin
-from reconciler.output import detail
+from reconciler.output import detail, fields
+from reconciler.output.fields import Row
 from reconciler.output.format import Options
 from reconciler.output.text import Style
 from reconciler.plan.change import Action, AppPlan, Change, FieldChange, Standing
@@ -35,7 +35,8 @@ _WIDTH = 100
 def render(section: Changes, options: Options) -> Iterator[str]:
     plan = section.plan
     if plan.offline:
-        place = "(no cluster was asked)"
+        against = f"against {section.base} " if section.base else ""
+        place = f"{against}(no cluster was asked)"
     else:
         objects = f"{plan.objects_read} object{'' if plan.objects_read == 1 else 's'}"
         place = f"{options.style.arrow} {plan.cluster} (read {objects} in {plan.requests} requests)"
@@ -112,11 +113,12 @@ def _change(
             yield from _reason(reason, style)
     if change.takes_over and change.action is Action.UPDATE:
         yield f"      takes the fields of {', '.join(change.takes_over)}"
-    for field in change.fields:
-        if field.origin is not None and len(reach.get(str(field.origin.site), ())) > _FEW:
-            yield f"      {show_path(field.path)}   {_values(field, options)}   (shared line)"
+    for row in fields.rows(change, style.arrow):
+        if row.origin is not None and len(reach.get(str(row.origin.site), ())) > _FEW:
+            text = row.text or _values(row.field, options)
+            yield f"      {row.path}   {printable(text)}   (shared line)"
             continue
-        yield from _field(field, options)
+        yield from _field(row, options)
 
 
 def _reason(reason: Reason, style: Style) -> Iterator[str]:
@@ -138,15 +140,23 @@ def _wrapped(place: str, style: Style) -> Iterator[str]:
         indent = " " * 12
 
 
-def _field(field: FieldChange, options: Options) -> Iterator[str]:
-    if isinstance(field.before, dict | list) and isinstance(field.after, dict | list):
-        yield f"      {show_path(field.path)}"
+def _field(row: Row, options: Options) -> Iterator[str]:
+    field = row.field
+    if row.text:
+        head, *rest = textwrap.wrap(printable(row.text), _WIDTH - 12) or [""]
+        if len(row.path) + len(head) + 9 <= _WIDTH and not rest:
+            yield f"      {row.path}   {head}"
+        else:
+            yield f"      {row.path}"
+            yield from (f"          {line}" for line in (head, *rest))
+    elif isinstance(field.before, dict | list) and isinstance(field.after, dict | list):
+        yield f"      {row.path}"
         for line in detail.lines(field.before, field.after):
             yield f"          {printable(line)}"
     else:
-        yield f"      {show_path(field.path)}   {_values(field, options)}"
-    if field.origin is not None:
-        yield from _wrapped(_place(field.origin), options.style)
+        yield f"      {row.path}   {_values(field, options)}"
+    if row.origin is not None:
+        yield from _wrapped(_place(row.origin), options.style)
 
 
 def _values(field: FieldChange, options: Options) -> str:

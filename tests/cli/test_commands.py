@@ -17,6 +17,7 @@ COMMANDS = (
     "check",
     "demo",
     "explain",
+    "init",
     "layers",
     "merge",
     "plan",

@@ -82,13 +82,20 @@ class NotAllowed(Exception):
 
 class Transport:
     """Connections to one API server, kept open; safe to use from several threads. `requests` counts
-    every request that was sent.
+    every request that was sent, and `learn` is told every token that is used, so that no text shows
+    it.
 
     Raises UsageMistake when the kubeconfig cannot be used.
     """
 
-    def __init__(self, access: Access, sleep: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        access: Access,
+        sleep: Callable[[float], None],
+        learn: Callable[[str], None] = lambda _token: None,
+    ) -> None:
         self.access = access
+        self._learn = learn
         self.requests = 0
         self._sleep = sleep
         self._lock = threading.Lock()
@@ -175,6 +182,7 @@ class Transport:
         }
         token = self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
         if token:
+            self._learn(token.strip().rpartition(" ")[2])
             sent["Authorization"] = token.strip()
         if body is not None:
             sent.setdefault("Content-Type", "application/json")

@@ -24,6 +24,7 @@ __all__ = ["COMMAND"]
 @click.argument("plan_file", required=False, metavar="[PLAN]")
 @options.writing
 @options.approval
+@options.reporting
 @options.common
 @options.selection
 @options.cluster

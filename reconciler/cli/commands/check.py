@@ -17,6 +17,7 @@ __all__ = ["COMMAND"]
     short_help="Show all mistakes and policy findings of the config.",
     epilog=options.examples("reconciler check", "reconciler check --environment prod -o json"),
 )
+@options.reporting
 @options.common
 @options.selection
 def COMMAND(common: options.Common) -> ExitCode:  # noqa: N802

@@ -7,7 +7,7 @@ from dataclasses import replace
 import click
 
 from reconciler.cli import options
-from reconciler.errors import ExitCode
+from reconciler.errors import ExitCode, UsageMistake
 
 __all__ = ["COMMAND"]
 
@@ -18,6 +18,7 @@ __all__ = ["COMMAND"]
     epilog=options.examples(
         "reconciler plan --embedded cluster.db",
         "reconciler plan --base main --exit-code",
+        "reconciler plan --base origin/main --report markdown=comment.md",
         "reconciler plan --environment prod --embedded cluster.db --out prod.plan",
     ),
 )
@@ -32,6 +33,7 @@ __all__ = ["COMMAND"]
 )
 @click.option("--full", is_flag=True, help="Ask about every object, also where nothing changed.")
 @options.approval
+@options.reporting
 @options.common
 @options.selection
 @options.cluster
@@ -55,8 +57,13 @@ def COMMAND(  # noqa: N802
     from reconciler.engine import review
     from reconciler.ports import ALONE
 
+    if base is not None and common.names_cluster:
+        raise UsageMistake("--base compares two revisions: it excludes a cluster")
+    if base is not None and out is not None:
+        raise UsageMistake("--out saves a plan for a cluster, and --base asks none")
     common = replace(common, show_all=everything)
     tree, chosen = wiring.tree(common), wiring.selection(common)
+    compared = wiring.base_tree(common, base) if base is not None else None
     allows = "reads" if read_only else "dry-runs"
     with wiring.cluster(common, allows=allows) as found:
         reviewed = review.review(
@@ -64,7 +71,7 @@ def COMMAND(  # noqa: N802
             chosen,
             wiring.now(common),
             reader=found.targets if found is not None else None,
-            base=wiring.base_tree(common, base) if base is not None else None,
+            base=compared,
             approved=frozenset((*approved, *rewinds, *common.upgrades)),
             full=full,
             workers=found.workers if found is not None else ALONE,
@@ -72,4 +79,4 @@ def COMMAND(  # noqa: N802
     report = review.plan(reviewed, show_all=everything, exit_code=exit_code)
     if out is not None and report.exit_code in (ExitCode.DONE, ExitCode.DIFFERENCES):
         saving.save(out, reviewed, tree, chosen, (*approved, *rewinds, *common.upgrades))
-    return wiring.show(common, report, tree)
+    return wiring.show(common, report, tree, compared)

@@ -23,6 +23,7 @@ __all__ = ["COMMAND"]
 @click.option("--once", is_flag=True, help="One run, then exit; what a CronJob calls.")
 @options.writing
 @options.approval
+@options.reporting
 @options.common
 @options.selection
 @options.cluster

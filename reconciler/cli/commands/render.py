@@ -10,6 +10,8 @@ import click
 
 from reconciler.cli import options
 from reconciler.errors import ExitCode
+from reconciler.origin import plain
+from reconciler.secrets import MASK, json_safe
 
 if TYPE_CHECKING:
     from reconciler.engine.review import Reviewed
@@ -33,19 +35,29 @@ def COMMAND(common: options.Common) -> ExitCode:  # noqa: N802
 
     Weights are Git's target: only a cluster decides the way there.
     """
-    from reconciler.cli import wiring
+    from reconciler.cli import reporting, wiring
     from reconciler.engine import review
 
     tree = wiring.tree(common)
     reviewed, report = review.render(tree, wiring.selection(common), wiring.now(common))
     if reviewed.has_errors:
         return wiring.show(common, report, tree)
+    known = reporting.redactor()
+    for item in reviewed.units:
+        for draft in item.drafts:
+            known.learn_tree(plain(draft.tree))
     if common.output == "json":
         document = {"schemaVersion": 1, "objects": list(_data(reviewed))}
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        chunks = iter((json_safe(json.dumps(document, indent=2, ensure_ascii=False)) + "\n",))
     else:
-        for chunk in _text(reviewed):
-            click.echo(chunk, nl=False)
+        chunks = _text(reviewed)
+    masked = False
+    for chunk in chunks:
+        shown = known.redact(chunk)
+        masked |= shown != chunk
+        click.echo(shown, nl=False)
+    if masked:
+        click.echo(f"note: what looks like a secret is shown as {MASK}: not for kubectl", err=True)
     return report.exit_code
 
 

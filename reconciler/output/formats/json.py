@@ -23,6 +23,7 @@ from reconciler.origin import Origin, SecretRef
 from reconciler.output.format import Format, Options
 from reconciler.plan.change import AppPlan, Change, FieldChange
 from reconciler.policy.finding import Finding
+from reconciler.secrets import json_safe
 
 __all__ = ["FORMAT", "change_data"]
 
@@ -54,7 +55,7 @@ def _render(report: Report, _options: Options) -> str:
     out["summary"] = list(report.closing)
     out.update(report.data)
     raw = orjson.dumps(out, default=_default, option=orjson.OPT_INDENT_2)
-    return raw.decode() + "\n"
+    return json_safe(raw.decode()) + "\n"
 
 
 def _default(datum: Any) -> Any:

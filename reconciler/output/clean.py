@@ -1,0 +1,184 @@
+"""A report without secrets, before any format sees it: a format may cut or escape a value, and
+what is cut in two is found by nobody."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from typing import Any
+
+from reconciler.diagnostics import Diagnostic
+from reconciler.engine.report import Chains, Changes, Findings, Report
+from reconciler.objects.draft import FieldPath, Manifest
+from reconciler.origin import Deletion, Origin, SecretRef, Site
+from reconciler.output.text import Lines
+from reconciler.plan.change import Change, FieldChange
+from reconciler.secrets import MASK, Redactor, is_secret_name
+
+__all__ = ["cited", "clean", "learn"]
+
+#: Held as they are: no text of a value is in them, or no format prints them.
+_WHOLE = (Enum, Site, SecretRef, Manifest, bool, int, float)
+
+
+def learn(report: Report, redactor: Redactor, read: Lines) -> None:
+    """Makes the redactor know what looks like a secret in what the report is about: the changed
+    objects, and every file that a message or a chain cites. `read` gives a file's line."""
+    for section in report.sections:
+        if isinstance(section, Changes):
+            for change in section.plan.changes():
+                _learn_change(change, redactor)
+        elif isinstance(section, Chains):
+            for chain in section.chains:
+                name = re.split(r"[.\[\]]+", chain.path.rstrip("]"))[-1]
+                redactor.guess(name, chain.value)
+                redactor.learn_tree({name: chain.value})
+    for file in cited(report):
+        number = 1
+        lines = []
+        while (line := read(file, number)) is not None:
+            lines.append(line)
+            number += 1
+        redactor.learn_text("\n".join(lines))
+
+
+def _learn_change(change: Change, redactor: Redactor) -> None:
+    if change.desired is not None:
+        redactor.learn_tree(change.desired.body)
+    for field in change.fields:
+        name = _name_of(field.path, change)
+        for value in (field.before, field.after):
+            redactor.guess(name, value)
+            redactor.learn_tree({name: value})
+
+
+def cited(report: Report) -> tuple[str, ...]:
+    """The files that messages and chains point into, sorted."""
+    sites: list[Site | None] = []
+    for section in report.sections:
+        if isinstance(section, Findings):
+            sites += _of_diagnostics(section.diagnostics)
+            sites += [finding.site for finding in section.policy]
+            sites += [link.site for finding in section.policy for link in finding.related]
+        elif isinstance(section, Chains):
+            for chain in section.chains:
+                if chain.origin is not None:
+                    for link in chain.origin.chain():
+                        sites += link.sites()
+    return tuple(sorted({site.file for site in sites if site is not None and site.line}))
+
+
+def _of_diagnostics(diagnostics: Iterable[Diagnostic]) -> list[Site | None]:
+    out: list[Site | None] = []
+    for item in diagnostics:
+        out += [item.site, *(related.site for related in item.related)]
+    return out
+
+
+def _name_of(path: FieldPath, change: Change) -> str:
+    """What a changed field is called: an entry of a list (a variable, a header) by its `name`."""
+    names = [step for step in path if isinstance(step, str)]
+    if path and path[-1] == "value" and change.desired is not None:
+        datum: Any = change.desired.body
+        try:
+            for step in path[:-1]:
+                datum = datum[step]
+            return str(datum["name"])
+        except (KeyError, IndexError, TypeError):
+            return ""
+    return names[-1] if names else ""
+
+
+def clean(report: Report, redactor: Redactor) -> Report:
+    """The report with every known secret replaced, and values under secret names masked in their
+    place, however short. Cost: one pass over what is shown."""
+    cleaned: Report = _Cleaner(redactor).of(report)
+    return cleaned
+
+
+class _Cleaner:
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._origins: dict[int, Origin] = {}
+
+    def of(self, datum: Any) -> Any:
+        if datum is None or isinstance(datum, _WHOLE):
+            return datum
+        if isinstance(datum, str):
+            return self._redactor.redact(datum)
+        if isinstance(datum, Origin):
+            return self._origin(datum)
+        if isinstance(datum, tuple | list):
+            return self._sequence(datum)
+        if isinstance(datum, Mapping):
+            return {self.of(key): self.of(value) for key, value in datum.items()}
+        if isinstance(datum, Change):
+            return self._change(datum)
+        if dataclasses.is_dataclass(datum) and not isinstance(datum, type):
+            return self._record(datum)
+        return datum
+
+    def _sequence(self, datum: Any) -> Any:
+        items = [self.of(item) for item in datum]
+        if all(new is old for new, old in zip(items, datum, strict=True)):
+            return datum
+        if hasattr(datum, "_fields"):
+            return type(datum)(*items)
+        return type(datum)(items)
+
+    def _record(self, datum: Any) -> Any:
+        changed = {}
+        for field in dataclasses.fields(datum):
+            old = getattr(datum, field.name)
+            new = self.of(old)
+            if new is not old:
+                changed[field.name] = new
+        return dataclasses.replace(datum, **changed) if changed else datum
+
+    def _change(self, change: Change) -> Change:
+        fields = tuple(self._masked(field, change) for field in change.fields)
+        cleaned: Change = self._record(dataclasses.replace(change, fields=fields))
+        return cleaned
+
+    def _masked(self, field: FieldChange, change: Change) -> FieldChange:
+        if not is_secret_name(_name_of(field.path, change)):
+            return field
+
+        def mask(value: Any) -> Any:
+            return MASK if isinstance(value, str) and value else value
+
+        origin = field.origin
+        if origin is not None:
+            origin = Origin(origin.site, origin.layer, origin.op, MASK, None, origin.through)
+        return dataclasses.replace(
+            field, before=mask(field.before), after=mask(field.after), origin=origin
+        )
+
+    def _origin(self, origin: Origin) -> Origin:
+        found = self._origins.get(id(origin))
+        if found is not None:
+            return found
+        under = self._origin(origin.under) if origin.under is not None else None
+        through = tuple(self._origin(link) for link in origin.through)
+        value = self.of(origin.value)
+        same = (
+            value is origin.value
+            and under is origin.under
+            and all(new is old for new, old in zip(through, origin.through, strict=True))
+        )
+        if same or isinstance(origin, Deletion):
+            made = origin
+        else:
+            made = Origin(
+                origin.site,
+                origin.layer,
+                origin.op,
+                value,
+                under,
+                through,
+                is_scalar=origin.is_scalar,
+            )
+        self._origins[id(origin)] = made
+        return made

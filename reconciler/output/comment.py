@@ -1,0 +1,304 @@
+"""The comment on a proposal, and the summary of a CI step: verdict first, then what goes, what
+blocks, what warns, and everything else folded. The same report gives the same bytes.
+
+A budget bounds it: details go in a fixed order, the verdict, deletes and what blocks go last, and
+what was cut is said. Nothing is cut inside a fence or a fold.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import reconciler
+from reconciler.engine.report import Chains, Changes, Findings, Report, Table, Timeline
+from reconciler.errors import ExitCode
+from reconciler.origin import Site
+from reconciler.output import compared, issues
+from reconciler.output.format import Options
+from reconciler.output.issues import Issue, Level
+from reconciler.output.markdown import cell, code, fence, html_code, link, prose
+
+__all__ = ["render"]
+
+_T = TypeVar("_T")
+
+_LONGEST = 600
+_VERDICTS = {
+    ExitCode.DONE: ("✅", ""),
+    ExitCode.DIFFERENCES: ("✅", ""),
+    ExitCode.ERROR: ("❌", "the configuration has errors"),
+    ExitCode.DENIED: ("❌", "policy denies"),
+    ExitCode.REFUSED: ("⛔", "a guard refuses"),
+    ExitCode.INCOMPLETE: ("⚠️", "incomplete"),
+    ExitCode.LOCKED: ("⏳", "another run holds the lease"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """How much of each part is shown."""
+
+    fields: int
+    details: int
+    rows: int
+    warnings: int
+    blocking: int
+    deletes: int
+    text: int = _LONGEST
+
+
+_ALL = 1_000_000
+_LEVELS = (
+    _Limits(_ALL, _ALL, _ALL, _ALL, _ALL, _ALL),
+    _Limits(60, _ALL, 200, 100, _ALL, _ALL),
+    _Limits(20, _ALL, 100, 50, _ALL, _ALL),
+    _Limits(8, 100, 100, 30, _ALL, _ALL),
+    _Limits(6, 25, 100, 20, _ALL, _ALL),
+    _Limits(4, 8, 50, 10, _ALL, _ALL),
+    _Limits(0, 0, 50, 5, _ALL, _ALL, 300),
+    _Limits(0, 0, 20, 3, 100, 200, 300),
+    _Limits(0, 0, 10, 0, 30, 60, 200),
+    _Limits(0, 0, 0, 0, 8, 15, 120),
+    _Limits(0, 0, 0, 0, 0, 0, 120),
+)
+
+
+def render(report: Report, options: Options, budget: int) -> str:
+    """Markdown of at most `budget` bytes (characters are never more than bytes)."""
+    budget = options.budget or budget
+    text = ""
+    for limits in _LEVELS:
+        text = _Comment(report, options, limits).text()
+        if len(text.encode("utf-8", "replace")) <= budget:
+            break
+    return text
+
+
+class _Comment:
+    """One rendering under given limits; `cut` collects what they left out."""
+
+    def __init__(self, report: Report, options: Options, limits: _Limits) -> None:
+        self.report = report
+        self.options = options
+        self.limits = limits
+        self.cut: list[str] = []
+        self.issues = issues.issues(report, options.changed)
+        self.changes = [s for s in report.sections if isinstance(s, Changes)]
+
+    def text(self) -> str:
+        blocks = [_marker(self.options.marker or self.report.command), self._verdict()]
+        for part in (
+            self._leaving,
+            self._blocking,
+            self._warnings,
+            self._overview,
+            self._details,
+            self._reach,
+            self._others,
+        ):
+            blocks += part()
+        if self.cut:
+            blocks.append(
+                f"_Cut to fit: {', '.join(self.cut)}. The whole of it is in the run's own output "
+                "and its artefacts._"
+            )
+        blocks += self._again()
+        return "\n\n".join(block for block in blocks if block) + "\n"
+
+    # -- the head ----------------------------------------------------------------------------------
+
+    def _verdict(self) -> str:
+        sign, why = _VERDICTS.get(self.report.exit_code, ("❌", ""))
+        counts = [text for section in self.changes for text in [compared.counted(section)] if text]
+        said = "; ".join([*([why] if why else []), *counts])
+        if not said:
+            said = " ".join(self.report.closing).rstrip(".")
+        head = f"### {sign} reconciler {prose(self.report.command)}: {prose(said or 'done')}"
+        lines = [head]
+        levels = [issue.level for issue in self.issues]
+        blocking, warnings = levels.count(Level.ERROR), levels.count(Level.WARNING)
+        numbers = [f"{blocking} blocking"] if blocking else []
+        numbers += [f"{warnings} warning{'' if warnings == 1 else 's'}"] if warnings else []
+        about = [code(self.report.revision)] if self.report.revision else []
+        for section in self.changes:
+            if section.base:
+                about.append(f"against {code(section.base)}")
+            elif section.plan.cluster:
+                about.append(f"on {code(section.plan.cluster)}")
+            elif section.plan.offline:
+                about.append("no cluster asked")
+        lines.append(" · ".join([*about, *numbers]))
+        return "\n\n".join(line for line in lines if line)
+
+    # -- what matters ------------------------------------------------------------------------------
+
+    def _leaving(self) -> Iterator[str]:
+        rows = [row for section in self.changes for row in compared.leaving(section)]
+        if not rows:
+            return
+        shown = self._few(rows, self.limits.deletes, "deletes")
+        lines = [f"**Deleted or replaced** ({len(rows)})", ""]
+        for app, change in shown:
+            why = compared.reasons(change, self.options.link_base, self._prose)
+            lines.append(f"- {change.action.value} {code(str(change.key))} of {code(app)}{why}")
+        yield "\n".join(lines if shown else lines[:1])
+
+    def _blocking(self) -> Iterator[str]:
+        rows = [issue for issue in self.issues if issue.level is Level.ERROR]
+        yield from self._listed("Blocking", rows, self.limits.blocking, "blocking findings")
+
+    def _warnings(self) -> Iterator[str]:
+        rows = [issue for issue in self.issues if issue.level is not Level.ERROR]
+        yield from self._listed("Warnings", rows, self.limits.warnings, "warnings")
+
+    def _listed(self, title: str, rows: list[Issue], most: int, what: str) -> Iterator[str]:
+        if not rows:
+            return
+        shown = self._few(_alike(rows), most, what)
+        lines = [f"**{title}** ({len(rows)})", "", *(self._issue(alike) for alike in shown)]
+        yield "\n".join(lines if shown else lines[:1])
+
+    def _issue(self, found: list[Issue]) -> str:
+        """What one config line causes by one rule, whatever number of objects it reaches."""
+        issue = found[0]
+        about = f" {_several([i.subject for i in found if i.subject])}" if issue.subject else ""
+        out = f"- **{code(issue.rule)}**{about}: {self._prose(issue.message)}"
+        place = self._link(issue.site)
+        targets = [name for i in found for name in i.target.split(", ") if name]
+        out += f" · {place}" if place else ""
+        out += f" · {_several(targets)}" if targets else ""
+        if issue.is_policy and issue.policy_site is not None:
+            out += f" · rule {self._link(issue.policy_site)}"
+        if issue.help:
+            out += f"\n  ➜ {self._prose(issue.help)}"
+        return out
+
+    # -- apps --------------------------------------------------------------------------------------
+
+    def _overview(self) -> Iterator[str]:
+        for section in self.changes:
+            rows = compared.overview(section)
+            if not rows:
+                continue
+            shown = self._few(rows, self.limits.rows, "rows of apps")
+            head = ["app", *compared.COLUMNS]
+            lines = [_row(head), _row(["---", *["---:"] * len(compared.COLUMNS)])]
+            lines += [_row([cell(app), *(str(n or "") for n in numbers)]) for app, numbers in shown]
+            quiet = sum(1 for app in section.plan.apps if not compared.is_shown(app))
+            if shown:
+                yield "\n".join(lines)
+            if quiet:
+                yield f"{quiet} more app{'' if quiet == 1 else 's'} without a change."
+
+    def _details(self) -> Iterator[str]:
+        for section in self.changes:
+            apps = [app for app in section.plan.apps if compared.is_shown(app)]
+            shown = apps[: self.limits.details]
+            if len(shown) < len(apps):
+                self.cut.append(f"the details of {len(apps) - len(shown)} apps")
+            cut = 0
+            for app in shown:
+                lines, left = compared.detail(app, self.options, self.limits.fields, self._prose)
+                cut += left
+                title = f"{html_code(app.unit)}: {compared.words(app)}"
+                body = "\n".join(lines).strip("\n")
+                yield f"<details><summary>{title}</summary>\n\n{body}\n\n</details>"
+            if cut:
+                self.cut.append(f"{cut} fields")
+
+    def _reach(self) -> Iterator[str]:
+        rows = [row for section in self.changes for row in compared.reach(section)]
+        if not rows:
+            return
+        shown = self._few(rows, min(self.limits.rows, 20), "shared lines")
+        if not shown:
+            return
+        lines = ["**Lines that reach several objects**", ""]
+        for site, objects, apps in shown:
+            names = ", ".join(code(app) for app in apps[:4])
+            more = f" and {len(apps) - 4} more" if len(apps) > 4 else ""
+            lines.append(f"- {self._link(site)} reaches {objects} objects in {names}{more}")
+        yield "\n".join(lines)
+
+    # -- the rest ----------------------------------------------------------------------------------
+
+    def _others(self) -> Iterator[str]:
+        for section in self.report.sections:
+            match section:
+                case Findings() | Changes():
+                    continue
+                case Table():
+                    yield from self._table(section)
+                case Chains():
+                    lines = []
+                    for chain in section.chains[: self.limits.rows]:
+                        site = chain.origin.site if chain.origin is not None else None
+                        lines.append(f"- {code(chain.path)} {code(chain.app)} {self._link(site)}")
+                    yield "\n".join(lines)
+                case Timeline():
+                    events = section.events[: self.limits.rows]
+                    text = "\n".join(
+                        f"{at:%Y-%m-%d %H:%M:%S}  {who}  {what}" for at, who, what in events
+                    )
+                    if text:
+                        yield fence(text)
+        if self.changes and self.report.closing:
+            yield self._prose(" ".join(self.report.closing))
+
+    def _table(self, table: Table) -> Iterator[str]:
+        shown = self._few(list(table.rows), self.limits.rows, "rows")
+        if table.title:
+            yield f"**{prose(table.title)}**"
+        if shown:
+            head = [_row([prose(c) for c in table.columns]), _row(["---"] * len(table.columns))]
+            yield "\n".join([*head, *(_row([cell(c) for c in row]) for row in shown)])
+
+    def _again(self) -> Iterator[str]:
+        if self.options.again:
+            yield f"The same on your machine: {code(self.options.again)}"
+
+    # -- helpers -----------------------------------------------------------------------------------
+
+    def _few(self, rows: list[_T], most: int, what: str) -> list[_T]:
+        if len(rows) <= most:
+            return rows
+        self.cut.append(f"{len(rows) - most} {what}")
+        return rows[:most]
+
+    def _prose(self, text: str) -> str:
+        if len(text) > self.limits.text:
+            text = text[: self.limits.text - 1] + "…"
+        return prose(text)
+
+    def _link(self, site: Site | None) -> str:
+        return link(site, self.options.link_base)
+
+
+def _marker(name: str) -> str:
+    """How the comment is found again; it must not end the HTML comment early."""
+    plain = re.sub(r"[^A-Za-z0-9 ._/=@-]", "", name)
+    plain = re.sub(r"-{2,}", "-", plain).strip("- ")
+    return f"<!-- {reconciler.DISTRIBUTION}: {plain} -->"
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _alike(rows: list[Issue]) -> list[list[Issue]]:
+    """The rows in their order, those with the same rule, line and way out together."""
+    out: dict[object, list[Issue]] = {}
+    for issue in rows:
+        alone = issue.site is None or not issue.is_policy
+        key = issue if alone else (issue.level, issue.rule, issue.site, issue.help)
+        out.setdefault(key, []).append(issue)
+    return list(out.values())
+
+
+def _several(names: list[str]) -> str:
+    names = list(dict.fromkeys(names))
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(code(name) for name in names[:3]) + more

@@ -1,0 +1,200 @@
+"""A plan for a comment: counts, what leaves, one table and one folded list an app."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from reconciler.engine.report import Changes
+from reconciler.lifecycle.decision import Verdict
+from reconciler.origin import Origin, Site
+from reconciler.output import detail as inside
+from reconciler.output import fields, planned
+from reconciler.output.fields import Row
+from reconciler.output.format import Options
+from reconciler.output.markdown import cell, code, link
+from reconciler.plan.change import Action, AppPlan, Change, Standing
+
+__all__ = [
+    "COLUMNS",
+    "counted",
+    "detail",
+    "is_shown",
+    "leaving",
+    "overview",
+    "reach",
+    "reasons",
+    "words",
+]
+
+COLUMNS = ("create", "update", "replace", "delete", "held")
+_WORDS = {
+    Action.CREATE: "to create",
+    Action.UPDATE: "to update",
+    Action.REPLACE: "to replace",
+    Action.DELETE: "to delete",
+}
+#: A line that reaches fewer objects is no news.
+_SHARED = 3
+Prose = Callable[[str], str]
+
+
+def counted(section: Changes) -> str:
+    """The verdict's numbers."""
+    if section.applied:
+        return ""
+    counts = section.plan.counts()
+    parts = [f"{counts[action]} {text}" for action, text in _WORDS.items() if counts[action]]
+    held = sum(1 for c in section.plan.changes() if c.standing is Standing.HELD)
+    unjudged = sum(1 for c in section.plan.changes() if c.standing is Standing.UNJUDGED)
+    parts += [f"{held} held"] if held else []
+    parts += [f"{unjudged} not judged"] if unjudged else []
+    return ", ".join(parts) or "no difference"
+
+
+def is_shown(app: AppPlan) -> bool:
+    return bool(app.waves) or app.swap is not None
+
+
+def overview(section: Changes) -> list[tuple[str, tuple[int, ...]]]:
+    """The apps that change, with how many objects a column."""
+    out = []
+    for app in section.plan.apps:
+        if is_shown(app):
+            going = [c.action.value for c in app.changes() if c.goes]
+            held = sum(1 for c in app.changes() if not c.goes)
+            numbers = (*(going.count(name) for name in COLUMNS[:-1]), held)
+            out.append((app.unit, numbers))
+    return out
+
+
+def words(app: AppPlan) -> str:
+    """`1 to create, 2 to update`."""
+    going = [c.action for c in app.changes() if c.goes]
+    parts = [f"{going.count(a)} {text}" for a, text in _WORDS.items() if a in going]
+    held = sum(1 for c in app.changes() if not c.goes)
+    parts += [f"{held} held"] if held else []
+    return ", ".join(parts) or "a decision"
+
+
+def leaving(section: Changes) -> Iterator[tuple[str, Change]]:
+    """What is deleted or replaced, refused or not."""
+    for app in section.plan.apps:
+        for change in app.changes():
+            if change.action in (Action.DELETE, Action.REPLACE):
+                yield app.unit, change
+
+
+def reasons(change: Change, base: str, prose: Prose) -> str:
+    """`: why · place`, of the reasons that have not been said as a refusal."""
+    out = []
+    for reason in change.reasons:
+        if reason.text.startswith("refused: "):
+            continue
+        place = link(_site(reason.origin), base)
+        out.append(prose(reason.text) + (f" · {place}" if place else ""))
+    held = " (held)" if change.standing is Standing.HELD else ""
+    return held + (f": {'; '.join(out)}" if out else "")
+
+
+def detail(app: AppPlan, options: Options, most: int, prose: Prose) -> tuple[list[str], int]:
+    """An app's changes as Markdown lines, and how many fields were left out."""
+    budget = _split(app, most)
+    out: list[str] = []
+    cut = 0
+    for number, change in enumerate(app.changes()):
+        why = reasons(change, options.link_base, prose)
+        adopts = f", takes the fields of {prose(', '.join(change.takes_over))}"
+        adopted = adopts if change.takes_over and change.action is Action.UPDATE else ""
+        out.append(f"- {change.action.value} {code(str(change.key))}{adopted}{why}")
+        rows = list(fields.rows(change))
+        shown = _middle_out(rows, budget[number])
+        cut += len(rows) - len(shown)
+        if shown:
+            out += ["", *_table(shown, rows, options), ""]
+    out += _decision(app, options, prose)
+    return out, cut
+
+
+def _split(app: AppPlan, most: int) -> list[int]:
+    """How many rows each change may show, in order, of `most` for the app."""
+    out = []
+    for change in app.changes():
+        mine = min(len(change.fields), most)
+        out.append(mine)
+        most -= mine
+    return out
+
+
+def _middle_out(rows: list[Row], most: int) -> list[Row]:
+    """The first and the last rows: the middle of a long difference says least."""
+    if len(rows) <= most:
+        return rows
+    head = (most + 1) // 2
+    return rows[:head] + (rows[-(most - head) :] if most > head else [])
+
+
+def _table(shown: list[Row], rows: list[Row], options: Options) -> Iterator[str]:
+    yield "  | field | old | new | from |"
+    yield "  | --- | --- | --- | --- |"
+    last = None
+    for row in shown:
+        if last is not None and rows.index(row) - rows.index(last) > 1:
+            yield f"  | … {rows.index(row) - rows.index(last) - 1} more | | | |"
+        yield f"  | {cell(row.path)} | {_values(row)} | {_from(row.origin, options.link_base)} |"
+        last = row
+
+
+def _values(row: Row) -> str:
+    field = row.field
+    if row.text:
+        return f" | {cell(row.text)}"
+    if isinstance(field.before, dict | list) and isinstance(field.after, dict | list):
+        lines = list(inside.lines(field.before, field.after))
+        return f" | {'<br>'.join(cell(line) for line in lines)}"
+    before = "" if field.added else cell(planned.show(field.before))
+    after = "" if field.removed else cell(planned.show(field.after))
+    return f"{before} | {after}"
+
+
+def _from(origin: Origin | None, base: str) -> str:
+    """The winning line, and how many it overrides."""
+    if origin is None:
+        return ""
+    below = sum(1 for _ in origin.chain()) - 1
+    over = f" over {below}" if below else ""
+    return link(_site(origin), base, in_table=True) + over
+
+
+def _site(origin: Origin | None) -> Site | None:
+    return origin.site if origin is not None and origin.site.line > 0 else None
+
+
+def _decision(app: AppPlan, options: Options, prose: Prose) -> Iterator[str]:
+    decision = app.decision
+    quiet = (Verdict.STEADY, Verdict.IDLE, Verdict.TARGET)
+    if decision is None or (decision.verdict in quiet and app.swap is None):
+        return
+    shares = ", ".join(f"{s.version.value} {s.weight.value} %" for s in decision.outcome.shares)
+    why = "; ".join(
+        prose(r.text)
+        + (f" · {place}" if (place := link(_site(r.origin), options.link_base)) else "")
+        for r in decision.reasons
+    )
+    yield f"- rollout {decision.verdict.value} {code(shares)}: {why}"
+
+
+def reach(section: Changes) -> list[tuple[Site, int, list[str]]]:
+    """Lines that change several objects, those that reach most first."""
+    found: dict[Site, set[tuple[str, str]]] = {}
+    for app in section.plan.apps:
+        for change in app.changes():
+            for field in change.fields:
+                site = _site(field.origin)
+                if site is not None:
+                    found.setdefault(site, set()).add((app.unit, change.key.full()))
+    rows = [
+        (site, len(objects), sorted({unit for unit, _ in objects}))
+        for site, objects in found.items()
+        if len(objects) >= _SHARED
+    ]
+    return sorted(rows, key=lambda row: (-row[1], row[0]))

@@ -1,0 +1,67 @@
+"""One report of each command, made by the engine itself."""
+
+from reconciler.apply.protocol import Result, Status
+from reconciler.engine import review
+from reconciler.engine.report import Changes, Report
+from reconciler.errors import ExitCode
+from reconciler.simulation.cluster import EmbeddedCluster
+from tests.support import NOW, applied, reviewed, sample, select, small
+
+OWN = "environments/prod/one/web.yaml"
+GROUP = "environments/prod/one/group.yaml"
+EDIT = {
+    "environments/prod/mnist.yaml": 'serving:\n  version: "v1"\n',
+    "environments/prod/hz-b/search-ranker.yaml": None,
+}
+POLICY = """\
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: enough-replicas}
+spec:
+  matchConstraints:
+    resourceRules:
+    - {apiGroups: [apps], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [deployments]}
+  validations:
+  - {expression: object.spec.replicas > 1, message: one replica is none}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: enough-replicas}
+spec: {policyName: enough-replicas, validationActions: [Deny]}
+"""
+
+
+def check():
+    tree = small().but({OWN: "serving:\n  replcas: 2\n"})
+    return review.check(tree, select(), NOW)
+
+
+def denied():
+    tree = small().but({"policies/replicas.yaml": POLICY})
+    return review.plan(review.review(tree, select(), NOW))
+
+
+def base():
+    return review.plan(review.review(sample().but(EDIT), select(), NOW, base=sample()))
+
+
+def plan():
+    return review.plan(reviewed(small(), EmbeddedCluster()))
+
+
+def reconciled():
+    return applied(small(), EmbeddedCluster())
+
+
+def refused():
+    cluster = EmbeddedCluster()
+    applied(small(), cluster)
+    return review.plan(reviewed(small().but({OWN: None, GROUP: None}), cluster))
+
+
+def incomplete():
+    section = plan().sections[1]
+    result = Result("prod/one/web", Status.FAILED, problems=[(None, "it broke")])
+    return Report(
+        "apply", (Changes(section.plan, applied=(result,)),), exit_code=ExitCode.INCOMPLETE
+    )
