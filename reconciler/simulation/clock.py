@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from reconciler.simulation.timeline import Timeline
 
-__all__ = ["EPOCH", "SimulatedClock"]
+__all__ = ["EPOCH", "SimulatedBackground", "SimulatedClock"]
 
 #: Where a cluster that was never told the time begins.
 EPOCH = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -26,6 +27,30 @@ class SimulatedClock:
     def now(self) -> datetime:
         return self.timeline.now
 
+    def monotonic(self) -> float:
+        return (self.timeline.now - EPOCH).total_seconds()
+
     def sleep(self, seconds: float) -> None:
         """Advances by `seconds`; everything due until then has happened when it returns."""
         self.timeline.advance(self.timeline.now + timedelta(seconds=max(0.0, seconds)))
+
+
+class SimulatedBackground:
+    """Fulfils `ports.Background` on a timeline: steps happen while someone sleeps."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self.timeline = timeline
+
+    def start(self, name: str, step: Callable[[], float]) -> Callable[[], None]:  # noqa: ARG002
+        running = [True]
+
+        def due() -> None:
+            if running[0]:
+                pause = timedelta(seconds=max(0.001, step()))
+                self.timeline.at(self.timeline.now + pause, due)
+
+        def stop() -> None:
+            running[0] = False
+
+        self.timeline.at(self.timeline.now, due)
+        return stop
