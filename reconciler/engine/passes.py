@@ -52,6 +52,8 @@ class Outcome:
     corrected: Mapping[str, int] = field(default_factory=dict)
     done: tuple[tuple[str, str], ...] = ()
     """(object, verb) of every write."""
+    gone: bool = False
+    """The unit is no longer in Git, and nothing is left of it."""
 
     @property
     def wrote(self) -> bool:
@@ -290,7 +292,8 @@ def _outcome(
         if verb is not Verb.UNCHANGED:
             corrected[change.key.kind] = corrected.get(change.key.kind, 0) + 1
     done = tuple((change.key.full(), verb.value) for change, verb in result.done)
-    return Outcome(app.unit, state, text, objects, drifted, corrected, done)
+    gone = app.removed and state in (State.SUCCESS, State.NOOP)
+    return Outcome(app.unit, state, text, objects, drifted, corrected, done, gone)
 
 
 def _reasons(app: AppPlan) -> str:

@@ -1,8 +1,8 @@
-"""What the last runs did, kept in the cluster for whoever asks: one ConfigMap an app, written when
-something changed and by no quiet run.
+"""What the last runs did, kept in the cluster for whoever asks: one ConfigMap a group with an entry
+an app, written when something changed and by no quiet run. One an app would cost a write an app.
 
-Conditions follow kstatus: Reconciling and Stalled are there only while they are true, and a terminal
-failure says Stalled. Best effort: no run fails because its status could not be written.
+Conditions follow kstatus: Reconciling and Stalled are there only while they are true, and what does
+not heal by itself says Stalled. Best effort: no run fails because its status cannot be written.
 """
 
 from __future__ import annotations
@@ -17,13 +17,24 @@ import reconciler
 from reconciler.engine.passes import Outcome, State
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.objects.observed import Observed
-from reconciler.plan.inventory import INVENTORY_LABEL, name_of, unit_of
+from reconciler.plan.inventory import INVENTORY_LABEL
 from reconciler.ports import ClusterReader, Listing
 
-__all__ = ["Recorded", "Transition", "Watching", "body_of", "next_status", "recorded_in"]
+__all__ = [
+    "GroupStatus",
+    "Recorded",
+    "Transition",
+    "Watching",
+    "body_of",
+    "next_status",
+    "read",
+    "recorded_in",
+    "status_key",
+]
 
 _KEPT = 10
 _LONGEST = 512
+_MOST_BYTES = 600_000
 _READY = ("True", "Succeeded", "")
 #: State → (Ready, reason, Stalled or Reconciling while it lasts).
 _CONDITIONS = {
@@ -31,7 +42,6 @@ _CONDITIONS = {
     State.NOOP: _READY,
     State.INCOMPLETE: ("False", "HealthCheckFailed", "Reconciling"),
     State.FAILED: ("False", "ReconciliationFailed", "Reconciling"),
-    State.STOPPED: ("False", "Progressing", "Reconciling"),
     State.BLOCKED: ("False", "BuildFailed", "Stalled"),
     State.DENIED: ("False", "PolicyDenied", "Stalled"),
     State.REFUSED: ("False", "ApprovalNeeded", "Stalled"),
@@ -42,17 +52,16 @@ _CONDITIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A status as stored; `version` is what a write must name, "" where there is none yet."""
+    """One app's entry as stored."""
 
-    unit: str
     status: Mapping[str, Any] = field(default_factory=dict)
-    version: str = ""
 
     @property
     def last(self) -> Mapping[str, Any]:
         """The newest entry of the history; {} when there is none."""
         history = self.status.get("history")
-        return history[0] if isinstance(history, list) and history else {}
+        first = history[0] if isinstance(history, list) and history else {}
+        return first if isinstance(first, dict) else {}
 
     def condition(self, name: str) -> Mapping[str, Any]:
         found = self.status.get("conditions")
@@ -61,9 +70,17 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupStatus:
+    """A group's entries by unit; `version` is what a write must name, "" where there is none."""
+
+    group: str
+    apps: Mapping[str, Recorded] = field(default_factory=dict)
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Transition:
-    """A status to be written, and what everybody should hear of it. `key` names the transition for
-    those who hear of it twice."""
+    """An entry to be written, and what everybody should hear of it."""
 
     unit: str
     state: State
@@ -72,7 +89,6 @@ class Transition:
     text: str
     revision: str
     status: Mapping[str, Any]
-    version: str
 
     @property
     def is_good(self) -> bool:
@@ -83,8 +99,10 @@ def next_status(
     known: Recorded, outcome: Outcome, revision: str, run: str, now: datetime, seconds: float
 ) -> Transition | None:
     """What to record of a pass; None when nothing happened that is not recorded already."""
-    if outcome.state not in _CONDITIONS:
+    if outcome.state not in _CONDITIONS or outcome.gone:
         return None
+    if outcome.state is State.NOOP and not known.status:
+        return None  # nothing was ever told of it, and there is nothing to tell
     ready, reason, while_ = _CONDITIONS[outcome.state]
     before = known.condition("Ready")
     same = before.get("status") == ready and before.get("reason") == reason
@@ -117,9 +135,7 @@ def next_status(
         "lastAppliedRevision": applied,
         "history": [entry, *older][:_KEPT],
     }
-    return Transition(
-        outcome.unit, outcome.state, ready, reason, text, revision, status, known.version
-    )
+    return Transition(outcome.unit, outcome.state, ready, reason, text, revision, status)
 
 
 def _condition(
@@ -136,43 +152,68 @@ def _condition(
     }
 
 
-def body_of(transition: Transition, redact: Callable[[str], str]) -> dict[str, Any]:
-    """The ConfigMap. It is never listed in an inventory and never pruned: it goes with its app's
-    inventory, when somebody removes that."""
+def body_of(
+    known: GroupStatus,
+    transitions: Iterable[Transition],
+    gone: Iterable[str],
+    redact: Callable[[str], str],
+) -> dict[str, Any]:
+    """The ConfigMap with these entries new and those of units that are gone left out. Histories
+    are cut where a large group would not fit into one object."""
+    entries = {unit: dict(recorded.status) for unit, recorded in known.apps.items()}
+    entries |= {t.unit: dict(t.status) for t in transitions}
+    for unit in gone:
+        entries.pop(unit, None)
+    for kept in (_KEPT, 3, 1, 0):
+        data = {
+            unit.rpartition("/")[2]: _line(entry, kept, redact) for unit, entry in entries.items()
+        }
+        if sum(map(len, data.values())) < _MOST_BYTES:
+            break
     metadata: dict[str, Any] = {
-        "name": name_of(transition.unit, "status"),
+        "name": status_key(known.group).name,
         "namespace": reconciler.TOOL_NAMESPACE,
         "labels": {
             INVENTORY_LABEL: "status",
             "app.kubernetes.io/managed-by": reconciler.FIELD_MANAGER,
         },
     }
-    if transition.version:
-        metadata["resourceVersion"] = transition.version
-    text = redact(json.dumps(transition.status, sort_keys=True))
+    if known.version:
+        metadata["resourceVersion"] = known.version
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": metadata,
-        "data": {"unit": transition.unit, "ready": transition.ready, "status": text},
+        "data": dict(sorted(data.items())),
     }
 
 
-def recorded_in(items: Iterable[Observed]) -> dict[str, Recorded]:
-    """The statuses among ConfigMaps of ours. One that was damaged counts as none."""
+def _line(entry: Mapping[str, Any], kept: int, redact: Callable[[str], str]) -> str:
+    history = entry.get("history")
+    cut = {**entry, "history": (history if isinstance(history, list) else [])[:kept]}
+    return redact(json.dumps(cut, sort_keys=True))
+
+
+def recorded_in(items: Iterable[Observed]) -> dict[str, GroupStatus]:
+    """The statuses among ConfigMaps of ours, by group. What was damaged counts as not there."""
     out = {}
     for item in items:
         body = item.body or {}
         if (body["metadata"].get("labels") or {}).get(INVENTORY_LABEL) != "status":
             continue
-        unit = unit_of(item.key.name, "status")
-        try:
-            status = json.loads((body.get("data") or {}).get("status") or "{}")
-        except ValueError:
-            status = {}
-        if unit:
-            known = status if isinstance(status, dict) else {}
-            out[unit] = Recorded(unit, known, item.resource_version)
+        parts = item.key.name.split(".")
+        if len(parts) != 3 or parts[2] != "status":
+            continue
+        group = f"{parts[0]}/{parts[1]}"
+        apps = {}
+        for model, text in (body.get("data") or {}).items():
+            try:
+                entry = json.loads(text)
+            except ValueError:
+                continue
+            if isinstance(entry, dict):
+                apps[f"{group}/{model}"] = Recorded(entry)
+        out[group] = GroupStatus(group, apps, item.resource_version)
     return out
 
 
@@ -182,7 +223,7 @@ class Watching:
 
     def __init__(self, cluster: Any) -> None:
         self._cluster = cluster
-        self.statuses: dict[str, Recorded] = {}
+        self.statuses: dict[str, GroupStatus] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cluster, name)
@@ -196,7 +237,7 @@ class Watching:
         return found
 
 
-def read(reader: ClusterReader) -> dict[str, Recorded]:
+def read(reader: ClusterReader) -> dict[str, GroupStatus]:
     """All statuses: one LIST. Raises ClusterUnreadable."""
     found = reader.list(
         GroupKind("", "ConfigMap"), reconciler.TOOL_NAMESPACE, {INVENTORY_LABEL: "status"}
@@ -204,5 +245,6 @@ def read(reader: ClusterReader) -> dict[str, Recorded]:
     return recorded_in(found.items)
 
 
-def key_of_status(unit: str) -> ObjectKey:
-    return ObjectKey("", "ConfigMap", reconciler.TOOL_NAMESPACE, name_of(unit, "status"))
+def status_key(group: str) -> ObjectKey:
+    name = f"{group.replace('/', '.')}.status"
+    return ObjectKey("", "ConfigMap", reconciler.TOOL_NAMESPACE, name)
