@@ -19,17 +19,20 @@ from reconciler.cli.options import Common
 from reconciler.errors import ExitCode, UsageMistake
 
 if TYPE_CHECKING:
+    from reconciler.adapters.git import Fetched
     from reconciler.apps.app import Selection
     from reconciler.engine.report import Report
     from reconciler.output.format import Options
-    from reconciler.ports import Clock, ClusterWriter, Tree
+    from reconciler.ports import Clock, ClusterWriter, LeaseClient, Tree
 
 __all__ = [
     "Cluster",
     "Progress",
     "base_tree",
     "cluster",
+    "lease_client",
     "needed",
+    "newest",
     "now",
     "repo_root",
     "selection",
@@ -85,6 +88,25 @@ def _is_remote(repo: str) -> bool:
 
 
 def _fetched(common: Common) -> Tree:
+    from reconciler.adapters import git
+
+    found = _fetch(common)
+    return git.open_commit(found.repo, found.commit)
+
+
+def newest(common: Common) -> tuple[str, str]:
+    """Where the newest commit of what the options name is: the repository, and its full id. A
+    remote is asked for its tip first, and fetched from only when that is new."""
+    from reconciler.adapters import git
+
+    if _is_remote(common.repo):
+        found = _fetch(common)
+        return str(found.repo), found.commit
+    root = repo_root(common)
+    return str(root), git.resolve(root, common.revision or "HEAD")
+
+
+def _fetch(common: Common) -> Fetched:
     """A branch or tag of a remote, kept in the user's cache. Credentials come from the
     environment (RECONCILER_GIT_USER, RECONCILER_GIT_TOKEN), never from a URL."""
     from reconciler.adapters import git
@@ -98,13 +120,12 @@ def _fetched(common: Common) -> Tree:
         folder = platformdirs.user_cache_dir("ml-reconciler")
     token = os.environ.get("RECONCILER_GIT_TOKEN", "")
     user = os.environ.get("RECONCILER_GIT_USER", "git" if token else "")
-    found = git.fetch(
+    return git.fetch(
         common.repo,
         common.revision or "main",
         folder,
         credentials=git.Credentials(user=user, password=token) if token else None,
     )
-    return git.open_commit(found.repo, found.commit)
 
 
 def base_tree(common: Common, revision: str) -> Tree:
@@ -151,14 +172,17 @@ class Cluster:
 
 
 @contextmanager
-def cluster(common: Common) -> Iterator[Cluster | None]:
-    """The cluster that the options name; None when they name none."""
+def cluster(
+    common: Common, sleep: Callable[[float], None] | None = None
+) -> Iterator[Cluster | None]:
+    """The cluster that the options name; None when they name none. `sleep` is how requests wait
+    before they are sent again."""
     if common.context and common.kubeconfig is None:
         raise UsageMistake("--context needs --kubeconfig: the environment's is not read")
     if common.kubeconfig is not None:
         if common.embedded is not None:
             raise UsageMistake("--embedded and --kubeconfig exclude each other")
-        with _real(common, common.kubeconfig) as found:
+        with _real(common, common.kubeconfig, sleep) as found:
             yield found
         return
     if common.embedded is None:
@@ -180,7 +204,9 @@ def cluster(common: Common) -> Iterator[Cluster | None]:
 
 
 @contextmanager
-def _real(common: Common, kubeconfig: str) -> Iterator[Cluster]:
+def _real(
+    common: Common, kubeconfig: str, sleep: Callable[[float], None] | None
+) -> Iterator[Cluster]:
     from reconciler.adapters.clock import SystemClock
     from reconciler.adapters.kubernetes.cluster import KubernetesCluster
     from reconciler.adapters.kubernetes.transport import Access, Transport
@@ -188,12 +214,38 @@ def _real(common: Common, kubeconfig: str) -> Iterator[Cluster]:
     if not kubeconfig:
         raise UsageMistake("--kubeconfig names no file")
     clock = SystemClock()
-    transport = Transport(Access(kubeconfig, common.context), clock.sleep)
+    transport = Transport(Access(kubeconfig, common.context), sleep or clock.sleep)
     client = KubernetesCluster(transport, common.context or transport.host)
     try:
         yield Cluster(client, clock)
     finally:
         client.close()
+
+
+@contextmanager
+def lease_client(common: Common) -> Iterator[LeaseClient]:
+    """A second client of the same cluster for leases and events, used beside the first one."""
+    if common.embedded is not None:
+        from reconciler.simulation.clock import RememberedClock
+        from reconciler.simulation.cluster import EmbeddedCluster
+
+        beside = EmbeddedCluster(common.embedded)
+        beside.server.clock = RememberedClock(lambda: beside.server.recall("now"))
+        try:
+            yield beside
+        finally:
+            beside.close()
+        return
+    from reconciler.adapters.direct import DirectClient
+    from reconciler.adapters.kubernetes.transport import Access, Transport
+
+    access = Access(common.kubeconfig or "", common.context, connect=2.0, read=3.0)
+    # Short waits of its own: a lease that must wait long is asked for again by its own rules.
+    direct = DirectClient(Transport(access, lambda seconds: time.sleep(min(seconds, 1.0))))
+    try:
+        yield direct
+    finally:
+        direct.close()
 
 
 def needed(found: Cluster | None) -> Cluster:

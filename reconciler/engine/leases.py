@@ -13,8 +13,9 @@ from datetime import datetime
 from reconciler.apply import lease
 from reconciler.apply.lease import Answered, Create, Election, Get, Replace, Timing
 from reconciler.errors import ReconcilerError
-from reconciler.objects.observed import unread
-from reconciler.ports import Background, Clock, ClusterUnreadable, LeaseClient
+from reconciler.objects.observed import Observed, unread
+from reconciler.objects.outcome import Outcome, Unknown
+from reconciler.ports import Background, Clock, LeaseClient
 
 __all__ = ["LeaseUnavailable", "Leases", "group_of", "micro_time"]
 
@@ -180,19 +181,7 @@ class Leases:
                 found: Election = end.value
                 return found
             sent = self._clock.monotonic()
-            match request:
-                case Get(key):
-                    try:
-                        seen = client.get(key)
-                    except ClusterUnreadable as error:
-                        seen = unread(key, error.message)
-                    answer = Answered(seen, sent, self._clock.monotonic())
-                case Create(body):
-                    outcome = client.create(body)
-                    answer = Answered(outcome, sent, self._clock.monotonic())
-                case Replace(body):
-                    outcome = client.replace(body)
-                    answer = Answered(outcome, sent, self._clock.monotonic())
+            answer = Answered(_asked(client, request), sent, self._clock.monotonic())
 
     def _stamp(self) -> str:
         return micro_time(self._clock.now())
@@ -215,3 +204,19 @@ class Leases:
                 self._driven(self._client_of(group), steps)
         finally:
             self._requests.release()
+
+
+def _asked(client: LeaseClient, request: lease.Request) -> Observed | Outcome:
+    """The answer; a client that fails in its own way has an unknown outcome."""
+    match request:
+        case Get(key):
+            try:
+                return client.get(key)
+            except ReconcilerError as error:
+                return unread(key, error.message)
+        case Create(body) | Replace(body):
+            try:
+                write = client.create if isinstance(request, Create) else client.replace
+                return write(body)
+            except ReconcilerError as error:
+                return Unknown(error.message)

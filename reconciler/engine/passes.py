@@ -4,6 +4,7 @@ loop is many."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -84,6 +85,8 @@ class Settings:
     fail_if_locked: bool = False
     ended: Callable[[], str] = lambda: ""
     resting: Callable[[str], str] = lambda _unit: ""
+    reading: Callable[[], AbstractContextManager[None]] = nullcontext
+    """Entered for what only reads: it may be broken off at any point."""
 
 
 def groups_of(tree: Tree, selection: Selection) -> frozenset[str]:
@@ -116,13 +119,14 @@ def run(
         locked |= leases.acquire(groups, wait=settings.wait, ended=settings.ended)
         if locked.keys() >= groups:
             return _all_locked(tree, locked, settings)
-    reviewed = review.review(
-        tree,
-        settings.selection,
-        clock.now(),
-        reader=cluster,
-        approved=settings.approved,
-    )
+    with settings.reading():
+        reviewed = review.review(
+            tree,
+            settings.selection,
+            clock.now(),
+            reader=cluster,
+            approved=settings.approved,
+        )
     assert reviewed.plan is not None
     if leases is not None:
         leases.progress()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from reconciler.simulation.timeline import Timeline
 
-__all__ = ["EPOCH", "SimulatedBackground", "SimulatedClock"]
+__all__ = ["EPOCH", "RememberedClock", "SimulatedBackground", "SimulatedClock"]
 
 #: Where a cluster that was never told the time begins.
 EPOCH = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -54,3 +54,21 @@ class SimulatedBackground:
 
         self.timeline.at(self.timeline.now, due)
         return stop
+
+
+class RememberedClock:
+    """Fulfils `ports.Clock` for a second client of a cluster in a file: it is as late as the file
+    says, and nobody moves it from here."""
+
+    def __init__(self, remembered: Callable[[], str]) -> None:
+        self._remembered = remembered
+
+    def now(self) -> datetime:
+        text = self._remembered()
+        return datetime.fromisoformat(text) if text else EPOCH
+
+    def monotonic(self) -> float:
+        return (self.now() - EPOCH).total_seconds()
+
+    def sleep(self, seconds: float) -> None:
+        """Not its business."""
