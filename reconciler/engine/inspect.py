@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 from reconciler.apps.app import App, Selection, Unit
 from reconciler.backends.read import HealthState, health
-from reconciler.engine import review, stages
+from reconciler.engine import review, stages, statuses
 from reconciler.engine.report import Chain, Chains, Findings, Report, Table
 from reconciler.engine.stages import Drawn
 from reconciler.errors import ExitCode
@@ -180,25 +181,37 @@ def layers(tree: Tree, selection: Selection) -> Report:
 def status(tree: Tree, selection: Selection, reader: ClusterReader | None, now: datetime) -> Report:
     """The fleet in one table."""
     fleet = stages.loaded(tree, selection)
-    snapshot = stages.read_snapshot(reader, fleet) if reader is not None else Snapshot.none()
+    seen = statuses.Watching(reader) if reader is not None else None
+    watched: Any = seen
+    snapshot = stages.read_snapshot(watched, fleet) if seen is not None else Snapshot.none()
+    runs = {u: r for g in seen.statuses.values() for u, r in g.apps.items()} if seen else {}
     rows = [
-        _row(item, snapshot)
+        _row(item, snapshot, runs.get(item.unit.id))
         for item in stages.drawn(fleet, snapshot, now)
         if isinstance(item.unit, App)
     ]
     rows += [
-        (app, "blocked", "-", "-", "-", ", ".join(codes))
+        (app, "blocked", "-", "-", "-", _run(runs.get(app)), ", ".join(codes))
         for app, codes in fleet.blocked.items()
         if not app.endswith("/_group")
     ]
-    columns = ("APP", "HEALTH", "VERSION", "TRAFFIC", "REVISION", "NEXT")
+    columns = ("APP", "HEALTH", "VERSION", "TRAFFIC", "REVISION", "LAST RUN", "NEXT")
     table = Table(columns, tuple(sorted(rows)))
     errors = tuple(d for d in fleet.diagnostics if d.is_error)
     code = ExitCode.ERROR if errors or snapshot.damaged else ExitCode.DONE
     return Report("status", (Findings(errors), table), (), code, revision=fleet.label)
 
 
-def _row(item: Drawn, snapshot: Snapshot) -> tuple[str, ...]:
+def _run(recorded: statuses.Recorded | None) -> str:
+    """The last run that did or found something, as the status in the cluster has it."""
+    last = recorded.last if recorded is not None else {}
+    when = str(last.get("at", ""))
+    return f"{last.get('result', '')} {when[5:10]} {when[11:16]}" if when else "-"
+
+
+def _row(
+    item: Drawn, snapshot: Snapshot, recorded_run: statuses.Recorded | None
+) -> tuple[str, ...]:
     unit: Unit = item.unit
     decision = item.decided.decision
     recorded = snapshot.inventories.get(unit.id)
@@ -216,7 +229,8 @@ def _row(item: Drawn, snapshot: Snapshot) -> tuple[str, ...]:
     if fires:
         first = min(fires, key=lambda f: f.times[0])
         following = f"{first.schedule.split('/')[1]} {first.times[0]:%m-%d %H:%M} UTC"
-    return (unit.id, _health(item, snapshot, decision), version, traffic, revision, following)
+    health_now = _health(item, snapshot, decision)
+    return (unit.id, health_now, version, traffic, revision, _run(recorded_run), following)
 
 
 def _health(item: Drawn, snapshot: Snapshot, decision: object) -> str:
