@@ -176,8 +176,6 @@ def attempt(election: Election, stamp: str) -> Steps:
         answer = yield Replace(_claimed(election, stamp))
         if isinstance(answer.what, Done):
             return _won(election, answer)
-        if isinstance(answer.what, Refused) and answer.what.refusal is Refusal.ABSENT:
-            return _deposed(election, "was deleted")
     answer = yield Get(election.key)
     if not isinstance(answer.what, Observed):
         raise TypeError(answer.what)

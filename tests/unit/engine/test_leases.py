@@ -1,5 +1,7 @@
 """Leases of a run: taken, kept, lost and given back."""
 
+from datetime import timedelta
+
 import pytest
 
 from reconciler.apply import lease
@@ -199,6 +201,49 @@ def test_a_lease_is_never_patched_and_put_with_a_version(place):
     verbs = {verb for verb, _ in made.client.log}
     assert verbs <= {"get", "create", "replace"}
     assert isinstance(made, Leases)
+
+
+class Jumping:
+    """A machine whose wall clock is set again and again, by an hour either way (F109)."""
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.step = 0
+
+    def now(self):
+        self.step += 1
+        return self.clock.now() + timedelta(
+            hours=(-1) ** self.step, days=365 * 13 * (self.step % 3)
+        )
+
+    def monotonic(self):
+        return self.clock.monotonic()
+
+    def sleep(self, seconds):
+        self.clock.sleep(seconds)
+
+
+def test_a_wall_clock_that_jumps_changes_nothing(place):
+    """F109: an hour back, an hour on, past 2038."""
+    clock = Jumping(place.clock)
+
+    def run(name):
+        client = place.cluster.acting_as(name)
+        return Leases(lambda _g: client, clock, name, chance=lambda: 0.1)
+
+    made = run("one")
+    start = place.clock.monotonic()
+    assert made.acquire(["prod/one"]) == {}
+    assert place.clock.monotonic() == start
+    made.keep(SimulatedBackground(place.clock.timeline))
+    for _ in range(50):
+        place.clock.sleep(3)
+        assert made.permit(UNIT) == ""
+        assert run("two").acquire(["prod/one"], wait=0.0)
+    made._stop()
+    start = place.clock.monotonic()
+    assert run("three").acquire(["prod/one"]) == {}
+    assert 15 <= place.clock.monotonic() - start < 25
 
 
 def test_times_have_six_digits_and_no_zone_but_utc():
