@@ -18,7 +18,7 @@ import click
 from reconciler.cli import wiring
 from reconciler.cli.ending import Ending, Interrupted
 from reconciler.cli.options import Common
-from reconciler.errors import ExitCode, UsageMistake, most_severe
+from reconciler.errors import ExitCode, UsageMistake
 
 if TYPE_CHECKING:
     from reconciler.engine.leases import Leases
@@ -107,7 +107,7 @@ def once(common: Common, settings: Settings, wishes: Wishes) -> ExitCode:
 
 def looping(common: Common, settings: Settings, wishes: Wishes, interval: float) -> ExitCode:
     """Passes until a signal comes. The exit code is 0: what a pass could not do is in its status,
-    its log and its metrics."""
+    its log and its metrics. A loop of so many passes ends with the last one's code."""
     from reconciler.adapters.following import Following
     from reconciler.engine.loop import Loop, Timing
 
@@ -138,14 +138,17 @@ def looping(common: Common, settings: Settings, wishes: Wishes, interval: float)
         left = wishes.passes
         try:
             while not around.ending.signalled and left != 0:
+                before = len(codes)
                 pause = loop.step()
+                if len(codes) == before:
+                    codes.append(ExitCode.ERROR)  # it failed as a whole; the log says why
                 left = left - 1 if left is not None else None
                 _write_metrics(wishes, around)
                 if left != 0:
                     _rest(around, pause, interval)
         except Interrupted:
             pass
-    return most_severe(codes) if wishes.passes is not None else ExitCode.DONE
+    return codes[-1] if codes and wishes.passes is not None else ExitCode.DONE
 
 
 def _rest(around: Surroundings, pause: float, interval: float) -> None:

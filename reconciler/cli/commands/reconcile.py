@@ -13,6 +13,8 @@ from reconciler.errors import ExitCode, UsageMistake
 
 __all__ = ["COMMAND"]
 
+_LEAST_PATIENCE = 30.0
+
 _OPTIONS = (
     click.option("--once", is_flag=True, help="One pass, then exit; what a CronJob calls."),
     click.option(
@@ -125,7 +127,7 @@ def COMMAND(common: options.Common, **given: Any) -> ExitCode:  # noqa: N802
     common = replace(common, show_all=given["everything"])
     if interval is not None:
         # An app that does not get ready must not keep the others waiting: it is looked at again.
-        timeout = min(timeout, interval)
+        timeout = min(timeout, max(interval, _LEAST_PATIENCE))
     settings = Settings(
         wiring.selection(common),
         frozenset((*given["approved"], *given["rewinds"])),
