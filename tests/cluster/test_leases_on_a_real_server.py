@@ -150,13 +150,18 @@ def test_an_event_is_taken(client, real_cluster):
 def test_a_run_on_a_real_server_takes_the_lease_and_tells_of_itself(
     control_plane, real_cluster, tmp_path
 ):
-    repo = Repo(tmp_path, small().files)
+    # A group of its own: the server is shared with other tests.
+    files = {path.replace("/one/", "/leased/"): data for path, data in small().files.items()}
+    files["environments/prod/leased/group.yaml"] = (
+        "group: {namespace: ml-leased, serviceAccount: models}\n"
+    )
+    repo = Repo(tmp_path, files)
     where = ("--kubeconfig", str(control_plane.kubeconfig()))
     code, out = repo.run("reconcile", "--once", "--timeout", "0", *where)
     assert code in (0, 6), out
-    held = real_cluster.get(lease.lease_key("prod/one")).body["spec"]
+    held = real_cluster.get(lease.lease_key("prod/leased")).body["spec"]
     assert held.get("holderIdentity", "") == ""
-    status = real_cluster.get(ObjectKey("", "ConfigMap", "ml-reconciler", "prod.one.status"))
+    status = real_cluster.get(ObjectKey("", "ConfigMap", "ml-reconciler", "prod.leased.status"))
     assert status.is_present
     code, out = repo.run("status", *where)
     assert "incomplete" in out or "success" in out
