@@ -19,6 +19,7 @@ from reconciler.objects.outcome import Outcome
 __all__ = [
     "ALONE",
     "Alone",
+    "Background",
     "Blob",
     "Clock",
     "ClusterReader",
@@ -26,6 +27,7 @@ __all__ = [
     "ClusterWriter",
     "Discovery",
     "KindServed",
+    "LeaseClient",
     "Listing",
     "Proposals",
     "Reporter",
@@ -180,6 +182,11 @@ class Clock(Protocol):
         """The time with its zone (UTC); decisions take it as a parameter."""
         ...
 
+    def monotonic(self) -> float:
+        """Seconds that only ever grow, at the same rate everywhere; they outlast a suspended
+        machine, and nobody sets them. Durations and leases count by these."""
+        ...
+
     def sleep(self, seconds: float) -> None: ...
 
 
@@ -205,6 +212,24 @@ class Alone:
 
 #: For who names no workers.
 ALONE = Alone()
+
+
+class LeaseClient(Protocol):
+    """What a lease needs of its cluster: three requests, each answered or given up within the
+    margin of a lease. Every ClusterWriter is one."""
+
+    def get(self, key: ObjectKey) -> Observed: ...
+    def create(self, body: Mapping[str, Any]) -> Outcome: ...
+    def replace(self, body: Mapping[str, Any]) -> Outcome: ...
+
+
+class Background(Protocol):
+    """Work beside the main loop."""
+
+    def start(self, name: str, step: Callable[[], float]) -> Callable[[], None]:
+        """Calls `step` again and again, with a pause of as many seconds as it returns; the
+        returned function ends that and waits a little for a step under way."""
+        ...
 
 
 class Reporter(Protocol):

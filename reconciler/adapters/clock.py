@@ -15,6 +15,11 @@ class SystemClock:
         """The time in UTC."""
         return datetime.now(UTC)
 
+    def monotonic(self) -> float:
+        """Seconds since the machine started, those that it was suspended for included."""
+        boot = getattr(time, "CLOCK_BOOTTIME", None)
+        return time.clock_gettime(boot) if boot is not None else time.monotonic()
+
     def sleep(self, seconds: float) -> None:
         """Returns at once for zero and less."""
         if seconds > 0:

@@ -55,12 +55,16 @@ def places(common: Common) -> list[Place]:
 
 
 def _contexts(path: Path) -> list[str]:
-    """The names of a kubeconfig's contexts; none where the adapter shall say what is wrong."""
+    """The names of a kubeconfig's contexts, its current one first: there the program keeps leases.
+    None where the adapter shall say what is wrong."""
     if not path.is_file():
         return []
     document = _yaml(path, "--kubeconfig")
-    rows = document.get("contexts") if isinstance(document, dict) else None
-    return [str(row["name"]) for row in rows or () if isinstance(row, dict) and "name" in row]
+    if not isinstance(document, dict):
+        return []
+    rows = document.get("contexts") or ()
+    names = [str(row["name"]) for row in rows if isinstance(row, dict) and "name" in row]
+    return sorted(names, key=lambda name: name != document.get("current-context"))
 
 
 def _outside_git(path: Path, repo: str) -> None:

@@ -14,6 +14,7 @@ from reconciler.errors import ReconcilerError
 
 __all__ = [
     "Common",
+    "Duration",
     "approval",
     "cluster",
     "common",
@@ -73,6 +74,29 @@ class _Report(click.ParamType[tuple[str, str]]):
         if not file:
             self.fail(f"{value!r} names no file: write {name}=FILE, or {name}=-", param, ctx)
         return name, file
+
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class Duration(click.ParamType[float]):
+    """Seconds: `90`, `90s`, `5m`, `1h30m`."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        if isinstance(value, int | float):
+            return float(value)
+        import re
+
+        parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", value)
+        if "".join(number + unit for number, unit in parts) == value and parts:
+            return sum(float(number) * _UNITS[unit] for number, unit in parts)
+        if not re.fullmatch(r"\d+(\.\d+)?", value):
+            self.fail(f"{value!r} is not a duration such as 90s, 5m or 1h30m", param, ctx)
+        return float(value)
 
 
 @dataclass(frozen=True, slots=True)

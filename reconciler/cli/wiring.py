@@ -19,18 +19,21 @@ from reconciler.cli.options import Common
 from reconciler.errors import ExitCode, UsageMistake
 
 if TYPE_CHECKING:
+    from reconciler.adapters.git import Fetched
     from reconciler.apps.app import Selection
     from reconciler.cli import clusters
     from reconciler.engine.report import Report
     from reconciler.engine.targets import Targets
-    from reconciler.ports import Clock, ClusterWriter, Tree, Workers
+    from reconciler.ports import Clock, ClusterWriter, LeaseClient, Tree, Workers
 
 __all__ = [
     "Cluster",
     "Progress",
     "base_tree",
     "cluster",
+    "lease_client",
     "needed",
+    "newest",
     "now",
     "repo_root",
     "selection",
@@ -86,6 +89,25 @@ def _is_remote(repo: str) -> bool:
 
 
 def _fetched(common: Common) -> Tree:
+    from reconciler.adapters import git
+
+    found = _fetch(common)
+    return git.open_commit(found.repo, found.commit)
+
+
+def newest(common: Common) -> tuple[str, str]:
+    """Where the newest commit of what the options name is: the repository, and its full id. A
+    remote is asked for its tip first, and fetched from only when that is new."""
+    from reconciler.adapters import git
+
+    if _is_remote(common.repo):
+        found = _fetch(common)
+        return str(found.repo), found.commit
+    root = repo_root(common)
+    return str(root), git.resolve(root, common.revision or "HEAD")
+
+
+def _fetch(common: Common) -> Fetched:
     """A branch or tag of a remote, kept in the user's cache. Credentials come from the
     environment (RECONCILER_GIT_USER, RECONCILER_GIT_TOKEN), never from a URL."""
     from reconciler.adapters import git
@@ -100,13 +122,12 @@ def _fetched(common: Common) -> Tree:
     token = os.environ.get("RECONCILER_GIT_TOKEN", "")
     reporting.redactor().learn(token)
     user = os.environ.get("RECONCILER_GIT_USER", "git" if token else "")
-    found = git.fetch(
+    return git.fetch(
         common.repo,
         common.revision or "main",
         folder,
         credentials=git.Credentials(user=user, password=token) if token else None,
     )
-    return git.open_commit(found.repo, found.commit)
 
 
 def base_tree(common: Common, revision: str) -> Tree:
@@ -159,9 +180,12 @@ class Cluster:
 
 
 @contextmanager
-def cluster(common: Common, *, allows: str = "reads") -> Iterator[Cluster | None]:
+def cluster(
+    common: Common, *, allows: str = "reads", sleep: Callable[[float], None] | None = None
+) -> Iterator[Cluster | None]:
     """The clusters that the options name; None when they name none. `allows` is what may be sent to
-    a real one at most: `reads`, `dry-runs` or `writes`."""
+    a real one at most: `reads`, `dry-runs` or `writes`. `sleep` is how requests wait before they
+    are sent again."""
     named = {
         "--embedded": common.embedded is not None,
         "--kubeconfig": common.kubeconfig is not None,
@@ -177,7 +201,7 @@ def cluster(common: Common, *, allows: str = "reads") -> Iterator[Cluster | None
         yield None
         return
     if common.embedded is None:
-        with _real(common, allows) as found:
+        with _real(common, allows, sleep) as found:
             yield found
         return
     from reconciler.adapters.masked import MaskedCluster
@@ -200,7 +224,7 @@ def cluster(common: Common, *, allows: str = "reads") -> Iterator[Cluster | None
 
 
 @contextmanager
-def _real(common: Common, allows: str) -> Iterator[Cluster]:
+def _real(common: Common, allows: str, sleep: Callable[[float], None] | None) -> Iterator[Cluster]:
     from reconciler.adapters.clock import SystemClock
     from reconciler.adapters.kubernetes.cluster import KubernetesCluster
     from reconciler.adapters.kubernetes.transport import Allows, Transport
@@ -216,7 +240,7 @@ def _real(common: Common, allows: str) -> Iterator[Cluster]:
 
     def made(place: clusters.Place) -> MaskedCluster:
         access = replace(place.access, allows=limit)
-        transport = Transport(access, clock.sleep, redactor.learn)
+        transport = Transport(access, sleep or clock.sleep, redactor.learn)
         name = place.name or common.context or transport.host
         return MaskedCluster(KubernetesCluster(transport, name), redactor)
 
@@ -253,6 +277,38 @@ class _Made(Sequence[Any]):
     def close(self) -> None:
         for client in self._made.values():
             client.close()
+
+
+@contextmanager
+def lease_client(common: Common) -> Iterator[LeaseClient]:
+    """A second client of the first cluster for leases and events, used beside the main one."""
+    if common.embedded is not None:
+        from reconciler.simulation.clock import RememberedClock
+        from reconciler.simulation.cluster import EmbeddedCluster
+
+        beside = EmbeddedCluster(common.embedded)
+        beside.server.clock = RememberedClock(lambda: beside.server.recall("now"))
+        try:
+            yield beside
+        finally:
+            beside.close()
+        return
+    from reconciler.adapters.direct import DirectClient
+    from reconciler.adapters.kubernetes.transport import Allows, Transport
+    from reconciler.cli import clusters
+
+    home = clusters.places(common)[0].access
+    access = replace(home, allows=Allows.WRITES, connect=2.0, read=3.0)
+
+    def pause(seconds: float) -> None:
+        # Short waits: a lease that must wait long is asked for again by its own rules.
+        time.sleep(min(seconds, 1.0))
+
+    direct = DirectClient(Transport(access, pause, reporting.redactor().learn))
+    try:
+        yield direct
+    finally:
+        direct.close()
 
 
 def needed(found: Cluster | None) -> Cluster:

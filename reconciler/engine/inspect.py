@@ -7,10 +7,10 @@ from datetime import datetime
 
 from reconciler.apps.app import App, Selection, Unit
 from reconciler.backends.read import HealthState, health
-from reconciler.engine import review, stages
+from reconciler.engine import review, stages, statuses
 from reconciler.engine.report import Chain, Chains, Findings, Report, Table
 from reconciler.engine.stages import Drawn
-from reconciler.engine.targets import Targets
+from reconciler.engine.targets import Targets, targets_of
 from reconciler.errors import ExitCode
 from reconciler.layers import chains
 from reconciler.lifecycle.decision import Verdict
@@ -185,27 +185,41 @@ def status(
     now: datetime,
 ) -> Report:
     """The fleet in one table."""
-    reviewed = review.review(tree, selection, now, reader=reader, plans=False)
+    watched = statuses.Watched(targets_of(reader)) if reader is not None else None
+    reviewed = review.review(
+        tree, selection, now, reader=watched.targets if watched else None, plans=False
+    )
     fleet = reviewed.fleet
+    seen = watched.statuses if watched is not None else {}
+    runs = {u: r for group in seen.values() for u, r in group.apps.items()}
     rows = [
-        _row(item, part.snapshot)
+        _row(item, part.snapshot, runs.get(item.unit.id))
         for part in reviewed.parts
         for item in part.units
         if isinstance(item.unit, App)
     ]
     rows += [
-        (app, "blocked", "-", "-", "-", ", ".join(codes))
+        (app, "blocked", "-", "-", "-", _run(runs.get(app)), ", ".join(codes))
         for app, codes in fleet.blocked.items()
         if not app.endswith("/_group")
     ]
-    columns = ("APP", "HEALTH", "VERSION", "TRAFFIC", "REVISION", "NEXT")
+    columns = ("APP", "HEALTH", "VERSION", "TRAFFIC", "REVISION", "LAST RUN", "NEXT")
     table = Table(columns, tuple(sorted(rows)))
     errors = tuple(d for d in reviewed.diagnostics if d.is_error)
     code = ExitCode.ERROR if errors or reviewed.damaged else ExitCode.DONE
     return Report("status", (Findings(errors), table), (), code, revision=fleet.label)
 
 
-def _row(item: Drawn, snapshot: Snapshot) -> tuple[str, ...]:
+def _run(recorded: statuses.Recorded | None) -> str:
+    """The last run that did or found something, as the status in the cluster has it."""
+    last = recorded.last if recorded is not None else {}
+    when = str(last.get("at", ""))
+    return f"{last.get('result', '')} {when[5:10]} {when[11:16]}" if when else "-"
+
+
+def _row(
+    item: Drawn, snapshot: Snapshot, recorded_run: statuses.Recorded | None
+) -> tuple[str, ...]:
     unit: Unit = item.unit
     decision = item.decided.decision
     recorded = snapshot.inventories.get(unit.id)
@@ -223,7 +237,8 @@ def _row(item: Drawn, snapshot: Snapshot) -> tuple[str, ...]:
     if fires:
         first = min(fires, key=lambda f: f.times[0])
         following = f"{first.schedule.split('/')[1]} {first.times[0]:%m-%d %H:%M} UTC"
-    return (unit.id, _health(item, snapshot, decision), version, traffic, revision, following)
+    health_now = _health(item, snapshot, decision)
+    return (unit.id, health_now, version, traffic, revision, _run(recorded_run), following)
 
 
 def _health(item: Drawn, snapshot: Snapshot, decision: object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -65,6 +65,15 @@ class Reviewed:
     def damaged(self) -> dict[str, str]:
         """Unit → why its recorded state cannot be trusted."""
         return {unit: why for part in self.parts for unit, why in part.snapshot.damaged.items()}
+
+    def without(self, units: Collection[str]) -> Reviewed:
+        """The same with some units left out of the plans."""
+        kept = [
+            replace(part, plan=_cut(part.plan, units) if part.plan is not None else None)
+            for part in self.parts
+        ]
+        whole = _cut(self.plan, units) if self.plan is not None else None
+        return replace(self, parts=tuple(kept), plan=whole)
 
     @property
     def has_errors(self) -> bool:
@@ -175,6 +184,10 @@ def _mapped(fleet: Fleet, targets: Targets[ClusterReader]) -> tuple[Fleet, tuple
         blocked=dict(sorted(blocked.items())),
     )
     return left, tuple(merged.values())
+
+
+def _cut(plan: Plan, units: Collection[str]) -> Plan:
+    return replace(plan, apps=tuple(app for app in plan.apps if app.unit not in units))
 
 
 def _together(plans: Sequence[Plan]) -> Plan | None:

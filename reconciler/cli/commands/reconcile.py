@@ -1,8 +1,10 @@
-"""`reconciler reconcile`: one run of the loop; a bad app stops alone."""
+"""`reconciler reconcile`: one pass, or a loop of them; a bad app stops alone."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import click
 
@@ -11,6 +13,78 @@ from reconciler.errors import ExitCode, UsageMistake
 
 __all__ = ["COMMAND"]
 
+_LEAST_PATIENCE = 30.0
+
+_OPTIONS = (
+    click.option("--once", is_flag=True, help="One pass, then exit; what a CronJob calls."),
+    click.option(
+        "--interval",
+        type=options.Duration(),
+        metavar="DURATION",
+        help="Follow the revision and make a pass so often, new commit or not.",
+    ),
+    click.option(
+        "--passes", type=click.IntRange(min=1), metavar="N", help="End the loop after N passes."
+    ),
+    click.option(
+        "--deadline",
+        type=options.Duration(),
+        metavar="DURATION",
+        help="Begin no write in a pass after so long.",
+    ),
+    click.option(
+        "--drift",
+        type=click.Choice(["correct", "report"]),
+        default="correct",
+        show_default=True,
+        help="Put right what somebody else changed, or only show it.",
+    ),
+    click.option(
+        "--wait-for-lease",
+        "wait",
+        type=options.Duration(),
+        metavar="DURATION",
+        help="Wait so long for a group that another run holds.  [default: until that run is seen "
+        "to be alive, or its lease has run out]",
+    ),
+    click.option(
+        "--fail-if-locked", is_flag=True, help="Exit with 5 where another run holds a group."
+    ),
+    click.option(
+        "--no-lease", is_flag=True, help="Take no leases: where nothing else ever writes."
+    ),
+    click.option(
+        "--log-format",
+        type=click.Choice(["json", "text"]),
+        help="A log on standard error, a line an event.  [default: text with --interval, else "
+        "progress only]",
+    ),
+    click.option("--metrics-out", metavar="FILE", help="Write Prometheus metrics to this file."),
+    click.option(
+        "--metrics-listen",
+        metavar="ADDRESS:PORT",
+        help="Serve /metrics, /healthz and /readyz.",
+    ),
+    click.option(
+        "--webhook", metavar="ADDRESS:PORT", help="Receive pushes of GitHub or GitLab: a pass each."
+    ),
+    click.option("--webhook-secret", metavar="FILE", help="The secret shared with the Git host."),
+    click.option(
+        "--notify",
+        multiple=True,
+        metavar="URL",
+        help="Post a CloudEvent when an app's state changes.",
+    ),
+    click.option("--notify-secret", metavar="FILE", help="Sign notifications (HMAC SHA-256)."),
+    click.option("--no-events", is_flag=True, help="Write no Kubernetes events."),
+)
+
+
+def _running(function: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
 
 @click.command(
     "reconcile",
@@ -18,53 +92,64 @@ __all__ = ["COMMAND"]
     epilog=options.examples(
         "reconciler reconcile --once --embedded cluster.db",
         "reconciler reconcile --once --environment prod --revision v1.4.0 --embedded cluster.db",
+        "reconciler reconcile --interval 60s --repo https://git.example.org/config.git \\",
+        "    --kubeconfig prod.yaml",
     ),
 )
-@click.option("--once", is_flag=True, help="One run, then exit; what a CronJob calls.")
+@_running
 @options.writing
 @options.approval
 @options.reporting
 @options.common
 @options.selection
 @options.cluster
-def COMMAND(  # noqa: N802
-    common: options.Common,
-    once: bool,
-    timeout: float,
-    everything: bool,
-    approved: tuple[str, ...],
-    rewinds: tuple[str, ...],
-) -> ExitCode:
+def COMMAND(common: options.Common, **given: Any) -> ExitCode:  # noqa: N802
     """Bring the cluster to what Git says: new objects, moved weights, repaired drift, prunes.
 
-    An app with an error, a denial or a refusal is left as it is, and the others go on.
+    An app with an error, a denial or a refusal is left as it is, and the others go on. A group that
+    another run holds is skipped.
     """
-    from reconciler.cli import wiring
-    from reconciler.engine import reconcile, review
+    from reconciler.cli import running, wiring
+    from reconciler.engine import reconcile
+    from reconciler.engine.passes import Settings
 
-    if not once:
-        raise UsageMistake("only --once exists so far", hint="call it from a CronJob, or a loop")
-    common = replace(common, show_all=everything)
-    tree, chosen = wiring.tree(common, writes=True), wiring.selection(common)
-    with wiring.cluster(common, allows="writes") as found:
-        target = wiring.needed(found)
-
-        def look() -> review.Reviewed:
-            return review.review(
-                tree,
-                chosen,
-                target.clock.now(),
-                reader=target.targets,
-                approved=frozenset((*approved, *rewinds, *common.upgrades)),
-                workers=target.workers,
-            )
-
-        reviewed = look()
-        report = reconcile.reconcile(
-            reviewed,
-            target.targets,
-            target.clock,
-            wiring.Progress(),
-            reconcile.Settings(timeout=timeout, workers=target.workers, again=look),
+    once, interval, timeout = given["once"], given["interval"], given["timeout"]
+    if once == (interval is not None):
+        raise UsageMistake(
+            "either --once or --interval DURATION is needed",
+            hint="--once in a CronJob, --interval 60s as a loop",
         )
-    return wiring.show(common, report, tree)
+    if interval is not None and interval <= 0:
+        raise UsageMistake("--interval must be more than 0")
+    looped = {"--passes": given["passes"], "--webhook": given["webhook"]}
+    if once and any(value is not None for value in looped.values()):
+        names = ", ".join(name for name, value in looped.items() if value is not None)
+        raise UsageMistake(f"{names} belongs to --interval")
+    common = replace(common, show_all=given["everything"])
+    if interval is not None:
+        # An app that does not get ready must not keep the others waiting: it is looked at again.
+        timeout = min(timeout, max(interval, _LEAST_PATIENCE))
+    settings = Settings(
+        wiring.selection(common),
+        frozenset((*given["approved"], *given["rewinds"], *common.upgrades)),
+        reconcile.Settings(timeout=timeout),
+        corrects=given["drift"] == "correct",
+    )
+    wishes = running.Wishes(
+        deadline=given["deadline"],
+        lease=not given["no_lease"],
+        wait=given["wait"],
+        fail_if_locked=given["fail_if_locked"],
+        log_format=given["log_format"],
+        metrics_out=given["metrics_out"],
+        metrics_listen=given["metrics_listen"],
+        webhook=given["webhook"],
+        webhook_secret=given["webhook_secret"],
+        notify=given["notify"],
+        notify_secret=given["notify_secret"],
+        events=not given["no_events"],
+        passes=given["passes"],
+    )
+    if once:
+        return running.once(common, settings, wishes)
+    return running.looping(common, settings, wishes, interval)

@@ -1,5 +1,6 @@
 """The real clock."""
 
+import time
 from datetime import UTC, timedelta
 
 import pytest
@@ -28,3 +29,13 @@ def test_sleeping_some_time_sleeps_that_long(monkeypatch):
     monkeypatch.setattr("time.sleep", slept.append)
     SystemClock().sleep(2.5)
     assert slept == [2.5]
+
+
+def test_durations_do_not_follow_the_wall_clock(monkeypatch):
+    """F109: an NTP step of an hour, either way."""
+    clock = SystemClock()
+    real = time.time
+    before = clock.monotonic()
+    for step in (3600, -3600):
+        monkeypatch.setattr(time, "time", lambda step=step: real() + step)
+        assert 0 <= clock.monotonic() - before < 600

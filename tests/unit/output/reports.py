@@ -1,6 +1,6 @@
 """One report of each command, made by the engine itself."""
 
-from reconciler.apply.protocol import Result, Status
+from reconciler.apply.result import Result, Status
 from reconciler.engine import review
 from reconciler.engine.report import Changes, Report
 from reconciler.errors import ExitCode

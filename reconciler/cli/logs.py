@@ -1,0 +1,73 @@
+"""Log lines on standard error: one JSON object each, or text for people.
+
+Nothing that a name or a message holds can begin a line of its own: JSON is written in ASCII, and
+text has its line breaks and control characters shown as escapes.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from typing import TextIO
+
+from reconciler.secrets import printable
+
+__all__ = ["Logs"]
+
+_LONGEST = 8000
+
+
+class Logs:
+    """Fulfils `observe.Log` and `ports.Reporter`; safe for threads. `form` is json or text; `beat`
+    hears that something goes on."""
+
+    def __init__(
+        self,
+        stream: TextIO,
+        form: str,
+        now: Callable[[], datetime],
+        run: str,
+        redact: Callable[[str], str],
+        beat: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._stream = stream
+        self._json = form == "json"
+        self._now = now
+        self._run = run
+        self._redact = redact
+        self._beat = beat
+        self._lock = threading.Lock()
+        self._last = ""
+
+    def event(self, level: str, message: str, **fields: str) -> None:
+        row = {
+            "ts": f"{self._now():%Y-%m-%dT%H:%M:%S.%fZ}",
+            "level": level,
+            "msg": self._redact(message)[:_LONGEST],
+            "runID": self._run,
+            **{name: self._redact(text)[:_LONGEST] for name, text in fields.items() if text},
+        }
+        self._write(json.dumps(row) if self._json else _text(row))
+
+    def progress(self, subject: str, text: str) -> None:
+        self._beat()
+        said = f"{subject}\0{text}"
+        if said != self._last:
+            self._last = said
+            self.event("info", text, app=subject)
+
+    def _write(self, line: str) -> None:
+        with self._lock:
+            try:
+                self._stream.write(line + "\n")
+                self._stream.flush()
+            except (OSError, ValueError):
+                return  # nobody reads it any more
+
+
+def _text(row: dict[str, str]) -> str:
+    shown = [row["ts"], f"{row['level']:<7}", row["msg"]]
+    shown += [f"{k}={v}" for k, v in row.items() if k not in ("ts", "level", "msg", "runID")]
+    return printable(" ".join(shown)).replace("\n", "\\n").replace("\t", "\\t")
