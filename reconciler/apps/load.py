@@ -70,6 +70,7 @@ class _Loader:
         self.records: dict[str, dict[str, VersionRecord]] = {}
         self.bad_records: dict[str, tuple[Diagnostic, ...]] = {}
         self.contents: dict[str, plainfile.Contents] = {}
+        self.bytes: dict[str, bytes] = {}
 
     def run(self) -> Fleet:
         known = frozenset(app.id for app in self.layout.apps) | frozenset(
@@ -91,6 +92,7 @@ class _Loader:
             groups = [g for g in self.layout.groups if self.selection.takes(*g)]
         reading = Reading(self.files, self.layout, order, self.mistakes)
         reading.parse(selected, groups, everything=self.selection.is_everything)
+        self._fetch_manifests(selected)
         foundations = [f for g in groups if (f := self._foundation(reading, *g)) is not None]
         apps = [app for files in selected if (app := self._app(reading, files)) is not None]
         shared = rules.across(foundations, apps)
@@ -319,6 +321,20 @@ class _Loader:
             return None
         return self.records[model]
 
+    def _fetch_manifests(self, selected: Iterable[AppFiles]) -> None:
+        """Plain files of the selected models, all in one read: asked for one by one, each would
+        cost a process. What nobody lists is not looked into."""
+        folders = {f"models/{app.model}" for app in selected}
+        layered = ("model.yaml", "model.yml")
+        paths = [
+            path
+            for path in self.blobs
+            if path.rpartition("/")[0] in folders
+            and path.endswith((".yaml", ".yml"))
+            and path.rpartition("/")[2] not in layered
+        ]
+        self.bytes = dict(self.files.read(paths)) if paths else {}
+
     def _manifests(
         self, spec: Application, app: AppFiles
     ) -> tuple[tuple[PlainManifest, ...] | None, tuple[str, ...]]:
@@ -332,7 +348,9 @@ class _Loader:
             if path is None:
                 continue
             if path not in self.contents:
-                ((_, data),) = self.files.read((path,))
+                data = self.bytes.get(path)
+                if data is None:
+                    ((_, data),) = self.files.read((path,))
                 self.contents[path] = plainfile.parse(data, path)
             namespace = spec.group.namespace.value
             parsed, found = plainfile.checked(self.contents[path], entry, namespace, allowed)
