@@ -44,7 +44,6 @@ _OWN, _OTHERS = "by-reconciler", "by-kubectl"
 #: Discovery, who the cluster is, the program's own namespace, a LIST a kind.
 _CONSTANT = 20
 _ROUNDING = 1.1
-_NOTHING_TO_COMPARE = float("nan")
 
 
 class Ran(NamedTuple):
@@ -63,7 +62,6 @@ class Passes:
     lists: float
     size: int
     requests: float
-    megabytes: float
 
 
 class Bench:
@@ -143,7 +141,6 @@ class Bench:
             statistics.median(found["lists"]),
             found["bytes"],
             found["requests"],
-            0.0,
         )
 
     def change(self) -> None:
@@ -380,8 +377,8 @@ def _large(folder: Path, programs: Any, size: int, judged: Passes) -> Iterator[R
             shown(bench.own("apply")),
             "",
             first.seconds,
-            _NOTHING_TO_COMPARE,
-            _NOTHING_TO_COMPARE,
+            None,
+            None,
             first.megabytes,
             (),
             (f"{len(first.entries)} requests",),

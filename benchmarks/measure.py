@@ -20,14 +20,15 @@ PROGRAM = (PYTHON, "-m", "reconciler")
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Medians: seconds, times the baseline, and the peak resident set in megabytes."""
+    """Medians: seconds, times the baseline (None where there is none), and the peak resident set in
+    megabytes."""
 
     name: str
     command: str
     baseline: str
     seconds: float
-    baseline_seconds: float
-    times: float
+    baseline_seconds: float | None
+    times: float | None
     megabytes: float
     missed: tuple[str, ...]
     notes: tuple[str, ...]

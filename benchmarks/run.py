@@ -206,10 +206,12 @@ def table(results: list[Result]) -> str:
     """One line a case; notes and missed targets below it."""
     lines = [f"{'':36}{'seconds':>9}{'baseline':>10}{'times':>8}{'MB':>7}"]
     for row in results:
-        lines.append(
-            f"{row.name:36}{row.seconds:9.3f}{row.baseline_seconds:10.3f}"
-            f"{row.times:8.2f}{row.megabytes:7.0f}"
+        against = (
+            f"{'-':>10}{'-':>8}"
+            if row.baseline_seconds is None or row.times is None
+            else f"{row.baseline_seconds:10.3f}{row.times:8.2f}"
         )
+        lines.append(f"{row.name:36}{row.seconds:9.3f}{against}{row.megabytes:7.0f}")
         lines += [f"    {note}" for note in row.notes]
         lines += [f"    MISSED: {miss}" for miss in row.missed]
     return "\n".join(lines)

@@ -90,12 +90,13 @@ def test_one_run_brings_everything_up(runs):
 
 
 def test_the_first_run_writes_each_object_once(runs):
-    """Beside that only inventories, and what says which step a rollout is at."""
-    made = [entry for entry in writes(runs[0][2]) if entry.namespace != "ml-reconciler"]
-    assert len(made) == 48 + 1  # the tool's own namespace
-    assert len({(e.resource, e.namespace, e.name) for e in made if e.name}) == len(
-        [e for e in made if e.name]
-    )
+    """Beside that only inventories. The tool's own namespace may be asked for by several at once,
+    and then exists for all but one."""
+    made = [e for e in writes(runs[0][2]) if e.namespace != "ml-reconciler" and e.code != 409]
+    assert all(entry.code < 400 for entry in made)
+    assert len(made) == 48 + 1
+    named = [(e.resource, e.namespace, e.name) for e in made if e.name]
+    assert len(set(named)) == len(named)
 
 
 def test_the_second_run_writes_nothing_and_asks_once_for_each_kind(runs):
