@@ -100,7 +100,7 @@ def found():
     if named:
         raise Missing(f"KUBEBUILDER_ASSETS={named} has no {' and '.join(_NEEDED)}")
     raise Missing(
-        f"no kube-apiserver {version()} in {cache()}: `make control-plane` builds it once "
+        f"no kube-apiserver {version()} in {cache()}: `make test` builds it once "
         "(Go 1.26, some ten minutes); KUBEBUILDER_ASSETS may name another folder"
     )
 
