@@ -156,9 +156,8 @@ def test_a_run_on_a_real_server_takes_the_lease_and_tells_of_itself(
         "group: {namespace: ml-leased, serviceAccount: models}\n"
     )
     repo = Repo(tmp_path, files)
-    where = ("--kubeconfig", str(control_plane.kubeconfig()))
-    chosen = ("--group", "prod/leased")
-    code, out = repo.run("reconcile", "--once", "--timeout", "0", *chosen, *where)
+    where = ("--group", "prod/leased", "--kubeconfig", str(control_plane.kubeconfig()))
+    code, out = repo.run("reconcile", "--once", "--timeout", "0", *where)
     assert code in (0, 6), out
     held = real_cluster.get(lease.lease_key("prod/leased")).body["spec"]
     assert held.get("holderIdentity", "") == ""
@@ -166,3 +165,6 @@ def test_a_run_on_a_real_server_takes_the_lease_and_tells_of_itself(
     assert status.is_present
     code, out = repo.run("status", *where)
     assert "incomplete" in out or "success" in out
+    for seen in real_cluster.list(GroupKind("", "ConfigMap"), "ml-reconciler").items:
+        if seen.key.name.startswith("prod.leased."):
+            real_cluster.delete(seen.key, uid=seen.uid)
