@@ -20,20 +20,21 @@ class _Quiet:
         pass
 
 
-def _pass(repo: Path, client: Any, clock: Any) -> None:
-    from reconciler.adapters import git
+def _pass(follower: Any, client: Any, clock: Any, memo: Any) -> None:
     from reconciler.apps.app import Selection
     from reconciler.engine import reconcile, review
     from reconciler.errors import ExitCode
 
-    tree = git.open_commit(repo, "HEAD")
-    seen = review.review(tree, Selection(), clock.now(), reader=client)
+    tree = follower.latest()
+    seen = review.review(tree, Selection(), clock.now(), reader=client, memo=memo)
     report = reconcile.reconcile(seen, client, clock, _Quiet(), reconcile.Settings(timeout=0.0))
     if report.exit_code is not ExitCode.DONE or (seen.plan is None or seen.plan.has_changes):
         raise SystemExit(f"there was something to do: {report.closing}")
 
 
-def _recorded(repo: Path, client: Any, clock: Any, transport: Any) -> list[tuple[Any, ...]]:
+def _recorded(
+    follower: Any, client: Any, clock: Any, memo: Any, transport: Any
+) -> list[tuple[Any, ...]]:
     """The LISTs of a pass."""
     lists: list[tuple[Any, ...]] = []
     send = transport.request
@@ -46,7 +47,7 @@ def _recorded(repo: Path, client: Any, clock: Any, transport: Any) -> list[tuple
         return answer
 
     transport.request = request
-    _pass(repo, client, clock)
+    _pass(follower, client, clock, memo)
     transport.request = send
     return lists
 
@@ -55,9 +56,12 @@ def main() -> None:
     import orjson
 
     from reconciler.adapters.clock import SystemClock
+    from reconciler.adapters.following import Following
     from reconciler.adapters.kubernetes.cluster import KubernetesCluster
     from reconciler.adapters.kubernetes.transport import Access, Allows, Transport
-    from reconciler.cli import memory
+    from reconciler.cli import memory, wiring
+    from reconciler.cli.options import Common
+    from reconciler.engine.memo import Memo
 
     parser = argparse.ArgumentParser()
     parser.add_argument("repo", type=Path)
@@ -68,12 +72,14 @@ def main() -> None:
     clock = SystemClock()
     transport = Transport(Access(given.kubeconfig, allows=Allows.WRITES), clock.sleep)
     client = KubernetesCluster(transport, "bench")
-    lists = _recorded(given.repo, client, clock, transport)
+    memo = Memo(keeps=True)
+    follower = Following(lambda: wiring.newest(Common(repo=str(given.repo))))
+    lists = _recorded(follower, client, clock, memo, transport)
     passes, floors, size = [], [], 0
     sent = client.requests
     for _ in range(given.passes):
         start = time.perf_counter()
-        _pass(given.repo, client, clock)
+        _pass(follower, client, clock, memo)
         passes.append(time.perf_counter() - start)
     requests = (client.requests - sent) / given.passes
     for _ in range(given.passes):

@@ -9,7 +9,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,6 +110,7 @@ def looping(common: Common, settings: Settings, wishes: Wishes, interval: float)
     its log and its metrics. A loop of so many passes ends with the last one's code."""
     from reconciler.adapters.following import Following
     from reconciler.engine.loop import Loop, Timing
+    from reconciler.engine.memo import Memo
 
     if common.worktree:
         raise UsageMistake("--interval follows commits: leave --worktree out")
@@ -131,7 +132,7 @@ def looping(common: Common, settings: Settings, wishes: Wishes, interval: float)
             run,
             around.clock,
             around.observer,
-            settings=_joined(settings, wishes, around),
+            settings=replace(_joined(settings, wishes, around), memo=Memo(keeps=True)),
             timing=Timing(interval),
             chance=random.random,
         )
@@ -170,8 +171,6 @@ def _news(common: Common, around: Surroundings, done: Pass, tree: Tree) -> None:
 
 
 def _joined(settings: Settings, wishes: Wishes, around: Surroundings) -> Settings:
-    from dataclasses import replace
-
     def permit(_unit: str) -> str:
         around.beat()
         return ""

@@ -13,6 +13,7 @@ from reconciler.apps.app import GROUP_APP, Selection
 from reconciler.diagnostics import Diagnostic
 from reconciler.engine import history, reconcile, review, upgrade
 from reconciler.engine.leases import Leases, group_of
+from reconciler.engine.memo import Memo
 from reconciler.engine.report import Changes, Report
 from reconciler.engine.review import Reviewed
 from reconciler.engine.targets import Targets
@@ -84,6 +85,7 @@ class Settings:
     apply: reconcile.Settings = field(default_factory=reconcile.Settings)
     corrects: bool = True
     full: bool = False
+    memo: Memo | None = None
     wait: float | None = None
     fail_if_locked: bool = False
     ended: Callable[[], str] = lambda: ""
@@ -131,6 +133,7 @@ def run(
             reader=cluster,
             approved=settings.approved,
             full=settings.full,
+            memo=settings.memo,
             workers=settings.apply.workers,
         )
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from reconciler.apps.app import GROUP_APP, Fleet, Selection, Unit
 from reconciler.engine.how import How
 from reconciler.engine.stages import Drawn
+from reconciler.objects import draft as drafts
 from reconciler.objects.draft import Draft, Manifest, seal
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.objects.kind import PruneClass, facts_of
@@ -176,12 +177,13 @@ def planned(
     if reader is not None and not snapshot.offline:
         snapshot = _confirmed(snapshot, units, reader)
     predictor = _Predictor(reader, snapshot)
+    digest = how.memo.digest if how.memo is not None else drafts.digest
     judged: list[list[Judged]] = []
     made: list[frozenset[str]] = []
     spaces: set[str] = set()
     for item in units:
         recorded, _ = build.recorded_of(item.unit, snapshot)
-        mine = [build.judge(draft, recorded, snapshot) for draft in item.drafts]
+        mine = [build.judge(draft, recorded, snapshot, digest) for draft in item.drafts]
         spaces |= {f"Namespace {j.draft.key.name}" for j in mine if _is_new_namespace(j)}
         made.append(frozenset(spaces) | _defined(item.drafts))
         judged.append(mine)

@@ -12,6 +12,7 @@ from reconciler.apps.app import Fleet, Selection
 from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.engine import against, history, policing, predict, stages, upgrade
 from reconciler.engine.how import How
+from reconciler.engine.memo import Memo
 from reconciler.engine.report import Changes, Findings, Report
 from reconciler.engine.stages import Drawn
 from reconciler.engine.targets import Targets, parts, targets_of, unmapped
@@ -97,8 +98,13 @@ def review(
     """The stages up to the plan (or, without `plans`, up to object policy). `options` are those of
     `How`."""
     how = replace(how or How(), **options)
-    fleet = stages.loaded(tree, selection)
-    policies, faults = policing.policies_of(tree)
+    memo = how.memo or Memo()
+    how = replace(how, memo=memo)
+    fleet = memo.of_commit(tree, selection, "fleet", lambda: stages.loaded(tree, selection))
+    memo.follow(fleet)
+    policies, faults = memo.of_commit(
+        tree, selection, "policies", lambda: policing.policies_of(tree)
+    )
     diagnostics = (*fleet.diagnostics, *faults)
     bad_policies = any(d.is_error for d in faults)
     if bad_policies:
@@ -119,7 +125,7 @@ def review(
             diagnostics += lost
         done = []
         for place, part, snapshot in _sides(fleet, targets, how):
-            units = tuple(stages.drawn(part, snapshot, now, foresees=how.foresees))
+            units = tuple(stages.drawn(part, snapshot, now, foresees=how.foresees, memo=memo))
             found += policing.findings(policies, units, snapshot)
             plan = None
             if how.plans:
@@ -143,7 +149,8 @@ def _sides(
         return
     for place, part in parts(fleet, targets):
         client = targets.clients[place]
-        yield place, part, stages.read_snapshot(client, part, how.workers, full=how.full)
+        seen = stages.read_snapshot(client, part, how.workers, full=how.full, memo=how.memo)
+        yield place, part, seen
 
 
 def _against(

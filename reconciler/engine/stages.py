@@ -15,6 +15,7 @@ from reconciler.apps import load
 from reconciler.apps.app import GROUP_APP, App, Fleet, Foundation, Selection, Unit
 from reconciler.backends import clashes, contract, draw
 from reconciler.diagnostics import Diagnostic
+from reconciler.engine.memo import Memo
 from reconciler.lifecycle import rollout, schedule
 from reconciler.lifecycle.decision import Decision, Weights
 from reconciler.objects.draft import Draft, Manifest, seal
@@ -80,17 +81,23 @@ def loaded(tree: Tree, selection: Selection | None = None) -> Fleet:
 
 
 def read_snapshot(
-    reader: ClusterReader, fleet: Fleet, workers: Workers = ALONE, *, full: bool = False
+    reader: ClusterReader,
+    fleet: Fleet,
+    workers: Workers = ALONE,
+    *,
+    full: bool = False,
+    memo: Memo | None = None,
 ) -> Snapshot:
     """What is served, one LIST for the program's own state and one for each kind that could matter:
     what is recorded, and what would be drawn. A kind that cannot be listed is unread, not absent.
     `full`: nothing will count as unchanged."""
+    memo = memo or Memo()
     discovery = reader.discover()
     own = reader.list(GroupKind("", "ConfigMap"), reconciler.TOOL_NAMESPACE, _OURS)
     state = _state(own.items)
     kinds = {m.key.group_kind for inv in state.inventories.values() for m in inv.members}
     for unit in fleet.units():
-        kinds |= {d.key.group_kind for d in draw.fixed(unit)}
+        kinds |= {d.key.group_kind for d in memo.fixed(unit)}
         if isinstance(unit, App) and unit.serves and unit.spec.serving is not None:
             wish = rollout.target(unit.id, unit.spec.serving).outcome
             drafts = draw.moving(unit, wish, draw.nothing_live)
@@ -191,24 +198,29 @@ def handed(fleet: Fleet, inventories: Mapping[str, Inventory]) -> dict[str, str]
 
 
 def drawn(
-    fleet: Fleet, snapshot: Snapshot, now: datetime, *, foresees: bool = True
+    fleet: Fleet,
+    snapshot: Snapshot,
+    now: datetime,
+    *,
+    foresees: bool = True,
+    memo: Memo | None = None,
 ) -> Iterator[Drawn]:
     """Each unit's drafts, one unit at a time; foundations first. `foresees`: with the next times
     of its schedules, for those who show them."""
+    memo = memo or Memo()
     absent = {f.group_id for f in fleet.foundations if f.spec.state.value == "absent"}
     for unit in fleet.units():
         if isinstance(unit, Foundation) or unit.group_id in absent:
             empty = unit.group_id in absent
-            drafts = () if empty else draw.fixed(unit)
-            yield Drawn(unit, Decided(), inventory.with_membership(drafts, unit.id))
+            yield Drawn(unit, Decided(), () if empty else memo.fixed(unit))
             continue
         decision, swap = decide(unit, snapshot, now)
-        drafts = draw.fixed(unit)
+        drafts = memo.fixed(unit)
         if decision is not None:
-            drafts += draw.moving(unit, decision.outcome, snapshot.lookup)
+            moving = draw.moving(unit, decision.outcome, snapshot.lookup)
+            drafts += inventory.with_membership(moving, unit.id)
         fires = tuple(schedule.foresee(unit, now)) if foresees else ()
-        labelled = inventory.with_membership(drafts, unit.id)
-        yield Drawn(unit, Decided(decision, fires, swap), labelled)
+        yield Drawn(unit, Decided(decision, fires, swap), drafts)
 
 
 def decide(

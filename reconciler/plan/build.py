@@ -6,7 +6,7 @@ Two steps, because the server must be asked between them: `judge` says which dra
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import reconciler
@@ -91,7 +91,12 @@ def recorded_of(unit: Unit, snapshot: Snapshot) -> tuple[Inventory | None, Inven
     return (own or Inventory(unit.id, ())).union(source.members), source
 
 
-def judge(draft: Draft, recorded: Inventory | None, snapshot: Snapshot) -> Judged:
+def judge(
+    draft: Draft,
+    recorded: Inventory | None,
+    snapshot: Snapshot,
+    digest: Callable[[Draft], str] = digest,
+) -> Judged:
     """The no-op rule: same manifest digest, same uid, same live digest as recorded, and a cluster
     that serves what it served then."""
     content = digest(draft)

@@ -1,0 +1,72 @@
+"""What one run, or a running loop, need not work out twice: a commit's fleet, and what is drawn of
+a unit's files alone.
+
+A commit never changes, and `fixed` is a pure function of a unit's files, so what is kept is exact;
+nothing that depends on the cluster, the time or a decision is kept. Not for several threads at
+once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from reconciler.apps.app import Fleet, Selection, Unit
+from reconciler.backends import draw
+from reconciler.objects import draft as drafts
+from reconciler.objects.draft import Draft
+from reconciler.plan import inventory
+from reconciler.ports import Tree
+
+__all__ = ["Memo"]
+
+T = TypeVar("T")
+
+
+class Memo:
+    """Keeps what was made of the last commit, and drops it with the next. `keeps`: for a loop."""
+
+    def __init__(self, *, keeps: bool = False) -> None:
+        self._keeps = keeps
+        self._key: tuple[str, str, Selection] | None = None
+        self._kept: dict[str, object] = {}
+        self._fixed: dict[tuple[str, str], tuple[Draft, ...]] = {}
+        self._digests: dict[int, tuple[Draft, str]] = {}
+
+    def of_commit(self, tree: Tree, selection: Selection, name: str, make: Callable[[], T]) -> T:
+        """What `make` gives for a commit and a selection, made once. A tree that is no commit may
+        change between two looks: there it is made each time."""
+        if not tree.commit:
+            return make()
+        key = (tree.commit, tree.label, selection)
+        if key != self._key:
+            self._key, self._kept = key, {}
+        if name not in self._kept:
+            self._kept[name] = make()
+        found: T = self._kept[name]  # type: ignore[assignment]
+        return found
+
+    def follow(self, fleet: Fleet) -> None:
+        """Drops what is kept of units that are not of this fleet, as their files are now."""
+        wanted = {(unit.id, unit.inputs) for unit in fleet.units()}
+        self._fixed = {key: found for key, found in self._fixed.items() if key in wanted}
+        alive = {id(one) for found in self._fixed.values() for one in found}
+        self._digests = {key: kept for key, kept in self._digests.items() if key in alive}
+
+    def fixed(self, unit: Unit) -> tuple[Draft, ...]:
+        """What is drawn of a unit's files, with the label of its inventory."""
+        key = (unit.id, unit.inputs)
+        if key not in self._fixed:
+            self._fixed[key] = inventory.with_membership(draw.fixed(unit), unit.id)
+        return self._fixed[key]
+
+    def digest(self, one: Draft) -> str:
+        """A draft's digest; of one that is kept for long it is computed once."""
+        known = self._digests.get(id(one))
+        if known is not None:
+            return known[1]
+        found = drafts.digest(one)
+        if self._keeps:
+            # The draft is kept with it: nothing else can get its id.
+            self._digests[id(one)] = (one, found)
+        return found
