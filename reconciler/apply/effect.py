@@ -67,9 +67,10 @@ class DryRun:
 
 @dataclass(frozen=True, slots=True)
 class Suspend:
-    """Suspend a schedule before it is deleted."""
+    """Suspend a schedule before it is deleted, as it was `seen`: a compare-and-swap."""
 
     change: Change
+    seen: Observed
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,8 +113,8 @@ class Executor:
                 return self._dry_run(plan, change)
             case Apply(change):
                 return self._apply(plan, change)
-            case Suspend(change):
-                return self._suspend(plan, change)
+            case Suspend(_, seen):
+                return self._suspend(plan, seen)
             case Look(key):
                 return self._look(key)
             case Vanish(key):
@@ -229,11 +229,8 @@ class Executor:
         self.reporter.progress(plan.unit, f"{change.key} {change.action}")
         return self._writer(plan).apply(body, force=bool(change.takes_over))
 
-    def _suspend(self, plan: AppPlan, change: Change) -> Outcome:
-        seen = self._look(change.key)
-        if not seen.is_present or seen.body is None:
-            return Done(Verb.UNCHANGED)
-        body = dict(seen.body)
+    def _suspend(self, plan: AppPlan, seen: Observed) -> Outcome:
+        body = dict(seen.body or {})
         body["spec"] = {**body.get("spec", {}), "suspend": True}
         return self._writer(plan).replace(body)
 

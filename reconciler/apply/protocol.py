@@ -344,14 +344,12 @@ class _Run:
     ) -> Generator[Effect, Answer, Observed | None]:
         """A schedule that fires no more and has no run; None when it must wait."""
         if not ((seen.body or {}).get("spec") or {}).get("suspend"):
-            answer = yield Suspend(change)
+            answer = yield Suspend(change, seen)
             if not isinstance(answer, Done):
                 self._incomplete(change.key, f"could not be suspended: {_text(answer)}")
                 return None
-            again = yield from self._still_there(change)
-            if again is None:
-                return None
-            seen = again
+            # The answer is the object with the runs that it has by now.
+            seen = observed(answer.body) if answer.body is not None else seen
         active = ((seen.body or {}).get("status") or {}).get("active") or []
         if active:
             runs = ", ".join(str(run.get("name")) for run in active)

@@ -12,7 +12,7 @@ from reconciler.apply.execute import Executor, Permit, always
 from reconciler.apply.result import Result, Status
 from reconciler.engine import history, upgrade
 from reconciler.engine.report import Changes, Findings, Report
-from reconciler.engine.review import Part, Reviewed, count, verdict
+from reconciler.engine.review import Part, Reviewed, count, listed, verdict
 from reconciler.engine.targets import Targets, targets_of
 from reconciler.errors import ExitCode, most_severe
 from reconciler.objects.outcome import Verb
@@ -247,13 +247,13 @@ def _summary(reviewed: Reviewed, results: tuple[Result, ...], code: ExitCode) ->
     unjudged = [app.unit for app in apps if app.is_unjudged]
     bad = [r for r in results if r.status not in (Status.DONE, Status.NOTHING)]
     if bad:
-        return f"{text}. {count(len(bad), 'app')} incomplete: {', '.join(r.unit for r in bad)}."
+        return f"{text}. {count(len(bad), 'app')} incomplete: {listed([r.unit for r in bad])}."
     left = sorted({*reviewed.fleet.blocked, *reviewed.denied, *reviewed.damaged})
     if left:
-        return f"{text}. Blocked: {', '.join(left)}."
+        return f"{text}. Blocked: {listed(left)}."
     if unjudged:
-        return f"{text}. Not judged: {', '.join(unjudged)}."
+        return f"{text}. Not judged: {listed(unjudged)}."
     if held:
-        return f"{text}. Held: {', '.join(held)}."
+        return f"{text}. Held: {listed(held)}."
     # Health was looked at only where something was done.
     return f"{text}. All healthy." if any(r.status is Status.DONE for r in results) else f"{text}."

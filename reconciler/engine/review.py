@@ -296,6 +296,12 @@ def _closing(reviewed: Reviewed) -> tuple[str, ...]:
     return (out + "Nothing was written.",)
 
 
+def listed(names: Sequence[str], most: int = 6) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def count(number: int, what: str) -> str:
     """`1 app`, `2 apps`."""
     return f"{number} {what}{'' if number == 1 else 's'}"

@@ -15,12 +15,13 @@ from reconciler.objects.draft import FieldPath, Manifest
 from reconciler.origin import Deletion, Origin, SecretRef, Site
 from reconciler.output.text import Lines
 from reconciler.plan.change import Change, FieldChange
+from reconciler.plan.inventory import Inventory, Member
 from reconciler.secrets import MASK, Redactor, is_secret_name
 
 __all__ = ["cited", "clean", "learn"]
 
 #: Held as they are: no text of a value is in them, or no format prints them.
-_WHOLE = (Enum, Site, SecretRef, Manifest, bool, int, float)
+_WHOLE = (Enum, Site, SecretRef, Manifest, bool, int, float, Inventory, Member)
 
 
 def learn(report: Report, redactor: Redactor, read: Lines) -> None:
