@@ -134,6 +134,9 @@ def review(
                 plan = upgrade.guarded(history.guarded(plan, tree, how.approved), how.approved)
             done.append(Part(part, units, snapshot, plan, place))
     whole = _together([part.plan for part in done if part.plan is not None])
+    if whole is None and how.plans:
+        # No cluster was at hand for any of it, and the diagnostics say so.
+        whole = Plan(fleet.label, fleet.commit, "", "", ())
     if not any(p.units for p in done) and not fleet.blocked and (whole is None or not whole.apps):
         diagnostics = (*diagnostics, *_nothing(fleet, selection))
     bound = len(policies.bound)

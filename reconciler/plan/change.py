@@ -244,7 +244,12 @@ class Plan:
 
     @property
     def has_changes(self) -> bool:
-        return any(app.goes for app in self.apps)
+        """Whether an object or a rollout would change. What is owed to the program's own records
+        alone, or only needs a look, is no difference."""
+        return any(
+            not app.suspended and (app.swap is not None or any(c.goes for c in app.changes()))
+            for app in self.apps
+        )
 
     @property
     def refusals(self) -> tuple[Refusal, ...]:
