@@ -152,7 +152,7 @@ def _sides(
         return
     for place, part in parts(fleet, targets):
         client = targets.clients[place]
-        seen = stages.read_snapshot(client, part, how.workers, full=how.full, memo=how.memo)
+        seen = stages.read_snapshot(client, part, full=how.full, memo=how.memo)
         yield place, part, seen
 
 

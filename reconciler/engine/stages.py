@@ -26,7 +26,7 @@ from reconciler.plan.build import Decided
 from reconciler.plan.change import StateSwap
 from reconciler.plan.inventory import Inventory, InventoryInvalid
 from reconciler.plan.snapshot import RecordedState, Snapshot
-from reconciler.ports import ALONE, ClusterReader, ClusterUnreadable, Tree, Workers
+from reconciler.ports import ClusterReader, ClusterUnreadable, Tree
 
 __all__ = ["Drawn", "drawn", "handed", "loaded", "read_snapshot", "sealed"]
 
@@ -83,7 +83,6 @@ def loaded(tree: Tree, selection: Selection | None = None) -> Fleet:
 def read_snapshot(
     reader: ClusterReader,
     fleet: Fleet,
-    workers: Workers = ALONE,
     *,
     full: bool = False,
     memo: Memo | None = None,
@@ -103,20 +102,16 @@ def read_snapshot(
             drafts = draw.moving(unit, wish, draw.nothing_live)
             kinds |= {d.key.group_kind for d in drafts}
 
-    def listed(kind: GroupKind) -> tuple[Observed, ...] | str:
-        try:
-            return reader.list(kind, labels=_OURS).items
-        except ClusterUnreadable as error:
-            return error.message
-
     objects: dict[ObjectKey, Observed] = {}
     unread: dict[GroupKind, str] = {}
-    ordered = sorted(kinds)
-    for kind, found in zip(ordered, workers.map(listed, ordered), strict=True):
-        if isinstance(found, str):
-            unread[kind] = found
+    # One after the other: each connection more costs a handshake, which is dearer than a LIST.
+    for kind in sorted(kinds):
+        try:
+            listing = reader.list(kind, labels=_OURS)
+        except ClusterUnreadable as error:
+            unread[kind] = error.message
         else:
-            objects.update((item.key, item) for item in found)
+            objects.update((item.key, item) for item in listing.items)
     return Snapshot(
         objects,
         state.inventories,
