@@ -18,6 +18,7 @@ __all__ = [
     "DropState",
     "DryRun",
     "Effect",
+    "Inside",
     "Look",
     "PutInventory",
     "Suspend",
@@ -89,6 +90,15 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
+class Inside:
+    """What a namespace holds beside `ours`, ahead of deleting it; answered by an Awaited whose
+    `not_ready` names it."""
+
+    key: ObjectKey
+    ours: frozenset[ObjectKey]
+
+
+@dataclass(frozen=True, slots=True)
 class Vanish:
     """Until an object that was deleted is gone, or the time is up; answered as by `Look`."""
 
@@ -115,5 +125,15 @@ class Awaited:
 
 
 Effect: TypeAlias = (
-    PutInventory | Swap | DropState | Apply | DryRun | Suspend | Look | Delete | Vanish | Wait
+    PutInventory
+    | Swap
+    | DropState
+    | Apply
+    | DryRun
+    | Suspend
+    | Look
+    | Delete
+    | Inside
+    | Vanish
+    | Wait
 )

@@ -18,6 +18,7 @@ from reconciler.apply.effect import (
     DropState,
     DryRun,
     Effect,
+    Inside,
     Look,
     PutInventory,
     Suspend,
@@ -25,6 +26,7 @@ from reconciler.apply.effect import (
     Vanish,
     Wait,
 )
+from reconciler.apply.inside import strangers
 from reconciler.apply.protocol import protocol
 from reconciler.apply.result import Answer, Result, Status
 from reconciler.backends.read import HealthState, health
@@ -91,7 +93,7 @@ class Executor:
             if self.before is not None:
                 self.before(effect)
             try:
-                if not isinstance(effect, Look | Wait | DryRun | Vanish):
+                if not isinstance(effect, Look | Wait | DryRun | Inside | Vanish):
                     self._permitted(plan.unit)
                 answer = self._perform(plan, effect)
             except _Stopped as stopped:
@@ -117,6 +119,8 @@ class Executor:
                 return self._suspend(plan, seen)
             case Look(key):
                 return self._look(key)
+            case Inside(key, ours):
+                return self._inside(key, ours)
             case Vanish(key):
                 return self._vanish(plan.unit, key)
             case Delete(change, version):
@@ -233,6 +237,13 @@ class Executor:
         body = dict(seen.body or {})
         body["spec"] = {**body.get("spec", {}), "suspend": True}
         return self._writer(plan).replace(body)
+
+    def _inside(self, key: ObjectKey, ours: frozenset[ObjectKey]) -> Awaited:
+        try:
+            found = strangers(self.cluster, key.name, ours)
+        except ClusterUnreadable as error:
+            return Awaited({}, {key: error.message})
+        return Awaited({}, dict.fromkeys(found, "is not ours"))
 
     def _vanish(self, unit: str, key: ObjectKey) -> Observed:
         spent = 0.0

@@ -20,6 +20,7 @@ from reconciler.apply.effect import (
     Delete,
     DropState,
     Effect,
+    Inside,
     Look,
     PutInventory,
     Suspend,
@@ -27,7 +28,7 @@ from reconciler.apply.effect import (
     Wait,
 )
 from reconciler.apply.result import Answer, Result, Status
-from reconciler.objects.key import ObjectKey
+from reconciler.objects.key import GroupKind, ObjectKey, told
 from reconciler.objects.kind import Wave, facts_of
 from reconciler.objects.observed import Observed, Presence, observed
 from reconciler.objects.outcome import Done, Refusal, Refused, Unknown, Verb
@@ -45,6 +46,7 @@ from reconciler.plan.records import stored
 __all__ = ["Step", "protocol"]
 
 _DELETES = (Action.DELETE, Action.KEEP)
+_NAMESPACE = GroupKind("", "Namespace")
 #: Answers to a delete after which the object must be looked at.
 _MOVED = (Refusal.STALE, Refusal.ABSENT)
 #: Answers to a compare-and-swap that only another writer can have caused.
@@ -312,6 +314,8 @@ class _Run:
         return True
 
     def _remove(self, change: Change) -> Generator[Effect, Answer, None]:
+        if change.key.group_kind == _NAMESPACE and not (yield from self._is_empty(change.key)):
+            return
         if not change.suspend_first:
             # By the version that the plan saw; what moved since, or is gone, is read again.
             answer = yield Delete(change, change.expects.resource_version)
@@ -324,6 +328,15 @@ class _Run:
             seen = yield from self._suspended(change, seen)
         if seen is not None:
             self._deleted(change, (yield Delete(change, seen.resource_version)))
+
+    def _is_empty(self, key: ObjectKey) -> Generator[Effect, Answer, bool]:
+        """Whether a namespace holds nothing but what this unit deletes (I2)."""
+        answer = yield Inside(key, frozenset(self.members))
+        if not isinstance(answer, Awaited):
+            raise TypeError(answer)
+        if answer.not_ready:
+            self._incomplete(key, f"not deleted: it holds {told(answer.not_ready)}")
+        return not answer.not_ready
 
     def _still_there(self, change: Change) -> Generator[Effect, Answer, Observed | None]:
         """The object by a fresh read; None when it is gone, someone else's by now (I2), or could

@@ -11,18 +11,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
+from reconciler.apply.inside import strangers
 from reconciler.apps.app import GROUP_APP, Fleet, Selection, Unit
 from reconciler.engine.how import How
 from reconciler.engine.stages import Drawn
+from reconciler.lifecycle.decision import Reason
 from reconciler.objects import draft as drafts
 from reconciler.objects.draft import Draft, Manifest, seal
-from reconciler.objects.key import GroupKind, ObjectKey
+from reconciler.objects.key import GroupKind, ObjectKey, told
 from reconciler.objects.kind import PruneClass, facts_of
 from reconciler.objects.observed import Observed, Presence, unread
 from reconciler.objects.outcome import Done, Outcome, Refusal, Refused, Unknown, Verb
 from reconciler.plan import build, conflicts, marks, merge
 from reconciler.plan.build import Judged, Prediction
-from reconciler.plan.change import AppPlan, Plan
+from reconciler.plan.change import Action, AppPlan, Plan, Standing
 from reconciler.plan.snapshot import Snapshot
 from reconciler.ports import ClusterReader, ClusterUnreadable
 
@@ -212,6 +214,8 @@ def planned(
     ]
     if selection is not None and (snapshot.base or not snapshot.offline):
         plans += _removed(fleet, snapshot, selection)
+    if reader is not None and not snapshot.offline:
+        plans = [_without_strangers(plan, snapshot, reader) for plan in plans]
     guarded = build.with_guards(
         plans, fleet.foundations, how.approved, recorded=snapshot.inventories
     )
@@ -249,6 +253,39 @@ def turn(plan: AppPlan) -> tuple[int, str]:
     if not plan.unit.endswith(GROUP_APP):
         return 1, plan.unit
     return (2 if plan.empties else 0), plan.unit
+
+
+def _without_strangers(plan: AppPlan, snapshot: Snapshot, reader: ClusterReader) -> AppPlan:
+    """The plan with the delete of a namespace held that holds what is nobody's of ours: it would
+    take that along. Asked only where a namespace would go."""
+    going = [c for c in plan.changes() if c.action is Action.DELETE and c.key.kind == "Namespace"]
+    held: dict[ObjectKey, str] = {}
+    ours = {m.key for inventory in snapshot.inventories.values() for m in inventory.members}
+    for change in going:
+        try:
+            found = strangers(reader, change.key.name, ours)
+        except ClusterUnreadable as error:
+            held[change.key] = error.message
+        else:
+            if found:
+                held[change.key] = f"kept: it holds {told(found)}, not ours to delete"
+    if not held:
+        return plan
+    waves = tuple(
+        tuple(
+            replace(
+                c,
+                standing=Standing.HELD,
+                awaited=True,
+                reasons=(*c.reasons, Reason(held[c.key])),
+            )
+            if c.key in held
+            else c
+            for c in wave
+        )
+        for wave in plan.waves
+    )
+    return replace(plan, waves=waves)
 
 
 def _confirmed(snapshot: Snapshot, units: Iterable[Drawn], reader: ClusterReader) -> Snapshot:

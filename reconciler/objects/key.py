@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["GroupKind", "ObjectKey", "is_dns_label", "is_object_name", "key_of", "split_version"]
+__all__ = [
+    "GroupKind",
+    "ObjectKey",
+    "is_dns_label",
+    "is_object_name",
+    "key_of",
+    "split_version",
+    "told",
+]
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
@@ -39,6 +47,13 @@ class ObjectKey(NamedTuple):
         """The unambiguous spelling: `Kind.group namespace/name`."""
         place = f"{self.namespace}/" if self.namespace else ""
         return f"{self.group_kind} {place}{self.name}"
+
+
+def told(keys: Iterable[ObjectKey], most: int = 3) -> str:
+    """The first of some objects for people, and how many more there are."""
+    names = [str(key) for key in sorted(keys)]
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def split_version(api_version: str) -> tuple[str, str]:

@@ -249,3 +249,67 @@ def test_a_suspended_app_is_compared_and_shown_and_never_written(place):
 def test_the_names_of_the_marks_are_of_our_domain():
     for name in (marks.PRUNE, marks.RECONCILE, marks.REPLACE, marks.SHARED, marks.ADOPT):
         assert name.startswith("ml-reconciler.dev/")
+
+
+# -- a namespace is never deleted with what is not ours --------------------------------------------
+
+STRANGER = flow.key("ConfigMap", "ml-one", "theirs")
+
+
+def emptied(files):
+    return files.but(
+        {
+            "environments/prod/one/group.yaml": (
+                "group: {namespace: ml-one, serviceAccount: models, state: absent}\n"
+            )
+        }
+    )
+
+
+def allowed(place, files):
+    """The hash that approves the deletes of this plan."""
+    plan = flow.plan_of(files, place)
+    return tuple(r.approval for r in plan.refusals if r.approval)
+
+
+def stranger(place):
+    body = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "theirs", "namespace": "ml-one"},
+    }
+    place.cluster.acting_as("a-tenant").apply(body)
+
+
+def test_a_namespace_that_holds_what_is_not_ours_is_kept_and_the_plan_names_it(place):
+    flow.settled(support.small(), place)
+    stranger(place)
+    gone = emptied(support.small())
+    for _ in range(3):
+        flow.run(gone, place, approved=allowed(place, gone))
+    space = flow.key("Namespace", "", "ml-one")
+    assert place.cluster.server.get(space)
+    assert place.cluster.server.get(STRANGER)
+    change = only(flow.plan_of(gone, place), space)
+    assert change.standing is Standing.HELD
+    assert "kept: it holds ConfigMap/theirs, not ours to delete" in reasons(change)
+    place.cluster.server.delete(STRANGER)
+    for _ in range(3):
+        flow.run(gone, place, approved=allowed(place, gone))
+    assert place.cluster.server.get(space) is None
+
+
+def test_it_is_kept_too_when_the_stranger_came_after_the_plan(place):
+    from reconciler.apply.effect import Inside
+
+    flow.settled(support.small(), place)
+    gone = emptied(support.small())
+
+    def came(effect):
+        if isinstance(effect, Inside):
+            stranger(place)
+
+    for _ in range(3):
+        flow.run(gone, place, approved=allowed(place, gone), before=came)
+    assert place.cluster.server.get(flow.key("Namespace", "", "ml-one"))
+    assert place.cluster.server.get(STRANGER)
