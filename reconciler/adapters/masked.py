@@ -7,7 +7,6 @@ lose whatever is known.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -37,8 +36,8 @@ class MaskedCluster:
         return getattr(self._behind, name)
 
     def acting_for(self, user: str) -> MaskedCluster:
-        twin = copy.copy(self)
-        twin._behind = self._behind.acting_for(user)
+        twin = MaskedCluster(self._behind.acting_for(user), self._redactor)
+        twin._listed = self._listed
         return twin
 
     # -- reads -------------------------------------------------------------------------------------
