@@ -1,9 +1,15 @@
 """Every manifest under deploy/ as a real API server reads it, and the container's own command."""
 
+import base64
+import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
+import sysconfig
+import tempfile
+from pathlib import Path
 
 import pytest
 import yaml
@@ -18,6 +24,7 @@ from tests.deploy.test_manifests import CHART, CRON, OVERLAYS, body_of, pod_of
 from tests.support import ROOT
 
 _MIB = 1 << 20
+_NOBODY = 54321
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +183,7 @@ HOSTILE = {
     "no home": ({}, ()),
     "a home that is not there, in C": ({"HOME": "/nonexistent", "LANG": "C", "LC_ALL": "C"}, ()),
     "half a GiB to address": (None, ((resource.RLIMIT_AS, 512 * _MIB),)),
-    "no file may grow": (None, ((resource.RLIMIT_FSIZE, 0),)),
+    "nowhere to write": ({"HOME": "/proc", "TMPDIR": "/proc"}, ()),
     "few files open": (None, ((resource.RLIMIT_NOFILE, 48),)),
 }
 
@@ -190,11 +197,61 @@ def test_a_hostile_runtime_does_no_harm(container, case):
     assert "Traceback" not in out
 
 
+def _for_anybody(python):
+    """Whether a uid that nobody has can run it with the packages of this one."""
+    try:
+        done = subprocess.run(
+            [python, "-c", "import click, kubernetes, orjson"],
+            env={"PYTHONPATH": os.pathsep.join([str(ROOT), sysconfig.get_path("purelib")])},
+            user=_NOBODY, group=_NOBODY, extra_groups=[], cwd="/", capture_output=True,
+        )  # fmt: skip
+    except OSError:
+        return False
+    return done.returncode == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_a_uid_that_nobody_has_works(container):
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    tried = [sys.executable, f"/usr/bin/python{version}", f"/usr/local/bin/python{version}"]
+    python = next(filter(_for_anybody, tried), None)
+    if python is None:
+        pytest.skip("no Python here that another uid may run")
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        folder.chmod(0o755)
+        shutil.copytree(container.stage.repo.folder, folder / "config")
+        kubeconfig = folder / "kubeconfig"
+        body = json.loads(container.stage.plane.kubeconfig("runner").read_text())
+        authority = Path(body["clusters"][0]["cluster"].pop("certificate-authority"))
+        data = base64.b64encode(authority.read_bytes()).decode()
+        body["clusters"][0]["cluster"]["certificate-authority-data"] = data
+        kubeconfig.write_text(json.dumps(body))
+        given = [
+            f"--kubeconfig={kubeconfig}" if a.startswith("--kubeconfig") else a
+            for a in container.arguments()
+        ]
+        given = [f"--repo={folder / 'config'}" if a.startswith("--repo") else a for a in given]
+        container.arguments = lambda: given
+        container.root = container.scratch = Path("/")
+        packages = [sysconfig.get_path("purelib")]
+        code, out, _ = container.run({}, user=_NOBODY, python=python, path=packages)
+    assert code == 6, out
+    assert "created" in out
+
+
+def test_a_full_disk_is_named_before_the_first_write(container):
+    mark = container.stage.audit.mark()
+    code, out, _ = container.run(limits=((resource.RLIMIT_FSIZE, 0),))
+    assert (code, "File too large" in out, "defect" in out) == (1, True, False), out
+    assert writes(of_ours(container, mark)) == []
+
+
 def test_too_little_memory_fails_before_the_first_write(container):
     mark = container.stage.audit.mark()
     code, out, _ = container.run(limits=((resource.RLIMIT_AS, 40 * _MIB),))
     assert code != 0, out
-    assert "emory" in out or "cannot" in out, out
+    assert "E_MEMORY" in out, out
     assert writes(of_ours(container, mark)) == []
 
 
