@@ -18,6 +18,8 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
 
 from reconciler.errors import SourceError
 from reconciler.secrets import printable, strip_userinfo
@@ -126,9 +128,7 @@ class Git:
         """Runs one command; `given` is its input. Stops it, with all its children, and raises
         SourceError when it takes longer than `timeout` seconds, or (E_SIZE) when it says more than
         `limit` bytes or, if set, `records` NUL-ended records."""
-        with tempfile.TemporaryFile() as source:
-            source.write(given)
-            source.seek(0)
+        with _source(given) as source:
             try:
                 process = subprocess.Popen(
                     self._command(args),
@@ -180,6 +180,26 @@ class Git:
             "GIT_NO_LAZY_FETCH": "1",
             **self.environment,
         }
+
+
+def _source(given: bytes) -> IO[bytes]:
+    """What a child reads: nothing, or bytes kept in memory where the system can, for there may be
+    no folder to write to. Raises SourceError."""
+    if not given:
+        return Path(os.devnull).open("rb")
+    try:
+        if hasattr(os, "memfd_create"):
+            source: IO[bytes] = os.fdopen(os.memfd_create("git"), "w+b")
+        else:
+            source = tempfile.TemporaryFile()  # noqa: SIM115 - the caller's
+        source.write(given)
+        source.seek(0)
+    except OSError as cause:
+        raise SourceError(
+            f"git's input could not be written: {cause.strerror}",
+            hint="is there room, and does TMPDIR name a folder that may be written to?",
+        ) from cause
+    return source
 
 
 def _collect(

@@ -263,10 +263,7 @@ def _authorised(
         if remote.protocol == "ssh":
             environment |= {"GIT_SSH_COMMAND": _ssh(credentials), "GIT_SSH_VARIANT": "ssh"}
         elif credentials.password:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reconciler-")))
-            helper = folder / "askpass"
-            helper.write_text(_ASKPASS.format(python=sys.executable))
-            helper.chmod(stat.S_IRWXU)
+            helper = _helper(stack)
             environment |= {
                 "GIT_ASKPASS": str(helper),
                 "RECONCILER_GIT_HOST": remote.host,
@@ -281,6 +278,21 @@ def _authorised(
             file_limit=_MOST_ON_DISK,
         )
         yield _Speaker(git, timeout)
+
+
+def _helper(stack: contextlib.ExitStack) -> Path:
+    """The program that tells git the password; it goes when the stack ends."""
+    try:
+        made = tempfile.TemporaryDirectory(prefix="reconciler-")
+        helper = Path(stack.enter_context(made)) / "askpass"
+        helper.write_text(_ASKPASS.format(python=sys.executable))
+        helper.chmod(stat.S_IRWXU)
+    except OSError as cause:
+        raise SourceError(
+            f"git's helper for the password could not be written: {cause.strerror}",
+            hint="is there room, and does TMPDIR name a folder that may be written to?",
+        ) from cause
+    return helper
 
 
 def _redaction(credentials: Credentials) -> Callable[[str], str]:

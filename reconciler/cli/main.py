@@ -116,6 +116,13 @@ def run(args: list[str] | None = None) -> ExitCode:
         # `reconciler plan | head`: what the reader did not want is not an error.
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
         return ExitCode.DONE
+    except MemoryError:
+        click.echo(
+            "error[E_MEMORY]: there is not enough memory for this\n"
+            "   help: give it more, or fewer apps at once (--environment, --group)",
+            err=True,
+        )
+        return ExitCode.ERROR
     except Exception as error:  # noqa: BLE001 - the one place that catches everything
         if debug:
             _trace(redactor)

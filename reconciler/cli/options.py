@@ -158,8 +158,11 @@ _SHARED = (
 )
 
 
-def common(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Collects the shared options of a command into its first argument, a `Common`."""
+def common(
+    function: Callable[..., Any], outputs: tuple[str, ...] | None = None
+) -> Callable[..., Any]:
+    """Collects the shared options of a command into its first argument, a `Common`. `outputs` are
+    its formats, the default first, where they are not those of reports."""
     import functools
 
     @functools.wraps(function)
@@ -192,8 +195,8 @@ def common(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--output",
             "-o",
-            type=click.Choice(list(extensions.names(_ROOM))),
-            default="text",
+            type=click.Choice(list(outputs or extensions.names(_ROOM))),
+            default=outputs[0] if outputs else "text",
             show_default=True,
             help="For people or for programs.",
         ),

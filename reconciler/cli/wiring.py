@@ -108,8 +108,9 @@ def newest(common: Common) -> tuple[str, str]:
 
 
 def _fetch(common: Common) -> Fetched:
-    """A branch or tag of a remote, kept in the user's cache. Credentials come from the
-    environment (RECONCILER_GIT_USER, RECONCILER_GIT_TOKEN), never from a URL."""
+    """A branch or tag of a remote, kept in the user's cache. Credentials come from the environment
+    (RECONCILER_GIT_USER and _TOKEN, or the files RECONCILER_GIT_SSH_KEY and _KNOWN_HOSTS), never
+    from a URL."""
     from reconciler.adapters import git
 
     if common.worktree:
@@ -121,13 +122,25 @@ def _fetch(common: Common) -> Fetched:
         folder = platformdirs.user_cache_dir("ml-reconciler")
     token = os.environ.get("RECONCILER_GIT_TOKEN", "")
     reporting.redactor().learn(token)
-    user = os.environ.get("RECONCILER_GIT_USER", "git" if token else "")
+    user = os.environ.get("RECONCILER_GIT_USER", "git")
+    key, hosts = (_file_of(f"RECONCILER_GIT_{name}") for name in ("SSH_KEY", "KNOWN_HOSTS"))
+    given = git.Credentials(user=user, password=token, ssh_key=key, known_hosts=hosts)
     return git.fetch(
         common.repo,
         common.revision or "main",
         folder,
-        credentials=git.Credentials(user=user, password=token) if token else None,
+        credentials=given if token or key or hosts else None,
     )
+
+
+def _file_of(variable: str) -> Path | None:
+    """The file that a variable names; ssh would pass over one that is not there and say less."""
+    named = os.environ.get(variable)
+    if not named:
+        return None
+    if not Path(named).is_file():
+        raise UsageMistake(f"{variable}: there is no file {named}")
+    return Path(named)
 
 
 def base_tree(common: Common, revision: str) -> Tree:

@@ -28,7 +28,7 @@ from reconciler.plan.inventory import Inventory, InventoryInvalid
 from reconciler.plan.snapshot import RecordedState, Snapshot
 from reconciler.ports import ClusterReader, ClusterUnreadable, Tree
 
-__all__ = ["Drawn", "drawn", "handed", "loaded", "read_snapshot", "sealed"]
+__all__ = ["Drawn", "drawn", "handed", "loaded", "read_snapshot", "recorded", "sealed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +126,12 @@ def read_snapshot(
         unread_groups=discovery.unread_groups,
         full=full,
     )
+
+
+def recorded(reader: ClusterReader) -> Mapping[str, Inventory]:
+    """The readable inventories by unit, by one LIST. Raises ClusterUnreadable."""
+    own = reader.list(GroupKind("", "ConfigMap"), reconciler.TOOL_NAMESPACE, _OURS)
+    return _state(own.items).inventories
 
 
 _OURS = {"app.kubernetes.io/managed-by": reconciler.FIELD_MANAGER}

@@ -1,0 +1,115 @@
+"""`reconciler rbac`: the least rights that a run needs, for `kubectl apply`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+
+import reconciler
+from reconciler.cli import options
+from reconciler.errors import ExitCode
+
+if TYPE_CHECKING:
+    from reconciler.apps.app import Fleet, Selection
+    from reconciler.cli.options import Common
+    from reconciler.objects.key import GroupKind, ObjectKey
+    from reconciler.ports import Discovery, KindServed
+
+__all__ = ["COMMAND"]
+
+_NAMES = {"reconcile": "reconciler", "plan": "reconciler-plan", "read-only": "reconciler-read"}
+
+
+@click.command(
+    "rbac",
+    short_help="Print the least rights that a run needs.",
+    epilog=options.examples(
+        "reconciler rbac | kubectl apply --server-side -f -",
+        "reconciler rbac --group prod/hz-a --name reconciler-hz-a",
+        "reconciler rbac --for plan --user ci@example.org",
+        "reconciler rbac --kubeconfig admin.yaml    # with the kinds that are recorded there",
+    ),
+)
+@click.option(
+    "--for",
+    "purpose",
+    type=click.Choice(sorted(_NAMES)),
+    default="reconcile",
+    show_default=True,
+    help="Who shall have them: a writing run, a plan by dry-runs, a plan --read-only.",
+)
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="Of the service account and the roles.  [default: reconciler, reconciler-plan, "
+    "reconciler-read]",
+)
+@click.option(
+    "--namespace",
+    metavar="NAMESPACE",
+    default=reconciler.TOOL_NAMESPACE,
+    show_default=True,
+    help="Where the service account is.",
+)
+@click.option("--user", metavar="USER", default="", help="Bind this user, and no service account.")
+@partial(options.common, outputs=("yaml",))
+@options.selection
+@options.cluster
+def COMMAND(  # noqa: N802
+    common: Common, purpose: str, name: str | None, namespace: str, user: str
+) -> ExitCode:
+    """Print roles and bindings made of the kinds that the config draws, with nothing by wildcard.
+
+    With a cluster, kinds that are recorded there and no longer in Git count, too, and plurals are
+    asked for where they are not known.
+    """
+    from reconciler.cli import wiring
+    from reconciler.engine import rights, stages
+    from reconciler.output.rights import Identity, yaml_of
+
+    tree, chosen = wiring.tree(common), wiring.selection(common)
+    fleet = stages.loaded(tree, chosen)
+    if fleet.errors:
+        from reconciler.engine import review
+
+        common = replace(common, output="text")
+        return wiring.show(common, review.check(tree, chosen, wiring.now(common)), tree)
+    recorded, served = _seen(common, fleet, chosen)
+    grant = rights.granted(fleet, rights.Purpose(purpose), recorded, served)
+    identity = Identity(name or _NAMES[purpose], namespace, user)
+    for text in yaml_of(grant, identity):
+        click.echo(text, nl=False)
+    notes = list(grant.notes)
+    if not common.names_cluster and purpose == "reconcile":
+        notes.append(
+            "kinds that are recorded in a cluster and no longer in Git are unknown offline"
+        )
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
+    return ExitCode.DONE
+
+
+def _seen(
+    common: Common, fleet: Fleet, chosen: Selection
+) -> tuple[list[tuple[str, ObjectKey]], Discovery | None]:
+    """What the clusters record of the selected units, and what they serve together."""
+    from reconciler.cli import wiring
+    from reconciler.engine import stages
+    from reconciler.engine.targets import parts
+    from reconciler.ports import Discovery
+
+    recorded: list[tuple[str, ObjectKey]] = []
+    kinds: dict[GroupKind, KindServed] = {}
+    with wiring.cluster(common) as found:
+        if found is None:
+            return [], None
+        for place, _ in parts(fleet, found.targets):
+            client = found.targets.clients[place]
+            kinds.update(client.discover().kinds)
+            for unit, inventory in stages.recorded(client).items():
+                if chosen.takes(*unit.split("/")):
+                    recorded += [(inventory.apply_as, m.key) for m in inventory.members]
+    return recorded, Discovery(kinds, frozenset(), "")

@@ -1,0 +1,335 @@
+"""The least rights that a run needs, from the kinds that the config draws and the clusters record.
+
+A right is here because a request needs it: LISTs of each kind across namespaces (`stages`), a GET
+where a listing does not show an object or it is waited for, PATCH and CREATE for one apply (RBAC
+asks for both where an object is new, also for its dry-run), DELETE for what may leave Git, UPDATE
+for what is suspended by PUT. Nothing is ever given by wildcard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Literal
+
+import reconciler
+from reconciler.apply.lease import lease_key
+from reconciler.apps.app import App, Fleet, Foundation, Unit
+from reconciler.backends import draw
+from reconciler.errors import ReconcilerError
+from reconciler.lifecycle import rollout
+from reconciler.objects.draft import Draft, seal
+from reconciler.objects.key import GroupKind, ObjectKey
+from reconciler.objects.kind import PruneClass, facts_of
+from reconciler.origin import Value
+from reconciler.plan import marks
+from reconciler.ports import Discovery
+
+__all__ = ["Grant", "PluralUnknown", "Purpose", "Role", "Rule", "granted"]
+
+TOOL = reconciler.TOOL_NAMESPACE
+_NAMESPACE = GroupKind("", "Namespace")
+_DEFINITION = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
+_CONFIG_MAP = GroupKind("", "ConfigMap")
+_LEASE = GroupKind("coordination.k8s.io", "Lease")
+_ACCOUNT = "system:serviceaccount:"
+
+
+class Purpose(StrEnum):
+    RECONCILE = "reconcile"  # plan, apply, the loop
+    PLAN = "plan"  # a plan by dry-runs, and nothing that lasts
+    READ_ONLY = "read-only"  # plan --read-only, status, versions
+
+
+class PluralUnknown(ReconcilerError):
+    """A kind whose plural nobody here knows: RBAC speaks of plurals."""
+
+    code = "E_RIGHTS_PLURAL"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of RBAC and why it is there; `names` empty means all of them."""
+
+    why: str
+    group: str
+    resources: tuple[str, ...]
+    verbs: tuple[str, ...]
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What one identity may do in a namespace, or with "" in the whole cluster. `subject` is who
+    objects are written as where that is not the run itself, "" for the run; `suffix` keeps two
+    roles of one namespace apart."""
+
+    namespace: str
+    rules: tuple[Rule, ...]
+    subject: str = ""
+    suffix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """All that is to be applied for one purpose. `namespaces` are those that groups make; `notes`
+    say what a person should know beside it."""
+
+    purpose: Purpose
+    namespaces: tuple[str, ...]
+    roles: tuple[Role, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """(namespace, who writes) → kind → verbs, and the names of cluster-scoped objects."""
+
+    verbs: dict[tuple[str, str], dict[GroupKind, set[str]]] = field(default_factory=dict)
+    names: dict[GroupKind, set[str]] = field(default_factory=dict)
+    listed: set[GroupKind] = field(default_factory=set)
+    plurals: dict[GroupKind, str] = field(default_factory=dict)
+    made: set[str] = field(default_factory=set)
+    gone: set[str] = field(default_factory=set)
+
+    def add(self, key: ObjectKey, writer: str, verbs: Iterable[str]) -> None:
+        kind = key.group_kind
+        self.verbs.setdefault((key.namespace, writer), {}).setdefault(kind, set()).update(verbs)
+        self.listed.add(kind)
+        if not key.namespace:
+            self.names.setdefault(kind, set()).add(key.name)
+
+
+def granted(
+    fleet: Fleet,
+    purpose: Purpose,
+    recorded: Iterable[tuple[str, ObjectKey]] = (),
+    served: Discovery | None = None,
+) -> Grant:
+    """The rights for a fleet without errors. `recorded` are (writer, key) of what inventories list;
+    `served` tells plurals that are not known beforehand. Raises PluralUnknown."""
+    wanted = _Wanted()
+    notes: list[str] = []
+    for unit in fleet.units():
+        writer = unit.apply_as
+        for draft in _drawn(unit):
+            _want(wanted, draft.key, writer, purpose, replaced=marks.may_replace(draft))
+            _learn(wanted, draft)
+        if isinstance(unit, Foundation) and unit.spec.create_namespace.value:
+            wanted.made.add(unit.namespace)
+            if unit.spec.state.value == "absent":
+                wanted.gone.add(unit.namespace)
+    for writer, key in recorded:
+        _want(wanted, key, writer, purpose)
+    if served is not None:
+        wanted.plurals |= {kind: found.plural for kind, found in served.kinds.items()}
+    writers = sorted({writer for _, writer in wanted.verbs if writer})
+    if writers and purpose is Purpose.PLAN:
+        notes.append(
+            f"{', '.join(writers)}: nobody but a writing run may act for them, for admission could "
+            "not tell their dry-runs from writes; plan those groups with --read-only"
+        )
+    secrets = GroupKind("", "Secret")
+    if secrets in wanted.listed:
+        notes.append("the config draws Secrets: the right to list them is one to read all of them")
+    clusters = sorted({unit.cluster for unit in fleet.units() if unit.cluster})
+    if len(clusters) > 1:
+        notes.append(
+            f"this is for {', '.join(clusters)} together: name the groups of one cluster with "
+            "--environment or --group"
+        )
+    roles = [_cluster_wide(wanted, purpose, writers), _tool(fleet, purpose)]
+    roles += _in_namespaces(wanted, purpose)
+    return Grant(
+        purpose,
+        tuple(sorted(wanted.made)),
+        tuple(role for role in roles if role.rules),
+        tuple(notes),
+    )
+
+
+# -- what is asked of which object -----------------------------------------------------------------
+
+
+def _drawn(unit: Unit) -> Iterator[Draft]:
+    """All that a unit may come to have, also on the way of a rollout and where its group is to be
+    emptied."""
+    if isinstance(unit, Foundation):
+        present: Value[Literal["present", "absent"]]
+        present = Value("present", unit.spec.state.origin)
+        unit = replace(unit, spec=replace(unit.spec, state=present))
+    yield from draw.fixed(unit)
+    if isinstance(unit, App) and unit.serves and unit.spec.serving is not None:
+        target = rollout.target(unit.id, unit.spec.serving).outcome
+        drained = tuple(Value(name, record.version.origin) for name, record in unit.records.items())
+        for weights in (target, replace(target, draining=drained)):
+            yield from draw.moving(unit, weights, draw.nothing_live)
+
+
+def _want(
+    wanted: _Wanted, key: ObjectKey, writer: str, purpose: Purpose, *, replaced: bool = False
+) -> None:
+    kind = key.group_kind
+    wanted.add(key, "", {"get"})
+    if purpose is Purpose.READ_ONLY or (purpose is Purpose.PLAN and writer):
+        return
+    verbs = {"patch", "create"}
+    if kind == _NAMESPACE and purpose is Purpose.RECONCILE:
+        # Roles stand in the namespace, so it is made with them.
+        verbs = {"patch"}
+    facts = facts_of(kind)
+    prunable = facts.prune in (PruneClass.FREE, PruneClass.SCHEDULE)
+    if (prunable and purpose is Purpose.RECONCILE) or replaced:
+        verbs.add("delete")
+    if facts.prune is PruneClass.SCHEDULE and purpose is Purpose.RECONCILE:
+        verbs.add("update")
+    wanted.add(key, writer, verbs)
+
+
+def _learn(wanted: _Wanted, draft: Draft) -> None:
+    """A definition in Git says the plural of its kind."""
+    if draft.key.group_kind != _DEFINITION:
+        return
+    spec = seal(draft).body.get("spec") or {}
+    names = spec.get("names") or {}
+    kind = GroupKind(str(spec.get("group", "")), str(names.get("kind")))
+    wanted.plurals[kind] = str(names.get("plural", ""))
+
+
+def _plural(wanted: _Wanted, kind: GroupKind) -> str:
+    found = wanted.plurals.get(kind) or facts_of(kind).plural
+    if not found:
+        raise PluralUnknown(
+            f"the plural of {kind} is not known offline, and RBAC needs it",
+            hint="name a cluster that serves it (--kubeconfig FILE), or keep its "
+            "CustomResourceDefinition in Git",
+        )
+    return found
+
+
+# -- roles -----------------------------------------------------------------------------------------
+
+_ORDER = ("get", "list", "patch", "create", "update", "delete", "impersonate")
+
+
+def _sorted(verbs: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(verbs, key=_ORDER.index))
+
+
+def _cluster_wide(wanted: _Wanted, purpose: Purpose, writers: Iterable[str]) -> Role:
+    rules = [
+        Rule("the cluster's identity is this namespace's uid", "", ("namespaces",), ("get",),
+             ("kube-system",)),
+    ]  # fmt: skip
+    by_group: dict[str, list[str]] = {}
+    for kind in sorted(wanted.listed):
+        by_group.setdefault(kind.group, []).append(_plural(wanted, kind))
+    why = "one LIST a kind across namespaces, by our label: a run without changes asks no more"
+    rules += [Rule(why, group, tuple(found), ("list",)) for group, found in by_group.items()]
+    rules += _cluster_scoped(wanted, purpose)
+    if purpose is Purpose.RECONCILE:
+        users = tuple(w for w in writers if not w.startswith(_ACCOUNT))
+        if users:
+            why = "groups whose `applyAs` names a user"
+            rules.append(Rule(why, "", ("users",), ("impersonate",), users))
+    return Role("", tuple(rules))
+
+
+def _cluster_scoped(wanted: _Wanted, purpose: Purpose) -> Iterator[Rule]:
+    for kind, verbs in sorted(wanted.verbs.get(("", ""), {}).items()):
+        if kind == _NAMESPACE and purpose is Purpose.PLAN:
+            # A proposal may add a group, whose name nobody knows yet.
+            why = "dry-runs; a proposal may bring a namespace that is not there yet"
+            yield Rule(why, kind.group, (_plural(wanted, kind),), ("patch", "create"))
+            yield _named(wanted, kind, verbs - {"patch", "create"}, purpose)
+        else:
+            yield _named(wanted, kind, verbs, purpose)
+    if wanted.gone and purpose is Purpose.RECONCILE:
+        why = "groups with `state: absent`; the run still needs --approve-prune"
+        yield Rule(why, "", ("namespaces",), ("delete",), tuple(sorted(wanted.gone)))
+
+
+def _named(wanted: _Wanted, kind: GroupKind, verbs: set[str], purpose: Purpose) -> Rule:
+    """What is not in a namespace is given by name."""
+    ordered = _sorted(verbs)
+    names = tuple(sorted(wanted.names[kind]))
+    return Rule(_reason((kind,), ordered, purpose), kind.group, (_plural(wanted, kind),), ordered,
+                names)  # fmt: skip
+
+
+def _tool(fleet: Fleet, purpose: Purpose) -> Role:
+    plural = facts_of(_CONFIG_MAP).plural
+    if purpose is not Purpose.RECONCILE:
+        why = "inventories, rollout states and the status of the last runs"
+        return Role(TOOL, (Rule(why, "", (plural,), ("list",)),))
+    groups = sorted({unit.group_id for unit in fleet.units()})
+    leases = tuple(lease_key(group).name for group in groups)
+    lease = facts_of(_LEASE).plural
+    return Role(
+        TOOL,
+        (
+            Rule(
+                "inventories, rollout states and status; the parts of a large inventory are named "
+                "by their content, so no names here: keep this namespace to the program",
+                "",
+                (plural,),
+                ("get", "list", "create", "update", "delete"),
+            ),
+            Rule("who may write to a group; renewed by PUT", _LEASE.group, (lease,),
+                 ("get", "update"), leases),
+            Rule("a create cannot be held to a name", _LEASE.group, (lease,), ("create",)),
+            Rule("one event a transition", "events.k8s.io", ("events",), ("create",)),
+        ),
+    )  # fmt: skip
+
+
+def _in_namespaces(wanted: _Wanted, purpose: Purpose) -> Iterator[Role]:
+    writers = sorted({writer for _, writer in wanted.verbs if writer})
+    for (namespace, writer), kinds in sorted(wanted.verbs.items()):
+        suffix = f"-writer-{writers.index(writer) + 1}" if writer else ""
+        if namespace:
+            yield Role(namespace, tuple(_grouped(wanted, kinds, purpose)), writer, suffix)
+        elif writer:
+            rules = (_named(wanted, kind, verbs, purpose) for kind, verbs in sorted(kinds.items()))
+            yield Role("", tuple(rules), writer, suffix)
+    if purpose is Purpose.RECONCILE:
+        yield from _accounts(wanted)
+
+
+def _accounts(wanted: _Wanted) -> Iterator[Role]:
+    """Service accounts are impersonated as objects of their namespace."""
+    found: dict[str, set[str]] = {}
+    for _, writer in wanted.verbs:
+        if writer.startswith(_ACCOUNT):
+            namespace, _, name = writer.removeprefix(_ACCOUNT).partition(":")
+            found.setdefault(namespace, set()).add(name)
+    for namespace, names in sorted(found.items()):
+        why = "groups whose `applyAs` names a service account"
+        rule = Rule(why, "", ("serviceaccounts",), ("impersonate",), tuple(sorted(names)))
+        yield Role(namespace, (rule,), suffix="-impersonate")
+
+
+def _grouped(
+    wanted: _Wanted, kinds: Mapping[GroupKind, set[str]], purpose: Purpose
+) -> Iterator[Rule]:
+    """Kinds of one API group with the same verbs make one rule."""
+    together: dict[tuple[str, tuple[str, ...]], list[GroupKind]] = {}
+    for kind in sorted(kinds):
+        together.setdefault((kind.group, _sorted(kinds[kind])), []).append(kind)
+    for (group, verbs), found in together.items():
+        resources = tuple(_plural(wanted, kind) for kind in found)
+        yield Rule(_reason(found, verbs, purpose), group, resources, verbs)
+
+
+def _reason(kinds: Iterable[GroupKind], verbs: tuple[str, ...], purpose: Purpose) -> str:
+    names = ", ".join(kind.kind for kind in kinds)
+    if "patch" not in verbs:
+        return f"{names}: looked at where a listing does not show them"
+    if purpose is Purpose.PLAN:
+        return f"{names}: asked about by dry-run, which needs the verbs of a write"
+    parts = ["applied"]
+    if "update" in verbs:
+        parts.append("suspended before they go")
+    parts.append("deleted when no longer in Git" if "delete" in verbs else "never deleted")
+    return f"{names}: {', '.join(parts)}"
