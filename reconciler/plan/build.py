@@ -16,7 +16,7 @@ from reconciler.objects.draft import Draft, Manifest, digest
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.kind import facts_of
 from reconciler.objects.observed import Observed, Presence
-from reconciler.objects.outcome import Done, Outcome, Refusal, Refused, Unknown
+from reconciler.objects.outcome import CLUSTER_SCOPED, Done, Outcome, Refusal, Refused, Unknown
 from reconciler.plan import compare, conflicts, marks, order, prune
 from reconciler.plan.change import (
     Action,
@@ -383,6 +383,9 @@ def _refused(change: Change, refused: Refused, creates: frozenset[str]) -> Chang
         case Refusal.IMMUTABLE:
             text = f"{', '.join(refused.fields) or refused.message} cannot be changed in place"
             text += f"; with {marks.REPLACE}: enabled it would be deleted and made anew"
+        case Refusal.INVALID if refused.message.endswith(CLUSTER_SCOPED):
+            kind = change.key.group_kind
+            text = f"{refused.message}; the group may allow it: clusterScoped: [{kind}]"
         case _:
             text = f"the server refuses it: {refused.message}"
     return _standing(change, Standing.HELD, text)
