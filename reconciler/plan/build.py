@@ -344,9 +344,13 @@ def _predicted(
     if change.action is Action.CREATE:
         return replace(change, reasons=change.reasons or (_why_new(change),))
     fields = compare.differences(live.body or {}, body, change.desired)
-    if not fields and not change.takes_over:
+    left = tuple(
+        Reason(f"{path} is no longer in Git and stays: {', '.join(names)} manages it")
+        for path, names in conflicts.released(live, body)
+    )
+    if not fields and not change.takes_over and not left:
         return None
-    return replace(change, fields=fields, reasons=change.reasons or _why(fields))
+    return replace(change, fields=fields, reasons=(change.reasons or _why(fields)) + left)
 
 
 def _why_new(change: Change) -> Reason:
