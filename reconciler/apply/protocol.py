@@ -193,10 +193,12 @@ class _Run:
                     wrong.append((change.key, why))
                     continue
                 answer = yield Apply(making.guarded(change))
-                failed |= not self._applied(change, answer)
+                if not self._applied(change, answer):
+                    # What is not written yet need not be taken back when the commit is.
+                    failed = True
+                    break
             self.result.problems += wrong
-            failed |= bool(wrong)
-            if failed:
+            if failed or wrong:
                 self.result.status = Status.FAILED
                 return False
             ready = yield from self._wait(self._awaited(waves, number), number, len(waves))

@@ -74,10 +74,11 @@ class _Predictor:
         return self._predicted(item, manifest, reader)
 
     def _ours_of(self, question: _Question) -> Draft:
-        draft = question.item.draft
+        draft, live = question.item.draft, question.item.live
+        draft = marks.with_finalizers(draft, live) if live.is_present else draft
         scaled = self.fields.get(question.unit.id, {}).get((draft.key.kind, draft.key.name), ())
         paths = (*marks.shared_fields(draft), *scaled)
-        return marks.without_foreign(draft, question.item.live, paths) if paths else draft
+        return marks.without_foreign(draft, live, paths) if paths else draft
 
     def _not_yet(self, draft: Draft, made_here: frozenset[str]) -> Refused | None:
         """What the server would answer for as long as this run has not begun; asking it costs a

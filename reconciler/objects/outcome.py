@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-__all__ = ["Done", "Outcome", "Refusal", "Refused", "Unknown", "Verb"]
+__all__ = ["CLUSTER_SCOPED", "Done", "Outcome", "Refusal", "Refused", "Unknown", "Verb"]
+
+#: In the refusal of an object with a namespace whose kind has none.
+CLUSTER_SCOPED = "is cluster-scoped: no namespace"
 
 
 class Verb(StrEnum):

@@ -16,7 +16,7 @@ from reconciler.objects.draft import Draft, Manifest, digest
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.kind import facts_of
 from reconciler.objects.observed import Observed, Presence
-from reconciler.objects.outcome import Done, Outcome, Refusal, Refused, Unknown
+from reconciler.objects.outcome import CLUSTER_SCOPED, Done, Outcome, Refusal, Refused, Unknown
 from reconciler.plan import compare, conflicts, marks, order, prune
 from reconciler.plan.change import (
     Action,
@@ -349,9 +349,13 @@ def _predicted(
     if change.action is Action.CREATE:
         return replace(change, reasons=change.reasons or (_why_new(change),))
     fields = compare.differences(live.body or {}, body, change.desired)
-    if not fields and not change.takes_over:
+    left = tuple(
+        Reason(f"{path} is no longer in Git and stays: {', '.join(names)} manages it")
+        for path, names in conflicts.released(live, body)
+    )
+    if not fields and not change.takes_over and not left:
         return None
-    return replace(change, fields=fields, reasons=change.reasons or _why(fields))
+    return replace(change, fields=fields, reasons=(change.reasons or _why(fields)) + left)
 
 
 def _why_new(change: Change) -> Reason:
@@ -388,6 +392,9 @@ def _refused(change: Change, refused: Refused, creates: frozenset[str]) -> Chang
         case Refusal.IMMUTABLE:
             text = f"{', '.join(refused.fields) or refused.message} cannot be changed in place"
             text += f"; with {marks.REPLACE}: enabled it would be deleted and made anew"
+        case Refusal.INVALID if refused.message.endswith(CLUSTER_SCOPED):
+            kind = change.key.group_kind
+            text = f"{refused.message}; the group may allow it: clusterScoped: [{kind}]"
         case _:
             text = f"the server refuses it: {refused.message}"
     return _standing(change, Standing.HELD, text)

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import orjson
+
 import reconciler
 from reconciler.objects.observed import Observed
 from reconciler.objects.ownership import owned_by
 from reconciler.plan.inventory import PART_OF, part_of
 
-__all__ = ["foreign", "is_anothers", "is_ours", "is_takeable", "untakeable"]
+__all__ = ["foreign", "is_anothers", "is_ours", "is_takeable", "released", "untakeable"]
 
 _TAKEABLE = ("kubectl", "before-first-apply", reconciler.FIELD_MANAGER)
 _MARKERS = {
@@ -36,6 +38,33 @@ def is_takeable(manager: str) -> bool:
 def untakeable(managers: Iterable[str]) -> tuple[str, ...]:
     """Those whose fields stay theirs, sorted."""
     return tuple(sorted({m for m in managers if not is_takeable(m)}))
+
+
+def released(live: Observed, after: Mapping[str, Any]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The fields that an apply with the result `after` would give up and that stay because others
+    own them too: each with their names, sorted. None where `after` does not tell who owns what."""
+    before = owned_by(((live.body or {}).get("metadata") or {}).get("managedFields") or ())
+    then = owned_by((after.get("metadata") or {}).get("managedFields") or ())
+    kept = then.pop(reconciler.FIELD_MANAGER, None)
+    if kept is None:
+        return ()
+    gone = before.get(reconciler.FIELD_MANAGER, frozenset()) - kept
+    shared = {path: tuple(sorted(n for n, owned in then.items() if path in owned)) for path in gone}
+    return tuple(sorted((_shown(path), names) for path, names in shared.items() if names))
+
+
+def _shown(path: tuple[str, ...]) -> str:
+    """`f:spec`, `k:{"name":"a"}` as `spec[name=a]`."""
+    out = ""
+    for step in path:
+        kind, _, text = step.partition(":")
+        if kind == "f":
+            out += f".{text}"
+        elif kind == "k":
+            out += f"[{','.join(f'{k}={v}' for k, v in orjson.loads(text).items())}]"
+        else:
+            out += f"[{text}]"
+    return out.removeprefix(".")
 
 
 def is_ours(live: Observed) -> bool:

@@ -25,6 +25,7 @@ __all__ = [
     "may_replace",
     "scaled",
     "shared_fields",
+    "with_finalizers",
     "without_foreign",
 ]
 
@@ -93,6 +94,22 @@ def without_foreign(draft: Draft, live: Observed, paths: Iterable[FieldPath]) ->
         if tuple(f"f:{step}" for step in path) in others:
             tree = _without(tree, path)
     return draft if tree is draft.tree else replace(draft, tree=tree)
+
+
+def with_finalizers(draft: Draft, live: Observed) -> Draft:
+    """A draft that keeps the finalizers that an apply of ours once set: one that left them out
+    would release an object that is being deleted."""
+    metadata: Mapping[str, Any] = (live.body or {}).get("metadata") or {}
+    mine = owned_by(metadata.get("managedFields") or ()).get(reconciler.FIELD_MANAGER, frozenset())
+    held = [
+        name
+        for name in metadata.get("finalizers") or ()
+        if ("f:metadata", "f:finalizers", f'v:"{name}"') in mine
+    ]
+    if not held:
+        return draft
+    tree = {**draft.tree, "metadata": {**draft.tree["metadata"], "finalizers": held}}
+    return replace(draft, tree=tree)
 
 
 def _of_live(live: Observed) -> Mapping[str, Any]:

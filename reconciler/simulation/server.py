@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from reconciler.objects.key import GroupKind, ObjectKey, split_version
-from reconciler.objects.outcome import Refusal, Verb
+from reconciler.objects.outcome import CLUSTER_SCOPED, Refusal, Verb
 from reconciler.ports import Clock, Discovery
 from reconciler.simulation import defaults, merge, validate
 from reconciler.simulation.bodies import (
@@ -209,7 +209,7 @@ class Server:
         if not key.name:
             raise ApiFault(Refusal.INVALID, 422, f"{key.kind}: metadata.name: Required value")
         if row.namespaced != bool(key.namespace):
-            need = "needs a namespace" if row.namespaced else "is cluster-scoped: no namespace"
+            need = "needs a namespace" if row.namespaced else CLUSTER_SCOPED
             raise ApiFault(Refusal.INVALID, 400, f"{key.kind} {need}")
         return row, key
 

@@ -63,7 +63,7 @@ class Failed(Exception):
 
 class Plane:
     """A running control plane: `url`, `tokens` by user, `ca` (a file), `controllers` (whether they
-    run), `audit_log` (a file). `quota` bounds etcd's data in bytes, 0 is etcd's default."""
+    run), `audit_log` (a file), `store` (etcd's URL). `quota` bounds etcd's data in bytes, 0 is etcd's default."""
 
     def __init__(self, programs, controllers=CONTROLLERS, quota=0):
         self._scratch = tempfile.TemporaryDirectory(prefix="controlplane-")
@@ -76,6 +76,7 @@ class Plane:
         self.controllers = bool(controllers) and programs.controllers is not None
         self.tokens = {user: secrets.token_hex(16) for user in _PEOPLE}
         self.url = ""
+        self.store = ""
 
     @property
     def ca(self):
@@ -105,7 +106,7 @@ class Plane:
     def _start(self):
         etcd, peer, port = _free_ports(3)
         self.url = f"https://127.0.0.1:{port}"
-        store = f"http://127.0.0.1:{etcd}"
+        store = self.store = f"http://127.0.0.1:{etcd}"
         self._run(
             self.programs.etcd,
             "--unsafe-no-fsync",
@@ -179,6 +180,13 @@ class Plane:
 
     def resume_etcd(self):
         self._running[self.programs.etcd.name].send_signal(signal.SIGCONT)
+
+    def etcd(self, path, body):
+        """What etcd's JSON gateway answers to a POST."""
+        request = urllib.request.Request(self.store + path, orjson.dumps(body))
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=30) as answer:
+            return orjson.loads(answer.read())
 
     # -- access ------------------------------------------------------------------------------------
 

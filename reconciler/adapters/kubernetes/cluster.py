@@ -15,7 +15,15 @@ from reconciler.adapters.kubernetes.failures import failure
 from reconciler.adapters.kubernetes.transport import Allows, Answer, NoAnswer, Transport
 from reconciler.objects.key import GroupKind, ObjectKey, key_of, split_version
 from reconciler.objects.observed import Observed, absent, observed
-from reconciler.objects.outcome import Done, Outcome, Refusal, Refused, Unknown, Verb
+from reconciler.objects.outcome import (
+    CLUSTER_SCOPED,
+    Done,
+    Outcome,
+    Refusal,
+    Refused,
+    Unknown,
+    Verb,
+)
 from reconciler.ports import ClusterUnreadable, Discovery, Listing
 
 __all__ = ["KubernetesCluster"]
@@ -274,7 +282,7 @@ class KubernetesCluster:
             why = f"{kind.kind}: metadata.name: Required value"
             raise _NotAddressable(Refused(Refusal.INVALID, 422, why))
         if offer.namespaced != bool(key.namespace):
-            need = "needs a namespace" if offer.namespaced else "is cluster-scoped: no namespace"
+            need = "needs a namespace" if offer.namespaced else CLUSTER_SCOPED
             raise _NotAddressable(Refused(Refusal.INVALID, 400, f"{kind.kind} {need}"))
         return offer, key
 

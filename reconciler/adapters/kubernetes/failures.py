@@ -39,6 +39,9 @@ def failure(answer: Answer, plural: str) -> Refused | Unknown:
         managers = tuple(_manager(str(c.get("message", ""))) for c in causes if c.get("field"))
     if not fields and refusal is Refusal.INVALID and answer.status == 500:
         fields = tuple(_FIELD_OF_TEXT.findall(text))
+    if refusal is Refusal.NOT_SERVED:
+        # The server says "page not found", which tells nobody what is missing.
+        text = f"{plural} of this version is not served ({text})"
     if plural == "secrets":
         text = f"{answer.status} {status.get('reason', '')}".strip()
         text = f"{text}: {', '.join(fields)}" if fields else text
