@@ -121,11 +121,14 @@ _TIMES = {
 
 
 def ends(place):
-    """Every live object without uids, versions and times: what two histories must agree on."""
+    """Every live object without uids, versions and times: what two histories must agree on. Shards
+    are named by their content, uids included: what is in them is seen at their inventory."""
     out = {}
     for key, body in place.cluster.server.store.everything():
-        if key.namespace == reconciler.TOOL_NAMESPACE and "inventory" in key.name:
-            found = records.from_body(body)
+        if key.namespace == reconciler.TOOL_NAMESPACE and ".inventory." in key.name:
+            continue
+        if key.namespace == reconciler.TOOL_NAMESPACE and key.name.endswith(".inventory"):
+            found = records.from_body(body, parts(place))
             rows = [(m.key.full(), m.api_version, bool(m.uid), m.manifest) for m in found.members]
             out[key.full()] = (found.unit, found.phase, rows)
             assert all(m.uid == _uid(place, m.key) for m in found.members), found

@@ -1,36 +1,20 @@
-"""Killed ahead of any effect or request, a later run comes to the same end as one that was left
+"""Killed ahead of any effect, a later run comes to the same end as one that was left
 alone: same objects, nothing orphaned, nothing made or deleted a second time."""
 
 import pytest
 
-from tests import flow, support
+from tests import flow, scenarios
 
-EXTRA = {
-    "models/web/extra.yaml": (
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: limits}\ndata: {a: b}\n---\n"
-        "apiVersion: v1\nkind: Service\nmetadata: {name: extra}\nspec: {ports: [{port: 80}]}\n"
-    ),
-    "environments/prod/one/web.yaml": "manifests: [extra.yaml]\n",
-}
-#: A second app, so that the group is not emptied.
-TWO = flow.ROUTED.but(
-    {
-        **EXTRA,
-        "environments/prod/one/api.yaml": "serving: {version: v1}\n",
-        "models/api/model.yaml": flow.ROUTED.files["models/web/model.yaml"],
-        "models/api/versions/v1.yaml": support.record("v1"),
-    }
-)
 #: name → (before, after)
 SCENARIOS = {
-    "a first apply": (None, TWO),
-    "an update": (TWO, flow.pointing(TWO, "v1", "  replicas: 3\n")),
-    "a prune": (TWO, TWO.but({"environments/prod/one/web.yaml": ""})),
-    "an app removed": (TWO, TWO.but({"environments/prod/one/web.yaml": None})),
-    "an app removed with its record": (
-        TWO,
-        TWO.but({"environments/prod/one/web.yaml": None, "environments/prod/web.yaml": None}),
-    ),
+    name: (scenarios.SCENARIOS[name].before, scenarios.SCENARIOS[name].after)
+    for name in (
+        "a first apply in a new namespace",
+        "an update",
+        "a prune of some objects",
+        "an app removed",
+        "an app removed with its record",
+    )
 }
 
 
@@ -59,40 +43,6 @@ def test_a_kill_ahead_of_any_effect_changes_nothing_of_the_end(name):
         assert counts.counts == ledger.counts, number
         number += 1
     assert number >= 4
-
-
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_a_kill_ahead_of_any_request_changes_nothing_of_the_end(name):
-    clean, after, ledger = started(name)
-    before = len(clean.cluster.log)
-    flow.run(after, clean)
-    last = len(clean.cluster.log) - before
-    flow.settled(after, clean)
-    # Polls of the same object in a row are one kill point.
-    log = clean.cluster.log[before : before + last]
-    points = [n for n in range(1, last) if log[n] != log[n - 1]]
-    for number in points:
-        place, after, counts = started(name)
-        place.cluster.before = _at_request(number)
-        with pytest.raises(flow.Killed):
-            flow.run(after, place)
-        place.cluster.before = None
-        assert flow.orphans(place) == set(), log[number]
-        flow.settled(after, place)
-        assert flow.ends(place) == flow.ends(clean), log[number]
-        assert counts.counts == ledger.counts, log[number]
-
-
-def _at_request(number):
-    seen = -1
-
-    def before(verb, target):
-        nonlocal seen
-        seen += 1
-        if seen == number:
-            raise flow.Killed
-
-    return before
 
 
 def test_a_kill_ahead_of_any_effect_of_a_whole_rollout_changes_nothing_of_its_end():
