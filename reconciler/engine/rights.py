@@ -120,11 +120,12 @@ def granted(
             wanted.made.add(unit.namespace)
             if unit.spec.state.value == "absent":
                 wanted.gone.add(unit.namespace)
+    recorded = tuple(recorded)
     for writer, key in recorded:
         _want(wanted, key, writer, purpose)
     if served is not None:
         wanted.plurals |= {kind: found.plural for kind, found in served.kinds.items()}
-    writers = sorted({writer for _, writer in wanted.verbs if writer})
+    writers = sorted({*(u.apply_as for u in fleet.units()), *(w for w, _ in recorded)} - {""})
     if writers and purpose is Purpose.PLAN:
         notes.append(
             f"{', '.join(writers)}: nobody but a writing run may act for them, for admission could "
