@@ -294,8 +294,8 @@ def _confirmed(snapshot: Snapshot, units: Iterable[Drawn], reader: ClusterReader
     one that lost its label is still there, and to forget it would orphan it."""
     wanted = {draft.key for item in units for draft in item.drafts}
     found: dict[ObjectKey, Observed] = {}
-    for recorded in snapshot.inventories.values():
-        for member in recorded.members:
+    for unit in sorted(snapshot.asked):
+        for member in snapshot.inventories[unit].members:
             if member.key in wanted or not member.uid:
                 continue
             if snapshot.lookup(member.key).presence is Presence.ABSENT:

@@ -124,7 +124,7 @@ def review(
             fleet, lost = _mapped(fleet, targets)
             diagnostics += lost
         done = []
-        for place, part, snapshot in _sides(fleet, targets, how):
+        for place, part, snapshot in _sides(fleet, targets, how, selection):
             units = tuple(stages.drawn(part, snapshot, now, foresees=how.foresees, memo=memo))
             found += policing.findings(policies, units, snapshot)
             plan = None
@@ -144,7 +144,7 @@ def review(
 
 
 def _sides(
-    fleet: Fleet, targets: Targets[ClusterReader] | None, how: How
+    fleet: Fleet, targets: Targets[ClusterReader] | None, how: How, selection: Selection
 ) -> Iterator[tuple[int, Fleet, Snapshot]]:
     """Each client's part of the fleet and what it sees; without clients all of it and nothing."""
     if targets is None:
@@ -152,7 +152,7 @@ def _sides(
         return
     for place, part in parts(fleet, targets):
         client = targets.clients[place]
-        seen = stages.read_snapshot(client, part, full=how.full, memo=how.memo)
+        seen = stages.read_snapshot(client, part, selection, full=how.full, memo=how.memo)
         yield place, part, seen
 
 

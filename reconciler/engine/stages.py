@@ -83,18 +83,25 @@ def loaded(tree: Tree, selection: Selection | None = None) -> Fleet:
 def read_snapshot(
     reader: ClusterReader,
     fleet: Fleet,
+    selection: Selection | None = None,
     *,
     full: bool = False,
     memo: Memo | None = None,
 ) -> Snapshot:
     """What is served, one LIST for the program's own state and one for each kind that could matter:
-    what is recorded, and what would be drawn. A kind that cannot be listed is unread, not absent.
-    `full`: nothing will count as unchanged."""
+    what is recorded of the selected units, and what would be drawn. A kind that cannot be listed is
+    unread, not absent. `full`: nothing will count as unchanged."""
     memo = memo or Memo()
     discovery = reader.discover()
     own = reader.list(GroupKind("", "ConfigMap"), reconciler.TOOL_NAMESPACE, _OURS)
     state = _state(own.items)
-    kinds = {m.key.group_kind for inv in state.inventories.values() for m in inv.members}
+    passed_on = handed(fleet, state.inventories)
+    asked = frozenset(
+        unit
+        for unit in state.inventories
+        if unit in passed_on.values() or selection is None or _takes(selection, unit)
+    )
+    kinds = {m.key.group_kind for unit in asked for m in state.inventories[unit].members}
     for unit in fleet.units():
         kinds |= {d.key.group_kind for d in memo.fixed(unit)}
         if isinstance(unit, App) and unit.serves and unit.spec.serving is not None:
@@ -118,7 +125,8 @@ def read_snapshot(
         state.states,
         unread,
         state.damaged,
-        handed(fleet, state.inventories),
+        passed_on,
+        asked,
         reader.name,
         reader.identity(),
         served=discovery.digest,
@@ -169,6 +177,15 @@ def _state(items: Iterable[Observed]) -> _State:
         except InventoryInvalid as invalid:
             out.damaged[owner] = invalid.message
     return out
+
+
+def _takes(selection: Selection, unit: str) -> bool:
+    parts = unit.split("/")
+    # A foundation is looked at with any app of its group: it owns the namespace.
+    return len(parts) == 3 and (
+        selection.takes(*parts)
+        or (parts[2] == GROUP_APP and replace(selection, models=frozenset()).takes(*parts))
+    )
 
 
 def handed(fleet: Fleet, inventories: Mapping[str, Inventory]) -> dict[str, str]:

@@ -34,6 +34,8 @@ class Snapshot:
     """Unit → why its inventory cannot be trusted."""
     handed: Mapping[str, str] = field(default_factory=dict)
     """Unit → the unit that it was renamed from, where that one is gone from Git."""
+    asked: frozenset[str] = frozenset()
+    """The units that the run is about, of those that are recorded: only their kinds were listed."""
     cluster: str = ""
     cluster_uid: str = ""
     served: str = ""
