@@ -25,7 +25,7 @@ def taken_over(place, key):
     """Somebody deletes an object and makes one of that name; the new one."""
     body = place.cluster.server.get(key)
     if body is None:
-        body = {"apiVersion": "v1", "kind": key.kind}
+        body = {"apiVersion": "v1", "kind": key.kind, "data": {"b": "theirs"}}
     else:
         place.cluster.server.delete(key)
     made = {n: body[n] for n in ("apiVersion", "kind", "spec", "data") if n in body}
