@@ -7,7 +7,7 @@ a signal, a deadline.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import reconciler
@@ -44,6 +44,9 @@ __all__ = ["Executor", "Permit", "always"]
 _POLL_SECONDS = 2.0
 #: How long a kind may take to be served after its definition was accepted.
 _SERVED_SECONDS = 30.0
+
+#: The server creates an absent object in spite of it, and refuses to change one that is there.
+_NEVER = "1"
 
 #: Why a unit may not be written any more; "" when it may.
 Permit = Callable[[str], str]
@@ -225,11 +228,11 @@ class Executor:
 
     def _apply(self, plan: AppPlan, change: Change) -> Outcome:
         assert change.desired is not None
-        body: Mapping[str, Any] = change.desired.body
-        if change.expects.uid:
-            # A uid in the apply guards against bringing a deleted object back to life.
-            metadata = {**body["metadata"], "uid": change.expects.uid}
-            body = {**body, "metadata": metadata}
+        # A uid guards against bringing a deleted object back to life; a version that no object has
+        # (etcd counts from 2), against writing to what another made since it was seen to be absent.
+        uid = change.expects.uid
+        guard = {"uid": uid} if uid else {"resourceVersion": _NEVER}
+        body = {**change.desired.body, "metadata": {**change.desired.body["metadata"], **guard}}
         self.reporter.progress(plan.unit, f"{change.key} {change.action}")
         return self._writer(plan).apply(body, force=bool(change.takes_over))
 

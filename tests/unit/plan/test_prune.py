@@ -169,6 +169,13 @@ def test_the_budget_is_ten_objects_or_a_fifth_from_twenty_recorded(apps, removed
     assert refusals(without(tree, *range(removed)), place) == refused
 
 
+@pytest.mark.parametrize(("left", "refused"), [(2, set()), (1, {"E_PRUNE_BUDGET"})])
+def test_the_budget_counts_objects_and_not_apps(left, refused):
+    """An app that stays may lose as many at once as apps that go."""
+    place = settled(group(1, each=12))
+    assert refusals(group(1, each=left), place) == refused
+
+
 def test_a_refusal_exits_4_prints_a_hash_and_goes_on_only_with_that_very_one():
     tree = group(12)
     place = settled(tree)
