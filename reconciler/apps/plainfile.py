@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from reconciler import TOOL_NAMESPACE
 from reconciler.apps.app import PlainManifest
 from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.layers import document, merge, stack
@@ -163,6 +164,17 @@ def _check(root: Branch, namespace: str, allowed: frozenset[str]) -> Iterator[Di
             kind.site,
             path="kind",
             help=f"the group may allow it: clusterScoped: [{group_kind}] in its group.yaml",
+        )
+    metadata = root.get("metadata")
+    named = metadata.get("name") if isinstance(metadata, Branch) else None
+    if scoped and isinstance(named, Value) and str(named.value).startswith(TOOL_NAMESPACE):
+        yield error(
+            "E_NAMESPACE_RESERVED",
+            f"{named.value!r} is of this program: its namespace and rights never come from the "
+            "config that it applies",
+            named.site,
+            path="metadata.name",
+            help="choose another name; the operator installs the program",
         )
     if group_kind == GroupKind("", "Config") or root.get("users") is not None:
         yield error(

@@ -28,15 +28,25 @@ from reconciler.plan.inventory import (
     part_of,
 )
 
-__all__ = ["Stored", "from_body", "shard_key", "state_body", "state_data", "stored", "to_body"]
+__all__ = [
+    "KINDS",
+    "Stored",
+    "from_body",
+    "member_of",
+    "shard_key",
+    "state_body",
+    "state_data",
+    "stored",
+    "to_body",
+]
 
 STATE_VERSION = 1
 _ID = "applyset.kubernetes.io/id"
 _TOOLING = "applyset.kubernetes.io/tooling"
-_KINDS = "applyset.kubernetes.io/contains-group-kinds"
+KINDS = "applyset.kubernetes.io/contains-group-kinds"
 #: Bytes of member lines in one ConfigMap; an object may have 1 MiB in all.
 SHARD_BYTES = 700_000
-_REPAIR = "nothing of its app is written or deleted until it is repaired or removed"
+_REPAIR = "`reconciler repair` shows what is where; until then its app is left as it is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +72,7 @@ def stored(inventory: Inventory, most: int = SHARD_BYTES) -> Stored:
         "labels": {**_labels("inventory"), _ID: part_of(inventory.unit)},
         "annotations": {
             _TOOLING: f"{reconciler.FIELD_MANAGER}/v{reconciler.__version__}",
-            _KINDS: ",".join(sorted({str(m.key.group_kind) for m in inventory.members})),
+            KINDS: ",".join(sorted({str(m.key.group_kind) for m in inventory.members})),
         },
     }
     if inventory.resource_version:
@@ -109,7 +119,7 @@ def from_body(
         unit = str(data["unit"])
         named = tuple(str(data.get("shards") or "").split())
         text = _gathered(name, named, shards or {}) if named else str(data["members"])
-        members = tuple(_member(line) for line in text.splitlines() if line)
+        members = tuple(member_of(line) for line in text.splitlines() if line)
         phase = Phase(data.get("phase", Phase.APPLIED))
         epoch = int(data.get("epoch") or 0)
     except (KeyError, ValueError) as cause:
@@ -225,7 +235,8 @@ def _line(member: Member) -> str:
     return " ".join(field or "-" for field in fields)
 
 
-def _member(line: str) -> Member:
+def member_of(line: str) -> Member:
+    """The member that a line of an inventory tells of. Raises ValueError."""
     fields = line.split(" ")
     if len(fields) != 8:
         raise ValueError(f"a line has {len(fields)} fields, not 8")

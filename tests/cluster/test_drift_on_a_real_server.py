@@ -1,11 +1,12 @@
 """What a real API server and its webhooks fill in, what others own, and what they prevent: F91, F93,
-F95, F105 and F107."""
+F95, F105, F107, and F47 as far as the server says."""
 
 import base64
 import http.server
 import json
 import ssl
 import threading
+from pathlib import Path
 
 import pytest
 import yaml
@@ -340,3 +341,18 @@ def test_a_group_whose_server_is_down_is_not_concluded_about(group, person):
     finally:
         key = group.key("APIService", service["metadata"]["name"], "apiregistration.k8s.io")
         person.delete(key._replace(namespace=""), uid=made.body["metadata"]["uid"])
+
+
+# -- the policies that ship: F47 -------------------------------------------------------------------
+
+_POLICIES = Path(__file__).parents[2] / "policies"
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in _POLICIES.glob("*.yaml")))
+def test_a_sample_policy_is_taken_by_a_server_as_it_stands(real_cluster, name):
+    for body in yaml.safe_load_all((_POLICIES / f"{name}.yaml").read_text()):
+        if body["kind"] == "ConfigMap":
+            body["metadata"]["namespace"] = "default"
+        outcome = real_cluster.dry_run(body)
+        assert isinstance(outcome, Done), outcome
+        assert outcome.warnings == ()

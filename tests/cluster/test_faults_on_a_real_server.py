@@ -381,3 +381,53 @@ def test_an_object_deleted_between_read_and_write_is_not_brought_back_blindly(gr
     assert not group.cluster.get(key).is_present
     group.settled(changed)
     assert group.live("ConfigMap", "b")["data"] == {"a": "two"}
+
+
+# -- inventories of other versions: F143 -----------------------------------------------------------
+
+
+def test_an_inventory_of_a_newer_schema_is_refused_untouched(group):
+    group.settled(group.tree(config_map("a"), config_map("b")))
+    before = tampered(group, lambda data: data.update(schemaVersion="99"))
+    report, writes = group.run(group.tree(config_map("a", "{a: two}")))
+    assert (report.exit_code, writes) == (4, [])
+    assert group.cluster.get(before.key).body == before.body
+
+
+def _older(data):
+    data["schemaVersion"] = "1"
+    for name in ("tool", "served", "epoch", "applyAs"):
+        data.pop(name)
+
+
+def test_an_older_inventory_is_migrated_once(group):
+    tree = group.tree(config_map("a"), config_map("b"))
+    group.settled(tree)
+    tampered(group, _older)
+    report, writes = group.run(tree)
+    assert report.exit_code == 0
+    assert {w.name for w in writes} == {inventory.inventory_key(group.unit).name}
+    report, writes = group.run(tree)
+    assert (report.exit_code, writes) == (0, [])
+
+
+def test_what_a_renamed_manager_of_ours_applied_is_taken_over_without_loss(group):
+    """The manager was called otherwise in an older version: its fields and objects become ours."""
+    group.settled(group.tree(config_map("a")))
+    labels = group.live("ConfigMap", "a")["metadata"]["labels"]
+    body = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "b", "namespace": group.namespace, "labels": labels},
+        "data": {"a": "zero", "b": "kept"},
+    }
+    old = group.cluster.acting_as("reconciler-v0")
+    uid = old.apply(body).body["metadata"]["uid"]
+    tree = group.tree(config_map("a"), config_map("b"))
+    group.settled(tree)
+    live = group.live("ConfigMap", "b")
+    assert (live["metadata"]["uid"], live["data"]) == (uid, {"a": "one", "b": "kept"})
+    report, writes = group.run(tree)
+    assert (report.exit_code, writes) == (0, [])
+    _, writes = group.run(group.tree(config_map("a")))
+    assert [w.name for w in writes if w.verb == "delete"] == ["b"]

@@ -1,0 +1,49 @@
+"""`reconciler repair`: damaged inventories beside the cluster and Git."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler.cli import options
+from reconciler.errors import ExitCode
+
+__all__ = ["COMMAND"]
+
+
+@click.command(
+    "repair",
+    short_help="Show damaged inventories, and write them anew.",
+    epilog=options.examples(
+        "reconciler repair --embedded cluster.db",
+        "reconciler repair --app prod/hz-a/mnist --write 4f2c6d8a91b0 --embedded cluster.db",
+    ),
+)
+@click.option(
+    "--write",
+    "approved",
+    multiple=True,
+    metavar="HASH",
+    help="Write the inventory that this hash was printed for, with exactly those objects.",
+)
+@options.common
+@options.selection
+@options.cluster
+def COMMAND(common: options.Common, approved: tuple[str, ...]) -> ExitCode:  # noqa: N802
+    """List every object that a damaged inventory, the cluster or Git knows of.
+
+    Nothing is written without --write. Exit 4 while an inventory is damaged.
+    """
+    from reconciler.cli import wiring
+    from reconciler.engine import repair
+
+    tree = wiring.tree(common)
+    with wiring.cluster(common, allows="writes" if approved else "reads") as found:
+        target = wiring.needed(found)
+        report = repair.repair(
+            tree,
+            wiring.selection(common),
+            wiring.now(common),
+            target.targets,
+            frozenset(approved),
+        )
+    return wiring.show(common, report, tree)
