@@ -4,12 +4,13 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 
-.PHONY: demo test test-cluster cluster check bench schemas setup
+.PHONY: demo test test-slow test-cluster cluster check bench schemas setup
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo          the product's tour, on an embedded cluster (no Kubernetes needed)"
 	@echo "make test          the test suite; where Go is, against a real API server too (built once)"
+	@echo "make test-slow     what takes minutes: kills at every request, real signals, mutants"
 	@echo "make test-cluster  only the tests that need a real API server"
 	@echo "make cluster       a real API server with the CRDs of the sample's systems, until ^C"
 	@echo "make check         lint, types, import contracts"
@@ -33,7 +34,12 @@ demo: $(STAMP)
 # out, RECONCILER_CLUSTER=required fails without it.
 test: $(STAMP)
 	@$(BIN)/python -m tests.controlplane prepare
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not slow"
+
+# The rest: every kill and answer at every request, processes with real signals, mutants.
+test-slow: $(STAMP)
+	@$(BIN)/python -m tests.controlplane prepare
+	$(BIN)/python -m pytest -m slow
 
 test-cluster: $(STAMP)
 	@RECONCILER_CLUSTER=required $(BIN)/python -m tests.controlplane prepare

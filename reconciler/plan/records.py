@@ -144,7 +144,7 @@ def from_body(
         epoch,
         str(data.get("applyAs", "")),
         version,
-        named,
+        (*named, *sorted(_strays(unit, named, shards or {}))),
     )
 
 
@@ -212,6 +212,15 @@ def _parts(text: str, most: int) -> Iterator[str]:
         lines.append(line)
         size += length
     yield "\n".join(lines)
+
+
+def _strays(
+    unit: str, named: tuple[str, ...], shards: Mapping[str, Mapping[str, Any]]
+) -> Iterator[str]:
+    """Parts that a killed run left behind; the next write of the inventory drops them."""
+    for name, body in shards.items():
+        if name not in named and (body.get("data") or {}).get("unit") == unit:
+            yield name
 
 
 def _gathered(name: str, named: tuple[str, ...], shards: Mapping[str, Mapping[str, Any]]) -> str:

@@ -9,6 +9,8 @@ from reconciler.objects.outcome import Refusal, Unknown
 from reconciler.simulation.cluster import Answered, Lost
 from tests import flow, scenarios, support
 
+pytestmark = pytest.mark.slow
+
 TWO = scenarios.TWO
 REMOVED = {"environments/prod/one/web.yaml": None}
 

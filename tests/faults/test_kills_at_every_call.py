@@ -5,6 +5,8 @@ import pytest
 
 from tests import flow, scenarios
 
+pytestmark = pytest.mark.slow
+
 
 class Knife:
     """Ends the process at its n-th request (from 0), before it is sent or when it is done. Whoever

@@ -13,6 +13,8 @@ from reconciler.simulation.server import Server
 from reconciler.simulation.store import Store
 from tests import flow, scenarios, support
 
+pytestmark = pytest.mark.slow
+
 TWO, BUSIER = scenarios.TWO, scenarios.BUSIER
 PRUNED = TWO.but({"environments/prod/one/web.yaml": ""})
 REMOVED = TWO.but({"environments/prod/one/web.yaml": None})

@@ -310,7 +310,7 @@ MUTANTS = (
     Mutant(
         "writes go on without a permit",
         _EXECUTE,
-        "                if not isinstance(effect, Look | Wait | DryRun | Vanish):\n",
+        "                if not isinstance(effect, Look | Wait | DryRun | Inside | Vanish):\n",
         "                if isinstance(effect, Swap):\n",
         ("tests/unit/apply/test_permit.py",),
     ),

@@ -48,6 +48,7 @@ def test_the_floor_reads_every_generated_file_with_its_places(tmp_path):
     assert children["a"][0]["b"][0][1] == ("x", 1, 11)
 
 
+@pytest.mark.slow
 def test_a_quick_run_measures_every_case_and_writes_its_figures(tmp_path, capsys):
     out = tmp_path / "figures.json"
     run.main(["--quick", "--json", str(out)])
