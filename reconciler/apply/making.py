@@ -10,10 +10,10 @@ from reconciler.apply.effect import Delete, DryRun, Effect, Look, Vanish
 from reconciler.apply.result import Answer
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.observed import Observed, Presence
-from reconciler.objects.outcome import Done, Refused, Unknown
+from reconciler.objects.outcome import Done, Refusal, Refused, Unknown
 from reconciler.plan.change import Action, Change, Expected
 
-__all__ = ["guarded", "refused", "room_for"]
+__all__ = ["guarded", "refused", "room_for", "told"]
 
 
 def refused(
@@ -64,6 +64,14 @@ def guarded(change: Change) -> Change:
     if change.action is not Action.REPLACE:
         return change
     return replace(change, expects=Expected())
+
+
+def told(change: Change, answer: Refused | Unknown) -> str:
+    """Why a change was not applied."""
+    taken = isinstance(answer, Refused) and answer.refusal is Refusal.STALE
+    if taken and change.action is Action.CREATE:
+        return "somebody made it after it was seen absent; the next run decides anew"
+    return answer.message
 
 
 def _text(answer: Answer) -> str:

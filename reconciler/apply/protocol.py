@@ -240,8 +240,8 @@ class _Run:
                 live = live_digest(seen) if seen is not None else ""
                 self.members[change.key] = replace(member, uid=uid, live=live)
                 return True
-            case Refused(_, _, message) | Unknown(message):
-                self._problem(change.key, message)
+            case Refused() | Unknown():
+                self._problem(change.key, making.told(change, answer))
                 return False
             case _:
                 raise TypeError(answer)
