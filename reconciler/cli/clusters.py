@@ -40,6 +40,7 @@ def places(common: Common) -> list[Place]:
         return [Place("", Access())]
     if common.clusters is not None:
         path = Path(common.clusters)
+        _outside_git("--clusters", path, common.repo)
         found = _folder(path) if path.is_dir() else _file(path)
         if not found:
             raise UsageMistake(f"--clusters {path} names no cluster")
@@ -47,7 +48,7 @@ def places(common: Common) -> list[Place]:
     kubeconfig = common.kubeconfig or ""
     if not kubeconfig:
         raise UsageMistake("--kubeconfig names no file")
-    _outside_git(Path(kubeconfig), common.repo)
+    _outside_git("--kubeconfig", Path(kubeconfig), common.repo)
     contexts = [] if common.context else _contexts(Path(kubeconfig))
     if len(contexts) < 2:
         return [Place("", Access(kubeconfig, common.context))]
@@ -67,16 +68,16 @@ def _contexts(path: Path) -> list[str]:
     return sorted(names, key=lambda name: name != document.get("current-context"))
 
 
-def _outside_git(path: Path, repo: str) -> None:
+def _outside_git(option: str, path: Path, repo: str) -> None:
     """A kubeconfig beside the config could be anyone's who may write there, and one may start
     programs."""
     root = Path(repo)
-    if not root.is_dir() or not path.is_file():
+    if not root.is_dir() or not path.exists():
         return
     here, tree = path.resolve(), root.resolve()
     if any(here.is_relative_to(tree / folder) for folder in ("environments", "models", "policies")):
         raise UsageMistake(
-            f"--kubeconfig {path} lies in the config that it is to apply",
+            f"{option} {path} lies in the config that it is to apply",
             hint="credentials are the operator's; keep them outside the repo",
         )
 

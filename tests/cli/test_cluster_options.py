@@ -26,3 +26,42 @@ def test_the_environments_kubeconfig_is_not_used(repo, monkeypatch, tmp_path):
     code, out = repo.run("apply")
     assert code == 1
     assert "no cluster is named" in out
+
+
+HEAD = "apiVersion: ml-reconciler.dev/v1\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("clusters: [", "is not YAML"),
+        ("clusters: {a: {inCluster: true}}\n", "is no map of clusters"),
+        (HEAD + "clusters: []\n", "`clusters` is not a map of names"),
+        (HEAD + "clusters: {}\n", "names no cluster"),
+        (HEAD + "clusters: {a: here}\n", "clusters.a is not a map"),
+        (HEAD + "clusters: {a: {kubeconfg: x}}\n", "did you mean `kubeconfig`?"),
+        (HEAD + "clusters: {a: {context: x}}\n", "needs either `kubeconfig` or `inCluster: true`"),
+        (
+            HEAD + "clusters: {a: {kubeconfig: x, inCluster: true}}\n",
+            "needs either `kubeconfig` or `inCluster: true`",
+        ),
+        (HEAD + "clusters: {other: {kubeconfig: x}}\n", "x does not lead to a cluster"),
+    ],
+)
+def test_every_mistake_in_a_map_of_clusters_is_told(repo, tmp_path, text, said):
+    path = tmp_path / "clusters.yaml"
+    path.write_text(text)
+    if "other" in text:
+        (tmp_path / "x").write_text("{}")
+    code, out = repo.run("plan", "--clusters", str(path))
+    assert code == 1
+    assert said in out
+    assert "E_INTERNAL" not in out
+
+
+@pytest.mark.parametrize("option", ["--kubeconfig", "--clusters"])
+def test_credentials_never_come_from_the_config_itself(repo, option):
+    repo.write("environments/access.yaml", "users: [{name: a, user: {exec: {command: x}}}]\n")
+    code, out = repo.run("plan", option, str(repo.folder / "environments" / "access.yaml"))
+    assert code == 1
+    assert "lies in the config that it is to apply" in out
