@@ -43,8 +43,8 @@ def plan_of(tree, place, **options):
 
 
 def results(report):
-    """unit → Result of a report."""
-    return {r.unit: r for section in report.sections for r in getattr(section, "applied", ())}
+    """The unit as text → Result of a report."""
+    return {str(r.unit): r for section in report.sections for r in getattr(section, "applied", ())}
 
 
 def problems(report):
@@ -160,12 +160,12 @@ def ours(place):
 
 
 def recorded(place):
-    """unit → Inventory, as stored."""
+    """The unit as text → Inventory, as stored."""
     out = {}
     for key, body in place.cluster.server.store.everything():
         if key.namespace == reconciler.TOOL_NAMESPACE and key.name.endswith(".inventory"):
             found = records.from_body(body, parts(place))
-            out[found.unit] = found
+            out[str(found.unit)] = found
     return out
 
 

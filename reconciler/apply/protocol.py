@@ -42,6 +42,7 @@ from reconciler.plan.inventory import (
     live_digest,
 )
 from reconciler.plan.records import stored
+from reconciler.unit import UnitId
 
 __all__ = ["Step", "protocol"]
 
@@ -429,7 +430,7 @@ class _Run:
         self._incomplete(None, f"the inventory of {source.unit} is still there: {_text(answer)}")
         return False
 
-    def _dropped(self, unit: str) -> Generator[Effect, Answer, bool]:
+    def _dropped(self, unit: UnitId) -> Generator[Effect, Answer, bool]:
         """A rollout state outlives no inventory: a later app of the name would go on from it."""
         answer = yield DropState(unit)
         if isinstance(answer, Done):

@@ -14,6 +14,7 @@ from reconciler.layers import document, merge, stack
 from reconciler.layers.locks import Lock
 from reconciler.layers.markers import Marked
 from reconciler.origin import Branch, Site, Value
+from reconciler.unit import UnitId
 
 __all__ = ["Folded", "Mistakes", "Reading"]
 
@@ -28,9 +29,9 @@ class Mistakes:
     """Collects diagnostics once each, with the apps that they reach."""
 
     found: dict[tuple[Any, ...], Diagnostic] = field(default_factory=dict)
-    blocked: dict[str, set[str]] = field(default_factory=dict)
+    blocked: dict[UnitId, set[str]] = field(default_factory=dict)
 
-    def add(self, diagnostics: Iterable[Diagnostic], *apps: str) -> bool:
+    def add(self, diagnostics: Iterable[Diagnostic], *apps: UnitId) -> bool:
         """Whether an error was among them."""
         bad = False
         for item in diagnostics:
@@ -151,7 +152,7 @@ class Reading:
         return node if isinstance(node, Value) else None
 
     def fold(
-        self, paths: list[tuple[stack.Layer, str]], unit: str, model: str = ""
+        self, paths: list[tuple[stack.Layer, str]], unit: UnitId, model: str = ""
     ) -> Folded | None:
         """None when a file could not be read; every error is then among the mistakes."""
         documents: list[document.Document] = []

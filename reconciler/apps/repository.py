@@ -13,6 +13,7 @@ from typing import Protocol
 from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.objects.key import is_dns_label
 from reconciler.origin import Site
+from reconciler.unit import UnitId
 
 __all__ = ["LAYERS_FILE", "AppFiles", "Files", "Layout", "StoredFile", "read_layout"]
 
@@ -47,8 +48,8 @@ class AppFiles:
     file: str
 
     @property
-    def id(self) -> str:
-        return f"{self.environment}/{self.group}/{self.model}"
+    def id(self) -> UnitId:
+        return UnitId(self.environment, self.group, self.model)
 
 
 @dataclass(frozen=True, slots=True)

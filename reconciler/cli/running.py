@@ -19,6 +19,7 @@ from reconciler.cli import reporting, wiring
 from reconciler.cli.ending import Ending, Interrupted
 from reconciler.cli.options import Common
 from reconciler.errors import ExitCode, UsageMistake
+from reconciler.unit import UnitId
 
 if TYPE_CHECKING:
     from reconciler.engine.leases import Leases
@@ -69,7 +70,7 @@ class Surroundings:
     leases: Leases | None
     heard: float
     ready: bool = False
-    shown: dict[str, str] = field(default_factory=dict)
+    shown: dict[UnitId, str] = field(default_factory=dict)
 
     def beat(self) -> None:
         self.heard = self.clock.monotonic()
@@ -171,7 +172,7 @@ def _news(common: Common, around: Surroundings, done: Pass, tree: Tree) -> None:
 
 
 def _joined(settings: Settings, wishes: Wishes, around: Surroundings) -> Settings:
-    def permit(_unit: str) -> str:
+    def permit(_unit: UnitId) -> str:
         around.beat()
         return ""
 

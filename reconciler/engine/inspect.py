@@ -169,7 +169,7 @@ def layers(tree: Tree, selection: Selection) -> Report:
     rows = []
     for unit in fleet.units():
         for number, file in enumerate(unit.files, 1):
-            rows.append((unit.id if number == 1 else "", str(number), file))
+            rows.append((str(unit.id) if number == 1 else "", str(number), file))
     table = Table(("APP", "ORDER", "FILE"), tuple(rows))
     code = ExitCode.ERROR if fleet.errors else ExitCode.DONE
     return Report("layers", (Findings(fleet.diagnostics), table), (), code, revision=fleet.label)
@@ -199,9 +199,9 @@ def status(
         if isinstance(item.unit, App)
     ]
     rows += [
-        (app, "blocked", "-", "-", "-", _run(runs.get(app)), ", ".join(codes))
+        (str(app), "blocked", "-", "-", "-", _run(runs.get(app)), ", ".join(codes))
         for app, codes in fleet.blocked.items()
-        if not app.endswith("/_group")
+        if not app.is_foundation
     ]
     columns = ("APP", "HEALTH", "VERSION", "TRAFFIC", "REVISION", "LAST RUN", "NEXT")
     table = Table(columns, tuple(sorted(rows)))
@@ -238,7 +238,7 @@ def _row(
         first = min(fires, key=lambda f: f.times[0])
         following = f"{first.schedule.split('/')[1]} {first.times[0]:%m-%d %H:%M} UTC"
     health_now = _health(item, snapshot, decision)
-    return (unit.id, health_now, version, traffic, revision, _run(recorded_run), following)
+    return (str(unit.id), health_now, version, traffic, revision, _run(recorded_run), following)
 
 
 def _health(item: Drawn, snapshot: Snapshot, decision: object) -> str:

@@ -50,8 +50,8 @@ def render(section: Changes, options: Options) -> Iterator[str]:
     for app in plan.apps:
         lines = list(_app(app, section, options, reach))
         if lines:
-            yield "\n".join([options.style.bold(app.unit), *lines])
-    quiet = [app.unit for app in plan.apps if not list(app.changes()) and app.swap is None]
+            yield "\n".join([options.style.bold(str(app.unit)), *lines])
+    quiet = [str(app.unit) for app in plan.apps if not list(app.changes()) and app.swap is None]
     if quiet and len(quiet) < len(plan.apps):
         names = ", ".join(quiet[:4]) + (f" and {len(quiet) - 4} more" if len(quiet) > 4 else "")
         yield f"no change: {names}"

@@ -31,6 +31,7 @@ from reconciler.plan.change import Refusal as GuardRefusal
 from reconciler.plan.content import content_digest
 from reconciler.plan.inventory import Inventory, Member, live_digest
 from reconciler.plan.snapshot import Snapshot
+from reconciler.unit import UnitId
 
 __all__ = [
     "Decided",
@@ -85,7 +86,7 @@ def recorded_of(unit: Unit, snapshot: Snapshot) -> tuple[Inventory | None, Inven
     """What is recorded of a unit, with what was handed over to it; and the inventory of the unit
     that it was renamed from, while there is one."""
     own = snapshot.inventories.get(unit.id)
-    source = snapshot.inventories.get(snapshot.handed.get(unit.id, ""))
+    source = snapshot.inventories.get(handed) if (handed := snapshot.handed.get(unit.id)) else None
     if source is None:
         return own, None
     return (own or Inventory(unit.id, ())).union(source.members), source
@@ -204,16 +205,15 @@ def _retreats(decided: Decided) -> bool:
     return decision is not None and decision.verdict in (Verdict.ABORTING, Verdict.HELD)
 
 
-def removed(unit_id: str, snapshot: Snapshot, namespace: str = "", cluster: str = "") -> AppPlan:
+def removed(unit_id: UnitId, snapshot: Snapshot, namespace: str = "", cluster: str = "") -> AppPlan:
     """The plan of a unit whose file is gone from a readable tree: everything recorded goes."""
     recorded = snapshot.inventories[unit_id]
     seen = {m.key: snapshot.lookup(m.key) for m in recorded.members}
     deletes, stay = prune.deletions(unit_id, recorded.members, frozenset(), seen, snapshot)
-    environment, group, _ = unit_id.split("/")
     return AppPlan(
         unit_id,
-        environment,
-        group,
+        unit_id.environment,
+        unit_id.group,
         namespace,
         cluster,
         order.waves(deletes),
@@ -231,7 +231,7 @@ def with_guards(
     units: Iterable[Unit],
     approved: frozenset[str] = frozenset(),
     limits: prune.Limits | None = None,
-    recorded: Mapping[str, Inventory] | None = None,
+    recorded: Mapping[UnitId, Inventory] | None = None,
 ) -> tuple[AppPlan, ...]:
     """The plans with the deletes of refused groups held, and the refusals noted. `recorded` are
     the inventories of all units: a selection must not make a group look smaller than it is."""

@@ -13,6 +13,7 @@ from reconciler.objects.key import ObjectKey
 from reconciler.objects.kind import Wave
 from reconciler.origin import Origin
 from reconciler.plan.inventory import SCHEMA_VERSION, Inventory, Member, Phase
+from reconciler.unit import UnitId
 
 __all__ = [
     "Action",
@@ -119,7 +120,7 @@ class AppPlan:
     """Everything one unit would have done to it. `waves` in order of execution, each sorted;
     `members` is the whole desired set, unchanged objects included."""
 
-    unit: str
+    unit: UnitId
     environment: str
     group: str
     namespace: str

@@ -21,6 +21,7 @@ from reconciler.plan.change import Action, AppPlan, Change, Expected, Refusal, S
 from reconciler.plan.content import content_digest
 from reconciler.plan.inventory import PART_OF, Inventory, Member, part_of
 from reconciler.plan.snapshot import Snapshot
+from reconciler.unit import UnitId
 
 __all__ = ["Limits", "approval_of", "deletions", "guard"]
 
@@ -33,7 +34,7 @@ class Limits:
 
 
 def deletions(
-    unit: str,
+    unit: UnitId,
     members: Iterable[Member],
     desired: frozenset[ObjectKey],
     live: Mapping[ObjectKey, Observed],
@@ -60,11 +61,11 @@ def deletions(
     return changes, stay
 
 
-def _was_taken(unit: str, key: ObjectKey, seen: Observed, snapshot: Snapshot) -> bool:
+def _was_taken(unit: UnitId, key: ObjectKey, seen: Observed, snapshot: Snapshot) -> bool:
     """Whether another unit has taken the object over: it records it, and the object says so."""
     label = ((seen.body or {}).get("metadata") or {}).get("labels", {}).get(PART_OF)
-    owner = snapshot.owner_of(key, but=(unit, snapshot.handed.get(unit, "")))
-    return bool(owner) and label == part_of(owner)
+    owner = snapshot.owner_of(key, but=(unit, snapshot.handed.get(unit)))
+    return owner is not None and label == part_of(owner)
 
 
 def _delete(member: Member, seen: Observed) -> Change | None:
@@ -116,7 +117,7 @@ def guard(
     groups_absent: frozenset[str],
     approved: frozenset[str] = frozenset(),
     limits: Limits | None = None,
-    recorded: Mapping[str, Inventory] | None = None,
+    recorded: Mapping[UnitId, Inventory] | None = None,
 ) -> dict[str, Refusal]:
     """Per group (`environment/group`) the refusal of its deletes, if a guard says no. `recorded`
     holds the inventories of units without a plan, too: what was not selected still counts."""
@@ -125,7 +126,7 @@ def guard(
     others: dict[str, int] = {}
     for unit, inventory in (recorded or {}).items():
         if unit not in planned:
-            group = unit.rpartition("/")[0]
+            group = unit.group_id
             others[group] = others.get(group, 0) + len(inventory.members)
     by_group: dict[str, list[AppPlan]] = {}
     for plan in plans:

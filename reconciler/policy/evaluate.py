@@ -20,6 +20,7 @@ from reconciler.policy.composed import Composed
 from reconciler.policy.finding import Finding, Verdict
 from reconciler.policy.match import Request
 from reconciler.policy.rules import Binding, Expression, Param, ParamRef, Policy, Validation
+from reconciler.unit import UnitId
 
 __all__ = ["PolicySet", "Subject", "object_findings"]
 
@@ -47,7 +48,7 @@ class Subject:
     """One drawn object with what is known around it. `old` is the live body, None for a create;
     for a DELETE the manifest is what goes."""
 
-    app: str
+    app: UnitId
     app_type: str
     environment: str
     group: str

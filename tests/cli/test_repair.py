@@ -8,8 +8,9 @@ import pytest
 from reconciler.objects.key import ObjectKey
 from reconciler.plan import inventory, records
 from reconciler.simulation.cluster import EmbeddedCluster
+from reconciler.unit import UnitId
 
-UNIT = "prod/one/web"
+UNIT = UnitId.parse("prod/one/web")
 KEY = inventory.inventory_key(UNIT)
 
 

@@ -110,6 +110,6 @@ def _seen(
             client = found.targets.clients[place]
             kinds.update(client.discover().kinds)
             for unit, inventory in stages.recorded(client).items():
-                if chosen.takes(*unit.split("/")):
+                if chosen.takes(*unit):
                     recorded += [(inventory.apply_as, m.key) for m in inventory.members]
     return recorded, Discovery(kinds, frozenset(), "")

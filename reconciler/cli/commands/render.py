@@ -82,7 +82,7 @@ def _data(reviewed: Reviewed) -> Iterator[dict[str, Any]]:
                 if isinstance(leaf, Value)
             }
             yield {
-                "app": item.unit.id,
+                "app": str(item.unit.id),
                 "rule": draft.rule,
                 "digest": manifest.digest,
                 "manifest": manifest.body,

@@ -136,7 +136,7 @@ def plan_data(section: Changes) -> dict[str, Any]:
 
 def _app(app: AppPlan, result: Any) -> dict[str, Any]:
     out: dict[str, Any] = {
-        "app": app.unit,
+        "app": str(app.unit),
         "namespace": app.namespace,
         "removed": app.removed,
         "suspended": app.suspended,

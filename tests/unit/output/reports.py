@@ -5,6 +5,7 @@ from reconciler.engine import review
 from reconciler.engine.report import Changes, Report
 from reconciler.errors import ExitCode
 from reconciler.simulation.cluster import EmbeddedCluster
+from reconciler.unit import UnitId
 from tests.support import NOW, applied, reviewed, sample, select, small
 
 OWN = "environments/prod/one/web.yaml"
@@ -61,7 +62,7 @@ def refused():
 
 def incomplete():
     section = plan().sections[1]
-    result = Result("prod/one/web", Status.FAILED, problems=[(None, "it broke")])
+    result = Result(UnitId.parse("prod/one/web"), Status.FAILED, problems=[(None, "it broke")])
     return Report(
         "apply", (Changes(section.plan, applied=(result,)),), exit_code=ExitCode.INCOMPLETE
     )

@@ -9,6 +9,7 @@ from reconciler.objects.key import ObjectKey
 from reconciler.objects.observed import observed
 from reconciler.plan import inventory, records
 from reconciler.plan.inventory import Inventory, Member, Phase
+from reconciler.unit import UnitId
 from tests import flow, support
 
 NAMES = st.text("abcdefghij-", min_size=1, max_size=8)
@@ -36,22 +37,25 @@ def test_what_is_written_is_read_back(members, phase):
             for m in members
         )
     )
-    wanted = Inventory("prod/hz-a/_group", members, "4f2c", phase, "7", "u")
+    wanted = Inventory(UnitId.parse("prod/hz-a/_group"), members, "4f2c", phase, "7", "u")
     body = records.to_body(wanted)
     body["metadata"]["uid"] = "u"
     assert records.from_body(body) == wanted
 
 
-@pytest.mark.parametrize("unit", ["prod/hz-a/mnist", "prod/hz-a/_group", "a/b/c-d"])
-def test_a_name_says_whose_it_is(unit):
+@pytest.mark.parametrize("text", ["prod/hz-a/mnist", "prod/hz-a/_group", "a/b/c-d"])
+def test_a_name_says_whose_it_is(text):
+    unit = UnitId.parse(text)
     assert inventory.unit_of(inventory.name_of(unit)) == unit
     assert inventory.unit_of(inventory.name_of(unit, "rollout"), "rollout") == unit
-    assert inventory.unit_of(inventory.name_of(unit, "rollout")) == ""
+    assert str(inventory.unit_of(inventory.name_of(unit, "rollout"))) == inventory.name_of(
+        unit, "rollout"
+    )
 
 
 def test_the_union_forgets_no_uid_and_learns_one():
     a, b = flow.key("ConfigMap", "n", "a"), flow.key("ConfigMap", "n", "b")
-    old = Inventory("p/g/m", (Member(a, "v1", "u1", "m1", "l1"), Member(b, "v1")))
+    old = Inventory(UnitId.parse("p/g/m"), (Member(a, "v1", "u1", "m1", "l1"), Member(b, "v1")))
     merged = old.union([Member(a, "v1", "u2", "m2"), Member(b, "v1", "u3", "m3")])
     assert merged.members == (Member(a, "v1", "u1", "m1", "l1"), Member(b, "v1", "u3", "m3"))
 
@@ -92,7 +96,7 @@ TAMPERED = {
 def test_a_tampered_inventory_deletes_and_writes_nothing_of_its_app_and_exits_4(name):
     place = flow.world()
     flow.settled(flow.ROUTED, place)
-    target = inventory.inventory_key("prod/one/web")
+    target = inventory.inventory_key(UnitId.parse("prod/one/web"))
     place.cluster.edit(target, TAMPERED[name])
     before = place.cluster.server.get(target)
     for tree in (
@@ -110,7 +114,9 @@ def test_a_tampered_inventory_deletes_and_writes_nothing_of_its_app_and_exits_4(
 def test_an_inventory_without_the_digest_of_its_members_is_still_read():
     place = flow.world()
     flow.settled(flow.ROUTED, place)
-    place.cluster.edit(inventory.inventory_key("prod/one/web"), edited(membersDigest=None))
+    place.cluster.edit(
+        inventory.inventory_key(UnitId.parse("prod/one/web")), edited(membersDigest=None)
+    )
     flow.quiet(flow.ROUTED, place)
 
 
@@ -132,7 +138,7 @@ def test_a_forged_entry_with_a_right_digest_deletes_nothing_foreign():
             found = found.union([Member(foreign, "v1", uid)])
         body["data"] = records.to_body(found)["data"]
 
-    place.cluster.edit(inventory.inventory_key("prod/one/web"), forge)
+    place.cluster.edit(inventory.inventory_key(UnitId.parse("prod/one/web")), forge)
     flow.settled(flow.ROUTED, place)
     assert place.cluster.server.get(foreign) is not None
     assert flow.recorded(place)["prod/one/web"].find(foreign) is None
@@ -142,7 +148,7 @@ def test_a_deleted_inventory_is_written_again_and_its_objects_are_kept():
     place = flow.world()
     flow.settled(flow.ROUTED, place)
     before = {k: place.cluster.server.get(k)["metadata"]["uid"] for k in flow.ours(place)}
-    place.cluster.server.delete(inventory.inventory_key("prod/one/web"))
+    place.cluster.server.delete(inventory.inventory_key(UnitId.parse("prod/one/web")))
     start = len(place.cluster.log)
     flow.settled(flow.ROUTED, place)
     assert [v for v, _ in flow.writes(place, start)] == ["create"]
@@ -153,7 +159,9 @@ def test_a_deleted_inventory_is_written_again_and_its_objects_are_kept():
 def test_a_state_is_whose_its_name_says():
     place = flow.world()
     flow.settled(flow.ROUTED, place)
-    place.cluster.edit(inventory.state_key("prod/one/web"), lambda b: b["data"].pop("unit"))
+    place.cluster.edit(
+        inventory.state_key(UnitId.parse("prod/one/web")), lambda b: b["data"].pop("unit")
+    )
     report = flow.run(flow.ROUTED, place)
     assert report.exit_code == 0
     flow.quiet(flow.ROUTED, place)

@@ -7,6 +7,7 @@ from reconciler.objects.outcome import Refusal
 from reconciler.plan import inventory, prune
 from reconciler.plan.snapshot import Snapshot
 from reconciler.simulation.cluster import Lost
+from reconciler.unit import UnitId
 from tests import flow, support
 
 
@@ -64,7 +65,7 @@ def test_a_removed_app_goes_route_first_with_its_inventory_and_state():
     deleted = [t.split(" ")[0].split(".")[0] for v, t in place.cluster.log[start:] if v == "delete"]
     assert deleted == ["HTTPRoute", "Service", "Deployment", "ConfigMap", "ConfigMap"]
     assert set(flow.recorded(place)) == {"prod/one/_group", "prod/one/api"}
-    assert place.cluster.server.get(inventory.state_key("prod/one/web")) is None
+    assert place.cluster.server.get(inventory.state_key(UnitId.parse("prod/one/web"))) is None
     flow.quiet(gone, place)
 
 
@@ -507,7 +508,7 @@ def test_a_renamed_group_hands_its_objects_over_without_delete_or_recreate():
     place = settled(flow.ROUTED)
     flow.run(flow.pointing(flow.ROUTED, "v2"), place)
     before = {k: place.cluster.server.get(k)["metadata"]["uid"] for k in flow.ours(place)}
-    state = place.cluster.server.get(inventory.state_key("prod/one/web"))["data"]
+    state = place.cluster.server.get(inventory.state_key(UnitId.parse("prod/one/web")))["data"]
     tree = renamed(flow.pointing(flow.ROUTED, "v2"))
     start = len(place.cluster.log)
     report = flow.run(tree, place)
@@ -517,7 +518,7 @@ def test_a_renamed_group_hands_its_objects_over_without_delete_or_recreate():
     deleted = [t for v, t in flow.writes(place, start) if v == "delete"]
     assert all(".inventory" in t or ".rollout" in t for t in deleted)
     assert set(flow.recorded(place)) == {"prod/uno/_group", "prod/uno/web"}
-    now = place.cluster.server.get(inventory.state_key("prod/uno/web"))["data"]
+    now = place.cluster.server.get(inventory.state_key(UnitId.parse("prod/uno/web")))["data"]
     assert now["stable"] == state["stable"] == "v1"
     assert now["wanted"] == "v2"
     flow.walk(tree, place)
@@ -557,7 +558,7 @@ def test_a_rename_whose_word_is_taken_back_half_way_still_deletes_nothing_of_it(
         taken = {
             k
             for k in objects
-            if inventory.part_of("prod/uno/web")
+            if inventory.part_of(UnitId.parse("prod/uno/web"))
             in place.cluster.server.get(k)["metadata"]["labels"].values()
         }
         flow.run(renamed(moved=""), place)
@@ -583,8 +584,8 @@ def test_what_is_still_in_git_is_not_handed_over():
         }
     )
     plan = flow.plan_of(both, place)
-    assert support.loaded(both).blocked["prod/uno/web"] == ("E_MOVED",)
-    assert not [c for a in plan.apps if a.unit == "prod/uno/web" for c in a.changes()]
+    assert support.loaded(both).blocked[UnitId.parse("prod/uno/web")] == ("E_MOVED",)
+    assert not [c for a in plan.apps if a.unit == UnitId.parse("prod/uno/web") for c in a.changes()]
 
 
 # -- one object ----------------------------------------------------------------------------------------
@@ -602,7 +603,7 @@ def seen_as(uid="u", unit="p/g/old", manager="reconciler"):
                 "name": "a",
                 "namespace": "ns",
                 "uid": uid,
-                "labels": {inventory.PART_OF: inventory.part_of(unit)},
+                "labels": {inventory.PART_OF: inventory.part_of(UnitId.parse(unit))},
                 "managedFields": [
                     {"manager": manager, "operation": "Apply", "fieldsV1": {"f:data": {"f:a": {}}}}
                 ],
@@ -625,8 +626,13 @@ def seen_as(uid="u", unit="p/g/old", manager="reconciler"):
 )
 def test_a_recorded_object_is_deleted_only_while_it_is_ours(seen, others, deleted):
     member = inventory.Member(TARGET, "v1", "u", "m", "l")
-    known = {u: inventory.Inventory(u, (member,)) for u in ("p/g/old", *others)}
+    known = {
+        UnitId.parse(u): inventory.Inventory(UnitId.parse(u), (member,))
+        for u in ("p/g/old", *others)
+    }
     snapshot = Snapshot(inventories=known)
-    changes, stay = prune.deletions("p/g/old", [member], frozenset(), {TARGET: seen}, snapshot)
+    changes, stay = prune.deletions(
+        UnitId.parse("p/g/old"), [member], frozenset(), {TARGET: seen}, snapshot
+    )
     assert [c.action.value for c in changes] == (["delete"] if deleted else [])
     assert stay == ([member] if deleted else [])

@@ -6,9 +6,10 @@ import reconciler
 from reconciler.objects.key import ObjectKey
 from reconciler.plan import inventory, records
 from reconciler.plan.inventory import Inventory, InventoryInvalid, Member, Phase
+from reconciler.unit import UnitId
 from tests import flow, support
 
-UNIT = "prod/one/web"
+UNIT = UnitId.parse("prod/one/web")
 
 
 def members(count):

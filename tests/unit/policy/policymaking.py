@@ -11,6 +11,7 @@ from reconciler.objects.draft import Manifest, digest_of_body, walk
 from reconciler.objects.key import key_of
 from reconciler.origin import Origin, Site
 from reconciler.policy.evaluate import PolicySet, Subject, object_findings
+from reconciler.unit import UnitId
 
 CLUSTER_SCOPED = ("Namespace", "PersistentVolume")
 GROUP = "admissionregistration.k8s.io/v1"
@@ -45,7 +46,7 @@ def subject_of(body: dict[str, Any], **more: Any) -> Subject:
     }
     old = more.pop("old", None)
     return Subject(
-        app=f"{environment}/{group}/mnist",
+        app=UnitId(environment, group, "mnist"),
         app_type=more.pop("type", "computer-vision"),
         environment=environment,
         group=group,

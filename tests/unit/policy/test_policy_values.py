@@ -15,6 +15,7 @@ from reconciler.policy.cel import Engine, Mistake, NotEvaluable, Program, Values
 from reconciler.policy.evaluate import PolicySet, object_findings
 from reconciler.policy.finding import Level
 from reconciler.policy.match import plural_of
+from reconciler.unit import UnitId
 
 OBJECT = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"n": "3"}}
 
@@ -297,4 +298,4 @@ def test_a_job_in_a_text_is_judged_as_it_will_be_created():
     body = carrier(json.dumps(JOB), None).body
     (finding,) = judged(text, body, group="train")
     assert finding.key.kind == "Job"
-    assert finding.app == "prod/train/mnist"
+    assert finding.app == UnitId.parse("prod/train/mnist")
