@@ -6,6 +6,7 @@ import copy
 from datetime import timedelta
 
 import reconciler
+from reconciler import kinds
 from reconciler.objects.key import ObjectKey, key_of
 from reconciler.objects.outcome import Refusal, Refused, Verb
 from reconciler.plan import records
@@ -29,7 +30,7 @@ class Killed(BaseException):
 
 
 def world(start=support.NOW, **options):
-    return World(start=start, **options)
+    return World(start=start, **options, kinds=kinds.known())
 
 
 def run(tree, place, **options):
@@ -186,6 +187,7 @@ def orphans(place):
 def key(kind, namespace, name):
     groups = {
         "HTTPRoute": "gateway.networking.k8s.io",
+        "Job": "batch",
         "Deployment": "apps",
         "InferenceService": "serving.kserve.io",
         "Inference": "serving.kubedl.io",

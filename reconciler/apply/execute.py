@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import reconciler
+from reconciler import kinds
 from reconciler.apply.effect import (
     Apply,
     Awaited,
@@ -29,8 +30,8 @@ from reconciler.apply.effect import (
 from reconciler.apply.inside import strangers
 from reconciler.apply.protocol import protocol
 from reconciler.apply.result import Answer, Result, Status
-from reconciler.backends.read import HealthState, health
 from reconciler.objects.key import ObjectKey
+from reconciler.objects.kind import ReadinessState
 from reconciler.objects.observed import Observed, Presence, unread
 from reconciler.objects.outcome import Done, Outcome, Refused, Unknown, Verb
 from reconciler.objects.outcome import Refusal as Why
@@ -275,10 +276,10 @@ class Executor:
             failed: dict[ObjectKey, str] = {}
             for key in list(waiting):
                 seen[key] = self._look(key)
-                state = health(seen[key])
+                state = kinds.readiness(seen[key])
                 if state.is_ready:
                     del waiting[key]
-                elif state.state is HealthState.FAILED:
+                elif state.state is ReadinessState.FAILED:
                     failed[key] = state.text
                 else:
                     waiting[key] = state.text

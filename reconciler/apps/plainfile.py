@@ -13,12 +13,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from reconciler import TOOL_NAMESPACE
+from reconciler import TOOL_NAMESPACE, kinds
 from reconciler.apps.app import PlainManifest
 from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.layers import document, merge, stack
 from reconciler.objects.key import GroupKind, is_object_name, split_version
-from reconciler.objects.kind import FACTS
 from reconciler.origin import Branch, Items, Node, SecretRef, Site, Value
 
 __all__ = ["Contents", "checked", "locate", "parse"]
@@ -38,20 +37,6 @@ _SERVER_OWNED = (
     "generateName",
 )
 _NO_LISTS = stack.Stack((), {}, None)
-# Cluster-scoped kinds outside the table of facts that would be the worst to let pass offline.
-_CLUSTER_SCOPED = {
-    GroupKind("rbac.authorization.k8s.io", "ClusterRole"),
-    GroupKind("rbac.authorization.k8s.io", "ClusterRoleBinding"),
-    GroupKind("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"),
-    GroupKind("admissionregistration.k8s.io", "MutatingWebhookConfiguration"),
-    GroupKind("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"),
-    GroupKind("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"),
-    GroupKind("", "PersistentVolume"),
-    GroupKind("", "Node"),
-    GroupKind("storage.k8s.io", "StorageClass"),
-    GroupKind("scheduling.k8s.io", "PriorityClass"),
-    GroupKind("apiregistration.k8s.io", "APIService"),
-} | {kind for kind, facts in FACTS.items() if not facts.namespaced}
 
 
 def locate(
@@ -157,7 +142,7 @@ def _check(root: Branch, namespace: str, allowed: frozenset[str]) -> Iterator[Di
     assert isinstance(kind, Value)
     group_kind = GroupKind(split_version(version.value)[0], kind.value)
     scoped = str(group_kind) in allowed
-    if group_kind in _CLUSTER_SCOPED and not scoped:
+    if not kinds.find(group_kind).namespaced and not scoped:
         yield error(
             "E_SCOPE",
             f"{group_kind} is cluster-scoped; an app owns objects of its namespace only",

@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from reconciler import extensions
+from reconciler import extensions, kinds
 from reconciler.apps.app import App
 from reconciler.diagnostics import Diagnostic, error
 from reconciler.lifecycle.decision import Weights
 from reconciler.lifecycle.rollout import Capacity
 from reconciler.objects.draft import Draft, Patch, Tree
 from reconciler.objects.key import GroupKind, ObjectKey
-from reconciler.objects.kind import facts_of
 from reconciler.objects.observed import Observed
 from reconciler.origin import Value
 from reconciler.spec.model import VersionRecord
@@ -150,7 +149,7 @@ def router(name: str) -> Router:
 
 def name_fits(kind: GroupKind, name: str, named: Value[Any]) -> Iterator[Diagnostic]:
     """A rendered name against what the kind and its controllers leave room for."""
-    known = facts_of(kind)
+    known = kinds.find(kind)
     longest = known.longest_name - known.longest_suffix
     if len(name) > longest:
         yield error(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from reconciler import kinds
 from reconciler.apps.app import App, Selection, Unit
-from reconciler.backends.read import HealthState, health
 from reconciler.engine import review, stages, statuses
 from reconciler.engine.report import Chain, Chains, Findings, Report, Table
 from reconciler.engine.stages import Drawn
@@ -15,6 +15,7 @@ from reconciler.errors import ExitCode
 from reconciler.layers import chains
 from reconciler.lifecycle.decision import Verdict
 from reconciler.objects.draft import Draft, show_path, walk
+from reconciler.objects.kind import ReadinessState
 from reconciler.origin import Origin, Value, plain
 from reconciler.plan.snapshot import Snapshot
 from reconciler.ports import ClusterReader, Tree
@@ -249,14 +250,14 @@ def _health(item: Drawn, snapshot: Snapshot, decision: object) -> str:
         return "held"
     if verdict is Verdict.UNKNOWN:
         return "unknown"
-    states = [health(snapshot.lookup(d.key)).state for d in item.drafts]
+    states = [kinds.readiness(snapshot.lookup(d.key)).state for d in item.drafts]
     if not states:
         return "idle"
-    for worst in (HealthState.UNKNOWN, HealthState.FAILED):
+    for worst in (ReadinessState.UNKNOWN, ReadinessState.FAILED):
         if worst in states:
             return str(worst)
-    if HealthState.ABSENT in states:
-        return "missing" if any(s is not HealthState.ABSENT for s in states) else "absent"
-    if any(s is not HealthState.READY for s in states):
+    if ReadinessState.ABSENT in states:
+        return "missing" if any(s is not ReadinessState.ABSENT for s in states) else "absent"
+    if any(s is not ReadinessState.READY for s in states):
         return "progressing"
     return "ready" if isinstance(item.unit, App) and item.unit.serves else "idle"

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
+from reconciler import kinds
 from reconciler.apply.inside import strangers
 from reconciler.apps.app import Fleet, Selection, Unit
 from reconciler.engine.how import How
@@ -19,7 +20,7 @@ from reconciler.lifecycle.decision import Reason
 from reconciler.objects import draft as drafts
 from reconciler.objects.draft import Draft, Manifest, seal
 from reconciler.objects.key import GroupKind, ObjectKey, told
-from reconciler.objects.kind import PruneClass, facts_of
+from reconciler.objects.kind import PruneClass
 from reconciler.objects.observed import Observed, Presence, unread
 from reconciler.objects.outcome import Done, Outcome, Refusal, Refused, Unknown, Verb
 from reconciler.plan import build, conflicts, marks, merge
@@ -146,9 +147,13 @@ def _made_anew(
     """A replace where Git allows it, the object holds no state, it may be deleted, and the server
     would take the new one (asked under another name, as this one is still taken). None where Git
     does not allow it."""
-    stateful = facts_of(item.draft.key.group_kind).prune is PruneClass.STATEFUL
+    stateful = kinds.find(item.draft.key.group_kind).prune is PruneClass.STATEFUL
     if stateful or not item.live.is_present or not marks.may_replace(item.draft):
         return None
+    if kinds.is_active_run(item.live):
+        names = ", ".join(refused.fields) or "a field"
+        why = f"{names} cannot be changed in place, and the {item.draft.key.kind} has not finished"
+        return Prediction(manifest, refused, held=why)
     gone = reader.dry_run_delete(item.draft.key, uid=item.live.uid)
     if not isinstance(gone, Done):
         return Prediction(manifest, gone)

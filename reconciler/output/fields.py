@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler import kinds
 from reconciler.objects.draft import show_path
 from reconciler.origin import Origin
 from reconciler.plan.change import Change, FieldChange
 
 __all__ = ["Row", "rows", "weights"]
-
-_ROUTES = frozenset({"HTTPRoute", "GRPCRoute"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ def _shown(change: Change, field: FieldChange) -> str:
 
 def _rule_of(change: Change, field: FieldChange) -> tuple[Any, ...] | None:
     """The path of the rule whose backends the field is about."""
-    if change.key.kind not in _ROUTES or "backendRefs" not in field.path:
+    if not kinds.find(change.key.group_kind).routes or "backendRefs" not in field.path:
         return None
     return field.path[: field.path.index("backendRefs")]
 

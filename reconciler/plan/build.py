@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import reconciler
+from reconciler import kinds
 from reconciler.apps.app import Foundation, Unit
 from reconciler.lifecycle.decision import Decision, Fires, Reason, Verdict, Weights
 from reconciler.objects.draft import Draft, Manifest, digest
 from reconciler.objects.key import ObjectKey
-from reconciler.objects.kind import facts_of
 from reconciler.objects.observed import Observed, Presence
 from reconciler.objects.outcome import CLUSTER_SCOPED, Done, Outcome, Refusal, Refused, Unknown
 from reconciler.plan import compare, conflicts, marks, order, prune
@@ -80,6 +80,8 @@ class Prediction:
     found: Observed | None = None
     replaces: tuple[str, ...] = ()
     """The fields that cannot be changed in place, where Git allows the object to be made anew."""
+    held: str = ""
+    """Why a rule of ours forbids what Git allows; "" where none does."""
 
 
 def recorded_of(unit: Unit, snapshot: Snapshot) -> tuple[Inventory | None, Inventory | None]:
@@ -274,7 +276,7 @@ def _change(
         draft.key,
         draft.api_version,
         Action.UPDATE if live.is_present else Action.CREATE,
-        facts_of(draft.key.group_kind).wave,
+        kinds.find(draft.key.group_kind).wave,
         desired=answer.manifest,
         expects=_expected(live),
         takes_over=answer.took,
@@ -293,6 +295,8 @@ def _change(
     if marks.is_left_alone(live):
         kept = replace(change, action=Action.KEEP, desired=None)
         return _standing(kept, Standing.HELD, f"left alone: {marks.RECONCILE} is disabled on it")
+    if answer.held:
+        return _standing(change, Standing.HELD, answer.held)
     match answer.outcome:
         case Done(_, body):
             return _predicted(change, live, body or answer.manifest.body, answer.replaces)

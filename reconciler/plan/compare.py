@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from reconciler.objects.draft import FieldPath, Manifest, walk
+from reconciler.objects.listkeys import keys_of, usual_keys
 from reconciler.objects.quantity import amount
 from reconciler.origin import Origin
 from reconciler.plan.change import FieldChange
@@ -20,7 +21,6 @@ from reconciler.plan.content import comparable
 
 __all__ = ["differences", "origin_for"]
 
-_MATCH_KEYS = ("name", "type", "containerPort", "port", "mountPath", "key")
 _QUANTITY_PARENTS = frozenset({"limits", "requests", "hard"})
 
 
@@ -60,40 +60,37 @@ def _same_amount(path: FieldPath, before: Any, after: Any) -> bool:
 
 
 def _compare_lists(path: FieldPath, before: list[Any], after: list[Any]) -> Iterator[FieldChange]:
-    key = _match_key(before, after)
-    if key is None:
+    keys = usual_keys(before + after)
+    old, new = _by_keys(before, keys), _by_keys(after, keys)
+    if old is None or new is None:
         if len(before) == len(after):
-            for index, (old, new) in enumerate(zip(before, after, strict=True)):
-                yield from _compare((*path, index), old, new)
+            for index, (one, other) in enumerate(zip(before, after, strict=True)):
+                yield from _compare((*path, index), one, other)
         else:
             yield FieldChange(path, before, after)
         return
-    old_by_key = {item[key]: item for item in before}
-    for index, item in enumerate(after):
-        if item[key] in old_by_key:
-            yield from _compare((*path, index), old_by_key[item[key]], item)
+    for index, (key, item) in enumerate(new.items()):
+        if key in old:
+            yield from _compare((*path, index), old[key], item)
         else:
             yield FieldChange((*path, index), None, item, added=True)
-    kept = {item[key] for item in after}
-    for index, item in enumerate(before):
-        if item[key] not in kept:
+    for index, (key, item) in enumerate(old.items()):
+        if key not in new:
             yield FieldChange((*path, index), item, None, removed=True)
-    if [i[key] for i in before if i[key] in kept] != [
-        i[key] for i in after if i[key] in old_by_key
-    ]:
-        yield FieldChange(path, [i[key] for i in before], [i[key] for i in after])
+    if [key for key in old if key in new] != [key for key in new if key in old]:
+        yield FieldChange(path, [_name(key) for key in old], [_name(key) for key in new])
 
 
-def _match_key(before: list[Any], after: list[Any]) -> str | None:
-    """The first usual key that every element of both has, without repeats."""
-    both = before + after
-    if not both or not all(isinstance(item, dict) for item in both):
+def _by_keys(items: list[Any], keys: tuple[str, ...] | None) -> dict[tuple[Any, ...], Any] | None:
+    """The elements by the values of their keys; None where they cannot be told apart by them."""
+    if keys is None:
         return None
-    for key in _MATCH_KEYS:
-        named = all(isinstance(item.get(key), str | int) for item in both)
-        if named and all(len({i[key] for i in side}) == len(side) for side in (before, after)):
-            return key
-    return None
+    out = {found: item for item in items if (found := keys_of(item, keys)) is not None}
+    return out if len(out) == len(items) else None
+
+
+def _name(key: tuple[Any, ...]) -> Any:
+    return key[0] if len(key) == 1 else "/".join(map(str, key))
 
 
 def _traced(change: FieldChange, desired: Manifest) -> FieldChange:

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import reconciler
+from reconciler import kinds
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.objects.draft import Draft
 from reconciler.objects.key import ObjectKey
-from reconciler.objects.kind import facts_of
 from reconciler.objects.observed import Observed
 from reconciler.plan.content import content_digest
 from reconciler.unit import FOUNDATION, UnitId
@@ -140,7 +140,7 @@ def _labelled(draft: Draft, parent: str) -> Draft:
 def live_digest(live: Observed) -> str:
     """What must be equal for an object to count as unchanged since it was recorded: generation and
     owners where a status never moves the generation, a digest of the content elsewhere."""
-    if live.generation and facts_of(live.key.group_kind).has_status_subresource:
+    if live.generation and kinds.find(live.key.group_kind).has_status_subresource:
         return f"g{live.generation}.{live.owners}"
     return content_digest(live)
 

@@ -12,9 +12,10 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from reconciler import kinds
 from reconciler.lifecycle.decision import Reason
 from reconciler.objects.key import ObjectKey
-from reconciler.objects.kind import PruneClass, facts_of
+from reconciler.objects.kind import PruneClass
 from reconciler.objects.observed import Observed, Presence
 from reconciler.plan import conflicts, marks
 from reconciler.plan.change import Action, AppPlan, Change, Expected, Refusal, Standing
@@ -69,7 +70,7 @@ def _was_taken(unit: UnitId, key: ObjectKey, seen: Observed, snapshot: Snapshot)
 
 
 def _delete(member: Member, seen: Observed) -> Change | None:
-    facts = facts_of(member.key.group_kind)
+    facts = kinds.find(member.key.group_kind)
     change = functools.partial(
         Change, key=member.key, api_version=member.api_version, wave=facts.wave
     )
@@ -87,6 +88,9 @@ def _delete(member: Member, seen: Observed) -> Change | None:
         return change(action=Action.KEEP, standing=Standing.HELD, reasons=(kept,), expects=expects)
     if facts.prune is PruneClass.STATEFUL:
         kept = Reason(f"no longer in Git, kept: a {member.key.kind} holds state, delete it by hand")
+        return change(action=Action.KEEP, standing=Standing.HELD, reasons=(kept,), expects=expects)
+    if kinds.is_active_run(seen):
+        kept = Reason(f"no longer in Git, kept: the {member.key.kind} has not finished")
         return change(action=Action.KEEP, standing=Standing.HELD, reasons=(kept,), expects=expects)
     if seen.is_terminating:
         waits = Reason("is being deleted; a finalizer holds it")
@@ -193,7 +197,7 @@ def _judge(
             f"if meant: set `group.state: absent` in environments/{group}/group.yaml",
         )
     way_out = f"if meant: --approve-prune {approval}"
-    protected = [c for c in deletes if facts_of(c.key.group_kind).prune is PruneClass.PROTECTED]
+    protected = [c for c in deletes if kinds.find(c.key.group_kind).prune is PruneClass.PROTECTED]
     if approval in approved:
         return None
     if protected:

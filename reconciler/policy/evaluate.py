@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from reconciler import kinds
 from reconciler.objects.draft import Manifest, at
 from reconciler.objects.key import GroupKind, split_version
-from reconciler.objects.kind import facts_of
 from reconciler.policy import embedded, locate, match
 from reconciler.policy.cel import Engine, NotEvaluable, Outcome, Program, Values
 from reconciler.policy.composed import Composed
@@ -198,7 +198,7 @@ def _chosen(
     kind: GroupKind, wanted: ParamRef, request: Request, params: tuple[Param, ...]
 ) -> list[Param]:
     namespace = wanted.namespace or request.key.namespace
-    cluster_scoped = not facts_of(kind).namespaced
+    cluster_scoped = not kinds.find(kind).namespaced
     return [
         p
         for p in params

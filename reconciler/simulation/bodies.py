@@ -3,7 +3,7 @@ and how a field conflict is worded."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -99,3 +99,22 @@ def conflict_fault(conflict: Conflict, api_version: str) -> ApiFault:
     count = f"{len(fields)} conflict{'s' if len(fields) != 1 else ''}"
     message = f"Apply failed with {count}: {'; '.join(texts)}"
     return ApiFault(Refusal.FIELD_CONFLICT, 409, message, tuple(fields), tuple(managers))
+
+
+def default(node: dict[str, Any], **values: Any) -> None:
+    for name, value in values.items():
+        if node.get(name) is None:
+            node[name] = value
+
+
+def map_in(node: dict[str, Any], name: str) -> dict[str, Any]:
+    if not isinstance(node.get(name), dict):
+        node[name] = {}
+    found: dict[str, Any] = node[name]
+    return found
+
+
+def maps_in(node: dict[str, Any], name: str) -> Iterator[dict[str, Any]]:
+    for element in node.get(name) or ():
+        if isinstance(element, dict):
+            yield element

@@ -7,7 +7,7 @@ continues a file carries on where the last one was killed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,7 +19,16 @@ from reconciler.simulation.fault import ApiFault
 from reconciler.simulation.outcomes import Outcomes
 from reconciler.simulation.server import Server
 
-__all__ = ["Controller", "Desk", "Settings", "moment", "owner_reference", "with_condition"]
+__all__ = [
+    "Controller",
+    "Desk",
+    "Problems",
+    "Project",
+    "Settings",
+    "moment",
+    "owner_reference",
+    "with_condition",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +82,12 @@ class Desk:
     def serves(self, kind: tuple[str, str]) -> bool:
         return self.server.serves(GroupKind(*kind))
 
+    def job_kinds(self) -> Iterator[GroupKind]:
+        """The kinds of jobs that this cluster was told of."""
+        for kind, known in self.server.kinds.items():
+            if known.job is not None:
+                yield kind
+
     def create(self, body: Body, manager: str) -> Body:
         """Creates; what already has the name is taken as it is. Raises ApiFault otherwise."""
         try:
@@ -118,6 +133,20 @@ class Controller:
     kinds: tuple[GroupKind, ...]
     reconcile: Reconcile
     follows: Mapping[GroupKind, Follows] = field(default_factory=dict)
+
+
+#: Yields (field, words) of everything that is wrong with the `spec`.
+Problems = Iterator[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What one project adds to a cluster: its controllers, and for its kinds what its webhooks and
+    definitions refuse (`problems`, of a spec) and fill in (`defaults`, in place)."""
+
+    controllers: tuple[Controller, ...]
+    problems: Mapping[GroupKind, Callable[[Body], Problems]] = field(default_factory=dict)
+    defaults: Mapping[GroupKind, Callable[[Body], None]] = field(default_factory=dict)
 
 
 # -- parts that controllers share ------------------------------------------------------------------

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from reconciler import kinds
 from reconciler.cli.options import Duration
 from reconciler.objects.key import ObjectKey
 from reconciler.simulation.cluster import EmbeddedCluster
@@ -22,13 +23,13 @@ def loop(repo, *args, passes="1"):
 
 
 def drifted(repo, count=7):
-    cluster = EmbeddedCluster(str(repo.cluster))
+    cluster = EmbeddedCluster(str(repo.cluster), kinds=kinds.known())
     cluster.edit(WEB, lambda body: body["spec"].update(replicas=count))
     cluster.close()
 
 
 def replicas(repo):
-    cluster = EmbeddedCluster(str(repo.cluster))
+    cluster = EmbeddedCluster(str(repo.cluster), kinds=kinds.known())
     try:
         return cluster.get(WEB).body["spec"]["replicas"]
     finally:
@@ -107,7 +108,7 @@ def test_a_deadline_that_is_over_lets_no_write_begin(repo):
     code, out = repo.live("reconcile", "--once", "--deadline", "0s")
     assert code == 6
     assert "the deadline of 0 s is over" in out
-    cluster = EmbeddedCluster(str(repo.cluster))
+    cluster = EmbeddedCluster(str(repo.cluster), kinds=kinds.known())
     assert not cluster.get(WEB).is_present
     cluster.close()
     assert repo.live("reconcile", "--once", "--deadline", "240s")[0] == 0
@@ -115,7 +116,7 @@ def test_a_deadline_that_is_over_lets_no_write_begin(repo):
 
 def test_no_lease_takes_none(repo):
     assert repo.live("reconcile", "--once", "--no-lease")[0] == 0
-    cluster = EmbeddedCluster(str(repo.cluster))
+    cluster = EmbeddedCluster(str(repo.cluster), kinds=kinds.known())
     key = ObjectKey("coordination.k8s.io", "Lease", "ml-reconciler", "prod.one")
     assert not cluster.get(key).is_present
     cluster.close()

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from reconciler import kinds
 from reconciler.objects.key import ObjectKey
 from reconciler.plan import inventory, records
 from reconciler.simulation.cluster import EmbeddedCluster
@@ -16,7 +17,7 @@ KEY = inventory.inventory_key(UNIT)
 
 @contextlib.contextmanager
 def opened(repo):
-    cluster = EmbeddedCluster(str(repo.cluster))
+    cluster = EmbeddedCluster(str(repo.cluster), kinds=kinds.known())
     yield cluster
     cluster.close()
 

@@ -11,11 +11,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 import reconciler
+from reconciler import kinds
 from reconciler.apply import effect as effects
 from reconciler.apply.protocol import protocol
 from reconciler.apply.result import Status
 from reconciler.objects.draft import Manifest
-from reconciler.objects.kind import facts_of
 from reconciler.objects.observed import absent, observed, unread
 from reconciler.objects.outcome import Done, Refusal, Refused, Unknown, Verb
 from reconciler.plan import order
@@ -66,7 +66,7 @@ def change_of(key, action, standing=Standing.GO):
     expects = Expected() if action is Action.CREATE else Expected(uid_of(key), "1", "d")
     desired = manifest(key) if action in (Action.CREATE, Action.UPDATE) else None
     schedule = key.kind == "CronWorkflow" and action is Action.DELETE
-    wave = facts_of(key.group_kind).wave
+    wave = kinds.find(key.group_kind).wave
     return Change(
         key, "v1", action, wave, standing, desired=desired, expects=expects, suspend_first=schedule
     )

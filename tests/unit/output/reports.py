@@ -1,5 +1,6 @@
 """One report of each command, made by the engine itself."""
 
+from reconciler import kinds
 from reconciler.apply.result import Result, Status
 from reconciler.engine import review
 from reconciler.engine.report import Changes, Report
@@ -47,15 +48,15 @@ def base():
 
 
 def plan():
-    return review.plan(reviewed(small(), EmbeddedCluster()))
+    return review.plan(reviewed(small(), EmbeddedCluster(kinds=kinds.known())))
 
 
 def reconciled():
-    return applied(small(), EmbeddedCluster())
+    return applied(small(), EmbeddedCluster(kinds=kinds.known()))
 
 
 def refused():
-    cluster = EmbeddedCluster()
+    cluster = EmbeddedCluster(kinds=kinds.known())
     applied(small(), cluster)
     return review.plan(reviewed(small().but({OWN: None, GROUP: None}), cluster))
 

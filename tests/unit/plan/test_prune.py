@@ -1,5 +1,7 @@
 """What is deleted, in which order, and what the guards hold back."""
 
+from datetime import timedelta
+
 import pytest
 
 from reconciler.objects.observed import observed
@@ -488,6 +490,59 @@ def test_stateful_objects_are_kept_said_so_and_block_nothing():
         place.cluster.server.delete(target)
     flow.settled(gone, place)
     assert "prod/one/a00" not in flow.recorded(place)
+
+
+RUN = (
+    "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: once\n"
+    "  annotations: {ml-reconciler.dev/replace: enabled}\n"
+    "spec:\n  ttlSecondsAfterFinished: 86400\n  template:\n    spec:\n"
+    "      restartPolicy: Never\n      containers: [{name: c, image: r.example/once:1}]\n"
+)
+JOB = flow.key("Job", "ml-one", "once")
+
+
+def runs(text=RUN):
+    return group(2).but({"models/a00/maps.yaml": text})
+
+
+def test_a_run_that_is_active_is_kept_and_deleted_once_it_has_finished():
+    place = settled(group(2))
+    flow.run(runs(), place, timeout=1.0)
+    gone = without(runs(), 0)
+    assert flow.run(gone, place).exit_code == 0
+    assert place.cluster.server.get(JOB) is not None
+    assert JOB in flow.ours(place)
+    reasons = [r.text for c in flow.plan_of(gone, place).changes() for r in c.reasons]
+    assert "no longer in Git, kept: the Job has not finished" in reasons
+    flow.quiet(gone, place)
+    place.run_for(timedelta(hours=3))
+    flow.settled(gone, place)
+    assert place.cluster.server.get(JOB) is None
+    assert "prod/one/a00" not in flow.recorded(place)
+
+
+def test_a_finished_run_that_vanished_leaves_the_inventory_without_a_delete():
+    place = settled(group(2))
+    flow.run(runs(), place, timeout=1.0)
+    place.run_for(timedelta(days=3))
+    assert place.cluster.server.get(JOB) is None
+    start = len(place.cluster.log)
+    flow.settled(without(runs(), 0), place)
+    deletes = [t for v, t in flow.writes(place, start) if v == "delete"]
+    assert not [target for target in deletes if target.startswith("Job")]
+    assert "prod/one/a00" not in flow.recorded(place)
+
+
+def test_an_active_run_is_not_made_anew_even_where_git_allows_it():
+    place = settled(group(2))
+    flow.run(runs(), place, timeout=1.0)
+    other = runs(RUN.replace("once:1", "once:2"))
+    (change,) = [c for c in flow.plan_of(other, place).changes() if c.key == JOB]
+    assert change.standing == "held"
+    assert "has not finished" in change.reasons[0].text
+    place.run_for(timedelta(hours=3))
+    (change,) = [c for c in flow.plan_of(other, place).changes() if c.key == JOB]
+    assert (change.action, change.standing) == ("replace", "go")
 
 
 # -- renamed -----------------------------------------------------------------------------------------
