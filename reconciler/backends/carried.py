@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from reconciler.objects.draft import Draft, Embedded, Tree
+from reconciler.objects.draft import Draft, Embedded, Tree, leaves
 from reconciler.objects.key import GroupKind, ObjectKey, split_version
 from reconciler.origin import Branch, Items, Origin, Value
 
@@ -29,17 +29,20 @@ _DEEPEST = 200
 def with_carried(draft: Draft) -> Draft:
     """The draft with an Embedded leaf in place of each text of a carrier that is an object. The
     text stays as it is written; each field of the object has the origin of the whole text."""
-    if draft.key.group_kind not in CARRIERS:
+    if draft.key.group_kind not in CARRIERS or not any(map(_looks_like_a_map, leaves(draft.tree))):
         return draft
     tree = _replaced(draft.tree, lambda text: _embedded(text, draft))
     return draft if tree is draft.tree else replace(draft, tree=tree)
 
 
+def _looks_like_a_map(leaf: Any) -> bool:
+    return type(leaf) is Value and type(leaf.value) is str and leaf.value.lstrip()[:1] == "{"
+
+
 def _replaced(tree: Tree, make: Callable[[Value[str]], Tree]) -> Tree:
-    """The tree with `make` of each text that looks like a map; the same tree where it is so."""
-    if type(tree) is Value:
-        is_map = isinstance(tree.value, str) and tree.value.lstrip().startswith("{")
-        return make(tree) if is_map else tree
+    """The tree with `make` of each text that looks like a map; the same tree without one."""
+    if _looks_like_a_map(tree):
+        return make(tree)
     children = tree.children if isinstance(tree, Branch | Items) else tree
     if isinstance(children, Mapping):
         made: Tree = {key: _replaced(child, make) for key, child in children.items()}
