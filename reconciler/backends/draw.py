@@ -15,6 +15,7 @@ import reconciler
 from reconciler.apps.app import App, Foundation, Unit
 from reconciler.apps.telling import overridden
 from reconciler.backends import contract, foundation, plain
+from reconciler.backends.carried import with_carried
 from reconciler.backends.contract import Endpoint, Lookup, Version
 from reconciler.diagnostics import Diagnostic, Related, error
 from reconciler.lifecycle.decision import Weights
@@ -225,8 +226,8 @@ def labels_of(unit: Unit) -> dict[str, str]:
 
 
 def _finished(drafts: Iterable[Draft], unit: Unit) -> tuple[Draft, ...]:
-    """Identity, namespace and common labels. The app's labels give way to the object's own; the
-    program's give way to nobody, for objects are found by them."""
+    """Identity, namespace and common labels, and what is carried as text. The app's labels give
+    way to the object's own; the program's give way to nobody, for objects are found by them."""
     ours: dict[str, Any] = dict(labels_of(unit))
     common: dict[str, Any] = {}
     if isinstance(unit, App):
@@ -235,7 +236,8 @@ def _finished(drafts: Iterable[Draft], unit: Unit) -> tuple[Draft, ...]:
         namespace = unit.spec.group.namespace
     else:
         namespace = unit.spec.namespace
-    return tuple(_finish(draft, common, ours, namespace) for draft in drafts)
+    finished = (_finish(draft, common, ours, namespace) for draft in drafts)
+    return tuple(with_carried(draft) for draft in finished)
 
 
 def _finish(

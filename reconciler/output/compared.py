@@ -140,7 +140,7 @@ def _table(shown: list[Row], rows: list[Row], options: Options) -> Iterator[str]
     for row in shown:
         if last is not None and rows.index(row) - rows.index(last) > 1:
             yield f"  | … {rows.index(row) - rows.index(last) - 1} more | | | |"
-        yield f"  | {cell(row.path)} | {_values(row)} | {_from(row.origin, options.link_base)} |"
+        yield f"  | {cell(row.name)} | {_values(row)} | {_from(row.origin, options.link_base)} |"
         last = row
 
 

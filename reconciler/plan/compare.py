@@ -3,7 +3,7 @@
 The predicted body is the server's own dry-run answer, so defaults and quantities never look like
 drift. Only `metadata.labels`, `metadata.annotations` and everything outside metadata and status
 is compared. Lists of maps are matched by the kind's usual list keys, so that one changed container
-is one change.
+is one change. An embedded object is compared field by field too.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from reconciler.objects.draft import FieldPath, Manifest, walk
+import orjson
+
+from reconciler.objects.draft import FieldPath, Manifest, at, walk
 from reconciler.objects.listkeys import keys_of, usual_keys
 from reconciler.objects.quantity import amount
 from reconciler.origin import Origin
-from reconciler.plan.change import FieldChange
+from reconciler.plan.change import FieldChange, Inside
 from reconciler.plan.content import comparable
 
 __all__ = ["differences", "origin_for"]
@@ -31,7 +33,48 @@ def differences(
     found = _compare((), comparable(before), comparable(after))
     if desired is None:
         return tuple(found)
-    return tuple(_traced(change, desired) for change in found)
+    return tuple(one for change in found for one in _explained(change, desired))
+
+
+def _explained(change: FieldChange, desired: Manifest) -> tuple[FieldChange, ...]:
+    """The change with its config line; of an embedded object, the changes of its fields."""
+    return _inside(change, desired) or (_traced(change, desired),)
+
+
+def _inside(change: FieldChange, desired: Manifest) -> tuple[FieldChange, ...]:
+    """The changed fields of the object that stands at a path as text. None where no object does or
+    did, and where both texts say the same: then the text is what changes."""
+    inner = _embedded_at(desired, change.path, change.after)
+    before, after = _object_in(change.before), _object_in(change.after)
+    if inner is None or before is None or after is None:
+        return ()
+    out = []
+    for found in _compare((), before, after):
+        for one in _explained(found, inner):
+            if one.inside is None:
+                out.append(replace(one, path=change.path, inside=Inside(inner.key, one.path)))
+            else:
+                out.append(replace(one, path=(*change.path, *one.path)))
+    return tuple(out)
+
+
+def _embedded_at(desired: Manifest, path: FieldPath, text: Any) -> Manifest | None:
+    """The embedded object at a path; where the server moved list elements, by its text."""
+    for place, inner in desired.embedded:
+        if place == path:
+            return inner
+    for place, inner in desired.embedded:
+        if at(desired.body, place) == text:
+            return inner
+    return None
+
+
+def _object_in(text: Any) -> dict[str, Any] | None:
+    try:
+        body = orjson.loads(text) if isinstance(text, str) else None
+    except orjson.JSONDecodeError:
+        return None
+    return body if isinstance(body, dict) else None
 
 
 def _compare(path: FieldPath, before: Any, after: Any) -> Iterator[FieldChange]:

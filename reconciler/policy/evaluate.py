@@ -14,7 +14,7 @@ from typing import Any
 from reconciler import kinds
 from reconciler.objects.draft import Manifest, at
 from reconciler.objects.key import GroupKind, split_version
-from reconciler.policy import embedded, locate, match
+from reconciler.policy import locate, match
 from reconciler.policy.cel import Engine, NotEvaluable, Outcome, Program, Values
 from reconciler.policy.composed import Composed
 from reconciler.policy.finding import Finding, Verdict
@@ -65,8 +65,8 @@ def object_findings(policies: PolicySet, subjects: Iterable[Subject]) -> tuple[F
     found: list[Finding] = []
     for subject in subjects:
         found += _of_subject(policies, subject)
-        for manifest in embedded.inside(subject.manifest):
-            if subject.operation != "DELETE":
+        if subject.operation != "DELETE":
+            for _, manifest in subject.manifest.inside():
                 inner = replace(subject, manifest=manifest, operation="CREATE", old=None)
                 found += _of_subject(policies, inner)
     return tuple(_strongest(found))
