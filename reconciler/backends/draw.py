@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -22,6 +21,7 @@ from reconciler.lifecycle.rollout import Capacity, Facts
 from reconciler.objects.draft import Draft, Patch
 from reconciler.objects.observed import absent
 from reconciler.origin import Branch, Value
+from reconciler.suggest import did_you_mean
 
 __all__ = ["check", "facts", "fixed", "labels_of", "moving", "nothing_live"]
 
@@ -100,15 +100,13 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         names = contract.names(what)
         if named.value not in names:
             known = False
-            close = difflib.get_close_matches(named.value, names, n=1)
             yield error(
                 "E_VALUE",
                 f"there is no {_WORDS.get(what, what)} {named.value!r}",
                 named.site,
                 path=_PATHS[what],
                 related=overridden(named.origin),
-                help=(f"did you mean {close[0]!r}? " if close else "")
-                + f"known: {', '.join(names)}",
+                help=did_you_mean(named.value, names, also=f"known: {', '.join(names)}"),
             )
     if not known:
         return

@@ -10,7 +10,6 @@ import difflib
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from reconciler.adapters import files
 from reconciler.cli.options import Common
 from reconciler.errors import ExitCode, ReconcilerError, UsageMistake
 from reconciler.secrets import Redactor
@@ -106,16 +106,8 @@ def _replace(file: str, text: str) -> None:
     try:
         if path.exists() and not path.is_file():
             path.write_text(text, encoding="utf-8")  # a pipe or /dev/stderr: nothing to replace
-            return
-        descriptor, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with open(descriptor, "w", encoding="utf-8", newline="\n") as out:  # noqa: PTH123
-                out.write(text)
-            Path(part).chmod(0o644)
-            Path(part).replace(path)
-        except BaseException:
-            Path(part).unlink(missing_ok=True)
-            raise
+        else:
+            files.replace(path, text.encode())
     except OSError as cause:
         why = (cause.strerror or str(cause)).lower()
         raise UsageMistake(f"--report {file}: {why}") from cause
