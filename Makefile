@@ -13,7 +13,7 @@ help:
 	@echo "make test-slow     what takes minutes: kills at every request, real signals, mutants"
 	@echo "make test-cluster  only the tests that need a real API server"
 	@echo "make cluster       a real API server with the CRDs of the sample's systems, until ^C"
-	@echo "make check         lint, types, import contracts"
+	@echo "make check         lint, types, import contracts, dead code"
 	@echo "make bench         benchmarks: ratios against a baseline of the same run"
 	@echo "make schemas       write schemas/ anew"
 
@@ -53,6 +53,7 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/vulture
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/run.py

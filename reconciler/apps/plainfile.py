@@ -120,7 +120,7 @@ def parse(data: bytes, file: str) -> Contents:
 
 
 def checked(
-    contents: Contents, entry: Value[str], namespace: str, allowed: frozenset[str] = frozenset()
+    contents: Contents, namespace: str, allowed: frozenset[str] = frozenset()
 ) -> tuple[list[PlainManifest], tuple[Diagnostic, ...]]:
     """A file's objects as those of an app in a namespace, and every mistake of text or object.
     `allowed` are the cluster-scoped kinds that the group may have, as `Kind.group`."""
@@ -130,7 +130,7 @@ def checked(
         mistakes = list(_check(root, namespace, allowed))
         found += mistakes
         if is_fit and not any(d.is_error for d in mistakes):
-            out.append(PlainManifest(contents.file, root, entry))
+            out.append(PlainManifest(contents.file, root))
     return out, tuple(found)
 
 

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import reconciler
@@ -18,7 +17,7 @@ from reconciler.backends.contract import Endpoint, Lookup, Version
 from reconciler.diagnostics import Diagnostic, Related, error
 from reconciler.lifecycle.decision import Weights
 from reconciler.lifecycle.rollout import Capacity, Facts
-from reconciler.objects.draft import Draft, Patch
+from reconciler.objects.draft import Draft
 from reconciler.objects.observed import absent
 from reconciler.origin import Branch, Value
 from reconciler.suggest import did_you_mean
@@ -61,13 +60,8 @@ def moving(app: App, weights: Weights, lookup: Lookup) -> tuple[Draft, ...]:
     if not drafts:
         return ()
     router = contract.router(serving.router.value)
-    patches: list[Patch] = []
-    for item in router.draw(app, weights, endpoints, lookup):
-        if isinstance(item, Patch):
-            patches.append(item)
-        else:
-            drafts.append(item)
-    return _finished(_patched(drafts, patches) if patches else drafts, app)
+    drafts += router.draw(app, weights, endpoints, lookup)
+    return _finished(drafts, app)
 
 
 def facts(app: App, weights_of: Iterable[str], lookup: Lookup) -> Facts:
@@ -192,24 +186,6 @@ def _version(app: App, name: Value[str]) -> Version:
 
 def _pointer(app: App, name: str) -> Value[str]:
     return Value(name, app.records[name].version.origin)
-
-
-def _patched(drafts: list[Draft], patches: list[Patch]) -> Iterator[Draft]:
-    for draft in drafts:
-        tree = draft.tree
-        for patch in patches:
-            if patch.key == draft.key:
-                tree = _overlay(tree, patch.tree)
-        yield replace(draft, tree=tree)
-
-
-def _overlay(tree: Any, patch: Any) -> Any:
-    if isinstance(tree, dict) and isinstance(patch, dict):
-        return {
-            **tree,
-            **{k: _overlay(tree[k], v) if k in tree else v for k, v in patch.items()},
-        }
-    return patch
 
 
 def labels_of(unit: Unit) -> dict[str, str]:

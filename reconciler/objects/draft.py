@@ -21,7 +21,6 @@ __all__ = [
     "Draft",
     "FieldPath",
     "Manifest",
-    "Patch",
     "Tree",
     "at",
     "canonical",
@@ -46,15 +45,6 @@ class Draft:
 
     key: ObjectKey
     api_version: str
-    tree: Tree
-    rule: str
-
-
-@dataclass(frozen=True, slots=True)
-class Patch:
-    """Fields that a router adds to another backend's draft (KServe Knative's canary percent)."""
-
-    key: ObjectKey
     tree: Tree
     rule: str
 
