@@ -17,7 +17,7 @@ from reconciler.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from reconciler.adapters.kubernetes.transport import Access
-    from reconciler.cli.options import Common
+    from reconciler.cli.common import Common
 
 __all__ = ["Place", "places"]
 

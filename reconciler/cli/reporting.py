@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reconciler.adapters import files
-from reconciler.cli.options import Common
+from reconciler.cli.common import Common
 from reconciler.errors import ExitCode, ReconcilerError, UsageMistake
 from reconciler.secrets import Redactor
 

@@ -17,8 +17,8 @@ import click
 
 from reconciler.adapters import files
 from reconciler.cli import reporting, wiring
+from reconciler.cli.common import Common
 from reconciler.cli.ending import Ending, Interrupted
-from reconciler.cli.options import Common
 from reconciler.errors import ExitCode, UsageMistake
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reconciler.adapters import files
 from reconciler.apps.app import Selection
-from reconciler.cli.options import Common
+from reconciler.cli.common import Common
 from reconciler.engine.report import Changes, Findings, Report
 from reconciler.engine.review import Reviewed
 from reconciler.errors import ExitCode, UsageMistake

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reconciler.cli import reporting
-from reconciler.cli.options import Common
+from reconciler.cli.common import Common
 from reconciler.errors import ExitCode, UsageMistake
 
 if TYPE_CHECKING:
