@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 
-.PHONY: demo test test-slow test-cluster cluster check bench schemas setup
+.PHONY: demo test test-slow test-cluster cluster check lint types contracts dead-code bench schemas setup
 .DEFAULT_GOAL := help
 
 help:
@@ -48,11 +48,20 @@ test-cluster: $(STAMP)
 cluster: $(STAMP)
 	@$(BIN)/python -m tests.controlplane cluster
 
-check: $(STAMP)
+# .pre-commit-config.yaml runs the same four.
+check: lint types contracts dead-code
+
+lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+types: $(STAMP)
 	$(BIN)/mypy
+
+contracts: $(STAMP)
 	$(BIN)/lint-imports
+
+dead-code: $(STAMP)
 	$(BIN)/vulture
 
 bench: $(STAMP)
