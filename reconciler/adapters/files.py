@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from pathlib import Path
 
 __all__ = ["replace"]
@@ -28,7 +27,7 @@ def replace(
     Raises OSError; no temporary file of this call is left then.
     """
     path = Path(path)
-    part = path.with_name(beside or f".{path.name[:200]}.{secrets.token_hex(6)}.part")
+    part = path.with_name(beside or f".{path.name[:200]}.{os.urandom(6).hex()}.part")
     descriptor = os.open(part, _NEW, mode, dir_fd=folder)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -6,7 +6,6 @@ cut or escape them, and as the finished text.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import sys
@@ -208,6 +207,8 @@ def _changed(source: Tree | None, base: Tree | None) -> frozenset[tuple[str, int
     """The lines of the source that its base does not have."""
     if source is None or base is None:
         return frozenset()
+    import difflib
+
     old, out = base.blobs(), set()
     for file, blob in source.blobs().items():
         if file in old and old[file].blob_id == blob.blob_id:
