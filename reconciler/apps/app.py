@@ -23,8 +23,6 @@ class PlainManifest:
 
     file: str
     root: Branch
-    listed_by: Value[str]
-    """The `manifests:` entry that names the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +175,7 @@ class Fleet:
     """All selected units of one revision, and every mistake found on the way.
 
     `blocked` names the apps that an error keeps out, with the error's codes; they are not among
-    `apps`. `removed` are ids that Git once had and the readable tree has no more; filled by the
-    plan, from inventories. `known` are the ids of all apps whose files exist, selected or not.
+    `apps`. `known` are the ids of all apps whose files exist, selected or not.
     """
 
     apps: tuple[App, ...]

@@ -354,7 +354,7 @@ class _Loader:
                     ((_, data),) = self.files.read((path,))
                 self.contents[path] = plainfile.parse(data, path)
             namespace = spec.group.namespace.value
-            parsed, found = plainfile.checked(self.contents[path], entry, namespace, allowed)
+            parsed, found = plainfile.checked(self.contents[path], namespace, allowed)
             bad |= self.mistakes.add(found, app.id)
             out += parsed
             used.append(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -14,6 +13,7 @@ from reconciler.layers import document, merge, stack
 from reconciler.layers.locks import Lock
 from reconciler.layers.markers import Marked
 from reconciler.origin import Branch, Site, Value
+from reconciler.suggest import did_you_mean
 from reconciler.unit import UnitId
 
 __all__ = ["Folded", "Mistakes", "Reading"]
@@ -199,14 +199,13 @@ class Reading:
             )
         if node is not None:
             types = self._types(path)
-            close = difflib.get_close_matches(str(node.value), types.split(", "), n=1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
+            known = types.split(", ")
             return error(
                 "E_LAYER_FILE",
                 f"there is no application type {node.value!r}: {path} does not exist",
                 node.origin.site,
                 path="model.type",
-                help=f"{hint}types here: {types}",
+                help=did_you_mean(str(node.value), known, also=f"types here: {types}"),
             )
         return error(
             "E_LAYER_FILE",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import reconciler
@@ -18,6 +17,7 @@ from reconciler.spec.environment import Group
 from reconciler.spec.model import VersionRecord
 from reconciler.spec.serving import Serving
 from reconciler.spec.training import Training
+from reconciler.suggest import did_you_mean
 from reconciler.unit import UnitId
 
 __all__ = ["across", "check", "group"]
@@ -64,13 +64,12 @@ def _groups(
             continue
         known = [f"{env}/{group}" for env, group in layout.groups]
         if entry.value not in known:
-            close = difflib.get_close_matches(entry.value, known, n=1)
             yield error(
                 "E_GROUP_UNKNOWN",
                 f"there is no group {entry.value!r}",
                 entry.site,
                 path=path,
-                help=f"did you mean {close[0]!r}?" if close else f"groups: {', '.join(known)}",
+                help=did_you_mean(entry.value, known) or f"groups: {', '.join(known)}",
             )
         else:
             yield warning(
@@ -171,7 +170,6 @@ def _version(
 ) -> Iterator[Diagnostic]:
     if version in records:
         return
-    close = difflib.get_close_matches(version, records, n=1)
     known = ", ".join(sorted(records)) or "none yet"
     yield error(
         "E_VERSION_UNKNOWN",
@@ -180,7 +178,7 @@ def _version(
         origin.site,
         path=path,
         related=overridden(origin),
-        help=f"did you mean {close[0]!r}? recorded: {known}" if close else f"recorded: {known}",
+        help=did_you_mean(version, records, also=f"recorded: {known}"),
     )
 
 

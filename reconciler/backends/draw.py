@@ -6,9 +6,7 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import reconciler
@@ -20,9 +18,10 @@ from reconciler.backends.contract import Endpoint, Lookup, Version
 from reconciler.diagnostics import Diagnostic, Related, error
 from reconciler.lifecycle.decision import Weights
 from reconciler.lifecycle.rollout import Capacity, Facts
-from reconciler.objects.draft import Draft, Patch
+from reconciler.objects.draft import Draft
 from reconciler.objects.observed import absent
 from reconciler.origin import Branch, Value
+from reconciler.suggest import did_you_mean
 
 __all__ = ["check", "facts", "fixed", "labels_of", "moving", "nothing_live"]
 
@@ -62,13 +61,8 @@ def moving(app: App, weights: Weights, lookup: Lookup) -> tuple[Draft, ...]:
     if not drafts:
         return ()
     router = contract.router(serving.router.value)
-    patches: list[Patch] = []
-    for item in router.draw(app, weights, endpoints, lookup):
-        if isinstance(item, Patch):
-            patches.append(item)
-        else:
-            drafts.append(item)
-    return _finished(_patched(drafts, patches) if patches else drafts, app)
+    drafts += router.draw(app, weights, endpoints, lookup)
+    return _finished(drafts, app)
 
 
 def facts(app: App, weights_of: Iterable[str], lookup: Lookup) -> Facts:
@@ -101,15 +95,13 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         names = contract.names(what)
         if named.value not in names:
             known = False
-            close = difflib.get_close_matches(named.value, names, n=1)
             yield error(
                 "E_VALUE",
                 f"there is no {_WORDS.get(what, what)} {named.value!r}",
                 named.site,
                 path=_PATHS[what],
                 related=overridden(named.origin),
-                help=(f"did you mean {close[0]!r}? " if close else "")
-                + f"known: {', '.join(names)}",
+                help=did_you_mean(named.value, names, also=f"known: {', '.join(names)}"),
             )
     if not known:
         return
@@ -195,24 +187,6 @@ def _version(app: App, name: Value[str]) -> Version:
 
 def _pointer(app: App, name: str) -> Value[str]:
     return Value(name, app.records[name].version.origin)
-
-
-def _patched(drafts: list[Draft], patches: list[Patch]) -> Iterator[Draft]:
-    for draft in drafts:
-        tree = draft.tree
-        for patch in patches:
-            if patch.key == draft.key:
-                tree = _overlay(tree, patch.tree)
-        yield replace(draft, tree=tree)
-
-
-def _overlay(tree: Any, patch: Any) -> Any:
-    if isinstance(tree, dict) and isinstance(patch, dict):
-        return {
-            **tree,
-            **{k: _overlay(tree[k], v) if k in tree else v for k, v in patch.items()},
-        }
-    return patch
 
 
 def labels_of(unit: Unit) -> dict[str, str]:

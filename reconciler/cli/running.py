@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from reconciler.adapters import files
 from reconciler.cli import reporting, wiring
+from reconciler.cli.common import Common
 from reconciler.cli.ending import Ending, Interrupted
-from reconciler.cli.options import Common
 from reconciler.errors import ExitCode, UsageMistake
 from reconciler.unit import UnitId
 
@@ -317,11 +318,7 @@ def _write_metrics(wishes: Wishes, around: Surroundings) -> None:
     Best effort: a full disk fails no run."""
     if wishes.metrics_out is None:
         return
-    path = Path(wishes.metrics_out)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        part.write_text(around.registry.text())
-        part.replace(path)
+        files.replace(wishes.metrics_out, around.registry.text().encode())
     except OSError as cause:
-        part.unlink(missing_ok=True)
-        click.echo(f"warning: --metrics-out {path}: {cause.strerror}", err=True)
+        click.echo(f"warning: --metrics-out {wishes.metrics_out}: {cause.strerror}", err=True)

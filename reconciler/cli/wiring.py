@@ -16,7 +16,7 @@ import click
 
 from reconciler import kinds
 from reconciler.cli import reporting
-from reconciler.cli.options import Common
+from reconciler.cli.common import Common
 from reconciler.errors import ExitCode, UsageMistake
 
 if TYPE_CHECKING:

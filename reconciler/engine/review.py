@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,6 +22,7 @@ from reconciler.plan.snapshot import Snapshot
 from reconciler.policy.evaluate import PolicySet
 from reconciler.policy.finding import Finding
 from reconciler.ports import ClusterReader, Tree
+from reconciler.suggest import did_you_mean
 from reconciler.unit import UnitId
 
 __all__ = ["Part", "Reviewed", "check", "plan", "render", "review"]
@@ -229,13 +229,11 @@ def _nothing(fleet: Fleet, selection: Selection) -> Iterator[Diagnostic]:
     said = (selection.environments, selection.groups, selection.models)
     asked = ", ".join(name for names in said for name in sorted(names))
     known = sorted(app for app in fleet.known if not app.is_foundation)
-    close = difflib.get_close_matches(asked, {part for app in known for part in app})
     yield error(
         "E_SELECTION",
         f"no application is selected by {asked}",
-        help=f"did you mean {close[0]!r}?"
-        if close
-        else f"there are: {', '.join(map(str, known[:8]))}",
+        help=did_you_mean(asked, {part for app in known for part in app})
+        or f"there are: {', '.join(map(str, known[:8]))}",
     )
 
 

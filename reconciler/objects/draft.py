@@ -22,7 +22,6 @@ __all__ = [
     "Embedded",
     "FieldPath",
     "Manifest",
-    "Patch",
     "Placeholder",
     "Tree",
     "at",
@@ -79,15 +78,6 @@ class Embedded(Value[str]):
         self.name = name
         self.draft = draft
         self.is_written = written is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Patch:
-    """Fields that a router adds to another backend's draft (KServe Knative's canary percent)."""
-
-    key: ObjectKey
-    tree: Tree
-    rule: str
 
 
 @dataclass(frozen=True, slots=True)

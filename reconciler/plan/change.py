@@ -81,10 +81,6 @@ class Expected:
     resource_version: str = ""
     digest: str = ""
 
-    @property
-    def is_absence(self) -> bool:
-        return not self.uid
-
 
 @dataclass(frozen=True, slots=True)
 class Change:

@@ -17,9 +17,24 @@ from reconciler.simulation.merge import Conflict
 from reconciler.simulation.schema import SERVER_OWNED
 from reconciler.simulation.served import Served
 
-__all__ = ["Body", "asked", "bare", "clone", "conflict_fault", "content", "stamp", "stub"]
+__all__ = [
+    "Body",
+    "Problems",
+    "asked",
+    "bare",
+    "clone",
+    "conflict_fault",
+    "content",
+    "default",
+    "map_in",
+    "maps_in",
+    "stamp",
+    "stub",
+]
 
 Body = dict[str, Any]
+#: (field, words) of everything that is wrong with an object.
+Problems = Iterator[tuple[str, str]]
 _T = TypeVar("_T")
 
 

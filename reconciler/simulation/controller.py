@@ -14,7 +14,7 @@ from typing import Any
 
 from reconciler.objects.key import GroupKind, ObjectKey, key_of
 from reconciler.objects.outcome import Refusal
-from reconciler.simulation.bodies import Body, clone, stamp
+from reconciler.simulation.bodies import Body, Problems, clone, stamp
 from reconciler.simulation.fault import ApiFault
 from reconciler.simulation.outcomes import Outcomes
 from reconciler.simulation.server import Server
@@ -22,7 +22,6 @@ from reconciler.simulation.server import Server
 __all__ = [
     "Controller",
     "Desk",
-    "Problems",
     "Project",
     "Settings",
     "moment",
@@ -133,10 +132,6 @@ class Controller:
     kinds: tuple[GroupKind, ...]
     reconcile: Reconcile
     follows: Mapping[GroupKind, Follows] = field(default_factory=dict)
-
-
-#: Yields (field, words) of everything that is wrong with the `spec`.
-Problems = Iterator[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)

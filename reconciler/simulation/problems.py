@@ -7,7 +7,7 @@ are drawn or written by hand for this purpose run into them, and of the systems'
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from reconciler.lifecycle import cron
@@ -15,11 +15,10 @@ from reconciler.lifecycle.cron_fields import CronInvalid
 from reconciler.objects.key import ObjectKey, is_dns_label, is_object_name
 from reconciler.objects.quantity import amount
 from reconciler.simulation import projects
+from reconciler.simulation.bodies import Problems
 
-__all__ = ["Problems", "problems"]
+__all__ = ["problems"]
 
-#: Field and words of each problem.
-Problems = Iterator[tuple[str, str]]
 Body = Mapping[str, Any]
 
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from reconciler import extensions
 from reconciler.objects.key import GroupKind
-
-if TYPE_CHECKING:
-    from reconciler.simulation.controller import Problems, Project
+from reconciler.simulation.bodies import Problems
 
 __all__ = ["all_projects", "defaults", "problems"]
 
@@ -18,8 +16,8 @@ _ROOM = "reconciler.simulation.controllers"
 
 
 @functools.cache
-def all_projects() -> tuple[Project, ...]:
-    """Every project, by the name of its file."""
+def all_projects() -> tuple[Any, ...]:
+    """Every `controller.Project`, by the name of its file."""
     return tuple(extensions.load(_ROOM, name, "PROJECT") for name in extensions.names(_ROOM))
 
 

@@ -127,7 +127,7 @@ def test_metrics_are_written_whole_and_a_full_disk_fails_nothing(repo, tmp_path)
     assert repo.live("reconcile", "--once", "--metrics-out", str(target))[0] == 0
     text = target.read_text()
     assert 'reconciler_reconcile_total{environment="prod",result="success"}' in text
-    assert re.search(r"reconciler_kube_requests_total \d+\n", text)
+    assert re.search(r"reconciler_kube_requests_total \d+\.0\n", text)
     assert [p.name for p in tmp_path.iterdir() if "part" in p.name] == []
     code, out = repo.live("reconcile", "--once", "--metrics-out", str(tmp_path / "no" / "where"))
     assert (code, "warning: --metrics-out" in out) == (0, True)

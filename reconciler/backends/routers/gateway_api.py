@@ -14,7 +14,7 @@ from reconciler.apps.app import App
 from reconciler.backends.contract import Endpoint, LiveRoute, Lookup, Router
 from reconciler.diagnostics import Diagnostic, error
 from reconciler.lifecycle.decision import Weights
-from reconciler.objects.draft import Draft, Patch, Tree
+from reconciler.objects.draft import Draft, Tree
 from reconciler.objects.key import ObjectKey
 from reconciler.origin import built_in
 
@@ -29,7 +29,7 @@ def _key(app: App) -> ObjectKey:
 
 def _draw(
     app: App, weights: Weights, endpoints: Mapping[str, Endpoint], _lookup: Lookup
-) -> tuple[Draft | Patch, ...]:
+) -> tuple[Draft, ...]:
     serving = app.spec.serving
     assert serving is not None
     backends: list[Tree] = []

@@ -14,7 +14,7 @@ from reconciler.errors import ExitCode
 
 if TYPE_CHECKING:
     from reconciler.apps.app import Fleet, Selection
-    from reconciler.cli.options import Common
+    from reconciler.cli.common import Common
     from reconciler.objects.key import GroupKind, ObjectKey
     from reconciler.ports import Discovery, KindServed
 

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from reconciler.objects.key import GroupKind
-from reconciler.simulation.bodies import Body, stamp
+from reconciler.simulation.bodies import Body, Problems, stamp
 from reconciler.simulation.controller import (
     Controller,
     Desk,
-    Problems,
     Project,
     moment,
     owner_reference,
