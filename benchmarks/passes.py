@@ -22,12 +22,12 @@ class _Quiet:
 
 def _pass(follower: Any, client: Any, clock: Any, memo: Any) -> None:
     from reconciler.apps.app import Selection
-    from reconciler.engine import reconcile, review
+    from reconciler.engine import apply_plan, review
     from reconciler.errors import ExitCode
 
     tree = follower.latest()
     seen = review.review(tree, Selection(), clock.now(), reader=client, memo=memo)
-    report = reconcile.reconcile(seen, client, clock, _Quiet(), reconcile.Settings(timeout=0.0))
+    report = apply_plan.reconcile(seen, client, clock, _Quiet(), apply_plan.Settings(timeout=0.0))
     if report.exit_code is not ExitCode.DONE or (seen.plan is None or seen.plan.has_changes):
         raise SystemExit(f"there was something to do: {report.closing}")
 
@@ -59,9 +59,10 @@ def main() -> None:
     from reconciler.adapters.following import Following
     from reconciler.adapters.kubernetes.cluster import KubernetesCluster
     from reconciler.adapters.kubernetes.transport import Access, Allows, Transport
-    from reconciler.cli import memory, wiring
+    from reconciler.cli import memory
     from reconciler.cli.options import Common
     from reconciler.engine.memo import Memo
+    from reconciler.wiring import source
 
     parser = argparse.ArgumentParser()
     parser.add_argument("repo", type=Path)
@@ -73,7 +74,7 @@ def main() -> None:
     transport = Transport(Access(given.kubeconfig, allows=Allows.WRITES), clock.sleep)
     client = KubernetesCluster(transport, "bench")
     memo = Memo(keeps=True)
-    follower = Following(lambda: wiring.newest(Common(repo=str(given.repo))))
+    follower = Following(lambda: source.newest(Common(repo=str(given.repo))))
     lists = _recorded(follower, client, clock, memo, transport)
     passes, floors, size = [], [], 0
     sent = client.requests

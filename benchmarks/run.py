@@ -57,7 +57,7 @@ _HEAVY = (
     "yaml",
 )
 _IMPORTED = (
-    "import sys; from reconciler.cli.main import run; code = run(sys.argv[2:]); "
+    "import sys; from reconciler.cli.program import run; code = run(sys.argv[2:]); "
     "print(*(m for m in sys.argv[1].split(',') if m in sys.modules), file=sys.stderr); "
     "sys.exit(code)"
 )

@@ -11,8 +11,8 @@ import signal
 import sys
 
 from reconciler.apply import lease
-from reconciler.cli.main import main
-from reconciler.engine import leases
+from reconciler.cli.program import main
+from reconciler.operate import leases
 from reconciler.simulation import cluster
 
 WRITES = ("apply", "create", "replace", "delete")

@@ -6,15 +6,14 @@ import itertools
 from dataclasses import replace
 
 from reconciler import kinds
-from reconciler.engine import passes
-from reconciler.engine.leases import Leases
-from reconciler.engine.loop import Loop, Timing
-from reconciler.engine.metrics import Registry
-from reconciler.engine.observe import Observers, Sinks
-from reconciler.engine.passes import Settings
-from reconciler.engine.reconcile import Settings as Apply
-from reconciler.engine.statuses import Watching
+from reconciler.engine.apply_plan import Settings as Apply
 from reconciler.errors import SourceError
+from reconciler.operate import passes
+from reconciler.operate.leases import Leases
+from reconciler.operate.loop import Loop, Timing
+from reconciler.operate.metrics import Registry
+from reconciler.operate.observers import Observers, Sinks
+from reconciler.operate.passes import Settings
 from reconciler.simulation.clock import SimulatedBackground
 from reconciler.simulation.world import World
 from tests import support
@@ -69,11 +68,11 @@ class Place:
 
     def runner(self, name="one", leases=None, *, timing=None, keep=True, **settings):
         """(loop, observers' log, registry); `leases` False for none."""
-        cluster = Watching(self.cluster.acting_as("reconciler"))
+        cluster = self.cluster.acting_as("reconciler")
         held = self.leases(name) if leases is None else leases or None
         log, registry = Kept(), Registry()
         sinks = Sinks(log, registry, notify=self.events.append, ended=lambda: self.ended)
-        observer = Observers(cluster, self.clock, name, sinks, held)
+        observer = Observers(cluster, self.clock, name, sinks, held, lambda: cluster.requests)
         if held is not None and keep:
             held.keep(SimulatedBackground(self.clock.timeline))
         wanted = Settings(apply=Apply(timeout=30.0), ended=lambda: self.ended)

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from reconciler.cli.main import captured
+from reconciler.cli.program import captured
 from tests.support import FOLDERS, ROOT
 
 FILE = ROOT / "docs" / "sample-pull-request.md"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from reconciler.apps.app import Selection
-from reconciler.engine import reconcile, review, stages
+from reconciler.engine import apply_plan, review, stages
 from reconciler.plan.snapshot import Snapshot
 from reconciler.ports import Blob
 
@@ -138,5 +138,5 @@ def reviewed(tree, cluster, now=NOW, approved=(), **selected):
 def applied(tree, cluster, now=NOW, approved=(), before=None, timeout=30.0, **selected):
     """One `reconcile` of a tree; the report."""
     seen = reviewed(tree, cluster, now, approved, **selected)
-    settings = reconcile.Settings(timeout=timeout, before=before)
-    return reconcile.reconcile(seen, cluster, cluster.clock, Silent(), settings)
+    settings = apply_plan.Settings(timeout=timeout, before=before)
+    return apply_plan.reconcile(seen, cluster, cluster.clock, Silent(), settings)

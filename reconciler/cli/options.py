@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from reconciler import extensions
-from reconciler.cli.common import Common
 from reconciler.errors import ReconcilerError
+from reconciler.wiring.common import Common
 
 __all__ = [
     "Common",

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 import click
 
-from reconciler.cli import reporting, wiring
-from reconciler.cli.common import Common
-from reconciler.engine.promote import Promotion
+from reconciler.engine.use.promote import Promotion
 from reconciler.errors import ExitCode
 from reconciler.ports import Tree
 from reconciler.secrets import printable
+from reconciler.wiring import redaction, source
+from reconciler.wiring.common import Common
 
 __all__ = ["carry_out"]
 
@@ -27,11 +27,11 @@ def carry_out(
     if not dry_run:
         from reconciler.adapters import git
 
-        root = wiring.repo_root(common)
+        root = source.repo_root(common)
         target = git.BranchProposals(root, branch) if branch else git.WorktreeProposals(root)
         where = target.write(planned.edits, f"{title}\n\n{planned.digest}\n")
     diff = "".join(_diff(tree, planned))
-    known = reporting.redactor()
+    known = redaction.redactor()
     known.learn_text(diff)
     diff = known.redact(diff)
     if common.output == "json":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,16 +18,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reconciler.adapters import files
-from reconciler.cli.common import Common
 from reconciler.errors import ExitCode, ReconcilerError, UsageMistake
 from reconciler.secrets import Redactor
+from reconciler.wiring.common import Common
+from reconciler.wiring.redaction import redactor
 
 if TYPE_CHECKING:
-    from reconciler.engine.report import Report
+    from reconciler.engine.views.report import Report
     from reconciler.output.format import Options
     from reconciler.ports import Tree
 
-__all__ = ["failed", "redactor", "show", "style"]
+__all__ = ["Progress", "failed", "show", "style"]
 
 Lines = Callable[[str, int], str | None]
 _LINK = re.compile(r"https?://[^\s<>\"'()\[\]\\]+")
@@ -34,11 +36,21 @@ _LINK = re.compile(r"https?://[^\s<>\"'()\[\]\\]+")
 _WORD = re.compile(r"[^A-Za-z0-9._/=,-]+")
 
 
-def redactor() -> Redactor:
-    """The run's own; a fresh one outside of a run (tests of parts)."""
-    context = click.get_current_context(silent=True)
-    found = context.find_object(Redactor) if context is not None else None
-    return found or Redactor(os.urandom(16))
+class Progress:
+    """A line a step on standard error, once a run takes longer than a second."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._start = clock()
+        self._last = ""
+
+    def progress(self, subject: str, text: str) -> None:
+        from reconciler.secrets import printable
+
+        line = f"{subject}   {text}"
+        if line != self._last and self._clock() - self._start > 1.0:
+            click.echo(printable(redactor().redact(line)), err=True)
+            self._last = line
 
 
 def show(
@@ -46,7 +58,7 @@ def show(
 ) -> ExitCode:
     """Prints a report in the format asked for and writes the files asked for; the command's exit
     code. `base` is what the source is compared with, for what a proposal touches."""
-    from reconciler.engine import strict
+    from reconciler.engine.views import strict
     from reconciler.output import clean
 
     known = redactor()
@@ -66,7 +78,7 @@ def failed(common: Common, command: str, error: ReconcilerError) -> None:
     """The files that were asked for, when a command stopped before it had a report: who reads them
     must not take the last run's for this one's."""
     from reconciler.diagnostics import ConfigInvalid, Diagnostic, Severity
-    from reconciler.engine.report import Findings, Report
+    from reconciler.engine.views.report import Findings, Report
     from reconciler.output import clean
 
     if isinstance(error, ConfigInvalid):

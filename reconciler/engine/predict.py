@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from reconciler import kinds
 from reconciler.apply.inside import strangers
 from reconciler.apps.app import Fleet, Selection, Unit
-from reconciler.engine.how import How
+from reconciler.engine.run_options import How
 from reconciler.engine.stages import Drawn
 from reconciler.lifecycle.decision import Reason
 from reconciler.objects import draft as drafts

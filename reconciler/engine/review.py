@@ -9,16 +9,18 @@ from typing import Any
 
 from reconciler.apps.app import Fleet, Selection
 from reconciler.diagnostics import Diagnostic, error, warning
-from reconciler.engine import against, history, policing, predict, stages, upgrade
-from reconciler.engine.how import How
+from reconciler.engine import compare_base, object_policy, predict, stages
+from reconciler.engine.guards import history, upgrade
 from reconciler.engine.memo import Memo
-from reconciler.engine.report import Changes, Findings, Report
+from reconciler.engine.run_options import How
 from reconciler.engine.stages import Drawn
 from reconciler.engine.targets import Targets, parts, targets_of, unmapped
+from reconciler.engine.views.report import Changes, Findings, Report
 from reconciler.errors import ExitCode, most_severe
 from reconciler.plan.change import Plan
 from reconciler.plan.inventory import InventoryInvalid
 from reconciler.plan.snapshot import Snapshot
+from reconciler.plan.statuses import GroupStatus
 from reconciler.policy.evaluate import PolicySet
 from reconciler.policy.finding import Finding
 from reconciler.ports import ClusterReader, Tree
@@ -68,6 +70,11 @@ class Reviewed:
         """Unit → why its recorded state cannot be trusted."""
         return {unit: why for part in self.parts for unit, why in part.snapshot.damaged.items()}
 
+    @property
+    def statuses(self) -> dict[str, GroupStatus]:
+        """What the clusters record of the last runs, per group."""
+        return {g: status for part in self.parts for g, status in part.snapshot.statuses.items()}
+
     def without(self, units: Collection[UnitId]) -> Reviewed:
         """The same with some units left out of the plans."""
         kept = [
@@ -83,7 +90,7 @@ class Reviewed:
 
     @property
     def denied(self) -> frozenset[UnitId]:
-        return policing.denied(self.findings)
+        return object_policy.denied(self.findings)
 
 
 def review(
@@ -104,7 +111,7 @@ def review(
     fleet = memo.of_commit(tree, selection, "fleet", lambda: stages.loaded(tree, selection))
     memo.follow(fleet)
     policies, faults = memo.of_commit(
-        tree, selection, "policies", lambda: policing.policies_of(tree)
+        tree, selection, "policies", lambda: object_policy.policies_of(tree)
     )
     diagnostics = (*fleet.diagnostics, *faults)
     bad_policies = any(d.is_error for d in faults)
@@ -127,7 +134,7 @@ def review(
         done = []
         for place, part, snapshot in _sides(fleet, targets, how, selection):
             units = tuple(stages.drawn(part, snapshot, now, foresees=how.foresees, memo=memo))
-            found += policing.findings(policies, units, snapshot)
+            found += object_policy.findings(policies, units, snapshot)
             plan = None
             if how.plans:
                 client = targets.clients[place] if targets is not None else None
@@ -169,12 +176,12 @@ def _against(
     """The proposal held against what the base draws, cluster by cluster."""
     offline = replace(Snapshot.none(), base=base.label)
     units = tuple(stages.drawn(fleet, Snapshot.none(), now))
-    sides, doubts = against.sides(base, fleet, selection, now)
+    sides, doubts = compare_base.sides(base, fleet, selection, now)
     found: list[Finding] = []
     for side in sides:
         mine = tuple(item for item in units if item.unit.cluster == side.cluster)
-        found += policing.findings(policies, mine, side.snapshot)
-    plan, guarded = against.compared(fleet, units, sides, tree, selection=chosen)
+        found += object_policy.findings(policies, mine, side.snapshot)
+    plan, guarded = compare_base.compared(fleet, units, sides, tree, selection=chosen)
     return Part(fleet, units, offline, plan), (*doubts, *guarded), found
 
 

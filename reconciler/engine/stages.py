@@ -21,7 +21,7 @@ from reconciler.lifecycle.decision import Decision, Weights
 from reconciler.objects.draft import Draft, Manifest, seal
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.objects.observed import Observed
-from reconciler.plan import inventory, records
+from reconciler.plan import inventory, records, statuses
 from reconciler.plan.build import Decided
 from reconciler.plan.change import StateSwap
 from reconciler.plan.inventory import Inventory, InventoryInvalid
@@ -121,15 +121,16 @@ def read_snapshot(
         else:
             objects.update((item.key, item) for item in listing.items)
     return Snapshot(
-        objects,
-        state.inventories,
-        state.states,
-        unread,
-        state.damaged,
-        passed_on,
-        asked,
-        reader.name,
-        reader.identity(),
+        objects=objects,
+        inventories=state.inventories,
+        states=state.states,
+        statuses=statuses.recorded_in(own.items),
+        unread_kinds=unread,
+        damaged=state.damaged,
+        handed=passed_on,
+        asked=asked,
+        cluster=reader.name,
+        cluster_uid=reader.identity(),
         served=discovery.digest,
         kinds=frozenset(discovery.kinds),
         unread_groups=discovery.unread_groups,

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.engine.report import Chains, Changes, Findings, Report
+from reconciler.engine.views.report import Chains, Changes, Findings, Report
 from reconciler.objects.draft import Manifest
 from reconciler.origin import Deletion, Origin, SecretRef, Site
 from reconciler.output.text import Lines

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import reconciler
-from reconciler.engine.report import Chains, Changes, Findings, Report, Table, Timeline
+from reconciler.engine.views.report import Chains, Changes, Findings, Report, Table, Timeline
 from reconciler.errors import ExitCode
 from reconciler.origin import Site
 from reconciler.output import compared, issues

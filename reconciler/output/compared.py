@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from reconciler.engine.report import Changes
+from reconciler.engine.views.report import Changes
 from reconciler.lifecycle.decision import Verdict
 from reconciler.origin import Origin, Site
 from reconciler.output import detail as inside

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from reconciler import extensions
-from reconciler.engine.report import Report
+from reconciler.engine.views.report import Report
 from reconciler.output.text import Lines, Style
 
 __all__ = ["Format", "Options", "format_named", "names"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from reconciler.diagnostics import Diagnostic, Related
-from reconciler.engine.report import Changes, Findings, Report
+from reconciler.engine.views.report import Changes, Findings, Report
 from reconciler.objects.draft import show_path
 from reconciler.origin import Site
 from reconciler.plan.change import Action, AppPlan, Change, Standing

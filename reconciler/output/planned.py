@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from reconciler.engine.report import Changes
+from reconciler.engine.views.report import Changes
 from reconciler.lifecycle.decision import Reason, Verdict
 from reconciler.origin import Origin
 from reconciler.output import detail, fields

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import reconciler
-from reconciler.engine.rights import Grant, Purpose, Role, Rule
+from reconciler.engine.use.rights import Grant, Purpose, Role, Rule
 from reconciler.layers.emit import emit
 
 __all__ = ["Identity", "yaml_of"]

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import reconciler
-from reconciler.engine.report import SCHEMA_VERSION
+from reconciler.engine.views.report import SCHEMA_VERSION
 
 __all__ = ["documents"]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.objects.observed import Observed, absent, unread
 from reconciler.plan.inventory import Inventory
+from reconciler.plan.statuses import GroupStatus
 from reconciler.unit import UnitId
 
 __all__ = ["RecordedState", "Snapshot"]
@@ -30,6 +31,8 @@ class Snapshot:
     objects: Mapping[ObjectKey, Observed] = field(default_factory=dict)
     inventories: Mapping[UnitId, Inventory] = field(default_factory=dict)
     states: Mapping[UnitId, RecordedState] = field(default_factory=dict)
+    statuses: Mapping[str, GroupStatus] = field(default_factory=dict)
+    """What is recorded of the last runs, per group (`prod/hz-a`). Nothing is decided by it."""
     unread_kinds: Mapping[GroupKind, str] = field(default_factory=dict)
     damaged: Mapping[UnitId, str] = field(default_factory=dict)
     """Unit → why its inventory cannot be trusted."""

@@ -12,9 +12,17 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from reconciler.objects.draft import FieldPath, at
-from reconciler.policy import syntax
-from reconciler.policy.cel import Outcome, Program, Values
-from reconciler.policy.syntax import Call, Comprehension, Const, Ident, ListOf, MapOf, Node, Select
+from reconciler.policy.cel import Outcome, Program, Values, syntax
+from reconciler.policy.cel.syntax import (
+    Call,
+    Comprehension,
+    Const,
+    Ident,
+    ListOf,
+    MapOf,
+    Node,
+    Select,
+)
 
 __all__ = ["blamed"]
 

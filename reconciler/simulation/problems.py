@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from reconciler.lifecycle import cron
-from reconciler.lifecycle.cron_fields import CronInvalid
+from reconciler.lifecycle.cron.fields import CronInvalid
 from reconciler.objects.key import ObjectKey, is_dns_label, is_object_name
 from reconciler.objects.quantity import amount
 from reconciler.simulation import projects

@@ -20,16 +20,22 @@ OFFENCES = {
     "apps/shape.py": ("from pydantic_core import core_schema", "apps.shape -> pydantic_core"),
     "output/detail.py": ("def _late():\n    import yaml", "reconciler.output.detail -> yaml"),
     "adapters/notify.py": ("import kubernetes.client", "adapters.notify -> kubernetes"),
-    "adapters/git_objects.py": ("import git", "reconciler.adapters.git_objects -> git"),
+    "adapters/git/objects.py": ("import git", "reconciler.adapters.git.objects -> git"),
     "simulation/server.py": ("import sqlite3", "reconciler.simulation.server -> sqlite3"),
     "output/markdown.py": ("from click import echo", "reconciler.output.markdown -> click"),
     "policy/match.py": ("from cel_expr_python import cel", "policy.match -> cel_expr_python"),
-    "cli/running.py": ("import prometheus_client", "cli.running -> prometheus_client"),
-    "engine/upgrade.py": ("from packaging.version import Version", "engine.upgrade -> packaging"),
-    "cli/wiring.py": ("import subprocess", "reconciler.cli.wiring -> subprocess"),
+    "wiring/running.py": ("import prometheus_client", "wiring.running -> prometheus_client"),
+    "engine/guards/upgrade.py": (
+        "from packaging.version import Version",
+        "guards.upgrade -> packaging",
+    ),
+    "wiring/source.py": ("import subprocess", "reconciler.wiring.source -> subprocess"),
     "adapters/workers.py": ("import socket", "reconciler.adapters.workers -> socket"),
     "adapters/clock.py": ("import jsonschema", "reconciler.adapters.clock -> jsonschema"),
-    "cli/saving.py": ("import platformdirs", "reconciler.cli.saving -> platformdirs"),
+    "wiring/saved_plans.py": (
+        "import platformdirs",
+        "reconciler.wiring.saved_plans -> platformdirs",
+    ),
     "plan/order.py": ("import reconciler.engine.stages", "plan.order -> reconciler.engine.stages"),
 }
 #: Imported in most rooms: plain functions over data.

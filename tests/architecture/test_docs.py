@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from reconciler.cli.main import captured
+from reconciler.cli.program import captured
 from reconciler.output import format as formats
 from tests import sample_pull_request
 from tests.support import ROOT

@@ -6,7 +6,7 @@ import jsonschema
 import pytest
 import yaml
 
-from reconciler.cli import schemas
+from reconciler.wiring import schemas
 from tests.support import ROOT, sample_files
 
 FOLDER = ROOT / "schemas"

@@ -26,7 +26,7 @@ HEAVY = {
 }
 _PROGRAM = """
 import json, sys
-from reconciler.cli.main import run
+from reconciler.cli.program import run
 code = run({args!r})
 sys.stdout.flush()
 print(json.dumps([int(code), sorted({{name.split('.')[0] for name in sys.modules}})]), file=sys.stderr)

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from reconciler.cli.main import captured
+from reconciler.cli.program import captured
 from tests.support import sample_files, small
 
 ENVIRONMENT = {

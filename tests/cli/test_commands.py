@@ -7,7 +7,7 @@ import stat
 import jsonschema
 import pytest
 
-from reconciler.cli.main import captured
+from reconciler.cli.program import captured
 from tests.support import ROOT
 
 OWN = "environments/prod/one/web.yaml"

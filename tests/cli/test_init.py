@@ -6,7 +6,7 @@ import subprocess
 import pytest
 import yaml
 
-from reconciler.cli.main import captured
+from reconciler.cli.program import captured
 from tests.cli.conftest import ENVIRONMENT
 
 NOW = ("--now", "2026-11-23T10:00:00Z")

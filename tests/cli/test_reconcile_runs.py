@@ -203,7 +203,7 @@ def test_a_hostile_machine_changes_nothing_or_stops_before_the_first_write(repo,
     program = (
         "import resource, sys\n"
         "resource.setrlimit(resource.RLIMIT_AS, (700 << 20, 700 << 20))\n"
-        "from reconciler.cli.main import main\n"
+        "from reconciler.cli.program import main\n"
         "main(sys.argv[1:])\n"
     )
     done = subprocess.run(

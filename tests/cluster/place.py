@@ -4,7 +4,7 @@ import itertools
 from datetime import UTC, datetime
 
 from reconciler.adapters.clock import SystemClock
-from reconciler.engine import reconcile
+from reconciler.engine import apply_plan
 from reconciler.objects.key import ObjectKey
 from tests import support
 from tests.controlplane.audit import Audit, counted, writes
@@ -65,12 +65,12 @@ class Group:
     def run(self, tree, approved=(), **settings):
         """One reconcile; (report, requests that wrote, Leases and Events aside)."""
         mark = self.audit.mark()
-        report = reconcile.reconcile(
+        report = apply_plan.reconcile(
             self.review(tree, approved),
             self.cluster,
             self.clock,
             Silent(),
-            reconcile.Settings(**{"timeout": 5.0, **settings}),
+            apply_plan.Settings(**{"timeout": 5.0, **settings}),
         )
         return report, writes(counted(self.audit.since(mark)))
 

@@ -11,7 +11,7 @@ import reconciler
 from reconciler.adapters.clock import SystemClock
 from reconciler.adapters.kubernetes.cluster import KubernetesCluster
 from reconciler.adapters.kubernetes.transport import Access, Allows, Transport
-from reconciler.engine import reconcile
+from reconciler.engine import apply_plan
 from reconciler.objects.key import GroupKind
 from reconciler.plan import records
 from reconciler.plan.inventory import inventory_key
@@ -100,8 +100,8 @@ class Course:
         clock = SystemClock()
         try:
             seen = support.reviewed(wanted, cluster, clock.now(), environments=[self.environment])
-            settings = reconcile.Settings(timeout=10.0)
-            report = reconcile.reconcile(seen, cluster, clock, support.Silent(), settings)
+            settings = apply_plan.Settings(timeout=10.0)
+            report = apply_plan.reconcile(seen, cluster, clock, support.Silent(), settings)
             assert report.exit_code == 0, (report.closing, flow.problems(report))
         finally:
             cluster.close()

@@ -10,12 +10,12 @@ from reconciler.adapters.direct import DirectClient
 from reconciler.adapters.kubernetes.transport import Access, Allows, Transport
 from reconciler.apply import lease
 from reconciler.apply.lease import Timing
-from reconciler.engine.leases import Leases
-from reconciler.engine.observe import _event
-from reconciler.engine.passes import State
-from reconciler.engine.statuses import Transition
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.objects.outcome import Done, Refusal
+from reconciler.operate.group_status import Transition
+from reconciler.operate.leases import Leases
+from reconciler.operate.observers import _event
+from reconciler.operate.passes import State
 from tests.cli.conftest import Repo
 from tests.support import NOW, small
 

@@ -11,7 +11,7 @@ from reconciler.adapters.kubernetes import cluster as adapter
 from reconciler.adapters.kubernetes.cluster import KubernetesCluster
 from reconciler.adapters.kubernetes.transport import Access, Allows, Transport
 from reconciler.apply.effect import Apply
-from reconciler.engine import reconcile
+from reconciler.engine import apply_plan
 from reconciler.objects.key import GroupKind
 from reconciler.objects.outcome import Done, Refusal
 from reconciler.ports import ClusterUnreadable
@@ -69,8 +69,8 @@ def test_a_run_whose_server_is_killed_ends_and_the_next_one_finishes(group, numb
 def _run(group, tree, before):
     """A run whose audit log cannot be asked for at its end."""
     seen = group.review(tree)
-    settings = reconcile.Settings(timeout=5.0, before=before)
-    return reconcile.reconcile(seen, group.cluster, group.clock, Silent(), settings)
+    settings = apply_plan.Settings(timeout=5.0, before=before)
+    return apply_plan.reconcile(seen, group.cluster, group.clock, Silent(), settings)
 
 
 def test_a_list_whose_pages_expire_is_read_again_in_one_piece(group, monkeypatch):

@@ -8,8 +8,8 @@ import yaml
 
 import reconciler
 from reconciler import extensions
-from reconciler.cli.main import captured
-from reconciler.engine.metrics import FAMILIES
+from reconciler.cli.program import captured
+from reconciler.operate.metrics import FAMILIES
 from tests.deploy import helm
 from tests.support import ROOT
 

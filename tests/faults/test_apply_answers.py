@@ -107,7 +107,7 @@ def test_an_object_deleted_between_read_and_apply_is_not_brought_back_blindly():
 def test_a_run_of_an_older_commit_that_was_paused_deletes_nothing_of_the_newer():
     """A is paused before its first delete; B, of a commit that has the app again, completes."""
     from reconciler.apply.effect import Look
-    from reconciler.engine import reconcile
+    from reconciler.engine import apply_plan
 
     place = flow.world()
     flow.settled(TWO, place)
@@ -117,8 +117,8 @@ def test_a_run_of_an_older_commit_that_was_paused_deletes_nothing_of_the_newer()
         if isinstance(effect, Look) and effect.key.name.endswith(".inventory"):
             flow.run(flow.pointing(TWO, "v1", "  replicas: 3\n"), place)
 
-    report = reconcile.reconcile(
-        older, place.cluster, place.clock, support.Silent(), reconcile.Settings(before=pause)
+    report = apply_plan.reconcile(
+        older, place.cluster, place.clock, support.Silent(), apply_plan.Settings(before=pause)
     )
     assert flow.results(report)["prod/one/web"].status == "lost"
     assert not [target for verb, target in place.cluster.log if verb == "delete"]

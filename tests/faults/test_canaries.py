@@ -7,8 +7,8 @@ from urllib.parse import quote
 import pytest
 
 from reconciler import kinds
-from reconciler.cli.main import captured
-from reconciler.engine import reconcile, review
+from reconciler.cli.program import captured
+from reconciler.engine import apply_plan, review
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.outcome import Refusal, Refused
 from reconciler.output import format as formats
@@ -221,7 +221,7 @@ def test_a_crash_shows_none(live, monkeypatch, debug):
 
     live.write(OWN, SERVING.replace("replicas: 2", "replicas: 3"))
     live.commit()
-    monkeypatch.setattr(reconcile, "reconcile", crash)
+    monkeypatch.setattr(apply_plan, "reconcile", crash)
     monkeypatch.setattr(review, "plan", crash)
     monkeypatch.setenv("RECONCILER_DEBUG", debug)
     for command in (("plan",), ("reconcile", "--once")):

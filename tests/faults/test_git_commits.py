@@ -12,7 +12,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from git_repos import CONFIG, Repo, environment, lay
 
-from reconciler.adapters import git, git_rules
+from reconciler.adapters import git
+from reconciler.adapters.git import rules
 from reconciler.errors import SourceError
 
 SECRET = b"/etc/a-target-that-must-not-show"
@@ -128,7 +129,7 @@ def test_a_huge_file_is_refused_by_its_size_before_it_is_read(repo):
 
 
 def test_a_large_file_that_is_no_config_is_listed_and_never_read(repo):
-    weights = b"w" * (git_rules.MOST_BYTES + 1)
+    weights = b"w" * (rules.MOST_BYTES + 1)
     repo.push({**CONFIG, "models/mnist/weights.bin": weights, "docs/big.yaml": weights})
     tree = git.open_commit(repo.path)
     assert tree.blobs()["models/mnist/weights.bin"].size == len(weights)
@@ -137,7 +138,7 @@ def test_a_large_file_that_is_no_config_is_listed_and_never_read(repo):
 
 
 def test_a_file_of_exactly_the_budget_is_read(repo):
-    content = b"#" * git_rules.MOST_BYTES
+    content = b"#" * rules.MOST_BYTES
     repo.push({**CONFIG, "models/mnist/model.yaml": content})
     tree = git.open_commit(repo.path)
     assert dict(tree.read(["models/mnist/model.yaml"])) == {"models/mnist/model.yaml": content}
@@ -145,9 +146,9 @@ def test_a_file_of_exactly_the_budget_is_read(repo):
 
 def test_too_many_files_are_refused(repo):
     blob = repo.blob(b"{}\n")
-    inner = repo.tree(*(("100644", f"{n:05}.yaml", blob) for n in range(git_rules.MOST_FILES)))
+    inner = repo.tree(*(("100644", f"{n:05}.yaml", blob) for n in range(rules.MOST_FILES)))
     repo.ref("refs/heads/main", repo.commit(repo.tree(("40000", "models", inner))))
-    assert len(git.open_commit(repo.path).blobs()) == git_rules.MOST_FILES
+    assert len(git.open_commit(repo.path).blobs()) == rules.MOST_FILES
     other = repo.tree(("100644", "one.yaml", blob))
     top = repo.tree(("40000", "environments", other), ("40000", "models", inner))
     repo.ref("refs/heads/main", repo.commit(top))
@@ -165,7 +166,7 @@ def test_a_tree_that_repeats_itself_without_end_is_stopped(repo):
 
 
 def test_too_many_bytes_together_are_refused(repo):
-    blob = repo.blob(b"#" * git_rules.MOST_BYTES)
+    blob = repo.blob(b"#" * rules.MOST_BYTES)
     inner = repo.tree(*(("100644", f"{n:02}.yaml", blob) for n in range(65)))
     repo.ref("refs/heads/main", repo.commit(repo.tree(("40000", "models", inner))))
     error = refused(git.open_commit, repo.path)

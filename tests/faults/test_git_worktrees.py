@@ -10,7 +10,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from git_repos import CONFIG, Repo, lay
 
-from reconciler.adapters import git, git_rules
+from reconciler.adapters import git
+from reconciler.adapters.git import rules
 from reconciler.errors import SourceError
 
 CONFIG_PATHS = sorted(path for path in CONFIG if not path.startswith("docs/"))
@@ -279,7 +280,7 @@ def test_an_edit_that_cannot_be_written_leaves_no_half_file(work):
 
 
 def test_an_edit_over_the_budget_is_refused(work):
-    big = b"#" * (git_rules.MOST_BYTES + 1)
+    big = b"#" * (rules.MOST_BYTES + 1)
     assert refused(git.WorktreeProposals(work.path).write, {"models/x.yaml": big}, "m").code == (
         "E_SIZE"
     )

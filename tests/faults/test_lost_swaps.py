@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from reconciler.engine import reconcile
+from reconciler.engine import apply_plan
 from reconciler.objects.outcome import Refusal
 from tests import flow, support
 from tests.cli.conftest import Repo
@@ -28,8 +28,8 @@ def tried(tree, place, written, times):
         return support.reviewed(tree, place.cluster, place.clock.now())
 
     place.cluster.before = before
-    settings = reconcile.Settings(timeout=600.0, again=look)
-    report = reconcile.reconcile(look(), place.cluster, place.clock, support.Silent(), settings)
+    settings = apply_plan.Settings(timeout=600.0, again=look)
+    report = apply_plan.reconcile(look(), place.cluster, place.clock, support.Silent(), settings)
     place.cluster.before = None
     return report, len(asked)
 

@@ -6,7 +6,7 @@ import copy
 import pytest
 
 from reconciler.apply import effect as effects
-from reconciler.engine import reconcile
+from reconciler.engine import apply_plan
 from reconciler.objects.outcome import Refusal
 from reconciler.simulation.cluster import Lost
 from reconciler.simulation.server import Server
@@ -206,10 +206,10 @@ class Race:
         self.left, self.faster = number, faster
         self.stands = len(self.place.cluster.log)
         reviewed = support.reviewed(slower, self.place.cluster, self.place.clock.now())
-        settings = reconcile.Settings(
+        settings = apply_plan.Settings(
             before=self._before, permit=lambda _: GONE if self.passed and permit else ""
         )
-        reconcile.reconcile(
+        apply_plan.reconcile(
             reviewed, self.place.cluster, self.place.clock, support.Silent(), settings
         )
 
@@ -294,7 +294,7 @@ def test_an_inventory_that_another_run_wrote_first_ends_the_slower_one():
     flow.settled(TWO, place)
     slower = support.reviewed(BUSIER, place.cluster, place.clock.now())
     flow.run(flow.pointing(TWO, "v1", "  replicas: 2\n"), place)
-    report = reconcile.reconcile(slower, place.cluster, place.clock, support.Silent())
+    report = apply_plan.reconcile(slower, place.cluster, place.clock, support.Silent())
     assert flow.results(report)["prod/one/web"].status == "lost"
     live = flow.live(place, "Deployment", "ml-one", "web-v1")
     assert live["spec"]["replicas"] == 2

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from reconciler.engine import reconcile
+from reconciler.engine import apply_plan
 from reconciler.objects.key import key_of
 from reconciler.objects.observed import absent, observed
 from reconciler.ports import Listing
@@ -48,8 +48,8 @@ class Lagging:
 def stale_run(tree, place, reader):
     """Read late and written now."""
     seen = support.reviewed(tree, reader, place.clock.now())
-    settings = reconcile.Settings(timeout=60.0)
-    return reconcile.reconcile(seen, reader, place.clock, support.Silent(), settings)
+    settings = apply_plan.Settings(timeout=60.0)
+    return apply_plan.reconcile(seen, reader, place.clock, support.Silent(), settings)
 
 
 #: What is wanted by the run that reads late.
@@ -109,7 +109,7 @@ def hook(event, args):
         raise OSError(event)
 if sys.argv.pop() == "cut-off":
     sys.addaudithook(hook)
-from reconciler.cli.main import main
+from reconciler.cli.program import main
 main(sys.argv[1:])
 """
 

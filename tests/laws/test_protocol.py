@@ -545,10 +545,10 @@ def test_i7_two_runners_with_one_plan_advance_once():
     newer = TREE.but({"environments/prod/web.yaml": 'serving:\n  version: "v2"\n'})
     first = support.reviewed(newer, place.cluster, place.clock.now())
     second = support.reviewed(newer, place.cluster, place.clock.now())
-    from reconciler.engine import reconcile
+    from reconciler.engine import apply_plan
 
     for seen, status in ((first, "done"), (second, "lost")):
-        report = reconcile.reconcile(seen, place.cluster, place.clock, support.Silent())
+        report = apply_plan.reconcile(seen, place.cluster, place.clock, support.Silent())
         assert flow.results(report)["prod/one/web"].status == status
     assert "another run wrote the inventory first" in flow.problems(report)[0][2]
 

@@ -41,17 +41,19 @@ def COMMAND(  # noqa: N802
     An error, a denial or a refusal anywhere stops the whole selection before any write. With PLAN,
     a file of `plan --out`, only exactly that plan is carried out; exit 4 when something moved.
     """
-    from reconciler.cli import saving, wiring
-    from reconciler.engine import reconcile, review
+    from reconciler.cli import reporting
+    from reconciler.engine import apply_plan, review
+    from reconciler.wiring import clusters, saved_plans, source
+    from reconciler.wiring.common import selection
 
     common = replace(common, show_all=everything)
-    saved = saving.read(plan_file) if plan_file is not None else None
+    saved = saved_plans.read(plan_file) if plan_file is not None else None
     if saved is not None:
-        common = saving.bound(common, saved)
+        common = saved_plans.bound(common, saved)
         approved = (*approved, *saved.approved)
-    tree, chosen = wiring.tree(common, writes=True), wiring.selection(common)
-    with wiring.cluster(common, allows="writes") as found:
-        target = wiring.needed(found)
+    tree, chosen = source.tree(common, writes=True), selection(common)
+    with clusters.cluster(common, allows="writes") as found:
+        target = clusters.needed(found)
 
         def look() -> review.Reviewed:
             return review.review(
@@ -65,14 +67,14 @@ def COMMAND(  # noqa: N802
 
         reviewed = look()
         if saved is not None:
-            different = saving.moved(saved, reviewed, tree, chosen)
+            different = saved_plans.moved(saved, reviewed, tree, chosen)
             if different:
-                return wiring.show(common, saving.refused(reviewed, different), tree)
-        report = reconcile.apply(
+                return reporting.show(common, saved_plans.refused(reviewed, different), tree)
+        report = apply_plan.apply(
             reviewed,
             target.targets,
             target.clock,
-            wiring.Progress(),
-            reconcile.Settings(timeout=timeout, workers=target.workers, again=look),
+            reporting.Progress(),
+            apply_plan.Settings(timeout=timeout, workers=target.workers, again=look),
         )
-    return wiring.show(common, report, tree)
+    return reporting.show(common, report, tree)

@@ -26,9 +26,11 @@ def COMMAND(common: options.Common) -> ExitCode:  # noqa: N802
     Every mistake is shown on its line, all of a run at once. Exit 1 with a mistake, 3 where a
     policy denies.
     """
-    from reconciler.cli import wiring
+    from reconciler.cli import reporting
     from reconciler.engine import review
+    from reconciler.wiring import source
+    from reconciler.wiring.common import now, selection
 
-    tree = wiring.tree(common)
-    report = review.check(tree, wiring.selection(common), wiring.now(common))
-    return wiring.show(replace(common, show_all=True), report, tree)
+    tree = source.tree(common)
+    report = review.check(tree, selection(common), now(common))
+    return reporting.show(replace(common, show_all=True), report, tree)

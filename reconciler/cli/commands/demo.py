@@ -41,10 +41,11 @@ def COMMAND(keep: str | None) -> ExitCode:  # noqa: N802
 
 
 def _show(folder: Path, *, kept: bool) -> ExitCode:
-    from reconciler.cli.story import Story
-    from reconciler.cli.tour import Stage
+    from reconciler.cli import program
+    from reconciler.demo.stage import Stage
+    from reconciler.demo.story import Story
 
-    story = Story(Stage(folder, _START))
+    story = Story(Stage(folder, _START, program.captured))
     story.tell()
     if kept:
         click.echo(f"\nThe config repo and the cluster are in {folder}.")

@@ -45,9 +45,11 @@ def COMMAND(  # noqa: N802
     PATH is spelled as references spell it: serving.resources.gpu, training.candidates[name=cnn],
     a.b[0]."x.y". Exit 1 where nothing is found; the chain of a deleted path is shown all the same.
     """
-    from reconciler.cli import wiring
-    from reconciler.engine import inspect
+    from reconciler.cli import reporting
+    from reconciler.engine.use import explain
     from reconciler.layers.paths import PathInvalid
+    from reconciler.wiring import clusters, source
+    from reconciler.wiring.common import now, selection
 
     asked = [bool(at), everything, bool(path) or bool(target)]
     if sum(asked) != 1:
@@ -55,23 +57,23 @@ def COMMAND(  # noqa: N802
             "say what to explain: a PATH, --at FILE:LINE, --object KIND/NAME FIELD or --all"
         )
     common = replace(common, show_all=all_uses)
-    tree, chosen, moment = wiring.tree(common), wiring.selection(common), wiring.now(common)
+    tree, chosen, moment = source.tree(common), selection(common), now(common)
     try:
         if at:
-            report = inspect.explain_at(tree, chosen, *_place(at), moment)
+            report = explain.explain_at(tree, chosen, *_place(at), moment)
         elif everything:
-            report = inspect.explain_all(tree, chosen, moment)
+            report = explain.explain_all(tree, chosen, moment)
         elif target:
-            with wiring.cluster(common) as found:
+            with clusters.cluster(common) as found:
                 reader = found.targets if found is not None else None
-                report = inspect.explain_object(
+                report = explain.explain_object(
                     tree, chosen, target, path or "", moment, reader=reader
                 )
         else:
-            report = inspect.explain_path(tree, chosen, path or "", moment)
+            report = explain.explain_path(tree, chosen, path or "", moment)
     except PathInvalid as invalid:
         raise UsageMistake(str(invalid), code="E_PATH") from invalid
-    return wiring.show(common, report, tree)
+    return reporting.show(common, report, tree)
 
 
 def _place(at: str) -> tuple[str, int]:

@@ -34,7 +34,7 @@ def COMMAND(folder: str, ci: str) -> ExitCode:  # noqa: N802
 
     Nothing that exists is overwritten: then nothing is written at all.
     """
-    from reconciler.cli import scaffold
+    from reconciler.demo import scaffold
 
     root = Path(folder)
     wanted = scaffold.files(ci)

@@ -19,9 +19,11 @@ __all__ = ["COMMAND"]
 @options.selection
 def COMMAND(common: options.Common) -> ExitCode:  # noqa: N802
     """Show the order of the layers, and the files that each app reads, lowest first."""
-    from reconciler.cli import wiring
-    from reconciler.engine import inspect
+    from reconciler.cli import reporting
+    from reconciler.engine.use import explain
+    from reconciler.wiring import source
+    from reconciler.wiring.common import selection
 
-    tree = wiring.tree(common)
-    report = inspect.layers(tree, wiring.selection(common))
-    return wiring.show(common, report, tree)
+    tree = source.tree(common)
+    report = explain.layers(tree, selection(common))
+    return reporting.show(common, report, tree)

@@ -53,23 +53,25 @@ def COMMAND(  # noqa: N802
     Without a cluster every object counts as new; with --base it is compared with what another
     revision renders.
     """
-    from reconciler.cli import saving, wiring
+    from reconciler.cli import reporting
     from reconciler.engine import review
     from reconciler.ports import ALONE
+    from reconciler.wiring import clusters, saved_plans, source
+    from reconciler.wiring.common import now, selection
 
     if base is not None and common.names_cluster:
         raise UsageMistake("--base compares two revisions: it excludes a cluster")
     if base is not None and out is not None:
         raise UsageMistake("--out saves a plan for a cluster, and --base asks none")
     common = replace(common, show_all=everything)
-    tree, chosen = wiring.tree(common), wiring.selection(common)
-    compared = wiring.base_tree(common, base) if base is not None else None
+    tree, chosen = source.tree(common), selection(common)
+    compared = source.base_tree(common, base) if base is not None else None
     allows = "reads" if read_only else "dry-runs"
-    with wiring.cluster(common, allows=allows) as found:
+    with clusters.cluster(common, allows=allows) as found:
         reviewed = review.review(
             tree,
             chosen,
-            wiring.now(common),
+            now(common),
             reader=found.targets if found is not None else None,
             base=compared,
             approved=frozenset((*approved, *rewinds, *common.upgrades)),
@@ -78,5 +80,5 @@ def COMMAND(  # noqa: N802
         )
     report = review.plan(reviewed, show_all=everything, exit_code=exit_code)
     if out is not None and report.exit_code in (ExitCode.DONE, ExitCode.DIFFERENCES):
-        saving.save(out, reviewed, tree, chosen, (*approved, *rewinds, *common.upgrades))
-    return wiring.show(common, report, tree, compared)
+        saved_plans.save(out, reviewed, tree, chosen, (*approved, *rewinds, *common.upgrades))
+    return reporting.show(common, report, tree, compared)

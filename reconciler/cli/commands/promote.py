@@ -40,9 +40,10 @@ def COMMAND(  # noqa: N802
     The version needs a record in models/MODEL/versions/. A group that overrides the pointer is
     named and refused, unless it is asked for with --group.
     """
-    from reconciler.cli import promoting, wiring
-    from reconciler.engine import promote
+    from reconciler.cli import promoting
+    from reconciler.engine.use import promote
+    from reconciler.wiring import source
 
-    tree = wiring.tree(common)
+    tree = source.tree(common)
     planned = promote.plan_promotion(tree, model, environment, version, group)
     return promoting.carry_out(common, tree, planned, branch=branch, dry_run=dry_run)

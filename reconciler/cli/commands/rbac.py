@@ -14,9 +14,9 @@ from reconciler.errors import ExitCode
 
 if TYPE_CHECKING:
     from reconciler.apps.app import Fleet, Selection
-    from reconciler.cli.common import Common
     from reconciler.objects.key import GroupKind, ObjectKey
     from reconciler.ports import Discovery, KindServed
+    from reconciler.wiring.common import Common
 
 __all__ = ["COMMAND"]
 
@@ -66,17 +66,20 @@ def COMMAND(  # noqa: N802
     With a cluster, kinds that are recorded there and no longer in Git count, too, and plurals are
     asked for where they are not known.
     """
-    from reconciler.cli import wiring
-    from reconciler.engine import rights, stages
+    from reconciler.cli import reporting
+    from reconciler.engine import stages
+    from reconciler.engine.use import rights
     from reconciler.output.rights import Identity, yaml_of
+    from reconciler.wiring import source
+    from reconciler.wiring.common import now, selection
 
-    tree, chosen = wiring.tree(common), wiring.selection(common)
+    tree, chosen = source.tree(common), selection(common)
     fleet = stages.loaded(tree, chosen)
     if fleet.errors:
         from reconciler.engine import review
 
         common = replace(common, output="text")
-        return wiring.show(common, review.check(tree, chosen, wiring.now(common)), tree)
+        return reporting.show(common, review.check(tree, chosen, now(common)), tree)
     recorded, served = _seen(common, fleet, chosen)
     grant = rights.granted(fleet, rights.Purpose(purpose), recorded, served)
     identity = Identity(name or _NAMES[purpose], namespace, user)
@@ -96,14 +99,14 @@ def _seen(
     common: Common, fleet: Fleet, chosen: Selection
 ) -> tuple[list[tuple[str, ObjectKey]], Discovery | None]:
     """What the clusters record of the selected units, and what they serve together."""
-    from reconciler.cli import wiring
     from reconciler.engine import stages
     from reconciler.engine.targets import parts
     from reconciler.ports import Discovery
+    from reconciler.wiring import clusters
 
     recorded: list[tuple[str, ObjectKey]] = []
     kinds: dict[GroupKind, KindServed] = {}
-    with wiring.cluster(common) as found:
+    with clusters.cluster(common) as found:
         if found is None:
             return [], None
         for place, _ in parts(fleet, found.targets):

@@ -109,9 +109,11 @@ def COMMAND(common: options.Common, **given: Any) -> ExitCode:  # noqa: N802
     An app with an error, a denial or a refusal is left as it is, and the others go on. A group that
     another run holds is skipped.
     """
-    from reconciler.cli import running, wiring
-    from reconciler.engine import reconcile
-    from reconciler.engine.passes import Settings
+    from reconciler.cli import reporting
+    from reconciler.engine import apply_plan
+    from reconciler.operate.passes import Settings
+    from reconciler.wiring import running
+    from reconciler.wiring.common import selection
 
     once, interval, timeout = given["once"], given["interval"], given["timeout"]
     if once == (interval is not None):
@@ -130,12 +132,12 @@ def COMMAND(common: options.Common, **given: Any) -> ExitCode:  # noqa: N802
         # An app that does not get ready must not keep the others waiting: it is looked at again.
         timeout = min(timeout, max(interval, _LEAST_PATIENCE))
     settings = Settings(
-        wiring.selection(common),
+        selection(common),
         frozenset((*given["approved"], *given["rewinds"], *common.upgrades)),
-        reconcile.Settings(timeout=timeout),
+        apply_plan.Settings(timeout=timeout),
         corrects=given["drift"] == "correct",
     )
-    wishes = running.Wishes(
+    loop_options = running.LoopOptions(
         deadline=given["deadline"],
         lease=not given["no_lease"],
         wait=given["wait"],
@@ -150,6 +152,11 @@ def COMMAND(common: options.Common, **given: Any) -> ExitCode:  # noqa: N802
         events=not given["no_events"],
         passes=given["passes"],
     )
+    output = running.RunOutput(
+        lambda report, tree: reporting.show(common, report, tree),
+        lambda text: click.echo(text, err=True),
+        reporting.Progress(),
+    )
     if once:
-        return running.once(common, settings, wishes)
-    return running.looping(common, settings, wishes, interval)
+        return running.run_once(common, settings, loop_options, output)
+    return running.loop_passes(common, settings, loop_options, output, interval)

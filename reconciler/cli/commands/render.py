@@ -35,15 +35,17 @@ def COMMAND(common: options.Common) -> ExitCode:  # noqa: N802
 
     Weights are Git's target: only a cluster decides the way there.
     """
-    from reconciler.cli import reporting, wiring
+    from reconciler.cli import reporting
     from reconciler.engine import review
     from reconciler.objects.draft import embedded
+    from reconciler.wiring import redaction, source
+    from reconciler.wiring.common import now, selection
 
-    tree = wiring.tree(common)
-    reviewed, report = review.render(tree, wiring.selection(common), wiring.now(common))
+    tree = source.tree(common)
+    reviewed, report = review.render(tree, selection(common), now(common))
     if reviewed.has_errors:
-        return wiring.show(common, report, tree)
-    known = reporting.redactor()
+        return reporting.show(common, report, tree)
+    known = redaction.redactor()
     for item in reviewed.units:
         for draft in item.drafts:
             known.learn_tree(plain(draft.tree))

@@ -33,17 +33,19 @@ def COMMAND(common: options.Common, approved: tuple[str, ...]) -> ExitCode:  # n
 
     Nothing is written without --write. Exit 4 while an inventory is damaged.
     """
-    from reconciler.cli import wiring
-    from reconciler.engine import repair
+    from reconciler.cli import reporting
+    from reconciler.engine.use import repair
+    from reconciler.wiring import clusters, source
+    from reconciler.wiring.common import now, selection
 
-    tree = wiring.tree(common)
-    with wiring.cluster(common, allows="writes" if approved else "reads") as found:
-        target = wiring.needed(found)
+    tree = source.tree(common)
+    with clusters.cluster(common, allows="writes" if approved else "reads") as found:
+        target = clusters.needed(found)
         report = repair.repair(
             tree,
-            wiring.selection(common),
-            wiring.now(common),
+            selection(common),
+            now(common),
             target.targets,
             frozenset(approved),
         )
-    return wiring.show(common, report, tree)
+    return reporting.show(common, report, tree)

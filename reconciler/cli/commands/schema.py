@@ -27,7 +27,7 @@ def COMMAND(name: str | None, listed: bool, write: str | None) -> ExitCode:  # n
 
     Editors find them by the first line of the sample's files: # yaml-language-server: $schema=…
     """
-    from reconciler.cli import schemas
+    from reconciler.wiring import schemas
 
     known = schemas.texts()
     if listed:

@@ -23,11 +23,13 @@ __all__ = ["COMMAND"]
 @options.cluster
 def COMMAND(common: options.Common) -> ExitCode:  # noqa: N802
     """Health, version, traffic and next step of every app; nothing is judged without a cluster."""
-    from reconciler.cli import wiring
-    from reconciler.engine import inspect
+    from reconciler.cli import reporting
+    from reconciler.engine.use import explain
+    from reconciler.wiring import clusters, source
+    from reconciler.wiring.common import now, selection
 
-    tree = wiring.tree(common)
-    with wiring.cluster(common) as found:
+    tree = source.tree(common)
+    with clusters.cluster(common) as found:
         reader = found.targets if found is not None else None
-        report = inspect.status(tree, wiring.selection(common), reader, wiring.now(common))
-    return wiring.show(common, report, tree)
+        report = explain.status(tree, selection(common), reader, now(common))
+    return reporting.show(common, report, tree)

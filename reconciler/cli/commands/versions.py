@@ -41,14 +41,16 @@ def COMMAND(common: options.Common, record: bool, branch: str | None) -> ExitCod
     reviewed like any change.
     """
     from reconciler.adapters import git
-    from reconciler.cli import wiring
-    from reconciler.engine import discover
-    from reconciler.engine.report import Report, Table
+    from reconciler.cli import reporting
+    from reconciler.engine.use import discover
+    from reconciler.engine.views.report import Report, Table
+    from reconciler.wiring import clusters, source
+    from reconciler.wiring.common import selection
 
-    tree = wiring.tree(common)
-    with wiring.cluster(common) as found:
+    tree = source.tree(common)
+    with clusters.cluster(common) as found:
         reader = found.targets if found is not None else None
-        versions = discover.published(tree, wiring.selection(common), reader)
+        versions = discover.published(tree, selection(common), reader)
     rows = tuple(
         (
             item.model,
@@ -63,7 +65,7 @@ def COMMAND(common: options.Common, record: bool, branch: str | None) -> ExitCod
     closing: tuple[str, ...] = ()
     if record or branch:
         edits = discover.records(versions)
-        root = wiring.repo_root(common)
+        root = source.repo_root(common)
         target = git.BranchProposals(root, branch) if branch else git.WorktreeProposals(root)
         if edits:
             where = target.write(edits, "Record published model versions")
@@ -72,4 +74,4 @@ def COMMAND(common: options.Common, record: bool, branch: str | None) -> ExitCod
             closing = ("every version has its record",)
     columns = ("MODEL", "VERSION", "DIGEST", "METRICS", "TRAINED", "FOUND IN")
     report = Report("versions", (Table(columns, rows),), closing, revision=tree.label)
-    return wiring.show(common, report, tree)
+    return reporting.show(common, report, tree)

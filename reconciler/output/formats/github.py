@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from reconciler.engine.report import Report
+from reconciler.engine.views.report import Report
 from reconciler.output import format as formats
 from reconciler.output.format import Format, Options
 from reconciler.output.issues import Issue, Level, issues

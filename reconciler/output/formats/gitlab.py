@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from reconciler.engine.report import Report
+from reconciler.engine.views.report import Report
 from reconciler.output.format import Format, Options
 from reconciler.output.issues import Issue, Level, issues
 from reconciler.secrets import printable

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.engine.report import (
+from reconciler.engine.views.report import (
     SCHEMA_VERSION,
     Chain,
     Chains,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from xml.sax.saxutils import escape, quoteattr
 
-from reconciler.engine.report import Changes, Report
+from reconciler.engine.views.report import Changes, Report
 from reconciler.output.format import Format, Options
 from reconciler.output.issues import Issue, Level, issues
 from reconciler.secrets import printable

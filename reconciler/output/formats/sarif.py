@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import reconciler
-from reconciler.engine.report import Report
+from reconciler.engine.views.report import Report
 from reconciler.origin import Site
 from reconciler.output.format import Format, Options
 from reconciler.output.issues import Issue, Level, issues

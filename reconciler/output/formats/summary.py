@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.engine.report import Report
+from reconciler.engine.views.report import Report
 from reconciler.output import comment
 from reconciler.output.format import Format, Options
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from reconciler.engine.report import Chain, Chains, Changes, Findings, Report, Table, Timeline
+from reconciler.engine.views.report import Chain, Chains, Changes, Findings, Report, Table, Timeline
 from reconciler.origin import Origin, SecretRef
 from reconciler.output import planned
 from reconciler.output.format import Format, Options

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.adapters import git_url
+from reconciler.adapters.git import urls
 from reconciler.errors import SourceError
 
 
@@ -18,7 +18,7 @@ from reconciler.errors import SourceError
     ],
 )
 def test_https_and_ssh_are_spoken(url, protocol, host):
-    assert git_url.validate(url) == git_url.Remote(url, protocol, host)
+    assert urls.validate(url) == urls.Remote(url, protocol, host)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_https_and_ssh_are_spoken(url, protocol, host):
 )
 def test_everything_else_is_refused_and_no_password_is_shown(url):
     with pytest.raises(SourceError) as caught:
-        git_url.validate(url)
+        urls.validate(url)
     assert caught.value.code == "E_URL"
     assert "hunter22" not in caught.value.message + caught.value.hint
     assert caught.value.message.isprintable()
@@ -77,9 +77,9 @@ def test_everything_else_is_refused_and_no_password_is_shown(url):
     ["http://127.0.0.1:8080/x", "git://localhost:9418/x", "file:///srv/x", "http://[::1]/x"],
 )
 def test_this_machine_is_spoken_to_only_where_tests_allow_it(url):
-    assert git_url.validate(url, allow_loopback=True).url == url
+    assert urls.validate(url, allow_loopback=True).url == url
     with pytest.raises(SourceError):
-        git_url.validate(url)
+        urls.validate(url)
 
 
 @pytest.mark.parametrize(
@@ -87,10 +87,10 @@ def test_this_machine_is_spoken_to_only_where_tests_allow_it(url):
 )
 def test_allowing_this_machine_allows_no_other(url):
     with pytest.raises(SourceError):
-        git_url.validate(url, allow_loopback=True)
+        urls.validate(url, allow_loopback=True)
 
 
 def test_what_is_shown_of_a_url_has_no_user_and_no_query():
-    assert git_url.shown("https://a:b@host/x?y") == "https://***@host/x"
-    assert git_url.shown("git@host:x") == "***@host:x"
-    assert git_url.shown("https://host/x") == "https://host/x"
+    assert urls.shown("https://a:b@host/x?y") == "https://***@host/x"
+    assert urls.shown("git@host:x") == "***@host:x"
+    assert urls.shown("https://host/x") == "https://host/x"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.engine import reconcile
+from reconciler.engine import apply_plan
 from tests import flow, support
 
 GOING = "the lease ran out"
@@ -10,8 +10,8 @@ GOING = "the lease ran out"
 
 def _carried_out(tree, place, permit):
     reviewed = support.reviewed(tree, place.cluster)
-    settings = reconcile.Settings(timeout=30.0, permit=permit)
-    return reconcile.reconcile(reviewed, place.cluster, place.clock, support.Silent(), settings)
+    settings = apply_plan.Settings(timeout=30.0, permit=permit)
+    return apply_plan.reconcile(reviewed, place.cluster, place.clock, support.Silent(), settings)
 
 
 @pytest.mark.parametrize("allowed", [0, 1, 2, 5])

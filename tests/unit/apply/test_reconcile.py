@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from reconciler.apply import effect as effects
-from reconciler.engine import reconcile
+from reconciler.engine import apply_plan
 from reconciler.objects.outcome import Refusal
 from reconciler.plan import inventory
 from reconciler.simulation.controller import Settings
@@ -64,7 +64,7 @@ def test_apply_writes_nothing_where_anything_is_denied():
     place = flow.world()
     tree = denying(PAIR, "object.kind != 'Deployment' || object.metadata.namespace != 'ml-one'")
     seen = support.reviewed(tree, place.cluster, place.clock.now())
-    report = reconcile.apply(seen, place.cluster, place.clock, support.Silent())
+    report = apply_plan.apply(seen, place.cluster, place.clock, support.Silent())
     assert report.exit_code == 3
     assert flow.writes(place) == []
 

@@ -3,7 +3,7 @@
 import pytest
 
 from reconciler import kinds
-from reconciler.engine import reconcile, review
+from reconciler.engine import apply_plan, review
 from reconciler.engine.targets import Targets
 from reconciler.simulation.world import World
 from tests import flow, support
@@ -33,8 +33,8 @@ def run(tree, places, *, whole=True, names=None):
     )
     clock = places[names[0]].clock
     seen = review.review(tree, support.select(), clock.now(), reader=targets)
-    settings = reconcile.Settings(timeout=600.0)
-    report = reconcile.reconcile(seen, targets, clock, support.Silent(), settings)
+    settings = apply_plan.Settings(timeout=600.0)
+    report = apply_plan.reconcile(seen, targets, clock, support.Silent(), settings)
     for place in places.values():
         place.run_until(clock.now())
     return report

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from reconciler.cli.logs import Logs
 from reconciler.secrets import Redactor
+from reconciler.wiring.logs import Logs
 from tests.support import NOW
 
 FORGED = 'web\n{"level": "info", "msg": "all is well"}\r\n\u2028\x1b[2K{"a":1}'

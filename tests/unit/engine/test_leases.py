@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from reconciler.apply import lease
-from reconciler.engine.leases import Leases, LeaseUnavailable, micro_time
 from reconciler.objects.outcome import Refusal
+from reconciler.operate.leases import Leases, LeaseUnavailable, micro_time
 from reconciler.simulation.clock import SimulatedBackground
 from reconciler.simulation.cluster import Lost
 from reconciler.unit import UnitId

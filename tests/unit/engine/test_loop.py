@@ -6,12 +6,13 @@ import json
 import pytest
 
 from reconciler.apply import lease
-from reconciler.engine import passes, statuses
-from reconciler.engine.loop import Timing
-from reconciler.engine.passes import State
-from reconciler.engine.report import Changes
+from reconciler.engine.views.report import Changes
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.outcome import Refusal
+from reconciler.operate import group_status, passes
+from reconciler.operate.loop import Timing
+from reconciler.operate.passes import State
+from reconciler.plan.statuses import GroupStatus, RecordedStatus, status_key
 from reconciler.unit import UnitId
 from tests import flow, support
 from tests.looping import Place
@@ -48,7 +49,7 @@ def drift(place, count=7):
 
 def entry(place, unit="prod/one/web"):
     group, _, model = unit.rpartition("/")
-    seen = place.cluster.get(statuses.status_key(group))
+    seen = place.cluster.get(status_key(group))
     return json.loads(seen.body["data"][model]) if seen.is_present else {}
 
 
@@ -131,7 +132,7 @@ def test_one_bad_app_is_tried_ever_less_often_and_slows_nobody():
             tries.append(place.clock.monotonic())
             raise flow.refuse(Refusal.FORBIDDEN)
 
-    loop.cluster._cluster.before = refuse_api
+    loop.cluster.before = refuse_api
     place.repo.push(TWO.but({"environments/base.yaml": BASE}))
     place.hours(loop, 6)
     assert place.cluster.get(WEB).body["spec"]["replicas"] == 2
@@ -160,7 +161,7 @@ def test_a_new_commit_is_tried_at_once():
             tries.append(place.clock.monotonic())
             raise flow.refuse(Refusal.FORBIDDEN)
 
-    loop.cluster._cluster.before = refuse_api
+    loop.cluster.before = refuse_api
     place.repo.push(TWO.but({"environments/base.yaml": BASE}))
     place.hours(loop, 5)
     before = len(tries)
@@ -208,11 +209,11 @@ def test_a_cluster_that_cannot_be_read_ends_the_pass_and_not_the_loop(place):
         if verb in ("list", "get"):
             raise flow.refuse(Refusal.FORBIDDEN)
 
-    loop.cluster._cluster.before = down
+    loop.cluster.before = down
     pauses = [loop.step() for _ in range(3)]
     assert pauses == [5.0, 10.0, 20.0]
     assert 'passes_total{result="failed"} 3' in loop.registry.text()
-    loop.cluster._cluster.before = None
+    loop.cluster.before = None
     assert loop.step() > 20.0
 
 
@@ -272,7 +273,7 @@ def test_a_run_that_is_ended_begins_no_write_after_that(number):
         if len(place.writes(loop)) == number:
             place.ended = "ended by SIGTERM"
 
-    loop.cluster._cluster.before = signalled
+    loop.cluster.before = signalled
     loop.step()
     assert place.ended
     # The one in flight is let finish; nothing begins after it.
@@ -280,7 +281,7 @@ def test_a_run_that_is_ended_begins_no_write_after_that(number):
     assert flow.orphans(place.world) == set()
     loop.leases.release()
     place.ended = ""
-    loop.cluster._cluster.before = None
+    loop.cluster.before = None
     again = place.runner("again")
     place.steps(again, 3)
     assert replicas(place) == 1
@@ -302,7 +303,7 @@ def test_a_lease_lost_in_mid_run_stops_it_between_two_writes():
             other = place.leases("successor")
             assert other.acquire(["prod/one"]) == {}
 
-    loop.cluster._cluster.before = steal
+    loop.cluster.before = steal
     loop.step()
     applies = [target for verb, target in loop.cluster.log if verb == "apply"]
     assert applies == taken
@@ -328,7 +329,7 @@ def test_an_older_commit_that_wakes_up_late_stops_and_prunes_nothing():
                 place.clock.sleep(5)
 
     place.repo.push(old.but({"environments/base.yaml": BASE}), "2" * 40)
-    late.cluster._cluster.before = pause
+    late.cluster.before = pause
     late.step()
     assert paused
     place.repo.push(flow_new(), "3" * 40)
@@ -416,7 +417,7 @@ def test_an_app_that_is_gone_leaves_the_status(place):
     assert entry(place, "prod/one/api")
     place.repo.push(TWO.but({"environments/prod/one/api.yaml": None}))
     place.steps(loop, 4)
-    body = place.cluster.get(statuses.status_key("prod/one")).body
+    body = place.cluster.get(status_key("prod/one")).body
     assert "api" not in body["data"]
     assert "web" in body["data"]
 
@@ -427,7 +428,7 @@ def test_a_status_that_cannot_be_written_fails_nothing(place):
             raise flow.refuse(Refusal.FORBIDDEN)
 
     loop = place.runner()
-    loop.cluster._cluster.before = refuse
+    loop.cluster.before = refuse
     place.steps(loop, 3)
     assert replicas(place) == 1
     assert place.events == []
@@ -437,7 +438,7 @@ def test_a_status_that_cannot_be_written_fails_nothing(place):
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"conditions": 3, "history": {"a": 1}}', "null"])
 def test_a_damaged_status_counts_as_none(place, text):
     loop = settled(place)
-    key = statuses.status_key("prod/one")
+    key = status_key("prod/one")
     place.cluster.edit(key, lambda body: body["data"].update(web=text))
     drift(place)
     place.steps(loop, 1)
@@ -448,10 +449,9 @@ def test_a_damaged_status_counts_as_none(place, text):
 def test_large_groups_keep_short_histories():
     history = [{"at": "x", "message": "m" * 500}] * 10
     many = {
-        UnitId("prod", "one", f"app{n}"): statuses.Recorded({"history": history})
-        for n in range(300)
+        UnitId("prod", "one", f"app{n}"): RecordedStatus({"history": history}) for n in range(300)
     }
-    body = statuses.body_of(statuses.GroupStatus("prod/one", many), (), (), str)
+    body = group_status.body_of(GroupStatus("prod/one", many), (), (), str)
     assert len(json.dumps(body)) < 900_000
     assert all(len(json.loads(v)["history"]) == 3 for v in body["data"].values())
 

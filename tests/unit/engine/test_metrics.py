@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.engine.metrics import FAMILIES, Registry
+from reconciler.operate.metrics import FAMILIES, Registry
 
 
 def test_the_text_is_what_prometheus_reads():

@@ -3,7 +3,7 @@
 from reconciler import kinds
 from reconciler.apply.result import Result, Status
 from reconciler.engine import review
-from reconciler.engine.report import Changes, Report
+from reconciler.engine.views.report import Changes, Report
 from reconciler.errors import ExitCode
 from reconciler.simulation.cluster import EmbeddedCluster
 from reconciler.unit import UnitId

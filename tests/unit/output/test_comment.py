@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.diagnostics import error, warning
 from reconciler.engine import review
-from reconciler.engine.report import Findings, Report
+from reconciler.engine.views.report import Findings, Report
 from reconciler.errors import ExitCode
 from reconciler.origin import Site
 from reconciler.output import format as formats

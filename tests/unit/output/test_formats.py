@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.diagnostics import Related, error, warning
 from reconciler.engine import review
-from reconciler.engine.report import Chain, Chains, Findings, Report, Table, Timeline
+from reconciler.engine.views.report import Chain, Chains, Findings, Report, Table, Timeline
 from reconciler.errors import ExitCode
 from reconciler.origin import Origin, Site
 from reconciler.output import format as formats

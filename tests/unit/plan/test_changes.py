@@ -482,13 +482,13 @@ def test_a_kind_that_is_not_served_is_named_and_the_route_waits():
 
 
 def test_apply_refuses_the_whole_selection_where_anything_is_held(place):
-    from reconciler.engine import reconcile
+    from reconciler.engine import apply_plan
 
     place.cluster.server.delete(MAP)
     made_by(place, "helm")
     seen = support.reviewed(TREE, place.cluster, place.clock.now())
     start = len(place.cluster.log)
-    report = reconcile.apply(seen, place.cluster, place.clock, support.Silent())
+    report = apply_plan.apply(seen, place.cluster, place.clock, support.Silent())
     assert report.exit_code == 4
     assert report.closing == ("Nothing was written.",)
     assert flow.writes(place, start) == []

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.apps.app import Selection
-from reconciler.engine import policing, stages
+from reconciler.engine import object_policy, stages
 from reconciler.plan.snapshot import Snapshot
 from reconciler.ports import Blob
 
@@ -44,13 +44,13 @@ class Edited:
 
 def found(edits: dict[str, bytes]):
     tree = Edited(edits)
-    policies, diagnostics = policing.policies_of(tree)
+    policies, diagnostics = object_policy.policies_of(tree)
     assert diagnostics == ()
     fleet = stages.loaded(tree, Selection())
     assert [d for d in fleet.diagnostics if d.is_error] == []
     now = datetime(2026, 11, 23, tzinfo=UTC)
     units = tuple(stages.drawn(fleet, Snapshot.none(), now))
-    return policing.findings(policies, units, Snapshot.none())
+    return object_policy.findings(policies, units, Snapshot.none())
 
 
 def changed(file: str, old: str, new: str) -> dict[str, bytes]:

@@ -10,8 +10,7 @@ from policymaking import judged, loaded, manifest_of, policy_text, subject_of
 from reconciler.objects.draft import Manifest, show_path, walk
 from reconciler.objects.key import GroupKind
 from reconciler.origin import Origin, Site
-from reconciler.policy import syntax
-from reconciler.policy.cel import Engine, Mistake, NotEvaluable, Program, Values
+from reconciler.policy.cel import Engine, Mistake, NotEvaluable, Program, Values, syntax
 from reconciler.policy.evaluate import PolicySet, object_findings
 from reconciler.policy.finding import Level
 from reconciler.policy.match import plural_of

@@ -10,7 +10,7 @@ from reconciler import kinds
 from reconciler.apply.execute import Executor
 from reconciler.apps.app import Selection
 from reconciler.engine import predict, stages
-from reconciler.engine.how import How
+from reconciler.engine.run_options import How
 from reconciler.objects.key import GroupKind
 from reconciler.ports import Blob
 from reconciler.simulation.world import World

@@ -1,0 +1,227 @@
+"""A commit's files, read from the object database: no check-out, so no filter, link or hook runs.
+
+Every object is hashed again when it is read: git itself trusts the name that a loose object has,
+and our caches are keyed by it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from reconciler.adapters.git import rules
+from reconciler.adapters.git.command import Git
+from reconciler.adapters.git.place import find, is_ancestor, resolve_in
+from reconciler.errors import SourceError
+from reconciler.ports import Blob
+from reconciler.secrets import printable
+
+__all__ = ["DAMAGED", "OURS", "CommitTree", "object_id", "open_commit"]
+
+#: Files in a cache that this tool made: that it is ours, and that a reader found it damaged.
+OURS = "reconciler-cache"
+DAMAGED = "reconciler-damaged"
+
+_AT_ONCE = 8 << 20
+# Folders and files together; a tree that refers to itself in layers can list without an end.
+_MOST_RECORDS = 3 * rules.MOST_FILES
+_FEW_COMMITS = 8
+_HISTORY = 256 * 1024 * 1024
+_REGULAR = ("100644", "100755", "100664")
+
+
+def open_commit(path: str | Path, revision: str = "HEAD", root: str = "") -> CommitTree:
+    """The config tree of a commit. `path` is a repository, bare or not, or a folder in one;
+    `root` leads from there to the config root. The work tree is not looked at.
+
+    Raises SourceError. Cost: four short git processes; contents only in `read`.
+    """
+    place = find(path)
+    if place is None:
+        raise SourceError(
+            f"{printable(str(path))} is not a Git repository",
+            hint="name a repository, or read the folder as a work tree",
+        )
+    commit = resolve_in(place.git, revision)
+    inside = "/".join(part for part in (place.prefix, root.strip("/")) if part not in ("", "."))
+    if inside:
+        rules.check_path(inside.encode())
+    tree = CommitTree(place.git, commit, inside)
+    tree.blobs()
+    return tree
+
+
+@dataclass(slots=True)
+class CommitTree:
+    """Fulfils `ports.Tree`: every file of the config folders."""
+
+    git: Git
+    commit: str
+    root: str = ""
+    _files: Mapping[str, Blob] | None = field(default=None, repr=False)
+    _executable: set[str] = field(default_factory=set, repr=False)
+
+    @property
+    def label(self) -> str:
+        return self.commit[:7]
+
+    def blobs(self) -> Mapping[str, Blob]:
+        """Raises SourceError for what a tree may not hold (`git_rules`) and for damage."""
+        if self._files is None:
+            self._files = self._list()
+        return self._files
+
+    def read(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        wanted = rules.known(paths, self.blobs())
+        while wanted:
+            size, count = 0, 0
+            while count < len(wanted) and (count == 0 or size + wanted[count].size <= _AT_ONCE):
+                size += wanted[count].size
+                count += 1
+            now, wanted = wanted[:count], wanted[count:]
+            contents = _objects(self.git, [(blob.blob_id, "blob") for blob in now])
+            yield from zip((blob.path for blob in now), contents, strict=True)
+
+    def unrelated(self, commits: Iterable[str]) -> frozenset[str]:
+        """Raises SourceError where the history is cut and the answer is not known. Cost: a few
+        processes for each of some, one listing of the history for many."""
+        wanted = frozenset(commits)
+        if len(wanted) <= _FEW_COMMITS:
+            repo = self.git.git_dir
+            return frozenset(c for c in wanted if not is_ancestor(repo, c, self.commit))
+        if self.git.run("rev-parse", "--is-shallow-repository").strip() == b"true":
+            raise SourceError(
+                f"the history of {self.label} is cut: what is applied may be in it or not",
+                hint="fetch the whole history (no depth)",
+            )
+        listed = self.git.run("rev-list", self.commit, limit=_HISTORY)
+        return wanted - frozenset(listed.decode().split())
+
+    def is_executable(self, path: str) -> bool:
+        return path in self._executable
+
+    def _list(self) -> Mapping[str, Blob]:
+        top = self._top()
+        gathering = rules.Gathering()
+        folders = [top]
+        for entry in _entries(self.git, top, recursive=False):
+            if entry.path.decode("utf-8", "replace").casefold() in rules.CONFIG_FOLDERS:
+                gathering.name(rules.check_path(entry.path))
+        for entry in _entries(self.git, top, recursive=True):
+            path = rules.check_path(entry.path)
+            match entry.mode:
+                case "040000":
+                    folders.append(entry.id)
+                case "120000":
+                    raise rules.refuse_symlink(path)
+                case "160000":
+                    raise rules.refuse_submodule(path)
+                case mode if mode in _REGULAR and entry.kind == "blob":
+                    gathering.add(path, entry.id, _size(self.git, entry))
+                    if mode == "100755":
+                        self._executable.add(path)
+                case mode:
+                    raise SourceError(
+                        f"{rules.shown(path)} is a {printable(entry.kind)} of mode {mode}: "
+                        "the tree is malformed"
+                    )
+        for _ in _objects(self.git, [(tree, "tree") for tree in dict.fromkeys(folders)]):
+            pass
+        return gathering.files()
+
+    def _top(self) -> str:
+        """The id of the config root's tree."""
+        for _ in _objects(self.git, [(self.commit, "commit")]):
+            pass
+        # The id comes first, so the folder's name can be no option.
+        name = f"{self.commit}:{self.root}" if self.root else f"{self.commit}^{{tree}}"
+        answer = self.git.ask("rev-parse", "--verify", "--quiet", name)
+        if answer.code != 0:
+            if self.root:
+                raise SourceError(f"{self.label} has no folder {rules.shown(self.root)}")
+            raise damaged(self.git, f"the tree of {self.label} cannot be read: {answer.reason}")
+        kind = self.git.ask("cat-file", "-t", answer.text)
+        if kind.code == 0 and kind.text != "tree":
+            raise SourceError(f"{rules.shown(self.root)} of {self.label} is no folder")
+        return answer.text
+
+
+class _Entry(NamedTuple):
+    mode: str
+    kind: str
+    id: str
+    size: str
+    path: bytes
+
+
+def _entries(git: Git, tree: str, *, recursive: bool) -> Iterator[_Entry]:
+    deeply = ("-r", "-t") if recursive else ()
+    folders = ("--", *rules.CONFIG_FOLDERS) if recursive else ()
+    try:
+        listing = git.run(
+            "ls-tree", "-z", "-l", "--full-tree", *deeply, tree, *folders, records=_MOST_RECORDS
+        )
+    except SourceError as cause:
+        if cause.code == "E_SIZE":
+            raise
+        raise damaged(git, f"the tree {tree[:12]} cannot be read: {cause.message}") from cause
+    for record in listing.split(b"\0"):
+        if not record:
+            continue
+        fields, tab, path = record.partition(b"\t")
+        parts = fields.decode("ascii", "replace").split()
+        if not tab or len(parts) != 4:
+            raise SourceError(f"the tree {tree[:12]} is malformed")
+        mode, kind, name, size = parts
+        yield _Entry(mode, kind, name, size, path)
+
+
+def _size(git: Git, entry: _Entry) -> int:
+    if not entry.size.isdigit():
+        what = f"the content of {rules.shown(entry.path)} ({entry.id[:12]})"
+        raise damaged(git, f"{what} is missing or damaged")
+    return int(entry.size)
+
+
+def damaged(git: Git, message: str) -> SourceError:
+    """The error to raise. A cache of ours is marked, so that the next fetch makes it anew."""
+    cache = Path(git.git_dir)
+    if (cache / OURS).is_file():
+        with contextlib.suppress(OSError):
+            (cache / DAMAGED).touch()
+        return SourceError(message, hint="the next run fetches anew")
+    return SourceError(message, hint="run `git fsck`, or clone again")
+
+
+def object_id(kind: str, content: bytes, length: int = 40) -> str:
+    """Git's name of an object; `length` says which hash the repository uses (40 or 64 digits)."""
+    digest = hashlib.sha1(usedforsecurity=False) if length == 40 else hashlib.sha256()
+    digest.update(b"%s %d\0" % (kind.encode(), len(content)))
+    digest.update(content)
+    return digest.hexdigest()
+
+
+def _objects(git: Git, wanted: list[tuple[str, str]]) -> Iterator[bytes]:
+    """The objects' contents, in order, each verified. Raises SourceError for a missing one, one of
+    another kind, or one that is not what its name says."""
+    if not wanted:
+        return
+    lines = "".join(f"{name}\n" for name, _ in wanted).encode()
+    answer = git.ask("cat-file", "--batch", "--buffer", given=lines)
+    output, at = memoryview(answer.output), 0
+    for name, kind in wanted:
+        end = answer.output.find(b"\n", at)
+        header = answer.output[at:end].split() if end >= 0 else []
+        if len(header) != 3 or header[0] != name.encode():
+            detail = f": {answer.reason}" if answer.errors else ""
+            raise damaged(git, f"the {kind} {name[:12]} is missing or damaged{detail}")
+        at = end + 1 + int(header[2])
+        content = bytes(output[end + 1 : at])
+        if header[1] != kind.encode() or object_id(kind, content, len(name)) != name:
+            raise damaged(git, f"the {kind} {name[:12]} holds something else than its name says")
+        at += 1
+        yield content

@@ -1,0 +1,316 @@
+"""Fetching one ref of a remote into a bare repository of our own.
+
+The remote is not trusted: it gets one ref to serve, a time and a size; what it sends is checked
+object by object before it counts, and its words reach a message only without secrets.
+GitPython is not used here: it hands the caller's environment on to git.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import shlex
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from reconciler.adapters.git import urls
+from reconciler.adapters.git.command import Git, is_object_id
+from reconciler.adapters.git.objects import DAMAGED, OURS
+from reconciler.errors import SourceError
+from reconciler.secrets import Redactor, printable
+
+__all__ = ["Credentials", "Fetched", "fetch"]
+
+_BRANCHES, _TAGS = "refs/heads/", "refs/tags/"
+_REF_PART = r"[A-Za-z0-9_][A-Za-z0-9_.+#@=-]*"
+_REF = re.compile(rf"{_REF_PART}(?:/{_REF_PART})*")
+_KEPT = "refs/reconciler/source"
+_INCOMING = "refs/reconciler/incoming"
+_LISTING = 1 << 20
+_MOST_ON_DISK = 1 << 30
+_NOT_AUTHORISED = ("could not read username", "could not read password", "askpass", "403")
+_ASKPASS = """#!{python} -IS
+import os, sys
+asked = sys.argv[1] if len(sys.argv) > 1 else ""
+known = os.environ["RECONCILER_GIT_HOST"]
+rest = asked.partition("://")[2].rpartition("@")[2]
+if rest.partition("'")[0].rpartition(":")[0] != known and rest.partition("'")[0] != known:
+    sys.exit(1)
+print(os.environ["RECONCILER_GIT_" + ("PASSWORD" if asked.startswith("Password") else "USER")])
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What opens a remote, from outside Git. The password (a token) goes to the host of the URL
+    and to no other, in the environment of git's helper, never in an argument."""
+
+    user: str = "git"
+    password: str = ""
+    ssh_key: Path | None = None
+    known_hosts: Path | None = None
+
+    def __repr__(self) -> str:
+        return f"Credentials(user={self.user!r})"
+
+
+class Fetched(NamedTuple):
+    """The bare repository that holds it, and the full commit id that the ref pointed to."""
+
+    repo: Path
+    commit: str
+
+
+def fetch(
+    url: str,
+    ref: str,
+    cache_dir: str | Path,
+    *,
+    credentials: Credentials | None = None,
+    depth: int = 0,
+    timeout: float = 120,
+    allow_loopback: bool = False,
+) -> Fetched:
+    """Brings the commit of one ref into the cache below `cache_dir`.
+
+    `ref` is full (`refs/heads/main`), or a short name that only one of branch and tag may have.
+    `depth` 0 is the whole history, which `is_ancestor` needs. A cache that is damaged is made anew.
+    Raises SourceError: E_URL before git starts, E_SOURCE for the rest.
+    """
+    remote = urls.validate(url, allow_loopback=allow_loopback)
+    names = _candidates(ref)
+    with _authorised(credentials or Credentials(), remote, timeout) as speak:
+        wanted, tip = _look_up(speak, remote, names, ref)
+        folder = Path(cache_dir).expanduser().resolve()
+        repo = folder / f"{hashlib.sha256(url.encode()).hexdigest()[:24]}.git"
+        with _locked(folder, repo):
+            commit = _into(speak, remote, repo, wanted, tip, depth)
+    return Fetched(repo, commit)
+
+
+class _Speaker(NamedTuple):
+    git: Git
+    timeout: float
+
+
+def _candidates(ref: str) -> tuple[str, ...]:
+    short = ref.removeprefix(_BRANCHES).removeprefix(_TAGS)
+    parts = short.split("/")
+    if (
+        _REF.fullmatch(short) is None
+        or ".." in short
+        or "@{" in short
+        or short == "HEAD"
+        or short.startswith("refs/")
+        or any(part.endswith((".", ".lock")) for part in parts)
+    ):
+        raise SourceError(
+            f"{printable(ref)[:200]!r} is not a branch or a tag that is followed",
+            hint="give a full ref, e.g. refs/heads/main",
+        )
+    return (ref,) if short != ref else (_BRANCHES + ref, _TAGS + ref)
+
+
+def _look_up(
+    speak: _Speaker, remote: urls.Remote, names: tuple[str, ...], ref: str
+) -> tuple[str, str]:
+    answer = speak.git.ask(
+        "ls-remote", "--quiet", "--end-of-options", remote.url, *names,
+        limit=_LISTING, timeout=speak.timeout,
+    )  # fmt: skip
+    place = urls.shown(remote.url)
+    if answer.code != 0:
+        raise SourceError(
+            f"{place} cannot be read: {_cause(answer.reason)}",
+            hint="check the URL, the network and the credentials",
+        )
+    tips: dict[str, str] = {}
+    for line in answer.text.splitlines():
+        name, _, found = line.partition("\t")
+        if found in names and is_object_id(name):
+            tips[found] = name
+    if len(tips) > 1:
+        raise SourceError(
+            f"{place} has a branch and a tag of the name {ref!r}",
+            hint=f"give the full ref: {' or '.join(sorted(tips))}",
+        )
+    if not tips:
+        raise SourceError(
+            f"{place} has no ref {ref!r}", hint="was the branch deleted, or is nothing pushed yet?"
+        )
+    return next(iter(tips.items()))
+
+
+def _cause(reason: str) -> str:
+    lowered = reason.lower()
+    if any(w in lowered for w in _NOT_AUTHORISED):
+        return f"the credentials were not accepted ({reason})"
+    return reason
+
+
+def _into(
+    speak: _Speaker, remote: urls.Remote, repo: Path, wanted: str, tip: str, depth: int
+) -> str:
+    try:
+        if not repo.exists():
+            _create(repo, len(tip))
+        return _update(replace(speak.git, git_dir=str(repo)), speak, remote, wanted, tip, depth)
+    except _Damaged:
+        # Damage of our own copy is repaired by a new one; damage of the remote shows again.
+        _discard(repo)
+        _create(repo, len(tip))
+        try:
+            return _update(replace(speak.git, git_dir=str(repo)), speak, remote, wanted, tip, depth)
+        except _Damaged as again:
+            _discard(repo)
+            raise SourceError(again.message, hint=again.hint) from again
+
+
+class _Damaged(SourceError):
+    """The cache, or what was fetched, does not hold together."""
+
+
+def _create(repo: Path, digits: int) -> None:
+    repo.mkdir(parents=True, mode=0o700)
+    (repo / OURS).touch()
+    form = "sha256" if digits == 64 else "sha1"
+    Git("").run("init", "--quiet", "--bare", "--template=", f"--object-format={form}", str(repo))
+
+
+def _discard(repo: Path) -> None:
+    if not (repo / OURS).is_file():
+        raise SourceError(
+            f"{printable(str(repo))} is damaged, and not deleted: this tool did not make it"
+        )
+    shutil.rmtree(repo)
+
+
+def _update(
+    cache: Git, speak: _Speaker, remote: urls.Remote, wanted: str, tip: str, depth: int
+) -> str:
+    place = urls.shown(remote.url)
+    if (Path(cache.git_dir) / DAMAGED).exists():
+        raise _Damaged(f"the copy of {place} was found damaged")
+    kept = cache.ask("rev-parse", "--verify", "--quiet", _KEPT)
+    cut = depth == 0 and (Path(cache.git_dir) / "shallow").exists()
+    found = kept
+    if cut or kept.code != 0 or kept.text != tip:
+        # Into a ref that is not there: git ends well, too, when it leaves a ref alone.
+        cache.run("update-ref", "-d", _INCOMING)
+        deep = (f"--depth={depth}",) if depth > 0 else ("--unshallow",) if cut else ()
+        answer = cache.ask(
+            "fetch", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
+            "--no-auto-maintenance", "--force", *deep, "--end-of-options", remote.url,
+            f"+{wanted}:{_INCOMING}", timeout=speak.timeout,
+        )  # fmt: skip
+        if answer.code != 0:
+            raise _fetch_failed(place, wanted, _cause(answer.reason), answer.errors)
+        found = cache.ask("rev-parse", "--verify", "--quiet", _INCOMING)
+        if found.code != 0:
+            raise SourceError(
+                f"git took nothing of {place}: a shallow copy, whose history is cut?",
+                hint="fetch from a complete repository, or set a depth",
+            )
+    kind = cache.ask("cat-file", "-t", found.text) if is_object_id(found.text) else found
+    if kind.code != 0:
+        raise _Damaged(f"what {place} sent for {wanted} cannot be read: {kind.reason}")
+    if kind.text != "commit":
+        raise SourceError(
+            f"{wanted} of {place} points to a {kind.text}, not to a commit",
+            hint="follow a branch; a release is a commit of it",
+        )
+    # Everything that this commit needs is there: found once here, instead of in mid-render.
+    whole = cache.ask("rev-list", "--objects", "--quiet", "--max-count=1", found.text)
+    if whole.code != 0:
+        raise _Damaged(f"the copy of {place} is damaged: {whole.reason}")
+    if found is not kept:
+        cache.run("update-ref", "--no-deref", _KEPT, found.text)
+        cache.run("update-ref", "-d", _INCOMING)
+    return found.text
+
+
+def _fetch_failed(place: str, wanted: str, reason: str, errors: str) -> SourceError:
+    broken = ("corrupt", "bad object", "missing", "unable to read", "not a valid object", "inflate")
+    kind = _Damaged if any(word in errors for word in broken) else SourceError
+    return kind(f"{wanted} of {place} cannot be fetched: {reason}")
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, repo: Path) -> Iterator[None]:
+    """One fetch a cache at a time; readers need no lock, for objects only come."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with repo.with_suffix(".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def _authorised(
+    credentials: Credentials, remote: urls.Remote, timeout: float
+) -> Iterator[_Speaker]:
+    redact = _redaction(credentials)
+    environment: dict[str, str] = {}
+    with contextlib.ExitStack() as stack:
+        if remote.protocol == "ssh":
+            environment |= {"GIT_SSH_COMMAND": _ssh(credentials), "GIT_SSH_VARIANT": "ssh"}
+        elif credentials.password:
+            helper = _helper(stack)
+            environment |= {
+                "GIT_ASKPASS": str(helper),
+                "RECONCILER_GIT_HOST": remote.host,
+                "RECONCILER_GIT_USER": credentials.user,
+                "RECONCILER_GIT_PASSWORD": credentials.password,
+            }
+        git = Git(
+            "",
+            protocols=(remote.protocol,),
+            environment=environment,
+            redact=redact,
+            file_limit=_MOST_ON_DISK,
+        )
+        yield _Speaker(git, timeout)
+
+
+def _helper(stack: contextlib.ExitStack) -> Path:
+    """The program that tells git the password; it goes when the stack ends."""
+    try:
+        made = tempfile.TemporaryDirectory(prefix="reconciler-")
+        helper = Path(stack.enter_context(made)) / "askpass"
+        helper.write_text(_ASKPASS.format(python=sys.executable))
+        helper.chmod(stat.S_IRWXU)
+    except OSError as cause:
+        raise SourceError(
+            f"git's helper for the password could not be written: {cause.strerror}",
+            hint="is there room, and does TMPDIR name a folder that may be written to?",
+        ) from cause
+    return helper
+
+
+def _redaction(credentials: Credentials) -> Callable[[str], str]:
+    redactor = Redactor(os.urandom(16))
+    if credentials.password:
+        redactor.learn(credentials.password)
+        redactor.learn(f"{credentials.user}:{credentials.password}")
+    return redactor.redact
+
+
+def _ssh(credentials: Credentials) -> str:
+    options = ["ssh", "-F", "none", "-oBatchMode=yes", "-oStrictHostKeyChecking=yes"]
+    options += ["-oConnectTimeout=15", "-oIdentitiesOnly=yes", "-oForwardAgent=no"]
+    if credentials.known_hosts is not None:
+        options += [
+            f'-oUserKnownHostsFile="{credentials.known_hosts}"',
+            "-oGlobalKnownHostsFile=none",
+        ]
+    if credentials.ssh_key is not None:
+        options += ["-i", str(credentials.ssh_key)]
+    return shlex.join(options)

@@ -1,0 +1,166 @@
+"""The `reconciler` program: finds commands by their files and maps errors to exit codes.
+
+This is the one place that catches everything: a user never sees a traceback. Set
+RECONCILER_DEBUG=1 to have one.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import Any, NoReturn
+
+import click
+
+import reconciler
+from reconciler import extensions
+from reconciler.cli import memory
+from reconciler.errors import ExitCode, ReconcilerError
+from reconciler.secrets import Redactor, printable
+from reconciler.suggest import did_you_mean
+from reconciler.wiring.redaction import run_redactor
+
+__all__ = ["captured", "cli", "main", "run"]
+
+_ROOM = "reconciler.cli.commands"
+
+
+class _Commands(click.Group):
+    """Lists commands by reading the folder; imports one only when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(extensions.names(_ROOM))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in extensions.names(_ROOM):
+            return None
+        command: click.Command = extensions.load(_ROOM, cmd_name, "COMMAND")
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            hint = did_you_mean(args[0], self.list_commands(ctx))
+            if hint:
+                message = f"{error.message} {hint[0].upper()}{hint[1:]}"
+                raise click.UsageError(message, ctx) from error
+            raise
+
+
+def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        click.echo(f"reconciler {reconciler.__version__}")
+        ctx.exit()
+
+
+@click.command(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done or no difference; 1 error; 2 differences (with --exit-code); "
+    "3 denied by policy; 4 refused by a guard; 5 lease held by another (with --fail-if-locked); "
+    "6 applied, but incomplete or not healthy in time.",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
+    help="Show the version and exit.",
+)
+def cli() -> None:
+    """GitOps for machine learning: from layered config in Git to applied objects."""
+
+
+def main(args: list[str] | None = None) -> NoReturn:
+    """Runs the program and exits with a code of `errors.ExitCode`."""
+    memory.calm_collector()
+    sys.exit(int(run(args)))
+
+
+def run(args: list[str] | None = None) -> ExitCode:
+    """Runs the program; the exit code is returned. For tests, and for `main`."""
+    debug = bool(os.environ.get("RECONCILER_DEBUG"))
+    # One redactor for the whole run: what is learnt anywhere is gone from every output, crashes
+    # included.
+    with run_redactor(Redactor(os.urandom(16))) as redactor:
+        return _guarded(args, redactor, debug=debug)
+
+
+def _guarded(args: list[str] | None, redactor: Redactor, *, debug: bool) -> ExitCode:
+    """Runs the command and turns what it raises into a message and an exit code."""
+    try:
+        colour = False if os.environ.get("NO_COLOR") else None
+        result: Any = cli.main(
+            args=args,
+            prog_name="reconciler",
+            standalone_mode=False,
+            color=colour,
+        )
+    except click.exceptions.Exit as stop:
+        return ExitCode(stop.exit_code)
+    except click.exceptions.Abort:
+        click.echo("interrupted", err=True)
+        return ExitCode.ERROR
+    except click.ClickException as mistake:
+        said = io.StringIO()
+        mistake.show(file=said)
+        click.echo(redactor.redact(printable(said.getvalue())), err=True, nl=False)
+        return ExitCode.ERROR
+    except ReconcilerError as error:
+        if debug:
+            _trace(redactor)
+        else:
+            _show(error, redactor)
+        return error.exit_code
+    except BrokenPipeError:
+        # `reconciler plan | head`: what the reader did not want is not an error.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
+        return ExitCode.DONE
+    except MemoryError:
+        click.echo(
+            "error[E_MEMORY]: there is not enough memory for this\n"
+            "   help: give it more, or fewer apps at once (--environment, --group)",
+            err=True,
+        )
+        return ExitCode.ERROR
+    except Exception as error:  # noqa: BLE001 - the one place that catches everything
+        if debug:
+            _trace(redactor)
+            return ExitCode.ERROR
+        what = printable(redactor.redact(f"{type(error).__name__}: {error}"))
+        click.echo(
+            f"error[E_INTERNAL]: this is a defect of the program: {what}\n"
+            "   help: run again with RECONCILER_DEBUG=1 and report what it prints",
+            err=True,
+        )
+        return ExitCode.ERROR
+    return result if isinstance(result, ExitCode) else ExitCode.DONE
+
+
+def _show(error: ReconcilerError, redactor: Redactor) -> None:
+    from reconciler.output import text
+
+    click.echo(redactor.redact(text.render_error(error)), err=True, nl=False)
+
+
+def _trace(redactor: Redactor) -> None:
+    """The traceback of what is being handled; without local variables, which could hold secrets."""
+    import traceback
+
+    click.echo(printable(redactor.redact(traceback.format_exc())), err=True, nl=False)
+
+
+def captured(args: list[str]) -> tuple[ExitCode, str]:
+    """Runs the program within this process; its exit code and all that it printed."""
+    import contextlib
+    import io
+
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+        code = run(args)
+    return code, out.getvalue()

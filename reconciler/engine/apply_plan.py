@@ -1,0 +1,263 @@
+"""Apply and reconcile: a reviewed plan carried out, unit by unit."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from reconciler.apply.effect import Effect
+from reconciler.apply.execute import Executor, Permit, always
+from reconciler.apply.result import Result, Status
+from reconciler.engine.guards import history, upgrade
+from reconciler.engine.review import Part, Reviewed, count, listed, verdict
+from reconciler.engine.targets import Targets, targets_of
+from reconciler.engine.views.report import Changes, Findings, Report
+from reconciler.errors import ExitCode, most_severe
+from reconciler.objects.outcome import Verb
+from reconciler.plan.change import AppPlan
+from reconciler.ports import ALONE, Clock, ClusterWriter, Reporter, Workers
+from reconciler.unit import UnitId
+
+__all__ = ["Settings", "apply", "reconcile"]
+
+
+#: How often a run reads again and decides again because somebody else was faster.
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`timeout` bounds each wave's wait, in seconds; `before` sees every effect ahead of time;
+    `permit` says of a unit why it may not be written any more ("" when it may). `again` reviews
+    anew, for apps that lost a compare-and-swap; `epoch` tells a group's lease transitions."""
+
+    timeout: float = 600.0
+    before: Callable[[Effect], None] | None = None
+    permit: Permit = always
+    workers: Workers = ALONE
+    again: Callable[[], Reviewed] | None = None
+    epoch: Callable[[UnitId], int] | None = None
+
+
+def apply(
+    reviewed: Reviewed,
+    cluster: ClusterWriter | Targets[ClusterWriter],
+    clock: Clock,
+    reporter: Reporter,
+    settings: Settings | None = None,
+) -> Report:
+    """The whole selection or nothing: an error, a denial or a refusal anywhere stops all."""
+    code = verdict(reviewed)
+    if code is not ExitCode.DONE:
+        return _report("apply", reviewed, (), code)
+    run = _Run(cluster, clock, reporter, settings or Settings())
+    return _report("apply", reviewed, run.carried_out(reviewed, lambda _: True), code)
+
+
+def reconcile(
+    reviewed: Reviewed,
+    cluster: ClusterWriter | Targets[ClusterWriter],
+    clock: Clock,
+    reporter: Reporter,
+    settings: Settings | None = None,
+) -> Report:
+    """Blocks per app and goes on with the others. A denied foundation takes its group with it;
+    deletes that a guard refused are already held in the plan. What lost a compare-and-swap is
+    read, decided and tried again."""
+    settings = settings or Settings()
+    run = _Run(cluster, clock, reporter, settings)
+    results = {r.unit: r for r in run.carried_out(reviewed, _allowed(reviewed))}
+    for _ in range(_TRIES - 1):
+        lost = {unit for unit, result in results.items() if result.status is Status.LOST}
+        if not lost or settings.again is None:
+            break
+        fresh = settings.again()
+        allowed = _allowed(fresh)
+
+        def mine(app: AppPlan, lost: set[UnitId] = lost, allowed: Allowed = allowed) -> bool:
+            return app.unit in lost and allowed(app)
+
+        tried = run.carried_out(fresh, mine)
+        results |= {r.unit: r for r in tried}
+        if not tried:
+            break
+    return _report("reconcile", reviewed, tuple(results.values()), verdict(reviewed))
+
+
+Allowed: TypeAlias = Callable[[AppPlan], bool]
+
+
+def _allowed(reviewed: Reviewed) -> Allowed:
+    denied = reviewed.denied
+    groups = {unit.group_id for unit in denied if unit.is_foundation}
+    left = (history.REWOUND, upgrade.REDRAWN)
+
+    def allowed(app: AppPlan) -> bool:
+        return (
+            app.unit not in denied
+            and app.unit.group_id not in groups
+            and not app.is_unjudged
+            and not any(refusal.code in left for refusal in app.refusals)
+        )
+
+    return allowed
+
+
+class _Run:
+    """Plans carried out, several units at once where the workers allow it."""
+
+    def __init__(
+        self,
+        cluster: ClusterWriter | Targets[ClusterWriter],
+        clock: Clock,
+        reporter: Reporter,
+        settings: Settings,
+    ) -> None:
+        self.targets = targets_of(cluster)
+        self.clock = clock
+        self.reporter = reporter
+        self.settings = settings
+
+    def carried_out(self, reviewed: Reviewed, allowed: Allowed) -> tuple[Result, ...]:
+        """Part by part; within one, foundations before apps, and those that go after them."""
+        results: list[Result] = []
+        for part in reviewed.parts:
+            results += self._part(part, self._executor(part.place), allowed)
+        return tuple(results)
+
+    def _executor(self, place: int) -> Executor:
+        return Executor(
+            self.targets.clients[place],
+            self.clock,
+            self.reporter,
+            timeout=self.settings.timeout,
+            before=self.settings.before,
+            permit=self.settings.permit,
+        )
+
+    def _part(self, part: Part, executor: Executor, allowed: Allowed) -> list[Result]:
+        assert part.plan is not None
+        revision = part.plan.commit or part.plan.label
+        results: list[Result] = []
+        broken: set[str] = set()
+        first = not (part.snapshot.inventories or part.snapshot.damaged)
+        for stage in _stages([a for a in part.plan.apps if allowed(a)], first_alone=first):
+
+            def carry_out(app: AppPlan) -> Result:
+                group = f"{app.environment}/{app.group}"
+                if group in broken:
+                    return _left(app, "its group's foundation is not in place")
+                if app.unit.is_foundation and app.empties:
+                    staying = _staying(part, group, results)
+                    if staying:
+                        return _left(app, f"goes when these are gone: {', '.join(staying)}")
+                return executor.run(self._epoch(app), revision)
+
+            for app, result in zip(stage, self.settings.workers.map(carry_out, stage), strict=True):
+                results.append(result)
+                if app.unit.is_foundation and result.status in _NOT_IN_PLACE:
+                    broken.add(f"{app.environment}/{app.group}")
+        return results
+
+    def _epoch(self, app: AppPlan) -> AppPlan:
+        if self.settings.epoch is None:
+            return app
+        return replace(app, epoch=self.settings.epoch(app.unit))
+
+
+_NOT_IN_PLACE = (Status.FAILED, Status.LOST, Status.STOPPED)
+
+
+def _stages(apps: list[AppPlan], *, first_alone: bool) -> Iterator[list[AppPlan]]:
+    """Runs of units that do not wait for one another, in the plan's order. In a cluster that was
+    never written to, the first unit goes alone: it makes the program's own namespace."""
+    if first_alone and apps:
+        yield apps[:1]
+        apps = apps[1:]
+    for _, stage in itertools.groupby(apps, key=_stage):
+        yield list(stage)
+
+
+def _stage(app: AppPlan) -> int:
+    if not app.unit.is_foundation:
+        return 1
+    return 2 if app.empties else 0
+
+
+def _left(app: AppPlan, why: str) -> Result:
+    return Result(app.unit, Status.INCOMPLETE, problems=[(None, why)])
+
+
+def _staying(part: Part, group: str, results: list[Result]) -> list[str]:
+    """The apps of a group that have objects still: a namespace takes all of them with it, running
+    jobs included."""
+    gone = {r.unit for r in results if r.status in (Status.DONE, Status.NOTHING)}
+    here = {*part.snapshot.inventories, *part.snapshot.damaged}
+    return sorted(
+        str(unit)
+        for unit in here
+        if unit.group_id == group and not unit.is_foundation and unit not in gone
+    )
+
+
+def _report(
+    command: str, reviewed: Reviewed, results: tuple[Result, ...], code: ExitCode
+) -> Report:
+    codes = [code]
+    if any(r.status not in (Status.DONE, Status.NOTHING) for r in results):
+        codes.append(ExitCode.INCOMPLETE)
+    assert reviewed.plan is not None
+    return Report(
+        command,
+        (Findings(reviewed.diagnostics, reviewed.findings), *_changes(reviewed, results, code)),
+        (_summary(reviewed, results, code),),
+        most_severe(codes),
+        {
+            "blocked": {str(unit): codes for unit, codes in reviewed.fleet.blocked.items()},
+            "denied": [str(unit) for unit in sorted(reviewed.denied)],
+        },
+        reviewed.fleet.label,
+    )
+
+
+def _changes(
+    reviewed: Reviewed, results: tuple[Result, ...], code: ExitCode
+) -> tuple[Changes, ...]:
+    """The plan and what came of it; left out where mistakes or denials kept all of it back, for
+    then they are what matters."""
+    assert reviewed.plan is not None
+    if not results and code in (ExitCode.ERROR, ExitCode.DENIED) and not reviewed.plan.refusals:
+        return ()
+    return (Changes(reviewed.plan, applied=results),)
+
+
+def _summary(reviewed: Reviewed, results: tuple[Result, ...], code: ExitCode) -> str:
+    if not results and code is not ExitCode.DONE:
+        return "Nothing was written."
+    counts = {
+        "created": sum(r.count(Verb.CREATED) for r in results),
+        "updated": sum(r.count(Verb.UPDATED) for r in results),
+        "deleted": sum(r.count(Verb.DELETED) for r in results),
+        "unchanged": sum(r.unchanged for r in results),
+    }
+    parts = [f"{n} {word}" for word, n in counts.items() if n]
+    if not any(r.done for r in results):
+        parts.insert(0, "nothing to do")
+    text = f"applied {reviewed.fleet.label}: {', '.join(parts)}"
+    apps = reviewed.plan.apps if reviewed.plan is not None else ()
+    held = [app.unit for app in apps if app.is_held]
+    unjudged = [app.unit for app in apps if app.is_unjudged]
+    bad = [r for r in results if r.status not in (Status.DONE, Status.NOTHING)]
+    if bad:
+        return f"{text}. {count(len(bad), 'app')} incomplete: {listed([r.unit for r in bad])}."
+    left = sorted({*reviewed.fleet.blocked, *reviewed.denied, *reviewed.damaged})
+    if left:
+        return f"{text}. Blocked: {listed(left)}."
+    if unjudged:
+        return f"{text}. Not judged: {listed(unjudged)}."
+    if held:
+        return f"{text}. Held: {listed(held)}."
+    # Health was looked at only where something was done.
+    return f"{text}. All healthy." if any(r.status is Status.DONE for r in results) else f"{text}."

@@ -1,0 +1,158 @@
+"""A plan against what another revision renders: the difference of a proposal, without a cluster.
+
+The base revision plays the cluster: what it draws is what is live and recorded, so that everything
+which the proposal no longer draws shows as a delete, and a rename as a hand-over. Guards do not
+refuse here, since nothing is deleted; what they would say of a real run is a warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import reconciler
+from reconciler.apps.app import Fleet, Selection
+from reconciler.diagnostics import Diagnostic, warning
+from reconciler.engine import predict, stages
+from reconciler.engine.run_options import How
+from reconciler.engine.stages import Drawn
+from reconciler.lifecycle.decision import Reason
+from reconciler.objects.draft import Manifest, seal
+from reconciler.objects.key import ObjectKey
+from reconciler.objects.observed import Observed, Presence
+from reconciler.plan.change import Action, AppPlan, Change, Plan, Standing
+from reconciler.plan.inventory import Inventory, Member, live_digest
+from reconciler.plan.snapshot import Snapshot
+from reconciler.ports import Tree
+from reconciler.unit import UnitId
+
+__all__ = ["Side", "compared", "sides"]
+
+_UID = "base"
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What the base revision draws for one cluster. Clusters are kept apart: two of them may hold
+    objects of the same name."""
+
+    cluster: str
+    snapshot: Snapshot
+
+
+def sides(
+    base: Tree, fleet: Fleet, selection: Selection, now: datetime
+) -> tuple[tuple[Side, ...], tuple[Diagnostic, ...]]:
+    """The base's rendering a cluster, and a warning where a part of it could not be rendered."""
+    rendered = stages.loaded(base, selection)
+    objects: dict[str, dict[ObjectKey, Observed]] = {}
+    inventories: dict[str, dict[UnitId, Inventory]] = {}
+    for item in stages.drawn(rendered, Snapshot.none(), now, foresees=False):
+        cluster = item.unit.cluster
+        members = []
+        for draft in item.drafts:
+            manifest = seal(draft)
+            seen = _seen(manifest)
+            objects.setdefault(cluster, {})[draft.key] = seen
+            live = live_digest(seen)
+            members.append(Member(draft.key, draft.api_version, _UID, manifest.digest, live))
+        units = inventories.setdefault(cluster, {})
+        units[item.unit.id] = Inventory(item.unit.id, tuple(sorted(members)))
+    here = {unit.cluster for unit in fleet.units()}
+    handed = stages.handed(fleet, {k: v for each in inventories.values() for k, v in each.items()})
+    out = [
+        Side(
+            cluster,
+            replace(
+                Snapshot.none(),
+                objects=objects.get(cluster, {}),
+                inventories=inventories.get(cluster, {}),
+                handed=handed,
+                base=base.label,
+            ),
+        )
+        for cluster in sorted(here | objects.keys() | inventories.keys())
+    ]
+    return tuple(out), tuple(_unrendered(rendered, base.label))
+
+
+def _seen(manifest: Manifest) -> Observed:
+    """As if we had applied it: the base's objects are ours."""
+    rows = [{"manager": reconciler.FIELD_MANAGER, "operation": "Apply", "fieldsV1": {}}]
+    metadata = {**manifest.body["metadata"], "managedFields": rows}
+    body: dict[str, Any] = {**manifest.body, "metadata": metadata}
+    return Observed(manifest.key, Presence.PRESENT, uid=_UID, body=body)
+
+
+def _unrendered(base: Fleet, label: str) -> Iterable[Diagnostic]:
+    blocked = sorted(app for app in base.blocked if not app.is_foundation)
+    if not blocked and not base.errors:
+        return
+    what = f"{len(blocked)} apps" if len(blocked) != 1 else str(blocked[0])
+    yield warning(
+        "W_BASE",
+        f"{label} has errors itself: {what} could not be rendered there, and all of it looks new",
+        help="the counts below are too high by that",
+    ).reaching(*blocked)
+
+
+def compared(
+    fleet: Fleet,
+    units: Iterable[Drawn],
+    found: Iterable[Side],
+    tree: Tree,
+    *,
+    selection: Selection | None,
+) -> tuple[Plan, tuple[Diagnostic, ...]]:
+    """The plan over all clusters, and what guards would say of it. Without a selection nothing
+    counts as removed."""
+    units = tuple(units)
+    apps: list[AppPlan] = []
+    read = 0
+    for side in found:
+        mine = [item for item in units if item.unit.cluster == side.cluster]
+        part = predict.planned(fleet, mine, side.snapshot, None, How(), selection=selection)
+        apps += part.apps
+        read += part.objects_read
+    files = tree.blobs()
+    warnings = {
+        (refusal.code, refusal.text): warning(
+            "W_PRUNE_GUARD",
+            f"a run would not do this by itself: {refusal.text}",
+            help=refusal.way_out
+            if not refusal.approval
+            else "`plan` against the cluster prints what --approve-prune takes",
+        )
+        for app in apps
+        for refusal in app.refusals
+    }
+    plan = Plan(
+        fleet.label,
+        fleet.commit,
+        "",
+        "",
+        tuple(sorted((_freed(app, files) for app in apps), key=predict.turn)),
+        offline=True,
+        objects_read=read,
+    )
+    return plan, tuple(warnings.values())
+
+
+def _freed(app: AppPlan, files: Mapping[str, object]) -> AppPlan:
+    """Without what was held only because a guard refused, and with the file that is gone."""
+    waves = tuple(tuple(_going(change, app, files) for change in wave) for wave in app.waves)
+    return replace(app, waves=waves, refusals=())
+
+
+def _going(change: Change, app: AppPlan, files: Mapping[str, object]) -> Change:
+    if change.action is not Action.DELETE:
+        return change
+    reasons = tuple(r for r in change.reasons if not r.text.startswith("refused: "))
+    if app.removed:
+        own = "group" if app.unit.is_foundation else app.unit.model
+        file = f"environments/{app.environment}/{app.group}/{own}.yaml"
+        if file not in files:
+            reasons = (Reason(f"{file} is gone"),)
+    return replace(change, standing=Standing.GO, reasons=reasons)

@@ -1,0 +1,1 @@
+"""Use cases beside the run itself: promote, discover, repair, explain, rights."""

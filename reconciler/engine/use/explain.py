@@ -1,0 +1,284 @@
+"""Explain, layers and status: questions about what is, in words of config lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from reconciler import kinds
+from reconciler.apps.app import App, Selection, Unit
+from reconciler.engine import review, stages
+from reconciler.engine.stages import Drawn
+from reconciler.engine.targets import Targets
+from reconciler.engine.views.report import Chain, Chains, Findings, Report, Table
+from reconciler.errors import ExitCode
+from reconciler.layers import chains
+from reconciler.lifecycle.decision import Verdict
+from reconciler.objects.draft import Draft, Embedded, show_path, walk
+from reconciler.objects.kind import ReadinessState
+from reconciler.origin import Origin, Value, plain
+from reconciler.plan.snapshot import Snapshot
+from reconciler.plan.statuses import RecordedStatus
+from reconciler.ports import ClusterReader, Tree
+
+__all__ = ["explain_all", "explain_at", "explain_object", "explain_path", "layers", "status"]
+
+
+def explain_path(tree: Tree, selection: Selection, path: str, now: datetime) -> Report:
+    """Who set a path, newest first, and what it reaches. Exit 1 where nothing is found; the chain
+    of a deleted path is shown all the same."""
+    reviewed = review.review(tree, selection, now, plans=False)
+    found: list[Chain] = []
+    for item in _asked(reviewed, selection):
+        if not _speaks(item.unit, path):
+            continue
+        node, origin = chains.find(item.unit.tree, path)
+        if node is None and origin is None:
+            continue
+        found.append(
+            Chain(
+                path,
+                plain(node) if node is not None else None,
+                origin,
+                item.unit.id,
+                gone=node is None,
+                locked=chains.locked(item.unit.locks, path),
+                used_by=tuple(_used_by(item, origin)) if origin is not None else (),
+            )
+        )
+    there = any(not chain.gone for chain in found)
+    return _answer(reviewed, found, there, f"no app has a value at {path}")
+
+
+def explain_all(tree: Tree, selection: Selection, now: datetime) -> Report:
+    """Every leaf, map entry, list element and deleted path of the selected apps."""
+    reviewed = review.review(tree, selection, now, plans=False)
+    found = []
+    for item in _asked(reviewed, selection):
+        unit = item.unit
+        for path, origin in chains.listing(unit.tree).items():
+            if not _speaks(unit, path):
+                continue
+            node, _ = chains.find(unit.tree, path)
+            value = plain(node) if node is not None else None
+            lock = chains.locked(unit.locks, path)
+            found.append(Chain(path, value, origin, unit.id, gone=node is None, locked=lock))
+    return _answer(reviewed, found, bool(found), "nothing is selected")
+
+
+def explain_at(tree: Tree, selection: Selection, file: str, line: int, now: datetime) -> Report:
+    """Where a config line ends up: paths, apps, objects; or that it never wins."""
+    reviewed = review.review(tree, selection, now, plans=False)
+    found: list[Chain] = []
+    for item in _asked(reviewed, selection):
+        for path, origin, wins in chains.at(item.unit.tree, file, line):
+            if not _speaks(item.unit, path):
+                continue
+            node, winner = chains.find(item.unit.tree, path)
+            note = "" if wins else f"overridden by {winner.site}" if winner is not None else "dead"
+            found.append(
+                Chain(
+                    path,
+                    plain(node) if node is not None else None,
+                    origin,
+                    item.unit.id,
+                    gone=node is None,
+                    used_by=tuple(_used_by(item, origin)) if wins else (),
+                    note=note,
+                )
+            )
+    return _answer(reviewed, found, bool(found), f"no app reads anything from {file}:{line}")
+
+
+def explain_object(
+    tree: Tree,
+    selection: Selection,
+    target: str,
+    field: str,
+    now: datetime,
+    reader: ClusterReader | Targets[ClusterReader] | None = None,
+) -> Report:
+    """Which config line a field of a drawn object comes from, or which decision. `field` "" is
+    the whole object; with a cluster, weights are those of now. The object may be an embedded one,
+    by its name or by that of its candidate."""
+    reviewed = review.review(tree, selection, now, reader=reader, plans=False)
+    found: list[Chain] = []
+    for item in reviewed.units:
+        for draft in item.drafts:
+            found += _asked_fields(item, draft, draft, target, field)
+    return _answer(reviewed, found, bool(found), f"no drawn object {target} has a field {field}")
+
+
+def _asked(reviewed: review.Reviewed, selection: Selection) -> Iterator[Drawn]:
+    """The units that a question is about: foundations come along only where no model is named."""
+    for item in reviewed.units:
+        if not selection.models or item.unit.model in selection.models:
+            yield item
+
+
+def _speaks(unit: Unit, path: str) -> bool:
+    """Whether a path matters to a unit: a foundation reads its own two blocks only."""
+    return isinstance(unit, App) or path.split(".")[0] in ("environment", "group")
+
+
+def _asked_fields(
+    item: Drawn, draft: Draft, carrier: Draft, target: str, field: str, short: str = ""
+) -> Iterator[Chain]:
+    """The chains of a field of the draft that a target (`Kind/name`, `kind/name`) names, be it
+    drawn itself or embedded in the carrier. `short` is another name of an embedded one."""
+    kind, names = draft.key.kind, (draft.key.name, short)
+    if any(target in (f"{kind}/{name}", f"{kind.lower()}/{name}") for name in names):
+        yield from _fields(item, draft, carrier, field)
+    for _, leaf in walk(draft.tree):
+        if isinstance(leaf, Embedded):
+            yield from _asked_fields(item, leaf.draft, carrier, target, field, leaf.name)
+
+
+def _called(draft: Draft, carrier: Draft) -> str:
+    """`Kind/name`, and of an embedded object what carries it."""
+    return str(draft.key) if draft is carrier else f"{draft.key} (in {carrier.key})"
+
+
+def _fields(item: Drawn, draft: Draft, carrier: Draft, field: str) -> Iterator[Chain]:
+    """A chain for each leaf; after a text that was made of an embedded object, chains for the
+    leaves of that object."""
+    decision = item.decided.decision
+    for path, leaf in walk(draft.tree):
+        shown = show_path(path)
+        if field not in ("", shown) and not shown.startswith((field + ".", field + "[")):
+            continue
+        origin = leaf.origin if isinstance(leaf, Value) else None
+        reasons: tuple[str, ...] = ()
+        if decision is not None and shown.endswith(".weight"):
+            reasons = (decision.verdict.value, *(r.text for r in decision.reasons))
+        note = "" if origin is not None else f"a literal of the rule {draft.rule}"
+        name = f"{_called(draft, carrier)} {shown}"
+        yield Chain(name, plain(leaf), origin, item.unit.id, reasons=reasons, note=note)
+        if isinstance(leaf, Embedded) and not leaf.is_written:
+            yield from _fields(item, leaf.draft, carrier, "")
+
+
+def _used_by(item: Drawn, origin: Origin) -> Iterator[tuple[str, str]]:
+    """The fields of drawn objects, and of those embedded in them, that rest on a config line."""
+    for draft in item.drafts:
+        yield from _used_in(draft, draft, origin)
+
+
+def _used_in(draft: Draft, carrier: Draft, origin: Origin) -> Iterator[tuple[str, str]]:
+    for path, leaf in walk(draft.tree):
+        if isinstance(leaf, Embedded) and not leaf.is_written:
+            yield from _used_in(leaf.draft, carrier, origin)
+        elif isinstance(leaf, Value) and _rests_on(leaf.origin, origin):
+            yield _called(draft, carrier), show_path(path)
+
+
+def _rests_on(origin: Origin, wanted: Origin, depth: int = 0) -> bool:
+    if origin is wanted or (origin.site == wanted.site and origin.layer == wanted.layer):
+        return True
+    return depth < 20 and any(_rests_on(link, wanted, depth + 1) for link in origin.through)
+
+
+def _answer(reviewed: review.Reviewed, found: list[Chain], there: bool, nothing: str) -> Report:
+    errors = tuple(d for d in reviewed.diagnostics if d.is_error)
+    closing = () if found else (nothing,)
+    code = ExitCode.DONE if there else ExitCode.ERROR
+    return Report(
+        "explain",
+        (Findings(errors), Chains(tuple(found))),
+        closing,
+        code,
+        revision=reviewed.fleet.label,
+    )
+
+
+def layers(tree: Tree, selection: Selection) -> Report:
+    """The order of layers and which file each app reads for each."""
+    fleet = stages.loaded(tree, selection)
+    rows = []
+    for unit in fleet.units():
+        for number, file in enumerate(unit.files, 1):
+            rows.append((str(unit.id) if number == 1 else "", str(number), file))
+    table = Table(("APP", "ORDER", "FILE"), tuple(rows))
+    code = ExitCode.ERROR if fleet.errors else ExitCode.DONE
+    return Report("layers", (Findings(fleet.diagnostics), table), (), code, revision=fleet.label)
+
+
+# -- status ----------------------------------------------------------------------------------------
+
+
+def status(
+    tree: Tree,
+    selection: Selection,
+    reader: ClusterReader | Targets[ClusterReader] | None,
+    now: datetime,
+) -> Report:
+    """The fleet in one table."""
+    reviewed = review.review(tree, selection, now, reader=reader, plans=False)
+    fleet = reviewed.fleet
+    runs = {u: r for group in reviewed.statuses.values() for u, r in group.apps.items()}
+    rows = [
+        _row(item, part.snapshot, runs.get(item.unit.id))
+        for part in reviewed.parts
+        for item in part.units
+        if isinstance(item.unit, App)
+    ]
+    rows += [
+        (str(app), "blocked", "-", "-", "-", _run(runs.get(app)), ", ".join(codes))
+        for app, codes in fleet.blocked.items()
+        if not app.is_foundation
+    ]
+    columns = ("APP", "HEALTH", "VERSION", "TRAFFIC", "REVISION", "LAST RUN", "NEXT")
+    table = Table(columns, tuple(sorted(rows)))
+    errors = tuple(d for d in reviewed.diagnostics if d.is_error)
+    code = ExitCode.ERROR if errors or reviewed.damaged else ExitCode.DONE
+    return Report("status", (Findings(errors), table), (), code, revision=fleet.label)
+
+
+def _run(recorded: RecordedStatus | None) -> str:
+    """The last run that did or found something, as the status in the cluster has it."""
+    last = recorded.last if recorded is not None else {}
+    when = str(last.get("at", ""))
+    return f"{last.get('result', '')} {when[5:10]} {when[11:16]}" if when else "-"
+
+
+def _row(item: Drawn, snapshot: Snapshot, recorded_run: RecordedStatus | None) -> tuple[str, ...]:
+    unit: Unit = item.unit
+    decision = item.decided.decision
+    recorded = snapshot.inventories.get(unit.id)
+    revision = recorded.revision[:7] if recorded is not None else "-"
+    if recorded is not None and recorded.revision.startswith("worktree"):
+        revision = recorded.revision
+    version, traffic, following = "-", "-", ""
+    if decision is not None and decision.outcome.shares:
+        shares = [s for s in decision.outcome.shares if s.weight.value]
+        version = shares[0].version.value if len(shares) == 1 else "split"
+        traffic = " ".join(f"{s.version.value} {s.weight.value}" for s in shares)
+        if decision.verdict not in (Verdict.STEADY, Verdict.TARGET, Verdict.IDLE):
+            following = decision.reasons[0].text if decision.reasons else ""
+    fires = [f for f in item.decided.schedules if f.times]
+    if fires:
+        first = min(fires, key=lambda f: f.times[0])
+        following = f"{first.schedule.split('/')[1]} {first.times[0]:%m-%d %H:%M} UTC"
+    health_now = _health(item, snapshot, decision)
+    return (str(unit.id), health_now, version, traffic, revision, _run(recorded_run), following)
+
+
+def _health(item: Drawn, snapshot: Snapshot, decision: object) -> str:
+    if snapshot.offline:
+        return "-"
+    verdict = getattr(decision, "verdict", None)
+    if verdict in (Verdict.HELD, Verdict.ABORTING):
+        return "held"
+    if verdict is Verdict.UNKNOWN:
+        return "unknown"
+    states = [kinds.readiness(snapshot.lookup(d.key)).state for d in item.drafts]
+    if not states:
+        return "idle"
+    for worst in (ReadinessState.UNKNOWN, ReadinessState.FAILED):
+        if worst in states:
+            return str(worst)
+    if ReadinessState.ABSENT in states:
+        return "missing" if any(s is not ReadinessState.ABSENT for s in states) else "absent"
+    if any(s is not ReadinessState.READY for s in states):
+        return "progressing"
+    return "ready" if isinstance(item.unit, App) and item.unit.serves else "idle"

@@ -1,0 +1,174 @@
+"""Repair: what a damaged inventory says, what bears its unit's label, and what Git wants.
+
+Nobody can tell from a damaged inventory alone what is ours. So the three sides are shown, and
+an inventory is written anew of the live objects that we have applied and that bear the unit's
+label, once a person has approved of exactly these. What Git no longer wants is in it as well: the
+next run deletes that, under the guards that it always has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import reconciler
+from reconciler.apps.app import Selection
+from reconciler.engine import review
+from reconciler.engine.review import Part
+from reconciler.engine.targets import Targets
+from reconciler.engine.views.report import Findings, Report, Table
+from reconciler.errors import ExitCode, most_severe
+from reconciler.objects.key import GroupKind, ObjectKey, key_of
+from reconciler.objects.observed import Observed
+from reconciler.objects.outcome import Done, Refusal, Refused
+from reconciler.plan import conflicts, records
+from reconciler.plan.inventory import (
+    PART_OF,
+    SCHEMA_VERSION,
+    Inventory,
+    Member,
+    Phase,
+    inventory_key,
+    part_of,
+)
+from reconciler.ports import ClusterWriter, Tree
+from reconciler.unit import UnitId
+
+__all__ = ["repair"]
+
+_OURS = {"app.kubernetes.io/managed-by": reconciler.FIELD_MANAGER}
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One damaged unit: `why` it is, what can still be read of its lines, the live objects with
+    its label, and what Git wants of it."""
+
+    unit: UnitId
+    why: str
+    stored: Observed
+    listed: Mapping[ObjectKey, str]
+    live: Mapping[ObjectKey, Observed]
+    wanted: frozenset[ObjectKey]
+
+    @property
+    def mine(self) -> list[Observed]:
+        """What the new inventory would list."""
+        return [seen for _, seen in sorted(self.live.items()) if conflicts.is_ours(seen)]
+
+    @property
+    def approval(self) -> str:
+        """Stands for exactly these objects over exactly this stored inventory."""
+        rows = [f"{seen.key.full()} {seen.uid}" for seen in self.mine]
+        text = "\n".join([str(self.unit), self.stored.resource_version, *rows])
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @property
+    def is_newer(self) -> bool:
+        version = str(((self.stored.body or {}).get("data") or {}).get("schemaVersion", ""))
+        return version.isdigit() and int(version) > SCHEMA_VERSION
+
+    def table(self) -> Table:
+        rows = []
+        for key in sorted({*self.listed, *self.live, *self.wanted}):
+            seen, uid = self.live.get(key), self.listed.get(key)
+            recorded = "-" if uid is None else uid or "no uid"
+            there = "-" if seen is None else seen.uid
+            if seen is not None and not conflicts.is_ours(seen):
+                there = f"{there}, not applied by us"
+            rows.append((key.full(), recorded, there, "wanted" if key in self.wanted else "-"))
+        return Table(("OBJECT", "INVENTORY", "CLUSTER", "GIT"), tuple(rows), f"{self.unit}")
+
+
+def repair(
+    tree: Tree,
+    selection: Selection,
+    now: datetime,
+    targets: Targets[ClusterWriter],
+    approved: frozenset[str] = frozenset(),
+) -> Report:
+    """The damaged inventories of the selection, side by side with the cluster and Git; those whose
+    hash is in `approved` are written anew, by compare-and-swap. Exit 4 while one is left."""
+    reviewed = review.review(tree, selection, now, reader=targets, plans=False)
+    sections: list[Any] = [Findings(tuple(d for d in reviewed.diagnostics if d.is_error))]
+    closing: list[str] = []
+    codes = [ExitCode.DONE]
+    for part in reviewed.parts:
+        client = targets.clients[part.place]
+        for unit, why in sorted(part.snapshot.damaged.items()):
+            names = unit
+            if len(names) != 3 or not selection.takes(*names):
+                continue
+            side = _side(client, part, unit, why)
+            sections.append(side.table())
+            text, code = _carried_out(client, side, approved)
+            closing += [f"{unit}: {why}", f"  {text}"]
+            codes.append(code)
+    if len(codes) == 1:
+        closing.append("no inventory is damaged")
+    return Report("repair", tuple(sections), tuple(closing), most_severe(codes))
+
+
+def _side(client: ClusterWriter, part: Part, unit: UnitId, why: str) -> _Side:
+    stored = client.get(inventory_key(unit))
+    listed = {m.key: m.uid for m in _readable(stored.body or {})}
+    wanted = frozenset(d.key for item in part.units if item.unit.id == unit for d in item.drafts)
+    kinds = {key.group_kind for key in (*listed, *wanted)} | _noted(stored.body or {})
+    kinds |= {key.group_kind for key in part.snapshot.objects}
+    live: dict[ObjectKey, Observed] = {}
+    for kind in sorted(kinds):
+        found = client.list(kind, labels={**_OURS, PART_OF: part_of(unit)})
+        live |= {seen.key: seen for seen in found.items}
+    return _Side(unit, why, stored, listed, live, wanted)
+
+
+def _readable(body: Mapping[str, Any]) -> Iterable[Member]:
+    """The lines that are whole, each for itself: to be shown, never to be believed."""
+    for line in str((body.get("data") or {}).get("members", "")).splitlines():
+        try:
+            yield records.member_of(line)
+        except ValueError:
+            continue
+
+
+def _noted(body: Mapping[str, Any]) -> set[GroupKind]:
+    """The kinds that the ApplySet annotation of a parent names."""
+    notes = (body.get("metadata") or {}).get("annotations") or {}
+    out = set()
+    for name in str(notes.get(records.KINDS, "")).split(","):
+        kind, _, group = name.partition(".")
+        if kind:
+            out.add(GroupKind(group, kind))
+    return out
+
+
+def _carried_out(
+    client: ClusterWriter, side: _Side, approved: frozenset[str]
+) -> tuple[str, ExitCode]:
+    if side.is_newer:
+        return "a newer version of this program wrote it: upgrade", ExitCode.REFUSED
+    if not side.stored.is_present:
+        return "only its rollout state is damaged: edit or delete that", ExitCode.REFUSED
+    if side.approval not in approved:
+        count = len(side.mine)
+        text = f"to write it anew with {count} objects of ours: --write {side.approval}"
+        return text, ExitCode.REFUSED
+    members = tuple(
+        Member(seen.key, str((seen.body or {}).get("apiVersion", "")), seen.uid)
+        for seen in side.mine
+    )
+    version, uid = side.stored.resource_version, side.stored.uid
+    found = Inventory(side.unit, members, phase=Phase.INCOMPLETE, resource_version=version, uid=uid)
+    stored = records.stored(replace(found, tool=reconciler.__version__))
+    for body in stored.shards:
+        made = client.create(body)
+        taken = isinstance(made, Refused) and made.refusal is Refusal.ALREADY_EXISTS
+        if not isinstance(made, Done) and not taken:
+            return f"{key_of(body)} could not be written: {made.message}", ExitCode.INCOMPLETE
+    outcome = client.replace(stored.parent)
+    if not isinstance(outcome, Done):
+        return f"could not be written: {outcome.message}", ExitCode.INCOMPLETE
+    return f"written anew with {len(members)} objects", ExitCode.DONE

@@ -1,0 +1,1 @@
+"""What a command has to show, as typed data; formats render it."""

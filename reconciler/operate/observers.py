@@ -1,0 +1,285 @@
+"""What operators see of a pass: metrics, logs, the status in the cluster, events, notifications.
+
+Everything here comes after the last write of a pass and is best effort: whatever fails is counted,
+and changes no result. Every text passes the redaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import reconciler
+from reconciler.errors import ReconcilerError
+from reconciler.objects.outcome import Done
+from reconciler.operate.group_status import Transition, body_of, next_status
+from reconciler.operate.leases import Leases, micro_time
+from reconciler.operate.metrics import Registry
+from reconciler.operate.passes import Outcome, Pass, State
+from reconciler.plan.statuses import GroupStatus, RecordedStatus, status_key
+from reconciler.ports import Clock, ClusterWriter, LeaseClient
+from reconciler.unit import UnitId
+
+__all__ = ["Log", "Notify", "Observers", "Sinks", "cloud_event"]
+
+_GOOD = (State.SUCCESS, State.NOOP)
+_NOTE = 1000
+
+#: Takes a CloudEvent; delivers it when it can.
+Notify = Callable[[Mapping[str, Any]], None]
+
+
+class Log(Protocol):
+    """One event a line; `fields` that are "" are left out."""
+
+    def event(self, level: str, message: str, **fields: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sinks:
+    """Where things go. `events` is None where no Kubernetes events are written; `notify` where
+    nobody is told. `ended` says why nothing may be written any more."""
+
+    log: Log
+    registry: Registry
+    events: LeaseClient | None = None
+    notify: Notify | None = None
+    redact: Callable[[str], str] = lambda text: text
+    ended: Callable[[], str] = lambda: ""
+
+
+class Observers:
+    """Fulfils `loop.Observer`. `cluster` is where statuses are kept; `run` names this process's
+    runs; `requests` tells how many requests all clusters have answered so far."""
+
+    def __init__(
+        self,
+        cluster: ClusterWriter,
+        clock: Clock,
+        run: str,
+        sinks: Sinks,
+        leases: Leases | None = None,
+        requests: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self._cluster = cluster
+        self._sent = requests
+        self._clock = clock
+        self._run = run
+        self._sinks = sinks
+        self._leases = leases
+        self._requests = 0
+        self._no_source = False
+
+    # -- fulfils Observer --------------------------------------------------------------------------
+
+    def source(self, error: ReconcilerError | None, age: float) -> None:
+        registry, log = self._sinks.registry, self._sinks.log
+        registry.add("git_fetch_total", result="failed" if error else "success")
+        registry.set("git_source_age_seconds", age)
+        if error is not None:
+            text = self._sinks.redact(error.message)
+            log.event("error", f"SourceUnavailable for {age:.0f} s: {text}", phase="fetch")
+        elif self._no_source:
+            log.event("info", "the source answers again", phase="fetch")
+        self._no_source = error is not None
+
+    def failed(self, error: ReconcilerError, seconds: float) -> None:
+        registry = self._sinks.registry
+        registry.add("passes_total", result="failed")
+        registry.observe("pass_duration_seconds", seconds)
+        text = self._sinks.redact(error.message)
+        self._sinks.log.event("error", text, phase="plan", errorClass=error.code)
+        self._count()
+
+    def passed(self, done: Pass, seconds: float) -> None:
+        now = self._clock.now()
+        self._measure(done, seconds, now)
+        self._count()
+        self._say(done)
+        if not self._sinks.ended():
+            self._record(done, seconds, now)
+
+    # -- metrics and logs --------------------------------------------------------------------------
+
+    def _measure(self, done: Pass, seconds: float, now: datetime) -> None:
+        registry = self._sinks.registry
+        registry.add("passes_total", result="success")
+        registry.observe("pass_duration_seconds", seconds)
+        registry.set("last_pass_timestamp_seconds", now.timestamp())
+        for name in ("apps", "objects", "environment_info", "lease_held", "lease_transitions"):
+            registry.clear(name)
+        environments: dict[str, list[Outcome]] = {}
+        for outcome in done.outcomes:
+            environments.setdefault(outcome.unit.environment, []).append(outcome)
+        for environment, outcomes in sorted(environments.items()):
+            self._environment(environment, outcomes, done, now)
+        for group in self._leases.held if self._leases is not None else ():
+            assert self._leases is not None
+            registry.set("lease_held", 1, group=group)
+            registry.set("lease_transitions", self._leases.epoch(group) or 0, group=group)
+
+    def _environment(
+        self, environment: str, outcomes: list[Outcome], done: Pass, now: datetime
+    ) -> None:
+        registry = self._sinks.registry
+        desired = drifted = 0
+        counts: dict[str, int] = {}
+        for outcome in outcomes:
+            registry.add("reconcile_total", environment=environment, result=outcome.state.value)
+            counts[outcome.state.value] = counts.get(outcome.state.value, 0) + 1
+            desired += outcome.objects
+            drifted += outcome.drifted
+            for kind, count in outcome.corrected.items():
+                registry.add("drift_corrections_total", count, environment=environment, kind=kind)
+        for result, count in counts.items():
+            registry.set("apps", count, environment=environment, result=result)
+        registry.set("objects", desired, environment=environment, state="desired")
+        registry.set("objects", drifted, environment=environment, state="drifted")
+        good = all(outcome.state in _GOOD for outcome in outcomes)
+        ready = "true" if good else "false"
+        revision = done.label[:20]
+        registry.set("environment_info", 1, environment=environment, revision=revision, ready=ready)
+        if good:
+            stamp = now.timestamp()
+            registry.set("last_success_timestamp_seconds", stamp, environment=environment)
+
+    def _count(self) -> None:
+        sent = self._sent()
+        self._sinks.registry.add("kube_requests_total", max(0, sent - self._requests))
+        self._requests = sent
+
+    def _say(self, done: Pass) -> None:
+        log, redact = self._sinks.log, self._sinks.redact
+        for group, why in sorted(done.locked.items()):
+            log.event("info", redact(why), environment=group, result="skipped_locked")
+        for outcome in done.outcomes:
+            if outcome.state is State.SKIPPED_LOCKED:
+                continue
+            level = "info" if outcome.state in _GOOD else "warning"
+            for key, verb in outcome.done:
+                log.event(
+                    "info", "wrote", app=str(outcome.unit), object=key, action=verb,
+                    revision=done.commit or done.label,
+                )  # fmt: skip
+            if outcome.state is not State.NOOP:
+                log.event(
+                    level, redact(outcome.text) or outcome.state.value, app=str(outcome.unit),
+                    result=outcome.state.value, revision=done.commit or done.label,
+                )  # fmt: skip
+
+    # -- the status, and who hears of a transition -------------------------------------------------
+
+    def _record(self, done: Pass, seconds: float, now: datetime) -> None:
+        revision = done.commit or done.label
+        groups: dict[str, list[Outcome]] = {}
+        for outcome in done.outcomes:
+            if outcome.state is not State.SKIPPED_LOCKED:
+                groups.setdefault(outcome.unit.group_id, []).append(outcome)
+        for group, outcomes in sorted(groups.items()):
+            known = done.statuses.get(group, GroupStatus(group))
+            found = [
+                next_status(
+                    known.apps.get(o.unit, RecordedStatus()), o, revision, self._run, now, seconds
+                )
+                for o in outcomes
+            ]
+            moved = [t for t in found if t is not None]
+            gone = [o.unit for o in outcomes if o.gone and o.unit in known.apps]
+            if (moved or gone) and self._write(known, moved, gone):
+                self._tell(moved, now)
+
+    def _write(self, known: GroupStatus, moved: list[Transition], gone: list[UnitId]) -> bool:
+        """Whether the status is recorded. Where another run was faster, that run tells."""
+        if self._leases is not None and self._leases.permit_group(known.group):
+            return False
+        body = body_of(known, moved, gone, self._sinks.redact)
+        write = self._cluster.replace if known.version else self._cluster.create
+        outcome = write(body)
+        if isinstance(outcome, Done):
+            return True
+        text = self._sinks.redact(outcome.message)
+        self._sinks.log.event("warning", f"the status of {known.group} is not recorded: {text}")
+        return False
+
+    def _tell(self, moved: Iterable[Transition], now: datetime) -> None:
+        for transition in moved:
+            if self._sinks.events is not None:
+                body = _event(transition, now, self._run, self._sinks.redact)
+                made = isinstance(self._sinks.events.create(body), Done)
+                result = "success" if made else "failed"
+                self._sinks.registry.add("events_total", result=result)
+            if self._sinks.notify is not None:
+                source = f"{reconciler.API_DOMAIN}/{self._cluster.name}"
+                self._sinks.notify(cloud_event(transition, now, source, self._sinks.redact))
+
+
+def _event(
+    transition: Transition, now: datetime, run: str, redact: Callable[[str], str]
+) -> dict[str, Any]:
+    """An events.k8s.io/v1 Event about the group's status."""
+    about = status_key(transition.unit.group_id)
+    app = str(transition.unit).replace("/", ".").replace("_", "x-")
+    stamp = micro_time(now)
+    return {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {
+            "name": f"{app}.{_digest(transition, stamp)[:12]}",
+            "namespace": about.namespace,
+            "annotations": {
+                f"{reconciler.API_DOMAIN}/app": str(transition.unit),
+                f"{reconciler.API_DOMAIN}/revision": transition.revision,
+                f"{reconciler.API_DOMAIN}/run": run,
+            },
+        },
+        "eventTime": stamp,
+        "reportingController": reconciler.API_DOMAIN,
+        "reportingInstance": run[:128],
+        "action": "Reconcile",
+        "reason": transition.reason,
+        "type": "Normal" if transition.is_good else "Warning",
+        "note": redact(f"{transition.unit}: {transition.text or transition.state}")[:_NOTE],
+        "regarding": {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "namespace": about.namespace,
+            "name": about.name,
+        },
+    }
+
+
+def cloud_event(
+    transition: Transition, now: datetime, source: str, redact: Callable[[str], str]
+) -> dict[str, Any]:
+    """A transition as CloudEvents JSON. The id is the same for the same app, commit and state, so
+    that a receiver may drop what it has."""
+    return {
+        "specversion": "1.0",
+        "id": _digest(transition, ""),
+        "source": source,
+        "type": f"{reconciler.API_DOMAIN}.app.{transition.state.value}",
+        "subject": str(transition.unit),
+        "time": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        "datacontenttype": "application/json",
+        "data": {
+            "app": str(transition.unit),
+            "revision": transition.revision,
+            "ready": transition.ready,
+            "reason": transition.reason,
+            "message": redact(transition.text),
+        },
+    }
+
+
+def _digest(transition: Transition, more: str) -> str:
+    parts = (
+        str(transition.unit),
+        transition.revision,
+        transition.state.value,
+        transition.reason,
+        more,
+    )
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

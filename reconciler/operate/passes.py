@@ -1,0 +1,330 @@
+"""One pass: leases, review, apply, and what came of every unit. A run of `--once` is one pass, the
+loop is many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from reconciler.apply.result import Result, Status
+from reconciler.apps.app import Selection
+from reconciler.diagnostics import Diagnostic
+from reconciler.engine import apply_plan, review
+from reconciler.engine.guards import history, upgrade
+from reconciler.engine.memo import Memo
+from reconciler.engine.review import Reviewed
+from reconciler.engine.targets import Targets
+from reconciler.engine.views.report import Changes, Report
+from reconciler.errors import ExitCode, most_severe
+from reconciler.objects.outcome import Verb
+from reconciler.operate.leases import Leases
+from reconciler.plan.change import Action, AppPlan, Plan
+from reconciler.plan.inventory import Phase
+from reconciler.plan.statuses import GroupStatus
+from reconciler.ports import Clock, ClusterWriter, Reporter, Tree
+from reconciler.unit import UnitId
+
+__all__ = ["Outcome", "Pass", "Settings", "State", "groups_of", "run"]
+
+
+class State(StrEnum):
+    """What came of one unit in one pass. The words are labels of metrics: a bounded set."""
+
+    SUCCESS = "success"
+    NOOP = "noop"
+    INCOMPLETE = "incomplete"  # applied, but not healthy or not gone yet
+    FAILED = "failed"
+    STOPPED = "stopped"  # a signal, the deadline or the lease ended the run
+    BLOCKED = "blocked"  # a mistake in its config
+    DENIED = "denied"
+    REFUSED = "refused"  # a guard wants a person's word
+    UNKNOWN = "unknown"  # the cluster could not be read
+    DRIFTED = "drifted"  # differs, and is only reported
+    BACKING_OFF = "backing_off"
+    SKIPPED_LOCKED = "skipped_locked"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`text` says why, for people. `corrected` counts drift that was put right, by kind."""
+
+    unit: UnitId
+    state: State
+    text: str = ""
+    objects: int = 0
+    drifted: int = 0
+    corrected: Mapping[str, int] = field(default_factory=dict)
+    done: tuple[tuple[str, str], ...] = ()
+    """(object, verb) of every write."""
+    gone: bool = False
+    """The unit is no longer in Git, and nothing is left of it."""
+
+    @property
+    def wrote(self) -> bool:
+        return bool(self.done)
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """`locked` names the groups that another holds, each with why."""
+
+    report: Report
+    outcomes: tuple[Outcome, ...] = ()
+    locked: Mapping[str, str] = field(default_factory=dict)
+    statuses: Mapping[str, GroupStatus] = field(default_factory=dict)
+    """What was recorded per group before this pass."""
+    commit: str = ""
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`ended` says why nothing may be begun any more. `resting` says of a unit why it is left out
+    of this pass. `wait`: see `Leases.acquire`. Without `corrects`, what drifted is only shown; with
+    `full` the server is asked about every object."""
+
+    selection: Selection = field(default_factory=Selection)
+    approved: frozenset[str] = frozenset()
+    apply: apply_plan.Settings = field(default_factory=apply_plan.Settings)
+    corrects: bool = True
+    full: bool = False
+    memo: Memo | None = None
+    wait: float | None = None
+    fail_if_locked: bool = False
+    ended: Callable[[], str] = lambda: ""
+    resting: Callable[[UnitId], str] = lambda _unit: ""
+    reading: Callable[[], AbstractContextManager[None]] = nullcontext
+    """Entered for what only reads: it may be broken off at any point."""
+
+
+def groups_of(tree: Tree, selection: Selection) -> frozenset[str]:
+    """The selected groups of a tree, by their folders alone: nothing is parsed."""
+    found = set()
+    for path in tree.blobs():
+        parts = path.split("/")
+        if len(parts) == 4 and parts[0] == "environments" and path.endswith(".yaml"):
+            environment, group = parts[1], parts[2]
+            if environment == "types":
+                continue
+            if replace(selection, models=frozenset()).takes(environment, group):
+                found.add(f"{environment}/{group}")
+    return frozenset(found)
+
+
+def run(
+    tree: Tree,
+    cluster: ClusterWriter | Targets[ClusterWriter],
+    clock: Clock,
+    reporter: Reporter,
+    settings: Settings,
+    leases: Leases | None = None,
+) -> Pass:
+    """One pass over a tree. Raises SourceError, ClusterUnreadable and LeaseUnavailable; nothing is
+    written then. Leases are kept: whoever made them gives them back."""
+    locked: dict[str, str] = {}
+    groups = groups_of(tree, settings.selection)
+    if leases is not None and groups:
+        locked |= leases.acquire(groups, wait=settings.wait, ended=settings.ended)
+        if locked.keys() >= groups:
+            return _all_locked(tree, locked, settings)
+
+    def look() -> Reviewed:
+        return review.review(
+            tree,
+            settings.selection,
+            clock.now(),
+            reader=cluster,
+            approved=settings.approved,
+            full=settings.full,
+            memo=settings.memo,
+            workers=settings.apply.workers,
+        )
+
+    with settings.reading():
+        reviewed = look()
+    assert reviewed.plan is not None
+    if leases is not None:
+        leases.progress()
+        # Groups that only inventories know any more.
+        rest = {app.unit.group_id for app in reviewed.plan.apps} - groups
+        if rest:
+            locked |= leases.acquire(rest, wait=0.0, ended=settings.ended)
+    aside = dict(_aside(reviewed.plan, locked, settings))
+
+    def epoch(unit: UnitId) -> int:
+        return (leases.epoch(unit.group_id) if leases is not None else None) or 0
+
+    report = apply_plan.reconcile(
+        reviewed.without(aside.keys()),
+        cluster,
+        clock,
+        reporter,
+        replace(settings.apply, permit=_permit(settings, leases), again=look, epoch=epoch),
+    )
+    results = {r.unit: r for s in report.sections if isinstance(s, Changes) for r in s.applied}
+    outcomes = tuple(_outcomes(reviewed, results, aside))
+    report = _completed(report, reviewed.plan, outcomes, locked, settings)
+    return Pass(
+        report, outcomes, locked, reviewed.statuses, reviewed.plan.commit, reviewed.plan.label
+    )
+
+
+def _permit(settings: Settings, leases: Leases | None) -> Callable[[UnitId], str]:
+    given = settings.apply.permit
+
+    def permit(unit: UnitId) -> str:
+        why = given(unit) or settings.ended()
+        return why or (leases.permit(unit) if leases is not None else "")
+
+    return permit
+
+
+# -- what is left out ------------------------------------------------------------------------------
+
+
+def _aside(
+    plan: Plan, locked: Mapping[str, str], settings: Settings
+) -> Iterator[tuple[UnitId, tuple[State, str]]]:
+    for app in plan.apps:
+        group = app.unit.group_id
+        resting = settings.resting(app.unit)
+        if group in locked:
+            yield app.unit, (State.SKIPPED_LOCKED, locked[group])
+        elif resting:
+            yield app.unit, (State.BACKING_OFF, resting)
+        elif not settings.corrects and has_drifted(app):
+            yield app.unit, (State.DRIFTED, "differs from what was applied; only reported")
+
+
+def has_drifted(app: AppPlan) -> bool:
+    """Whether all that would be written puts right what somebody else changed: the same objects as
+    were applied last are wanted, to the byte, and no decision moves them."""
+    recorded = app.recorded
+    if recorded is None or recorded.phase is not Phase.APPLIED or app.swap is not None:
+        return False
+    going = [change for change in app.changes() if change.goes]
+    if not going or any(change.action is Action.DELETE for change in going):
+        return False
+    before = {m.key: m.manifest for m in recorded.members}
+    return before == {m.key: m.manifest for m in app.members}
+
+
+def _all_locked(tree: Tree, locked: Mapping[str, str], settings: Settings) -> Pass:
+    report = Report("reconcile", (), (), ExitCode.DONE, revision=tree.label)
+    report = _completed(report, None, (), locked, settings)
+    outcomes = tuple(
+        Outcome(UnitId.foundation(*group.split("/")), State.SKIPPED_LOCKED, why)
+        for group, why in sorted(locked.items())
+    )
+    return Pass(report, outcomes, locked, {}, tree.commit, tree.label)
+
+
+def _completed(
+    report: Report,
+    plan: Plan | None,
+    outcomes: Iterable[Outcome],
+    locked: Mapping[str, str],
+    settings: Settings,
+) -> Report:
+    """The report with the whole plan in it, what was left out and why."""
+    lines = [f"skipped_locked: {group}: {why}" for group, why in sorted(locked.items())]
+    resting = [o for o in outcomes if o.state is State.BACKING_OFF]
+    lines += [f"backing off: {o.unit}: {o.text}" for o in resting]
+    drifted = [str(o.unit) for o in outcomes if o.state is State.DRIFTED]
+    if drifted:
+        lines.append(f"drifted, and only reported: {', '.join(drifted)}")
+    codes = [report.exit_code]
+    if locked and settings.fail_if_locked:
+        codes.append(ExitCode.LOCKED)
+    sections = tuple(
+        replace(s, plan=plan) if isinstance(s, Changes) and plan is not None else s
+        for s in report.sections
+    )
+    data = {
+        **report.data,
+        "skippedLocked": dict(sorted(locked.items())),
+        "results": {str(o.unit): o.state.value for o in outcomes},
+    }
+    return replace(
+        report,
+        sections=sections,
+        closing=(*report.closing, *lines),
+        exit_code=most_severe(codes),
+        data=data,
+    )
+
+
+# -- what came of it -------------------------------------------------------------------------------
+
+_STATES = {
+    Status.DONE: State.SUCCESS,
+    Status.NOTHING: State.NOOP,
+    Status.INCOMPLETE: State.INCOMPLETE,
+    Status.FAILED: State.FAILED,
+    Status.LOST: State.FAILED,
+    Status.STOPPED: State.STOPPED,
+}
+
+
+_LEFT_ALONE = (history.REWOUND, upgrade.REDRAWN)
+
+
+def _outcomes(
+    reviewed: Reviewed, results: Mapping[UnitId, Result], aside: Mapping[UnitId, tuple[State, str]]
+) -> Iterator[Outcome]:
+    assert reviewed.plan is not None
+    seen = set()
+    for app in reviewed.plan.apps:
+        seen.add(app.unit)
+        yield _outcome(app, reviewed, results.get(app.unit), aside.get(app.unit))
+    for unit, codes in sorted(reviewed.fleet.blocked.items()):
+        if unit not in seen:
+            yield Outcome(unit, State.BLOCKED, _because(unit, codes, reviewed.diagnostics))
+    for unit, why in sorted(reviewed.damaged.items()):
+        if unit not in seen and unit not in reviewed.fleet.blocked:
+            yield Outcome(unit, State.REFUSED, why)
+
+
+def _because(unit: UnitId, codes: Iterable[str], diagnostics: Iterable[Diagnostic]) -> str:
+    for item in diagnostics:
+        if item.is_error and (unit in item.apps or item.code in codes):
+            place = f"{item.site}: " if item.site is not None else ""
+            return f"{place}{item.code}: {item.message}"
+    return ", ".join(codes)
+
+
+def _outcome(
+    app: AppPlan, reviewed: Reviewed, result: Result | None, aside: tuple[State, str] | None
+) -> Outcome:
+    objects = len(app.members)
+    going = [change for change in app.changes() if change.goes]
+    drifted = len(going) if has_drifted(app) else 0
+    if aside is not None:
+        return Outcome(app.unit, aside[0], aside[1], objects, drifted)
+    if app.unit in reviewed.denied:
+        return Outcome(app.unit, State.DENIED, "a policy denies it", objects)
+    if app.is_unjudged:
+        return Outcome(app.unit, State.UNKNOWN, _reasons(app), objects)
+    if result is None or any(refusal.code in _LEFT_ALONE for refusal in app.refusals):
+        why = app.refusals[0].text if app.refusals else "its group is denied"
+        return Outcome(app.unit, State.REFUSED, why, objects)
+    text = "; ".join(f"{key}: {why}" if key else why for key, why in result.problems)
+    state = _STATES[result.status]
+    if state in (State.SUCCESS, State.NOOP) and (app.refusals or app.is_held):
+        state, text = State.REFUSED, app.refusals[0].text if app.refusals else _reasons(app)
+    corrected: dict[str, int] = {}
+    for change, verb in result.done if drifted else ():
+        if verb is not Verb.UNCHANGED:
+            corrected[change.key.kind] = corrected.get(change.key.kind, 0) + 1
+    done = tuple((change.key.full(), verb.value) for change, verb in result.done)
+    gone = app.removed and state in (State.SUCCESS, State.NOOP)
+    return Outcome(app.unit, state, text, objects, drifted, corrected, done, gone)
+
+
+def _reasons(app: AppPlan) -> str:
+    for change in app.changes():
+        if not change.goes and change.reasons:
+            return f"{change.key}: {change.reasons[0].text}"
+    return "held back"

@@ -1,0 +1,75 @@
+"""What the cluster records of the last runs, for readers only: one ConfigMap per group.
+
+Nothing is decided by it. `operate.group_status` writes it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import reconciler
+from reconciler.objects.key import ObjectKey
+from reconciler.objects.observed import Observed
+from reconciler.plan.inventory import INVENTORY_LABEL
+from reconciler.unit import UnitId
+
+__all__ = ["GroupStatus", "RecordedStatus", "recorded_in", "status_key"]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedStatus:
+    """One app's entry as stored."""
+
+    status: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def last(self) -> Mapping[str, Any]:
+        """The newest entry of the history; {} when there is none."""
+        history = self.status.get("history")
+        first = history[0] if isinstance(history, list) and history else {}
+        return first if isinstance(first, dict) else {}
+
+    def condition(self, name: str) -> Mapping[str, Any]:
+        found = self.status.get("conditions")
+        rows = found if isinstance(found, list) else []
+        return next((c for c in rows if isinstance(c, dict) and c.get("type") == name), {})
+
+
+@dataclass(frozen=True, slots=True)
+class GroupStatus:
+    """A group's entries by unit; `version` is what a write must name, "" where there is none."""
+
+    group: str
+    apps: Mapping[UnitId, RecordedStatus] = field(default_factory=dict)
+    version: str = ""
+
+
+def recorded_in(items: Iterable[Observed]) -> dict[str, GroupStatus]:
+    """The statuses among ConfigMaps of ours, by group. What was damaged counts as not there."""
+    out = {}
+    for item in items:
+        body = item.body or {}
+        if (body["metadata"].get("labels") or {}).get(INVENTORY_LABEL) != "status":
+            continue
+        parts = item.key.name.split(".")
+        if len(parts) != 3 or parts[2] != "status":
+            continue
+        group = f"{parts[0]}/{parts[1]}"
+        apps = {}
+        for model, text in (body.get("data") or {}).items():
+            try:
+                entry = json.loads(text)
+            except ValueError:
+                continue
+            if isinstance(entry, dict):
+                apps[UnitId(parts[0], parts[1], model)] = RecordedStatus(entry)
+        out[group] = GroupStatus(group, apps, item.resource_version)
+    return out
+
+
+def status_key(group: str) -> ObjectKey:
+    name = f"{group.replace('/', '.')}.status"
+    return ObjectKey("", "ConfigMap", reconciler.TOOL_NAMESPACE, name)

@@ -1,0 +1,23 @@
+"""The expression language of policies: an engine behind an interface, its functions, its trees."""
+
+from reconciler.policy.cel.engine import (
+    VARIABLES,
+    Compiled,
+    Engine,
+    Mistake,
+    NotEvaluable,
+    Outcome,
+    Program,
+    Values,
+)
+
+__all__ = [
+    "VARIABLES",
+    "Compiled",
+    "Engine",
+    "Mistake",
+    "NotEvaluable",
+    "Outcome",
+    "Program",
+    "Values",
+]

@@ -1,0 +1,189 @@
+"""The clusters that a command's options name, as clients that stand behind the ports."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reconciler import kinds
+from reconciler.errors import UsageMistake
+from reconciler.wiring import redaction
+from reconciler.wiring.common import Common, now
+
+if TYPE_CHECKING:
+    from reconciler.engine.targets import Targets
+    from reconciler.ports import Clock, ClusterWriter, LeaseClient, Workers
+    from reconciler.wiring import places
+
+__all__ = ["Cluster", "cluster", "lease_client", "needed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """One cluster or several, with the clock that waits run on and as many calls at once as they
+    stand. `client` is the only one or the first."""
+
+    targets: Targets[ClusterWriter]
+    clock: Clock
+    workers: Workers
+
+    @property
+    def client(self) -> ClusterWriter:
+        return self.targets.clients[0]
+
+    def requests(self) -> int:
+        """How many requests were sent so far, to all of the clusters."""
+        clients = self.targets.clients
+        made = clients.made() if isinstance(clients, _Made) else clients
+        return sum(client.requests for client in made)
+
+
+@contextmanager
+def cluster(
+    common: Common, *, allows: str = "reads", sleep: Callable[[float], None] | None = None
+) -> Iterator[Cluster | None]:
+    """The clusters that the options name; None when they name none. `allows` is what may be sent to
+    a real one at most: `reads`, `dry-runs` or `writes`. `sleep` is how requests wait before they
+    are sent again."""
+    named = {
+        "--embedded": common.embedded is not None,
+        "--kubeconfig": common.kubeconfig is not None,
+        "--clusters": common.clusters is not None,
+        "--in-cluster": common.in_cluster,
+    }
+    given = [option for option, is_given in named.items() if is_given]
+    if len(given) > 1:
+        raise UsageMistake(f"{' and '.join(given)} exclude each other")
+    if common.context and common.kubeconfig is None:
+        raise UsageMistake("--context needs --kubeconfig: the environment's is not read")
+    if not given:
+        yield None
+        return
+    if common.embedded is None:
+        with _real(common, allows, sleep) as found:
+            yield found
+        return
+    from reconciler.adapters.masked import MaskedCluster
+    from reconciler.engine.targets import Targets
+    from reconciler.ports import ALONE
+    from reconciler.simulation.world import World
+
+    folder = Path(common.embedded).resolve().parent
+    if not folder.is_dir():
+        raise UsageMistake(f"--embedded {common.embedded}: there is no folder {folder}")
+    world = World(common.embedded, start=now(common), kinds=kinds.known())
+    try:
+        # Time went by since the file was last used: what was under way has gone on.
+        if world.clock.now() < now(common):
+            world.run_until(now(common))
+        masked = MaskedCluster(world.cluster, redaction.redactor())
+        yield Cluster(Targets((masked,), everywhere=True), world.clock, ALONE)
+    finally:
+        world.close()
+
+
+@contextmanager
+def _real(common: Common, allows: str, sleep: Callable[[float], None] | None) -> Iterator[Cluster]:
+    from reconciler.adapters.clock import SystemClock
+    from reconciler.adapters.kubernetes.cluster import KubernetesCluster
+    from reconciler.adapters.kubernetes.transport import Allows, Transport
+    from reconciler.adapters.masked import MaskedCluster
+    from reconciler.adapters.workers import Threads
+    from reconciler.engine.targets import Targets
+    from reconciler.wiring import places
+
+    clock = SystemClock()
+    limit = {"reads": Allows.READS, "dry-runs": Allows.DRY_RUNS, "writes": Allows.WRITES}[allows]
+    found = places.places(common)
+    redactor = redaction.redactor()
+
+    def made(place: places.Place) -> MaskedCluster:
+        access = replace(place.access, allows=limit)
+        transport = Transport(access, sleep or clock.sleep, redactor.learn)
+        name = place.name or common.context or transport.host
+        return MaskedCluster(KubernetesCluster(transport, name), redactor)
+
+    clients = _Made(found, made)
+    named = {place.name: index for index, place in enumerate(found)}
+    one = not found[0].name
+    targets: Targets[ClusterWriter] = Targets(
+        clients, named, everywhere=one, whole=common.clusters is not None
+    )
+    try:
+        if one:
+            _ = clients[0]  # what is wrong with the way there is said first of all
+        yield Cluster(targets, clock, Threads(found[0].access.connections))
+    finally:
+        clients.close()
+
+
+class _Made(Sequence[Any]):
+    """Clients made when they are first asked for: to speak to a cluster may start a program."""
+
+    def __init__(self, places: list[places.Place], make: Callable[[places.Place], Any]) -> None:
+        self._places = places
+        self._make = make
+        self._made: dict[int, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: Any) -> Any:
+        if index not in self._made:
+            self._made[index] = self._make(self._places[index])
+        return self._made[index]
+
+    def made(self) -> Sequence[Any]:
+        """The clients that somebody has asked for."""
+        return tuple(self._made.values())
+
+    def close(self) -> None:
+        for client in self._made.values():
+            client.close()
+
+
+@contextmanager
+def lease_client(common: Common) -> Iterator[LeaseClient]:
+    """A second client of the first cluster for leases and events, used beside the main one."""
+    if common.embedded is not None:
+        from reconciler.simulation.clock import RememberedClock
+        from reconciler.simulation.cluster import EmbeddedCluster
+
+        beside = EmbeddedCluster(common.embedded, kinds=kinds.known())
+        beside.server.clock = RememberedClock(lambda: beside.server.recall("now"))
+        try:
+            yield beside
+        finally:
+            beside.close()
+        return
+    from reconciler.adapters.direct import DirectClient
+    from reconciler.adapters.kubernetes.transport import Allows, Transport
+    from reconciler.wiring import places
+
+    home = places.places(common)[0].access
+    access = replace(home, allows=Allows.WRITES, connect=2.0, read=3.0)
+
+    def pause(seconds: float) -> None:
+        # Short waits: a lease that must wait long is asked for again by its own rules.
+        time.sleep(min(seconds, 1.0))
+
+    direct = DirectClient(Transport(access, pause, redaction.redactor().learn))
+    try:
+        yield direct
+    finally:
+        direct.close()
+
+
+def needed(found: Cluster | None) -> Cluster:
+    """The cluster of a command that cannot do without."""
+    if found is None:
+        raise UsageMistake(
+            "no cluster is named",
+            hint="--kubeconfig FILE or --clusters PATH names a real one, --in-cluster the one that "
+            "this runs in; --embedded FILE keeps an embedded one there",
+        )
+    return found

@@ -1,0 +1,342 @@
+"""What surrounds the passes of `reconcile`: leases, logs, listeners, metrics, and their end."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reconciler.adapters import files
+from reconciler.errors import ExitCode, UsageMistake
+from reconciler.unit import UnitId
+from reconciler.wiring import clusters, redaction, source
+from reconciler.wiring.common import Common
+from reconciler.wiring.ending import Ending, Interrupted
+
+if TYPE_CHECKING:
+    from reconciler.engine.views.report import Report
+    from reconciler.operate.leases import Leases
+    from reconciler.operate.metrics import Registry
+    from reconciler.operate.passes import Pass, Settings
+    from reconciler.ports import Clock, LeaseClient, Reporter, Tree
+    from reconciler.secrets import Redactor
+
+__all__ = ["LoopOptions", "RunOutput", "loop_passes", "run_once"]
+
+#: The main loop counts as dead when nothing was heard of it for so long.
+_SILENCE = 300.0
+_FLUSH = 5.0
+_SHORTEST_SECRET = 16
+
+
+@dataclass(frozen=True, slots=True)
+class LoopOptions:
+    """What the options of the command said."""
+
+    deadline: float | None = None
+    lease: bool = True
+    wait: float | None = None
+    fail_if_locked: bool = False
+    log_format: str | None = None
+    metrics_out: str | None = None
+    metrics_listen: str | None = None
+    webhook: str | None = None
+    webhook_secret: str | None = None
+    notify: tuple[str, ...] = ()
+    notify_secret: str | None = None
+    events: bool = True
+    passes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutput:
+    """Where a run shows things. `show` prints the report of a pass and gives its exit code; `note`
+    writes one line for people; `reporter` hears of progress where no log is written."""
+
+    show: Callable[[Report, Tree], ExitCode]
+    note: Callable[[str], None]
+    reporter: Reporter
+
+
+@dataclass(slots=True)
+class RunContext:
+    """One process's: made by `_run_context`. `heard` is when the main loop last said anything."""
+
+    ending: Ending
+    clock: Clock
+    target: clusters.Cluster
+    registry: Registry
+    output: RunOutput
+    reporter: Reporter
+    observer: Any
+    leases: Leases | None
+    heard: float
+    ready: bool = False
+    shown: dict[UnitId, str] = field(default_factory=dict)
+
+    def beat(self) -> None:
+        self.heard = self.clock.monotonic()
+        if self.leases is not None:
+            self.leases.progress()
+
+    def run(self, tree: Tree, settings: Settings) -> Pass:
+        from reconciler.operate import passes
+
+        self.beat()
+        self.ending.begin()
+        targets = self.target.targets
+        done = passes.run(tree, targets, self.target.clock, self.reporter, settings, self.leases)
+        self.ready = True
+        return done
+
+
+# -- the two ways to run ---------------------------------------------------------------------------
+
+
+def run_once(
+    common: Common, settings: Settings, options: LoopOptions, output: RunOutput
+) -> ExitCode:
+    """One pass; what a CronJob calls."""
+    with _run_context(common, options, output, looping=False) as context:
+        start = context.clock.monotonic()
+        try:
+            with context.ending.reading():
+                tree = source.tree(common, writes=True)
+            done = context.run(tree, _joined(settings, options, context))
+        except Interrupted:
+            output.note(f"{context.ending.why()}: nothing was written")
+            return ExitCode.INCOMPLETE
+        context.observer.passed(done, context.clock.monotonic() - start)
+        return output.show(done.report, tree)
+
+
+def loop_passes(
+    common: Common, settings: Settings, options: LoopOptions, output: RunOutput, interval: float
+) -> ExitCode:
+    """Passes until a signal comes. The exit code is 0: what a pass could not do is in its status,
+    its log and its metrics. A loop of so many passes ends with the last one's code."""
+    from reconciler.adapters.following import Following
+    from reconciler.engine.memo import Memo
+    from reconciler.operate.loop import Loop, Timing
+
+    if common.worktree:
+        raise UsageMistake("--interval follows commits: leave --worktree out")
+    codes: list[ExitCode] = []
+    with _run_context(common, options, output, looping=True) as context:
+
+        def newest() -> tuple[str, str]:
+            with context.ending.reading():
+                return source.newest(common)
+
+        def run(tree: Tree, wanted: Settings) -> Pass:
+            done = context.run(tree, wanted)
+            codes.append(done.report.exit_code)
+            _news(context, done, tree)
+            return done
+
+        loop = Loop(
+            Following(newest),
+            run,
+            context.clock,
+            context.observer,
+            settings=replace(_joined(settings, options, context), memo=Memo(keeps=True)),
+            timing=Timing(interval),
+            chance=random.random,
+        )
+        left = options.passes
+        try:
+            while not context.ending.signalled and left != 0:
+                before = len(codes)
+                pause = loop.step()
+                if len(codes) == before:
+                    codes.append(ExitCode.ERROR)  # it failed as a whole; the log says why
+                left = left - 1 if left is not None else None
+                _write_metrics(options, context)
+                if left != 0:
+                    _rest(context, pause, interval)
+        except Interrupted:
+            pass
+    return codes[-1] if codes and options.passes is not None else ExitCode.DONE
+
+
+def _rest(context: RunContext, pause: float, interval: float) -> None:
+    start = context.clock.monotonic()
+    if pause <= 0 and interval > 0:
+        context.registry.add("skipped_passes_total")
+    context.ending.pause(pause, context.beat)
+    if context.target.clock is not context.clock:
+        # A simulated cluster lives on by as much as we waited.
+        context.target.clock.sleep(context.clock.monotonic() - start)
+
+
+def _news(context: RunContext, done: Pass, tree: Tree) -> None:
+    """A pass is shown where it did something, or where another thing is wrong than before."""
+    results = {o.unit: f"{o.state}: {o.text}" for o in done.outcomes if o.state != "noop"}
+    if any(o.wrote for o in done.outcomes) or results.keys() != context.shown.keys():
+        context.output.show(done.report, tree)
+    context.shown = results
+
+
+def _joined(settings: Settings, options: LoopOptions, context: RunContext) -> Settings:
+    def permit(_unit: UnitId) -> str:
+        context.beat()
+        return ""
+
+    return replace(
+        settings,
+        apply=replace(settings.apply, permit=permit, workers=context.target.workers),
+        wait=options.wait,
+        fail_if_locked=options.fail_if_locked,
+        ended=context.ending.why,
+        reading=context.ending.reading,
+    )
+
+
+# -- what surrounds them ---------------------------------------------------------------------------
+
+
+@contextmanager
+def _run_context(
+    common: Common, options: LoopOptions, output: RunOutput, *, looping: bool
+) -> Iterator[RunContext]:
+    """Begins in this order and ends in the reverse: the leases go last, after all that writes."""
+    from reconciler.adapters.clock import SystemClock
+    from reconciler.operate.metrics import Registry
+    from reconciler.operate.observers import Observers, Sinks
+    from reconciler.wiring.logs import Logs
+
+    clock, registry, redactor = SystemClock(), Registry(), redaction.redactor()
+    redactor.learn(os.environ.get("RECONCILER_GIT_TOKEN", ""))
+    ending = Ending(clock.monotonic, options.deadline)
+    run = f"{socket.gethostname()}_{uuid.uuid4()}"
+    with ExitStack() as stack:
+        stack.enter_context(ending.installed())
+        found = stack.enter_context(clusters.cluster(common, allows="writes", sleep=ending.sleep))
+        target = clusters.needed(found)
+        beside = stack.enter_context(clusters.lease_client(common))
+        leases = _leases(beside, clock, run) if options.lease else None
+        context = RunContext(
+            ending, clock, target, registry, output,
+            output.reporter, None,
+            leases, clock.monotonic(),
+        )  # fmt: skip
+        form = options.log_format or ("text" if looping else None)
+        logs: Any = _NoLogs()
+        if form is not None:
+            logs = Logs(sys.stderr, form, clock.now, run, redactor.redact, context.beat)
+            context.reporter = logs
+        sinks = Sinks(
+            logs,
+            registry,
+            beside if options.events and common.embedded is None else None,
+            _notifier(options, redactor, registry, stack),
+            redactor.redact,
+            ending.why,
+        )
+        context.observer = Observers(
+            target.client, target.clock, run, sinks, leases, target.requests
+        )
+        if leases is not None:
+            from reconciler.adapters.background import Threads
+
+            stack.callback(leases.release)
+            leases.keep(Threads())
+        _listen(options, context, redactor, stack)
+        try:
+            yield context
+        finally:
+            _write_metrics(options, context)
+
+
+class _NoLogs:
+    def event(self, level: str, message: str, **fields: str) -> None:
+        """`--once` shows its report; a log is written where one was asked for."""
+
+
+def _leases(client: LeaseClient, clock: Clock, run: str) -> Leases:
+    from reconciler.operate.leases import Leases
+
+    return Leases(lambda _group: client, clock, run, chance=random.random)
+
+
+def _secret(path: str | None, option: str) -> bytes:
+    """A secret file's content without the line break at its end."""
+    if path is None:
+        return b""
+    try:
+        data = Path(path).read_bytes().rstrip(b"\r\n")
+    except OSError as cause:
+        raise UsageMistake(f"{option} {path}: {cause.strerror}") from None
+    if len(data) < _SHORTEST_SECRET:
+        raise UsageMistake(f"{option} {path} holds fewer than {_SHORTEST_SECRET} bytes")
+    return data
+
+
+def _notifier(
+    options: LoopOptions, redactor: Redactor, registry: Registry, stack: ExitStack
+) -> Callable[[Any], None] | None:
+    if not options.notify:
+        return None
+    from reconciler.adapters.notify import Notifier, Target
+
+    secret = _secret(options.notify_secret, "--notify-secret")
+    redactor.learn(secret.decode("utf-8", "replace"))
+
+    def counted(result: str) -> None:
+        registry.add("notifications_total", result=result)
+
+    made = Notifier(tuple(map(Target, options.notify)), secret, counted)
+    stack.callback(made.close, _FLUSH)
+    return made
+
+
+def _listen(
+    options: LoopOptions, context: RunContext, redactor: Redactor, stack: ExitStack
+) -> None:
+    if options.metrics_listen is None and options.webhook is None:
+        return
+    from reconciler.adapters import listener
+
+    routes: dict[str, dict[tuple[str, str], listener.Handler]] = {}
+    if options.metrics_listen is not None:
+        routes[options.metrics_listen] = listener.health_routes(
+            lambda: _silent(context), lambda: "" if context.ready else "no pass yet",
+            context.registry.text,
+        )  # fmt: skip
+    if options.webhook is not None:
+        if options.webhook_secret is None:
+            raise UsageMistake("--webhook needs --webhook-secret FILE")
+        secret = _secret(options.webhook_secret, "--webhook-secret")
+        redactor.learn(secret.decode("utf-8", "replace"))
+
+        def counted(result: str) -> None:
+            context.registry.add("webhook_requests_total", result=result)
+
+        hook = listener.Webhook(secret, context.ending.wake, counted)
+        routes.setdefault(options.webhook, {})["POST", "/"] = hook
+        routes[options.webhook]["POST", "/webhook"] = hook
+    for address, table in routes.items():
+        stack.callback(listener.serve(address, table).close)
+
+
+def _silent(context: RunContext) -> str:
+    silent = context.clock.monotonic() - context.heard
+    return f"nothing was heard of the loop for {silent:.0f} s" if silent > _SILENCE else ""
+
+
+def _write_metrics(options: LoopOptions, context: RunContext) -> None:
+    """The metrics as a file, whole or not at all; a node exporter's textfile collector reads it.
+    Best effort: a full disk fails no run."""
+    if options.metrics_out is None:
+        return
+    try:
+        files.replace(options.metrics_out, context.registry.text().encode())
+    except OSError as cause:
+        context.output.note(f"warning: --metrics-out {options.metrics_out}: {cause.strerror}")

@@ -1,0 +1,100 @@
+"""Saved plans on disk: written for their owner alone, read back, held against the present."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+from reconciler.adapters import files
+from reconciler.apps.app import Selection
+from reconciler.engine.review import Reviewed
+from reconciler.engine.views.report import Changes, Findings, Report
+from reconciler.errors import ExitCode, UsageMistake
+from reconciler.plan import saved as plans
+from reconciler.plan.saved import Saved
+from reconciler.ports import Tree
+from reconciler.wiring.common import Common
+
+__all__ = ["bound", "moved", "read", "refused", "save"]
+
+
+def save(
+    file: str, reviewed: Reviewed, tree: Tree, chosen: Selection, approved: tuple[str, ...]
+) -> None:
+    """Writes the plan with mode 0600, replacing the file at once."""
+    text = _dump(reviewed, tree, chosen, approved)
+    try:
+        files.replace(file, text.encode(), mode=0o600)
+    except OSError as cause:
+        raise UsageMistake(f"--out {file}: {(cause.strerror or str(cause)).lower()}") from cause
+
+
+def read(file: str) -> Saved:
+    try:
+        text = Path(file).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as cause:
+        why = getattr(cause, "strerror", None) or "not a text file"
+        raise UsageMistake(f"{file}: {why.lower()}") from cause
+    return plans.load(text, file)
+
+
+def bound(common: Common, saved: Saved) -> Common:
+    """The options under which the plan was made: its revision and its selection."""
+    if common.environments or common.groups or common.models or common.app or common.revision:
+        raise UsageMistake(
+            "a saved plan says what is selected and of which revision",
+            hint="leave the selecting options and --revision out",
+        )
+    from_worktree = saved.label.startswith("worktree")
+    return replace(
+        common,
+        environments=saved.selection.get("environments", ()),
+        groups=saved.selection.get("groups", ()),
+        models=saved.selection.get("models", ()),
+        revision=None if from_worktree else saved.commit,
+        worktree=from_worktree,
+    )
+
+
+def moved(saved: Saved, reviewed: Reviewed, tree: Tree, chosen: Selection) -> tuple[str, ...]:
+    """What is not as it was planned."""
+    return plans.moved(saved, _dump(reviewed, tree, chosen, saved.approved))
+
+
+def refused(reviewed: Reviewed, different: tuple[str, ...]) -> Report:
+    """Nothing was written: what moved, and the plan as it would be now."""
+    assert reviewed.plan is not None
+    lines = [f"moved: {line}" for line in different]
+    return Report(
+        "apply",
+        (Findings(reviewed.diagnostics, reviewed.findings), Changes(reviewed.plan)),
+        (*lines, "Nothing was written: what is live is not what was planned. Plan again."),
+        ExitCode.REFUSED,
+        {"moved": list(different)},
+        reviewed.fleet.label,
+    )
+
+
+def _dump(reviewed: Reviewed, tree: Tree, chosen: Selection, approved: tuple[str, ...]) -> str:
+    assert reviewed.plan is not None
+    return plans.dump(
+        reviewed.plan,
+        inputs=_digest(tree, ("environments/", "models/")),
+        policies=_digest(tree, ("policies/",)),
+        selection={
+            "environments": tuple(chosen.environments),
+            "groups": tuple(chosen.groups),
+            "models": tuple(chosen.models),
+        },
+        approved=approved,
+    )
+
+
+def _digest(tree: Tree, folders: tuple[str, ...]) -> str:
+    """One digest of what lies in folders, by the files' content ids."""
+    total = hashlib.sha256()
+    for path, blob in tree.blobs().items():
+        if path.startswith(folders):
+            total.update(f"{path}\0{blob.blob_id}\n".encode())
+    return f"sha256:{total.hexdigest()}"
