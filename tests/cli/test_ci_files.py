@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import xml.etree.ElementTree as ET
+from typing import Any
 
 import pytest
 import yaml
@@ -64,7 +65,7 @@ def shell(tmp_path):
             check=False,
         )
 
-    run.tools = tools
+    run.tools = tools  # type: ignore[attr-defined]
     return run
 
 
@@ -306,6 +307,8 @@ def test_gitlab_s_job_checks_a_branch(shell, sample):
 
 
 class _Api(http.server.BaseHTTPRequestHandler):
+    server: Any
+
     def _answer(self, found):
         data = json.dumps(found).encode()
         self.send_response(200)
@@ -334,7 +337,7 @@ class _Api(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def api():
-    server = http.server.HTTPServer(("127.0.0.1", 0), _Api)
+    server: Any = http.server.HTTPServer(("127.0.0.1", 0), _Api)
     server.seen, server.notes = [], []
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

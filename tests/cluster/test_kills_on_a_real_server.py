@@ -34,7 +34,7 @@ CRON = (
 def tree(environment, *apps):
     """An environment of its own with apps of plain objects, so that nothing is waited for."""
     prod = ("environment", "web", "one/group", "one/web")
-    files = {f"environments/prod/{name}.yaml": None for name in prod}
+    files: dict[str, str | None] = {f"environments/prod/{name}.yaml": None for name in prod}
     files[f"environments/{environment}/environment.yaml"] = "environment: {rank: 1, cluster: main}"
     files[f"environments/{environment}/one/group.yaml"] = (
         f"group: {{namespace: ml-{environment}, serviceAccount: models}}\n"

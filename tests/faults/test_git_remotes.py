@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from git_repos import CONFIG, Repo, environment
-
 from reconciler.adapters import git
 from reconciler.errors import SourceError
+from tests.faults.git_repos import CONFIG, Repo, environment
 
 TOKEN = "s3cr3t-t0ken-value"
 

@@ -4,6 +4,7 @@ import http.server
 import json
 import logging
 import threading
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,11 @@ from reconciler.ports import ClusterUnreadable
 
 TOKEN = "s3cret-token"
 CONFIG = GroupKind("", "ConfigMap")
-BODY = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "n"}}
+BODY: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "metadata": {"name": "c", "namespace": "n"},
+}
 HANG_UP = object()
 
 

@@ -12,7 +12,10 @@ from tests import flow, support
 
 def group(count, each=1, base=flow.ROUTED):
     """The group prod/one with apps a00, a01, … that each have `each` ConfigMaps, nothing else."""
-    files = {"environments/prod/one/web.yaml": None, "environments/prod/web.yaml": None}
+    files: dict[str, str | None] = {
+        "environments/prod/one/web.yaml": None,
+        "environments/prod/web.yaml": None,
+    }
     for number in range(count):
         name = f"a{number:02d}"
         files[f"environments/prod/one/{name}.yaml"] = "manifests: [maps.yaml]\n"

@@ -35,6 +35,9 @@ class Files:
         for path in paths:
             yield path, (ROOT / path).read_bytes()
 
+    def unrelated(self, commits):
+        return frozenset()
+
 
 class Silent:
     def progress(self, subject, text):

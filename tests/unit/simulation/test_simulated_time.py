@@ -1,6 +1,7 @@
 """The timeline, the clock, and what a later process continues."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -16,7 +17,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 def test_events_fire_in_order_of_time_then_of_scheduling():
     timeline, seen = Timeline(START), []
     for name, seconds in [("c", 20), ("a", 10), ("b", 10)]:
-        timeline.at(START + timedelta(seconds=seconds), lambda n=name: seen.append(n))
+        timeline.at(START + timedelta(seconds=seconds), partial(seen.append, name))
     timeline.advance(START + timedelta(seconds=19))
     assert seen == ["a", "b"]
     timeline.advance(START + timedelta(seconds=20))
