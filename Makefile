@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
+# Processes that run the tests: WORKERS=0 runs them in this one, as a debugger wants.
+WORKERS ?= logical
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
 
 .PHONY: demo test test-slow test-cluster cluster check bench schemas setup
 .DEFAULT_GOAL := help
@@ -34,12 +37,12 @@ demo: $(STAMP)
 # out, RECONCILER_CLUSTER=required fails without it.
 test: $(STAMP)
 	@$(BIN)/python -m tests.controlplane prepare
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 # The rest: every kill and answer at every request, processes with real signals, mutants.
 test-slow: $(STAMP)
 	@$(BIN)/python -m tests.controlplane prepare
-	$(BIN)/python -m pytest -m slow
+	$(PYTEST) -m slow
 
 test-cluster: $(STAMP)
 	@RECONCILER_CLUSTER=required $(BIN)/python -m tests.controlplane prepare

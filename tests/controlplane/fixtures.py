@@ -2,6 +2,8 @@
 
 Where it is absent, those tests are skipped with the reason; RECONCILER_CLUSTER=required (CI, `make
 test-cluster`) builds it, or fails; RECONCILER_CLUSTER=off leaves it out.
+
+Where the suite runs in parallel, all tests that use it are one group: one process runs them.
 """
 
 import os
@@ -19,6 +21,29 @@ from tests.controlplane.audit import Audit
 #: A custom kind as a CRD without list markers and status subresource has it.
 _WORKFLOW_TEMPLATE = GroupKind("argoproj.io", "WorkflowTemplate")
 _LEFT_OUT = "the real cluster is left out"
+GROUP = "control-plane"
+_PROGRAMS = "control_plane_programs"
+_ITEM = pytest.StashKey[pytest.Item]()
+
+
+def _uses_the_control_plane(item):
+    """By its fixtures; a parameter may be the name of one too (`request.getfixturevalue`)."""
+    if _PROGRAMS in item.fixturenames:
+        return True
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return any(isinstance(named, str) and named == "real_cluster" for named in parameters)
+
+
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks in the same hook
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if _uses_the_control_plane(item):
+            item.add_marker(pytest.mark.xdist_group(GROUP))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    item.config.stash[_ITEM] = item
 
 
 def eventually(check):
@@ -59,7 +84,11 @@ def _is_served(cluster, kind):
 
 
 @pytest.fixture(scope="session")
-def control_plane_programs():
+def control_plane_programs(pytestconfig):
+    item = pytestconfig.stash[_ITEM]
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # Without the group a second process would start a second control plane, without a word.
+        assert item.nodeid.endswith(f"@{GROUP}"), f"{item.nodeid} is not in the group {GROUP}"
     wish = os.environ.get("RECONCILER_CLUSTER", "")
     assert wish in ("", "off", "required"), f"RECONCILER_CLUSTER={wish} is neither off nor required"
     if wish == "off":
