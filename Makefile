@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.ready
 WORKERS ?= logical
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
 
-.PHONY: demo test test-slow test-cluster cluster check bench schemas setup
+.PHONY: demo test test-slow test-cluster coverage cluster check bench schemas setup
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make test          the test suite; where Go is, against a real API server too (built once)"
 	@echo "make test-slow     what takes minutes: kills at every request, real signals, mutants"
 	@echo "make test-cluster  only the tests that need a real API server"
+	@echo "make coverage      the branches that the unit tests and the laws take"
 	@echo "make cluster       a real API server with the CRDs of the sample's systems, until ^C"
 	@echo "make check         lint, types, import contracts"
 	@echo "make bench         benchmarks: ratios against a baseline of the same run"
@@ -47,6 +48,9 @@ test-slow: $(STAMP)
 test-cluster: $(STAMP)
 	@RECONCILER_CLUSTER=required $(BIN)/python -m tests.controlplane prepare
 	RECONCILER_CLUSTER=required $(BIN)/python -m pytest tests/contract tests/cluster
+
+coverage: $(STAMP)
+	RECONCILER_CLUSTER=off $(PYTEST) -m "not slow" --cov --cov-report=term tests/unit tests/laws
 
 cluster: $(STAMP)
 	@$(BIN)/python -m tests.controlplane cluster
