@@ -15,6 +15,7 @@ from reconciler.adapters.kubernetes.cluster import KubernetesCluster
 from reconciler.adapters.kubernetes.transport import Access, Allows, Transport
 from reconciler.objects.key import GroupKind
 from reconciler.objects.outcome import Done, Refusal
+from tests import needs
 from tests.controlplane import definitions, plane, programs
 from tests.controlplane.audit import Audit
 
@@ -93,6 +94,10 @@ def control_plane_programs(pytestconfig):
     assert wish in ("", "off", "required"), f"RECONCILER_CLUSTER={wish} is neither off nor required"
     if wish == "off":
         pytest.skip(f"{_LEFT_OUT}: RECONCILER_CLUSTER=off")
+    if not needs.HAS_KUBERNETES:
+        if wish:
+            pytest.fail(needs.NO_KUBERNETES, pytrace=False)
+        pytest.skip(f"{_LEFT_OUT}: {needs.NO_KUBERNETES}")
     try:
         return programs.ensured() if wish else programs.found()
     except programs.Missing as missing:

@@ -8,7 +8,10 @@ import pytest
 
 from reconciler.adapters.kubernetes.cluster import KubernetesCluster
 from reconciler.adapters.kubernetes.transport import Access, Allows, NotAllowed, Transport
+from tests import needs
 from tests.unit.adapters.test_kubernetes_requests import BODY, Stub, discovered, reply
+
+pytestmark = needs.kubernetes
 
 DRY = orjson.dumps({"dryRun": ["All"]})
 METHODS = ("POST", "PUT", "PATCH", "DELETE")

@@ -15,6 +15,9 @@ from reconciler.errors import UsageMistake
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.objects.outcome import Refusal, Refused, Unknown
 from reconciler.ports import ClusterUnreadable
+from tests import needs
+
+pytestmark = needs.kubernetes
 
 TOKEN = "s3cret-token"
 CONFIG = GroupKind("", "ConfigMap")
