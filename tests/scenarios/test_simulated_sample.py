@@ -14,7 +14,7 @@ from reconciler.objects.key import GroupKind
 from reconciler.ports import Blob
 from reconciler.simulation.world import World
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 class Files:
