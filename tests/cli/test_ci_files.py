@@ -205,19 +205,51 @@ def test_arguments_are_handed_on(shell, sample, tmp_path):
         assert json.load(file)["apps"] == 1
 
 
+#: Stands in for `gh api`: keeps the comments of pull request 7 of o/r, in pages of two.
 GH = """#!{python}
-import json, os, sys
-with open(os.environ["LOG"], "a") as log:
-    print(json.dumps(sys.argv[1:]), file=log)
-if "--paginate" in sys.argv:
-    print(os.environ["COMMENTS"])
+import argparse, json, os, re
+
+parser = argparse.ArgumentParser()
+parser.add_argument("command", choices=["api"])
+parser.add_argument("path")
+parser.add_argument("--method", default="GET")
+parser.add_argument("--field")
+for flag in ("--paginate", "--slurp", "--silent"):
+    parser.add_argument(flag, action="store_true")
+asked = parser.parse_args()
+with open(os.environ["STORE"]) as file:
+    kept = json.load(file)
+body = None
+if asked.field:
+    name, _, source = asked.field.partition("=")
+    assert name == "body" and source[0] == "@", asked.field
+    with open(source[1:]) as file:
+        body = file.read()
+path, _, query = asked.path.partition("?")
+one = re.fullmatch("repos/o/r/issues/comments/([0-9]+)", path)
+if asked.method == "GET" and path == "repos/o/r/issues/7/comments":
+    assert asked.slurp
+    pages = [kept[n : n + 2] for n in range(0, len(kept), 2)] or [[]]
+    print(json.dumps(pages if asked.paginate else pages[:1]))
+elif asked.method == "POST" and path == "repos/o/r/issues/7/comments":
+    number = max((c["id"] for c in kept), default=0) + 1
+    kept.append({{"id": number, "user": {{"login": os.environ["AUTHOR"]}}, "body": body}})
+elif asked.method == "PATCH" and one:
+    (comment,) = [c for c in kept if c["id"] == int(one[1])]
+    comment["body"] = body
+else:
+    raise SystemExit("404 " + asked.method + " " + path)
+with open(os.environ["STORE"], "w") as file:
+    json.dump(kept, file)
 """
 
 
 def post(shell, tmp_path, text, comments, number="7"):
+    """(the step's process, the comments that the pull request has afterwards)."""
     program(shell.tools, "gh", GH.format(python=sys.executable))
     (tmp_path / "comment.md").write_text(text)
-    (tmp_path / "log").write_text("")
+    store = tmp_path / "store.json"
+    store.write_text(json.dumps(comments))
     done = shell(
         step(COMMENT, "Comment")["run"],
         tmp_path,
@@ -226,49 +258,42 @@ def post(shell, tmp_path, text, comments, number="7"):
         NUMBER=number,
         AUTHOR="github-actions[bot]",
         REPOSITORY="o/r",
-        LOG=str(tmp_path / "log"),
-        COMMENTS=json.dumps(comments),
+        STORE=str(store),
     )
-    calls = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
-    return done, [call for call in calls if "--paginate" not in call]
+    return done, json.loads(store.read_text())
 
 
 def said(number, login, body):
     return {"id": number, "user": {"login": login}, "body": body}
 
 
-def test_the_first_report_is_posted_from_its_file(shell, tmp_path):
-    done, ((_, *call),) = post(shell, tmp_path, f"{MARKER}\nhello", [[]])
+OURS = "github-actions[bot]"
+OTHERS = [said(1, "mallory", f"{MARKER}\nfake"), said(2, OURS, "another tool")]
+
+
+def test_the_first_report_is_posted_and_others_comments_stay(shell, tmp_path):
+    done, comments = post(shell, tmp_path, f"{MARKER}\nhello", OTHERS)
     assert done.returncode == 0, done.stderr
-    assert "POST" in call
-    assert "repos/o/r/issues/7/comments" in call
-    assert f"body=@{tmp_path}/comment.md" in call
+    assert comments == [*OTHERS, said(3, OURS, f"{MARKER}\nhello")]
 
 
 def test_the_next_one_replaces_ours_and_nobody_else_s(shell, tmp_path):
-    comments = [
-        [said(1, "mallory", f"{MARKER}\nfake")],
-        [
-            said(2, "github-actions[bot]", "another tool"),
-            said(3, "github-actions[bot]", f"{MARKER}\r\nold"),
-        ],
-    ]
-    done, (call,) = post(shell, tmp_path, f"{MARKER}\nnew", comments)
+    before = [*OTHERS, said(3, OURS, f"{MARKER}\r\nold")]  # on the second page
+    done, comments = post(shell, tmp_path, f"{MARKER}\nnew", before)
     assert done.returncode == 0, done.stderr
-    assert "PATCH" in call
-    assert "repos/o/r/issues/comments/3" in call
+    assert comments == [*OTHERS, said(3, OURS, f"{MARKER}\nnew")]
 
 
 def test_a_file_that_is_no_report_is_not_posted(shell, tmp_path):
     for text in ("hello\n", f"hello\n{MARKER}\n", f"{MARKER}\n" + "x" * 70_000):
-        done, calls = post(shell, tmp_path, text, [[]])
+        done, comments = post(shell, tmp_path, text, OTHERS)
         assert done.returncode == 1
-        assert calls == []
+        assert comments == OTHERS
 
 
 def test_without_a_pull_request_nothing_is_posted(shell, tmp_path):
-    done, calls = post(shell, tmp_path, f"{MARKER}\n", [[]], number="")
-    assert (done.returncode, calls) == (0, [])
+    done, comments = post(shell, tmp_path, f"{MARKER}\n", OTHERS, number="")
+    assert (done.returncode, comments) == (0, OTHERS)
 
 
 def gitlab(shell, repo, **variables):
