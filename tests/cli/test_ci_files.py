@@ -331,28 +331,44 @@ def test_gitlab_s_job_checks_a_branch(shell, sample):
     assert "fine" in done.stdout
 
 
+NOTES = "/api/v4/projects/3/merge_requests/9/notes"
+
+
 class _Api(http.server.BaseHTTPRequestHandler):
+    """Keeps the notes of a merge request; user 5 asks. `edits` counts the times that a note changed."""
+
     server: Any
 
-    def _answer(self, found):
+    def _answer(self, found, status=200):
         data = json.dumps(found).encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
 
     def do_GET(self):
-        if self.path.endswith("/user"):
+        path, _, query = self.path.partition("?")
+        if path == "/api/v4/user":
             self._answer({"id": 5})
+        elif path == NOTES:
+            self._answer(self.server.notes if query.endswith("page=1") else [])
         else:
-            self._answer(self.server.notes if self.path.endswith("page=1") else [])
+            self._answer({}, 404)
 
     def _write(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.seen.append(
-            (self.command, self.path, body["body"], self.headers["PRIVATE-TOKEN"])
-        )
-        self._answer({"id": 1})
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["body"]
+        notes, number = self.server.notes, self.path.removeprefix(f"{NOTES}/")
+        if self.headers["PRIVATE-TOKEN"] != "secret-token":
+            self._answer({}, 401)
+        elif self.command == "POST" and self.path == NOTES:
+            notes.append(_note(len(notes) + 1, 5, body))
+            self._answer(notes[-1], 201)
+        elif self.command == "PUT" and number in [str(note["id"]) for note in notes]:
+            (found,) = [note for note in notes if str(note["id"]) == number]
+            found |= {"body": body, "edits": found["edits"] + 1}
+            self._answer(found)
+        else:
+            self._answer({}, 404)
 
     do_POST = do_PUT = _write  # noqa: N815
 
@@ -363,7 +379,7 @@ class _Api(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def api():
     server: Any = http.server.HTTPServer(("127.0.0.1", 0), _Api)
-    server.seen, server.notes = [], []
+    server.notes = []
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
@@ -387,18 +403,20 @@ def note(shell, api, folder, text):
     )
 
 
+def _note(number, author, body, edits=0):
+    return {"id": number, "author": {"id": author}, "body": body, "edits": edits}
+
+
 def test_gitlab_s_note_is_posted_then_replaced_then_left_alone(shell, api, tmp_path):
-    path = "/api/v4/projects/3/merge_requests/9/notes"
+    others = _note(1, 6, f"{MARKER}\nfake")
+    api.notes = [others]
     done = note(shell, api, tmp_path, f"{MARKER}\nfirst")
     assert done.returncode == 0, done.stderr
-    assert api.seen.pop() == ("POST", path, f"{MARKER}\nfirst", "secret-token")
-    api.notes = [
-        {"id": 1, "author": {"id": 6}, "body": f"{MARKER}\nfake"},
-        {"id": 2, "author": {"id": 5}, "body": f"{MARKER}\nfirst"},
-    ]
+    assert api.notes == [others, _note(2, 5, f"{MARKER}\nfirst")]
     assert note(shell, api, tmp_path, f"{MARKER}\nsecond").returncode == 0
-    assert api.seen.pop()[:2] == ("PUT", f"{path}/2")
-    assert note(shell, api, tmp_path, f"{MARKER}\nfirst").returncode == 0
-    assert api.seen == []
+    replaced = [others, _note(2, 5, f"{MARKER}\nsecond", edits=1)]
+    assert api.notes == replaced
+    assert note(shell, api, tmp_path, f"{MARKER}\nsecond").returncode == 0
+    assert api.notes == replaced
     assert note(shell, api, tmp_path, "no marker").returncode != 0
-    assert api.seen == []
+    assert api.notes == replaced
