@@ -87,7 +87,7 @@ def _is_served(cluster, kind):
 @pytest.fixture(scope="session")
 def control_plane_programs(pytestconfig):
     item = pytestconfig.stash[_ITEM]
-    if "PYTEST_XDIST_WORKER" in os.environ:
+    if hasattr(pytestconfig, "workerinput"):
         # Without the group a second process would start a second control plane, without a word.
         assert item.nodeid.endswith(f"@{GROUP}"), f"{item.nodeid} is not in the group {GROUP}"
     wish = os.environ.get("RECONCILER_CLUSTER", "")
