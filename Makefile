@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.ready
 WORKERS ?= logical
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
 
-.PHONY: demo test test-slow test-cluster coverage cluster check bench schemas setup
+.PHONY: demo test test-slow test-cluster coverage cluster check lint types contracts dead-code bench schemas setup
 .DEFAULT_GOAL := help
 
 help:
@@ -17,11 +17,11 @@ help:
 	@echo "make test-cluster  only the tests that need a real API server"
 	@echo "make coverage      the branches that the unit tests and the laws take"
 	@echo "make cluster       a real API server with the CRDs of the sample's systems, until ^C"
-	@echo "make check         lint, types, import contracts"
+	@echo "make check         lint, types, import contracts, dead code"
 	@echo "make bench         benchmarks: ratios against a baseline of the same run"
 	@echo "make schemas       write schemas/ anew"
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt reconciler/__init__.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "error: Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -55,11 +55,21 @@ coverage: $(STAMP)
 cluster: $(STAMP)
 	@$(BIN)/python -m tests.controlplane cluster
 
-check: $(STAMP)
+# .pre-commit-config.yaml runs the same four.
+check: lint types contracts dead-code
+
+lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+types: $(STAMP)
 	$(BIN)/mypy
+
+contracts: $(STAMP)
 	$(BIN)/lint-imports
+
+dead-code: $(STAMP)
+	$(BIN)/vulture
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/run.py

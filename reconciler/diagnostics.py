@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.origin import Origin, Site
+from reconciler.unit import UnitId
 
 __all__ = ["ConfigInvalid", "Diagnostic", "Related", "Severity", "error", "warning"]
 
@@ -41,13 +42,13 @@ class Diagnostic:
     related: tuple[Related, ...] = ()
     help: str = ""
     found: str = ""
-    apps: tuple[str, ...] = ()
+    apps: tuple[UnitId, ...] = ()
 
     @property
     def is_error(self) -> bool:
         return self.severity is Severity.ERROR
 
-    def reaching(self, *apps: str) -> Diagnostic:
+    def reaching(self, *apps: UnitId) -> Diagnostic:
         return replace(self, apps=tuple(sorted({*self.apps, *apps})))
 
 

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from reconciler.errors import ReconcilerError
+from reconciler.suggest import did_you_mean
 
 __all__ = ["ExtensionMissing", "load", "names"]
 
@@ -41,15 +42,25 @@ def names(room: str) -> tuple[str, ...]:
 
 @functools.cache
 def load(room: str, name: str, constant: str) -> Any:
-    """The constant of one capability's file."""
+    """The constant of one capability's file. Raises ExtensionMissing for a name without a file, a
+    file without the constant, and a constant whose own `name` is another one."""
     known = names(room)
     if name not in known:
         raise ExtensionMissing(
             f"{name!r} is not one of {', '.join(known)}", hint=f"{room} offers: {', '.join(known)}"
         )
     module = importlib.import_module(f"{room}.{name.replace('-', '_')}")
-    try:
-        return getattr(module, constant)
-    except AttributeError as cause:
-        message = f"{module.__name__} has no {constant}"
-        raise ExtensionMissing(message) from cause
+    file = f"{room.replace('.', '/')}/{name.replace('-', '_')}.py"
+    found = getattr(module, constant, None)
+    if found is None:
+        upper = sorted(n for n in vars(module) if n.isupper() and not n.startswith("_"))
+        raise ExtensionMissing(
+            f"{file} has no constant {constant}; every file of this folder defines it",
+            hint=did_you_mean(constant, upper, also=f"define {constant} in it, or move it away"),
+        )
+    if getattr(found, "name", name) != name:
+        raise ExtensionMissing(
+            f"{file}: {constant} is named {found.name!r}, and its file {name!r}",
+            hint=f"give both one name: {name!r}, with an underscore for each dash in the file",
+        )
+    return found

@@ -300,7 +300,7 @@ def plain(node: Any) -> Any:
         return {key: plain(child) for key, child in node.items()}
     if isinstance(node, list | tuple):
         return [plain(child) for child in node]
-    return node
+    return plain(node.value) if isinstance(node, Value) else node
 
 
 def literal_node(datum: Any, origin: Origin) -> Node:

@@ -6,7 +6,7 @@ them: a failed read is a raised `ClusterUnreadable` or a `Refused`/`Unknown` out
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, Self, TypeVar
@@ -236,7 +236,3 @@ class Reporter(Protocol):
     """Progress, passed in; silent by default."""
 
     def progress(self, subject: str, text: str) -> None: ...
-
-
-Confirm = Callable[[str], bool]
-Paths = Sequence[str]

@@ -161,11 +161,6 @@ class Redactor:
         if colon and len(password) >= _SHORTEST_GUESS:
             self.learn(password)
 
-    @property
-    def knows(self) -> bool:
-        """Whether there is anything to look for."""
-        return bool(self._spellings)
-
     def redact(self, text: str) -> str:
         """The text as people may see it: every spelling of what is known, every URL's user and
         every bearer header is gone."""

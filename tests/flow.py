@@ -6,6 +6,7 @@ import copy
 from datetime import timedelta
 
 import reconciler
+from reconciler import kinds
 from reconciler.objects.key import ObjectKey, key_of
 from reconciler.objects.outcome import Refusal, Refused, Verb
 from reconciler.plan import records
@@ -29,7 +30,7 @@ class Killed(BaseException):
 
 
 def world(start=support.NOW, **options):
-    return World(start=start, **options)
+    return World(start=start, **options, kinds=kinds.known())
 
 
 def run(tree, place, **options):
@@ -43,8 +44,8 @@ def plan_of(tree, place, **options):
 
 
 def results(report):
-    """unit → Result of a report."""
-    return {r.unit: r for section in report.sections for r in getattr(section, "applied", ())}
+    """The unit as text → Result of a report."""
+    return {str(r.unit): r for section in report.sections for r in getattr(section, "applied", ())}
 
 
 def problems(report):
@@ -160,12 +161,12 @@ def ours(place):
 
 
 def recorded(place):
-    """unit → Inventory, as stored."""
+    """The unit as text → Inventory, as stored."""
     out = {}
     for key, body in place.cluster.server.store.everything():
         if key.namespace == reconciler.TOOL_NAMESPACE and key.name.endswith(".inventory"):
             found = records.from_body(body, parts(place))
-            out[found.unit] = found
+            out[str(found.unit)] = found
     return out
 
 
@@ -186,6 +187,7 @@ def orphans(place):
 def key(kind, namespace, name):
     groups = {
         "HTTPRoute": "gateway.networking.k8s.io",
+        "Job": "batch",
         "Deployment": "apps",
         "InferenceService": "serving.kserve.io",
         "Inference": "serving.kubedl.io",

@@ -6,6 +6,7 @@ import itertools
 from dataclasses import replace
 from typing import Any
 
+from reconciler import kinds
 from reconciler.engine import passes
 from reconciler.engine.leases import Leases
 from reconciler.engine.loop import Loop, Timing
@@ -53,7 +54,7 @@ class Place:
     """A cluster, a repo, and as many loops as a test wants."""
 
     def __init__(self, tree, **options):
-        self.world = World(start=support.NOW, **options)
+        self.world = World(start=support.NOW, **options, kinds=kinds.known())
         self.clock = self.world.clock
         self.cluster = self.world.cluster
         self.repo = Repo(tree)

@@ -118,7 +118,7 @@ def drawn(tree, now=NOW, **selected):
     fleet = loaded(tree, **selected)
     assert not fleet.errors, fleet.errors
     return {
-        (item.unit.id, draft.key): draft
+        (str(item.unit.id), draft.key): draft
         for item in stages.drawn(fleet, Snapshot.none(), now)
         for draft in item.drafts
     }

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from reconciler.adapters import git_rules
+from reconciler.adapters import files, git_rules
 from reconciler.adapters.clock import SystemClock
 from reconciler.adapters.git_command import Git
 from reconciler.adapters.git_objects import CommitTree, open_commit
@@ -24,7 +24,6 @@ from reconciler.secrets import printable
 __all__ = ["BranchProposals", "WorktreeProposals"]
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def _checked(edits: Mapping[str, bytes]) -> list[tuple[str, bytes]]:
@@ -125,24 +124,13 @@ def _replace(parent: int, path: str, content: bytes) -> None:
     beside = f".{name[:200]}.reconciler-new"
     mode = _mode(parent, path)
     try:
-        descriptor = os.open(beside, _NEW, mode, dir_fd=parent)
+        files.replace(name, content, mode=mode, folder=parent, beside=beside)
     except FileExistsError as cause:
         raise SourceError(
             f"{git_rules.shown(path)} is being written by another run",
             hint=f"or by one that was killed: then delete {git_rules.shown(beside)} beside it",
         ) from cause
     except OSError as cause:
-        raise _unwritable(path, cause) from cause
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, mode)
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        os.replace(beside, name, src_dir_fd=parent, dst_dir_fd=parent)
-    except OSError as cause:
-        with contextlib.suppress(OSError):
-            os.unlink(beside, dir_fd=parent)
         raise _unwritable(path, cause) from cause
 
 

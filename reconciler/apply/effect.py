@@ -10,6 +10,7 @@ from reconciler.objects.key import ObjectKey
 from reconciler.objects.observed import Observed
 from reconciler.plan.change import Change, StateSwap
 from reconciler.plan.inventory import Inventory
+from reconciler.unit import UnitId
 
 __all__ = [
     "Apply",
@@ -40,7 +41,7 @@ class PutInventory:
 class Swap:
     """Record the rollout state by compare-and-swap."""
 
-    unit: str
+    unit: UnitId
     swap: StateSwap
 
 
@@ -48,7 +49,7 @@ class Swap:
 class DropState:
     """Delete the rollout state of a unit that is gone."""
 
-    unit: str
+    unit: UnitId
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import reconciler
+from reconciler import kinds
 from reconciler.apply.effect import (
     Apply,
     Awaited,
@@ -29,8 +30,8 @@ from reconciler.apply.effect import (
 from reconciler.apply.inside import strangers
 from reconciler.apply.protocol import protocol
 from reconciler.apply.result import Answer, Result, Status
-from reconciler.backends.read import HealthState, health
 from reconciler.objects.key import ObjectKey
+from reconciler.objects.kind import ReadinessState
 from reconciler.objects.observed import Observed, Presence, unread
 from reconciler.objects.outcome import Done, Outcome, Refused, Unknown, Verb
 from reconciler.objects.outcome import Refusal as Why
@@ -38,6 +39,7 @@ from reconciler.plan.change import AppPlan, Change
 from reconciler.plan.inventory import inventory_key, state_key
 from reconciler.plan.records import shard_key, state_body, stored
 from reconciler.ports import Clock, ClusterUnreadable, ClusterWriter, Reporter
+from reconciler.unit import UnitId
 
 __all__ = ["Executor", "Permit", "always"]
 
@@ -49,14 +51,14 @@ _SERVED_SECONDS = 30.0
 _NEVER = "1"
 
 #: Why a unit may not be written any more; "" when it may.
-Permit = Callable[[str], str]
+Permit = Callable[[UnitId], str]
 
 
 class _Stopped(Exception):
     """The permit is gone; carries why."""
 
 
-def always(_unit: str) -> str:
+def always(_unit: UnitId) -> str:
     """The permit that never ends."""
     return ""
 
@@ -105,7 +107,7 @@ class Executor:
                 result.problems.append((None, str(stopped)))
                 return result
 
-    def _permitted(self, unit: str) -> None:
+    def _permitted(self, unit: UnitId) -> None:
         why = self.permit(unit)
         if why:
             raise _Stopped(why)
@@ -221,7 +223,7 @@ class Executor:
             waits = isinstance(outcome, Refused) and outcome.refusal is Why.NOT_SERVED
             if not waits or spent >= _SERVED_SECONDS:
                 return outcome
-            self.reporter.progress(plan.unit, f"{change.key}: its kind is not served yet")
+            self.reporter.progress(str(plan.unit), f"{change.key}: its kind is not served yet")
             self._permitted(plan.unit)
             self.clock.sleep(_POLL_SECONDS / 4)
             spent += _POLL_SECONDS / 4
@@ -233,7 +235,7 @@ class Executor:
         uid = change.expects.uid
         guard = {"uid": uid} if uid else {"resourceVersion": _NEVER}
         body = {**change.desired.body, "metadata": {**change.desired.body["metadata"], **guard}}
-        self.reporter.progress(plan.unit, f"{change.key} {change.action}")
+        self.reporter.progress(str(plan.unit), f"{change.key} {change.action}")
         return self._writer(plan).apply(body, force=bool(change.takes_over))
 
     def _suspend(self, plan: AppPlan, seen: Observed) -> Outcome:
@@ -248,13 +250,13 @@ class Executor:
             return Awaited({}, {key: error.message})
         return Awaited({}, dict.fromkeys(found, "is not ours"))
 
-    def _vanish(self, unit: str, key: ObjectKey) -> Observed:
+    def _vanish(self, unit: UnitId, key: ObjectKey) -> Observed:
         spent = 0.0
         while True:
             seen = self._look(key)
             if seen.presence is not Presence.PRESENT or spent >= self.timeout:
                 return seen
-            self.reporter.progress(unit, f"{key}: being deleted ({spent:.0f} s)")
+            self.reporter.progress(str(unit), f"{key}: being deleted ({spent:.0f} s)")
             self._permitted(unit)
             self.clock.sleep(_POLL_SECONDS / 4)
             spent += _POLL_SECONDS / 4
@@ -265,7 +267,7 @@ class Executor:
         except ClusterUnreadable as error:
             return unread(key, error.message)
 
-    def _wait(self, unit: str, effect: Wait) -> Awaited:
+    def _wait(self, unit: UnitId, effect: Wait) -> Awaited:
         """Polls until all are ready, one has failed, or the time is up."""
         spent = 0.0
         waiting = dict.fromkeys(effect.keys, "")
@@ -274,10 +276,10 @@ class Executor:
             failed: dict[ObjectKey, str] = {}
             for key in list(waiting):
                 seen[key] = self._look(key)
-                state = health(seen[key])
+                state = kinds.readiness(seen[key])
                 if state.is_ready:
                     del waiting[key]
-                elif state.state is HealthState.FAILED:
+                elif state.state is ReadinessState.FAILED:
                     failed[key] = state.text
                 else:
                     waiting[key] = state.text
@@ -291,7 +293,7 @@ class Executor:
             key, text = next(iter(waiting.items()))
             left = f"{spent:.0f} s of {self.timeout:.0f} s"
             self.reporter.progress(
-                unit, f"wave {effect.wave}/{effect.waves}  {key}: {text} ({left})"
+                str(unit), f"wave {effect.wave}/{effect.waves}  {key}: {text} ({left})"
             )
             self._permitted(unit)
             self.clock.sleep(_POLL_SECONDS)

@@ -13,6 +13,7 @@ from collections.abc import Generator
 from dataclasses import replace
 
 import reconciler
+from reconciler import kinds
 from reconciler.apply import making
 from reconciler.apply.effect import (
     Apply,
@@ -29,7 +30,7 @@ from reconciler.apply.effect import (
 )
 from reconciler.apply.result import Answer, Result, Status
 from reconciler.objects.key import GroupKind, ObjectKey, told
-from reconciler.objects.kind import Wave, facts_of
+from reconciler.objects.kind import Wave
 from reconciler.objects.observed import Observed, Presence, observed
 from reconciler.objects.outcome import Done, Refusal, Refused, Unknown, Verb
 from reconciler.plan.change import Action, AppPlan, Change
@@ -42,6 +43,7 @@ from reconciler.plan.inventory import (
     live_digest,
 )
 from reconciler.plan.records import stored
+from reconciler.unit import UnitId
 
 __all__ = ["Step", "protocol"]
 
@@ -258,7 +260,7 @@ class _Run:
             keys |= {
                 key
                 for key in self.desired & self.members.keys()
-                if last or facts_of(key.group_kind).wave <= wave[0].wave
+                if last or kinds.find(key.group_kind).wave <= wave[0].wave
             }
         return keys
 
@@ -266,7 +268,7 @@ class _Run:
         self, keys: set[ObjectKey], number: int, waves: int, *, patient: bool = True
     ) -> Generator[Effect, Answer, bool]:
         # What is ready by being there was seen to be there: written a moment ago, or listed.
-        keys = {k for k in keys if facts_of(k.group_kind).readiness != "exists"}
+        keys = {k for k in keys if not kinds.find(k.group_kind).ready_at_once}
         if not keys:
             return True
         answer = yield Wait(tuple(sorted(keys)), number, waves, patient)
@@ -429,7 +431,7 @@ class _Run:
         self._incomplete(None, f"the inventory of {source.unit} is still there: {_text(answer)}")
         return False
 
-    def _dropped(self, unit: str) -> Generator[Effect, Answer, bool]:
+    def _dropped(self, unit: UnitId) -> Generator[Effect, Answer, bool]:
         """A rollout state outlives no inventory: a later app of the name would go on from it."""
         answer = yield DropState(unit)
         if isinstance(answer, Done):

@@ -11,6 +11,7 @@ from reconciler.objects.key import ObjectKey
 from reconciler.objects.observed import Observed
 from reconciler.objects.outcome import Outcome, Verb
 from reconciler.plan.change import Change
+from reconciler.unit import UnitId
 
 __all__ = ["Answer", "Result", "Status"]
 
@@ -30,7 +31,7 @@ class Status(StrEnum):
 class Result:
     """What came of one unit's plan."""
 
-    unit: str
+    unit: UnitId
     status: Status = Status.NOTHING
     done: list[tuple[Change, Verb]] = field(default_factory=list)
     problems: list[tuple[ObjectKey | None, str]] = field(default_factory=list)

@@ -12,11 +12,9 @@ from reconciler.origin import Branch, Node, Value
 from reconciler.spec.application import Application
 from reconciler.spec.environment import Environment, Group
 from reconciler.spec.model import VersionRecord
+from reconciler.unit import FOUNDATION, UnitId
 
-__all__ = ["GROUP_APP", "App", "Fleet", "Foundation", "PlainManifest", "Selection", "Unit"]
-
-#: The pseudo-model of a group's foundation.
-GROUP_APP = "_group"
+__all__ = ["App", "Fleet", "Foundation", "PlainManifest", "Selection", "Unit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +23,6 @@ class PlainManifest:
 
     file: str
     root: Branch
-    listed_by: Value[str]
-    """The `manifests:` entry that names the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +45,8 @@ class App:
     locks: tuple[Lock, ...] = ()
 
     @property
-    def id(self) -> str:
-        return f"{self.environment}/{self.group}/{self.model}"
+    def id(self) -> UnitId:
+        return UnitId(self.environment, self.group, self.model)
 
     @property
     def group_id(self) -> str:
@@ -116,11 +112,11 @@ class Foundation:
     inputs: str = ""
     locks: tuple[Lock, ...] = ()
 
-    model = GROUP_APP
+    model = FOUNDATION
 
     @property
-    def id(self) -> str:
-        return f"{self.environment}/{self.group}/{GROUP_APP}"
+    def id(self) -> UnitId:
+        return UnitId(self.environment, self.group, FOUNDATION)
 
     @property
     def group_id(self) -> str:
@@ -162,7 +158,7 @@ class Selection:
     groups: frozenset[str] = frozenset()
     models: frozenset[str] = frozenset()
 
-    def takes(self, environment: str, group: str, model: str = GROUP_APP) -> bool:
+    def takes(self, environment: str, group: str, model: str = FOUNDATION) -> bool:
         return (
             (not self.environments or environment in self.environments)
             and (not self.groups or group in self.groups or f"{environment}/{group}" in self.groups)
@@ -179,15 +175,14 @@ class Fleet:
     """All selected units of one revision, and every mistake found on the way.
 
     `blocked` names the apps that an error keeps out, with the error's codes; they are not among
-    `apps`. `removed` are ids that Git once had and the readable tree has no more; filled by the
-    plan, from inventories. `known` are the ids of all apps whose files exist, selected or not.
+    `apps`. `known` are the ids of all apps whose files exist, selected or not.
     """
 
     apps: tuple[App, ...]
     foundations: tuple[Foundation, ...]
     diagnostics: tuple[Diagnostic, ...]
-    blocked: Mapping[str, tuple[str, ...]]
-    known: frozenset[str]
+    blocked: Mapping[UnitId, tuple[str, ...]]
+    known: frozenset[UnitId]
     label: str = ""
     commit: str = ""
 
@@ -196,7 +191,7 @@ class Fleet:
         yield from self.foundations
         yield from self.apps
 
-    def app(self, app_id: str) -> App | None:
+    def app(self, app_id: UnitId) -> App | None:
         return next((app for app in self.apps if app.id == app_id), None)
 
     @property

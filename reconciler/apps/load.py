@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from reconciler.apps import plainfile, repository, rules, validate
 from reconciler.apps import shape as shapes
-from reconciler.apps.app import GROUP_APP, App, Fleet, Foundation, PlainManifest, Selection
+from reconciler.apps.app import App, Fleet, Foundation, PlainManifest, Selection
 from reconciler.apps.reading import Mistakes, Reading
 from reconciler.apps.repository import LAYERS_FILE, AppFiles, Files, Layout
 from reconciler.apps.telling import show
@@ -24,6 +24,7 @@ from reconciler.origin import Branch, Node, Site, Value, plain
 from reconciler.spec.application import Application
 from reconciler.spec.environment import Environment, Group
 from reconciler.spec.model import VersionRecord
+from reconciler.unit import FOUNDATION, UnitId
 
 __all__ = ["Capabilities", "load"]
 
@@ -74,7 +75,7 @@ class _Loader:
 
     def run(self) -> Fleet:
         known = frozenset(app.id for app in self.layout.apps) | frozenset(
-            f"{env}/{group}/{GROUP_APP}" for env, group in self.layout.groups
+            UnitId.foundation(env, group) for env, group in self.layout.groups
         )
         order = self._stack()
         if order is not None:
@@ -88,7 +89,7 @@ class _Loader:
         ]
         self._layout_mistakes(selected)
         groups = sorted({(a.environment, a.group) for a in selected})
-        if not self.selection.models or GROUP_APP in self.selection.models:
+        if not self.selection.models or FOUNDATION in self.selection.models:
             groups = [g for g in self.layout.groups if self.selection.takes(*g)]
         reading = Reading(self.files, self.layout, order, self.mistakes)
         reading.parse(selected, groups, everything=self.selection.is_everything)
@@ -104,14 +105,14 @@ class _Loader:
         self,
         apps: tuple[App, ...],
         foundations: tuple[Foundation, ...],
-        known: frozenset[str],
-        blocked: Mapping[str, tuple[str, ...]],
+        known: frozenset[UnitId],
+        blocked: Mapping[UnitId, tuple[str, ...]],
     ) -> Fleet:
         codes = {app: tuple(sorted(found)) for app, found in self.mistakes.blocked.items()}
         codes |= blocked
         # A group without a foundation has nowhere to live: its apps wait with it.
         for app in apps:
-            group = codes.get(f"{app.group_id}/{GROUP_APP}")
+            group = codes.get(app.id.foundation_id)
             if group is not None and app.id not in codes:
                 codes[app.id] = group
         return Fleet(
@@ -149,7 +150,7 @@ class _Loader:
             path = item.site.file if item.site else ""
             folder = path.rpartition("/")[0]
             reached = [
-                f"{environment}/{group}/{GROUP_APP}"
+                UnitId.foundation(environment, group)
                 for (environment, group), file in self.layout.groups.items()
                 if file == path and self.selection.takes(environment, group)
             ]
@@ -166,7 +167,7 @@ class _Loader:
     # -- one unit ----------------------------------------------------------------------------------
 
     def _foundation(self, reading: Reading, environment: str, group: str) -> Foundation | None:
-        unit = f"{environment}/{group}/{GROUP_APP}"
+        unit = UnitId.foundation(environment, group)
         folded = reading.fold(reading.group_paths(environment, group), unit)
         if folded is None:
             return None
@@ -275,7 +276,7 @@ class _Loader:
                 help="set it in models/<model>/model.yaml, without a reference",
             )
 
-    def _records(self, model: str, unit: str) -> Mapping[str, VersionRecord] | None:
+    def _records(self, model: str, unit: UnitId) -> Mapping[str, VersionRecord] | None:
         if model not in self.records:
             good: dict[str, VersionRecord] = {}
             found: list[Diagnostic] = []
@@ -353,7 +354,7 @@ class _Loader:
                     ((_, data),) = self.files.read((path,))
                 self.contents[path] = plainfile.parse(data, path)
             namespace = spec.group.namespace.value
-            parsed, found = plainfile.checked(self.contents[path], entry, namespace, allowed)
+            parsed, found = plainfile.checked(self.contents[path], namespace, allowed)
             bad |= self.mistakes.add(found, app.id)
             out += parsed
             used.append(path)

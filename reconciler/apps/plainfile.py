@@ -6,24 +6,20 @@ what would leave the namespace and secret values are refused at their line.
 
 from __future__ import annotations
 
-import difflib
-import itertools
 import posixpath
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from reconciler import TOOL_NAMESPACE
+from reconciler import TOOL_NAMESPACE, kinds
 from reconciler.apps.app import PlainManifest
 from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.layers import document, merge, stack
 from reconciler.objects.key import GroupKind, is_object_name, split_version
-from reconciler.objects.kind import FACTS
 from reconciler.origin import Branch, Items, Node, SecretRef, Site, Value
+from reconciler.suggest import nearest, question
 
 __all__ = ["Contents", "checked", "locate", "parse"]
 
-_DOCUMENT_START = re.compile(rb"^---(\s|$)", re.MULTILINE)
 _MOST_DOCUMENTS = 500
 _SERVER_OWNED = (
     "uid",
@@ -38,20 +34,6 @@ _SERVER_OWNED = (
     "generateName",
 )
 _NO_LISTS = stack.Stack((), {}, None)
-# Cluster-scoped kinds outside the table of facts that would be the worst to let pass offline.
-_CLUSTER_SCOPED = {
-    GroupKind("rbac.authorization.k8s.io", "ClusterRole"),
-    GroupKind("rbac.authorization.k8s.io", "ClusterRoleBinding"),
-    GroupKind("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"),
-    GroupKind("admissionregistration.k8s.io", "MutatingWebhookConfiguration"),
-    GroupKind("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"),
-    GroupKind("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"),
-    GroupKind("", "PersistentVolume"),
-    GroupKind("", "Node"),
-    GroupKind("storage.k8s.io", "StorageClass"),
-    GroupKind("scheduling.k8s.io", "PriorityClass"),
-    GroupKind("apiregistration.k8s.io", "APIService"),
-} | {kind for kind, facts in FACTS.items() if not facts.namespaced}
 
 
 def locate(
@@ -78,14 +60,14 @@ def locate(
         )
     if path in blobs:
         return path, ()
-    close = difflib.get_close_matches(path, blobs, n=1)
+    close = nearest(path, blobs)
     return None, (
         error(
             "E_FILE_MISSING",
             f"{path} does not exist",
             entry.site,
             path="manifests",
-            help=f"did you mean {posixpath.relpath(close[0], folder)!r}?" if close else "",
+            help=question(posixpath.relpath(close, folder)) if close else "",
         ),
     )
 
@@ -103,7 +85,7 @@ def parse(data: bytes, file: str) -> Contents:
     """Every document of a file; lines count from the file's start."""
     found: list[Diagnostic] = []
     roots: list[tuple[Branch, bool]] = []
-    chunks = list(_split(data))
+    chunks = list(document.split(data))
     if len(chunks) > _MOST_DOCUMENTS:
         message = f"{len(chunks)} documents in one file; at most {_MOST_DOCUMENTS}"
         return Contents(file, (), (error("E_SIZE", message, Site(file, 1, 1)),))
@@ -123,7 +105,7 @@ def parse(data: bytes, file: str) -> Contents:
 
 
 def checked(
-    contents: Contents, entry: Value[str], namespace: str, allowed: frozenset[str] = frozenset()
+    contents: Contents, namespace: str, allowed: frozenset[str] = frozenset()
 ) -> tuple[list[PlainManifest], tuple[Diagnostic, ...]]:
     """A file's objects as those of an app in a namespace, and every mistake of text or object.
     `allowed` are the cluster-scoped kinds that the group may have, as `Kind.group`."""
@@ -133,17 +115,8 @@ def checked(
         mistakes = list(_check(root, namespace, allowed))
         found += mistakes
         if is_fit and not any(d.is_error for d in mistakes):
-            out.append(PlainManifest(contents.file, root, entry))
+            out.append(PlainManifest(contents.file, root))
     return out, tuple(found)
-
-
-def _split(data: bytes) -> Iterator[bytes]:
-    """One chunk a document, padded with line feeds so that its lines keep their numbers."""
-    starts = [m.start() for m in _DOCUMENT_START.finditer(data)]
-    edges = [0, *(s for s in starts if s), len(data)]
-    for begin, end in itertools.pairwise(edges):
-        if data[begin:end].strip():
-            yield b"\n" * data.count(b"\n", 0, begin) + data[begin:end]
 
 
 def _check(root: Branch, namespace: str, allowed: frozenset[str]) -> Iterator[Diagnostic]:
@@ -157,7 +130,7 @@ def _check(root: Branch, namespace: str, allowed: frozenset[str]) -> Iterator[Di
     assert isinstance(kind, Value)
     group_kind = GroupKind(split_version(version.value)[0], kind.value)
     scoped = str(group_kind) in allowed
-    if group_kind in _CLUSTER_SCOPED and not scoped:
+    if not kinds.find(group_kind).namespaced and not scoped:
         yield error(
             "E_SCOPE",
             f"{group_kind} is cluster-scoped; an app owns objects of its namespace only",

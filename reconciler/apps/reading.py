@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -14,6 +13,8 @@ from reconciler.layers import document, merge, stack
 from reconciler.layers.locks import Lock
 from reconciler.layers.markers import Marked
 from reconciler.origin import Branch, Site, Value
+from reconciler.suggest import did_you_mean
+from reconciler.unit import UnitId
 
 __all__ = ["Folded", "Mistakes", "Reading"]
 
@@ -28,9 +29,9 @@ class Mistakes:
     """Collects diagnostics once each, with the apps that they reach."""
 
     found: dict[tuple[Any, ...], Diagnostic] = field(default_factory=dict)
-    blocked: dict[str, set[str]] = field(default_factory=dict)
+    blocked: dict[UnitId, set[str]] = field(default_factory=dict)
 
-    def add(self, diagnostics: Iterable[Diagnostic], *apps: str) -> bool:
+    def add(self, diagnostics: Iterable[Diagnostic], *apps: UnitId) -> bool:
         """Whether an error was among them."""
         bad = False
         for item in diagnostics:
@@ -151,7 +152,7 @@ class Reading:
         return node if isinstance(node, Value) else None
 
     def fold(
-        self, paths: list[tuple[stack.Layer, str]], unit: str, model: str = ""
+        self, paths: list[tuple[stack.Layer, str]], unit: UnitId, model: str = ""
     ) -> Folded | None:
         """None when a file could not be read; every error is then among the mistakes."""
         documents: list[document.Document] = []
@@ -198,14 +199,13 @@ class Reading:
             )
         if node is not None:
             types = self._types(path)
-            close = difflib.get_close_matches(str(node.value), types.split(", "), n=1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
+            known = types.split(", ")
             return error(
                 "E_LAYER_FILE",
                 f"there is no application type {node.value!r}: {path} does not exist",
                 node.origin.site,
                 path="model.type",
-                help=f"{hint}types here: {types}",
+                help=did_you_mean(str(node.value), known, also=f"types here: {types}"),
             )
         return error(
             "E_LAYER_FILE",

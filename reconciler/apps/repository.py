@@ -5,7 +5,6 @@ Nothing is parsed here but `model.type`, which the caller hands in: names, prese
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,6 +12,8 @@ from typing import Protocol
 from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.objects.key import is_dns_label
 from reconciler.origin import Site
+from reconciler.suggest import did_you_mean
+from reconciler.unit import UnitId
 
 __all__ = ["LAYERS_FILE", "AppFiles", "Files", "Layout", "StoredFile", "read_layout"]
 
@@ -47,8 +48,8 @@ class AppFiles:
     file: str
 
     @property
-    def id(self) -> str:
-        return f"{self.environment}/{self.group}/{self.model}"
+    def id(self) -> UnitId:
+        return UnitId(self.environment, self.group, self.model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +159,12 @@ class _Findings:
 
     def _app(self, app: AppFiles) -> Iterator[Diagnostic]:
         if app.model not in self.models:
-            close = difflib.get_close_matches(app.model, self.models, n=1)
             yield error(
                 "E_MODEL_UNKNOWN",
                 f"there is no models/{app.model}/model.yaml",
                 Site(app.file, 0, 0),
-                help=f"did you mean {close[0]!r}?"
-                if close
-                else "a file here makes an app of the model of its name; "
+                help=did_you_mean(app.model, self.models)
+                or "a file here makes an app of the model of its name; "
                 "plain manifests go into a subfolder",
             )
         if (app.environment, app.group) not in self.groups:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import reconciler
@@ -18,6 +17,8 @@ from reconciler.spec.environment import Group
 from reconciler.spec.model import VersionRecord
 from reconciler.spec.serving import Serving
 from reconciler.spec.training import Training
+from reconciler.suggest import did_you_mean
+from reconciler.unit import UnitId
 
 __all__ = ["across", "check", "group"]
 
@@ -63,13 +64,12 @@ def _groups(
             continue
         known = [f"{env}/{group}" for env, group in layout.groups]
         if entry.value not in known:
-            close = difflib.get_close_matches(entry.value, known, n=1)
             yield error(
                 "E_GROUP_UNKNOWN",
                 f"there is no group {entry.value!r}",
                 entry.site,
                 path=path,
-                help=f"did you mean {close[0]!r}?" if close else f"groups: {', '.join(known)}",
+                help=did_you_mean(entry.value, known) or f"groups: {', '.join(known)}",
             )
         else:
             yield warning(
@@ -170,7 +170,6 @@ def _version(
 ) -> Iterator[Diagnostic]:
     if version in records:
         return
-    close = difflib.get_close_matches(version, records, n=1)
     known = ", ".join(sorted(records)) or "none yet"
     yield error(
         "E_VERSION_UNKNOWN",
@@ -179,7 +178,7 @@ def _version(
         origin.site,
         path=path,
         related=overridden(origin),
-        help=f"did you mean {close[0]!r}? recorded: {known}" if close else f"recorded: {known}",
+        help=did_you_mean(version, records, also=f"recorded: {known}"),
     )
 
 
@@ -292,11 +291,11 @@ def _dataset(spec: Application) -> Iterator[Diagnostic]:
 
 
 def _moved(files: AppFiles, origin: Value[str], layout: Layout) -> Iterator[Diagnostic]:
-    known = {app.id for app in layout.apps}
+    known = {str(app.id) for app in layout.apps}
     if origin.value.count("/") != 2:
         message = f"expected an app's id, <environment>/<group>/<model>, found {origin.value!r}"
         hint = f"e.g. {files.environment}/{files.group}/<old name>"
-    elif origin.value == files.id:
+    elif origin.value == str(files.id):
         message, hint = "an app cannot be moved from itself", "name the id that it had before"
     elif origin.value in known:
         message = f"{origin.value} still exists: its objects cannot be handed over"
@@ -310,11 +309,11 @@ def _moved(files: AppFiles, origin: Value[str], layout: Layout) -> Iterator[Diag
 
 def across(
     foundations: Sequence[Foundation], apps: Sequence[App]
-) -> list[tuple[Diagnostic, tuple[str, ...]]]:
+) -> list[tuple[Diagnostic, tuple[UnitId, ...]]]:
     """Mistakes between units: shared namespaces, the tool's own namespace."""
-    out: list[tuple[Diagnostic, tuple[str, ...]]] = []
+    out: list[tuple[Diagnostic, tuple[UnitId, ...]]] = []
     homes: dict[tuple[str, str], Foundation] = {}
-    members: dict[str, list[str]] = {}
+    members: dict[str, list[UnitId]] = {}
     for app in apps:
         members.setdefault(app.group_id, []).append(app.id)
     for unit in foundations:
@@ -363,10 +362,10 @@ def across(
 
 
 def _ranks(
-    foundations: Iterable[Foundation], members: Mapping[str, list[str]]
-) -> Iterator[tuple[Diagnostic, tuple[str, ...]]]:
+    foundations: Iterable[Foundation], members: Mapping[str, list[UnitId]]
+) -> Iterator[tuple[Diagnostic, tuple[UnitId, ...]]]:
     """Two environments on one rung: a promotion could not tell which one comes first."""
-    reached: dict[str, list[str]] = {}
+    reached: dict[str, list[UnitId]] = {}
     rungs: dict[int, Foundation] = {}
     for unit in foundations:
         ids = reached.setdefault(unit.environment, [])
@@ -392,7 +391,7 @@ def _ranks(
         )
 
 
-def _handed_twice(apps: Iterable[App]) -> Iterator[tuple[Diagnostic, tuple[str, ...]]]:
+def _handed_twice(apps: Iterable[App]) -> Iterator[tuple[Diagnostic, tuple[UnitId, ...]]]:
     takers: dict[str, App] = {}
     for app in apps:
         if app.spec.moved is None:
@@ -406,7 +405,7 @@ def _handed_twice(apps: Iterable[App]) -> Iterator[tuple[Diagnostic, tuple[str, 
                     f"{first.id} and {app.id} both take the objects of {origin.value}",
                     origin.site,
                     path="moved.from",
-                    related=[Related(first.spec.moved.from_.site, first.id)],
+                    related=[Related(first.spec.moved.from_.site, str(first.id))],
                     help="only one app can be the old one's successor",
                 ),
                 (first.id, app.id),

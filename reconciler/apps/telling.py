@@ -3,7 +3,6 @@ what is expected and the way out."""
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from reconciler.apps import shape as shapes
 from reconciler.diagnostics import Diagnostic, Related, error
 from reconciler.origin import Branch, Items, Node, Origin, SecretRef, Value
+from reconciler.suggest import did_you_mean, question
 
 __all__ = ["Teller", "overridden", "show"]
 
@@ -89,14 +89,13 @@ class Teller:
         record = _record_at(shapes.record(self.cls), steps[:-1])
         known = [field.alias for field in record.fields] if record is not None else []
         known += sorted(self.elsewhere.get(place, ()))
-        close = difflib.get_close_matches(str(steps[-1]), known, n=1)
         return error(
             "E_UNKNOWN_KEY",
             f"{steps[-1]!r} is not a field of {place or self.what}",
             origin.site,
             path=_spell(self.at, steps),
             related=overridden(origin),
-            help=f"did you mean {close[0]!r}?" if close else f"known fields: {', '.join(known)}",
+            help=did_you_mean(str(steps[-1]), known) or f"known fields: {', '.join(known)}",
         )
 
 
@@ -108,7 +107,7 @@ def _inside(sentence: str) -> str:
 def _hint(kind: str, context: Mapping[str, Any], node: Node | None) -> str:
     datum = node.value if isinstance(node, Value) else None
     if context.get("close"):
-        return f"did you mean {context['close']!r}?"
+        return question(context["close"])
     if kind in ("secret", "secret_form"):
         return (
             "a secret is the value of an environment variable: {name: …, value: !secret name/key}"

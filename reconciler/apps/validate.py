@@ -7,7 +7,6 @@ leaf keeps its `Value`, and each mistake is mapped back to the winning config li
 
 from __future__ import annotations
 
-import difflib
 import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -22,6 +21,7 @@ from reconciler.diagnostics import Diagnostic
 from reconciler.objects.quantity import amount, is_quantity
 from reconciler.origin import Branch, Items, SecretRef, Value
 from reconciler.spec import constraint
+from reconciler.suggest import nearest
 
 __all__ = ["validate"]
 
@@ -142,11 +142,11 @@ def _leaf_check(leaf: shapes.Leaf) -> Callable[[Any], Any]:
                 {"wanted": wanted, "found": show(node)},
             )
         if choices and datum not in choices:
-            close = difflib.get_close_matches(datum, choices, n=1)
+            close = nearest(datum, choices)
             raise PydanticCustomError(
                 "choice",
                 "expected {wanted}, found {found}",
-                {"wanted": wanted, "found": show(node), "close": close[0] if close else ""},
+                {"wanted": wanted, "found": show(node), "close": close or ""},
             )
         if type(datum) is SecretRef:
             _secret_form(datum)

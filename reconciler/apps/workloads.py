@@ -15,6 +15,7 @@ from reconciler.spec.model import Dataset
 from reconciler.spec.serving import Serving
 from reconciler.spec.training import Training
 from reconciler.spec.workload import Resources, Volume
+from reconciler.suggest import question
 
 __all__ = ["label_value", "labels", "qualified", "serving", "training", "unique"]
 
@@ -99,7 +100,7 @@ def _memory(size: Value[Any], path: str) -> Iterator[Diagnostic]:
             size.site,
             path=path,
             related=overridden(size.origin),
-            help=f"did you mean {guess!r}?",
+            help=question(guess),
         )
 
 

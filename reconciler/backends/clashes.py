@@ -11,11 +11,12 @@ from reconciler.diagnostics import Diagnostic, Related, error
 from reconciler.objects.draft import origin_at
 from reconciler.objects.key import ObjectKey
 from reconciler.origin import Site
+from reconciler.unit import UnitId
 
 __all__ = ["find"]
 
 
-def find(apps: Iterable[App]) -> Iterator[tuple[Diagnostic, tuple[str, ...]]]:
+def find(apps: Iterable[App]) -> Iterator[tuple[Diagnostic, tuple[UnitId, ...]]]:
     """Every clash, with the ids of the apps that it reaches.
 
     Cost: draws only apps with manifests of their own and those whose model's name begins another's

@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from reconciler import extensions
+from reconciler import extensions, kinds
 from reconciler.apps.app import App
 from reconciler.diagnostics import Diagnostic, error
 from reconciler.lifecycle.decision import Weights
 from reconciler.lifecycle.rollout import Capacity
-from reconciler.objects.draft import Draft, Patch, Tree
+from reconciler.objects.draft import Draft, Tree
 from reconciler.objects.key import GroupKind, ObjectKey
-from reconciler.objects.kind import facts_of
 from reconciler.objects.observed import Observed
 from reconciler.origin import Value
 from reconciler.spec.model import VersionRecord
@@ -77,16 +76,13 @@ class LiveRoute:
 
 @dataclass(frozen=True, slots=True)
 class Framework:
-    """Draws the job of one candidate, as the tree of a whole object. `finished` and `failed` are
-    what a waiter looks for in the object's condition types. `options` is the dataclass of
+    """Draws the job of one candidate, as the tree of a whole object. `options` is the dataclass of
     the block `training.<name>`, if the framework has one."""
 
     name: str
     kind: GroupKind
     draw: Callable[[App, Candidate | None, Value[str]], Tree]
     check: Check
-    finished: str = "Succeeded"
-    failed: str = "Failed"
     options: type | None = None
 
 
@@ -102,13 +98,11 @@ class Orchestrator:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """Draws one version's objects and reads its capacity. `workload` is the object that a health
-    wait looks at."""
+    """Draws one version's objects and reads its capacity."""
 
     name: str
     draw: Callable[[App, Version], tuple[Draft, ...]]
     endpoint: Callable[[App, Version], Endpoint]
-    workload: Callable[[App, str], ObjectKey]
     capacity: Callable[[App, Version, Lookup], Capacity | None]
     """None: could not be read."""
     check: Check
@@ -122,7 +116,7 @@ class Router:
 
     name: str
     splits: bool
-    draw: Callable[[App, Weights, Mapping[str, Endpoint], Lookup], tuple[Draft | Patch, ...]]
+    draw: Callable[[App, Weights, Mapping[str, Endpoint], Lookup], tuple[Draft, ...]]
     read: Callable[[App, Mapping[str, Endpoint], Lookup], LiveRoute]
     check: Check
     options: type | None = None
@@ -150,7 +144,7 @@ def router(name: str) -> Router:
 
 def name_fits(kind: GroupKind, name: str, named: Value[Any]) -> Iterator[Diagnostic]:
     """A rendered name against what the kind and its controllers leave room for."""
-    known = facts_of(kind)
+    known = kinds.find(kind)
     longest = known.longest_name - known.longest_suffix
     if len(name) > longest:
         yield error(

@@ -6,22 +6,22 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import reconciler
 from reconciler.apps.app import App, Foundation, Unit
 from reconciler.apps.telling import overridden
 from reconciler.backends import contract, foundation, plain
+from reconciler.backends.carried import with_carried
 from reconciler.backends.contract import Endpoint, Lookup, Version
 from reconciler.diagnostics import Diagnostic, Related, error
 from reconciler.lifecycle.decision import Weights
 from reconciler.lifecycle.rollout import Capacity, Facts
-from reconciler.objects.draft import Draft, Patch
+from reconciler.objects.draft import Draft
 from reconciler.objects.observed import absent
 from reconciler.origin import Branch, Value
+from reconciler.suggest import did_you_mean
 
 __all__ = ["check", "facts", "fixed", "labels_of", "moving", "nothing_live"]
 
@@ -61,13 +61,8 @@ def moving(app: App, weights: Weights, lookup: Lookup) -> tuple[Draft, ...]:
     if not drafts:
         return ()
     router = contract.router(serving.router.value)
-    patches: list[Patch] = []
-    for item in router.draw(app, weights, endpoints, lookup):
-        if isinstance(item, Patch):
-            patches.append(item)
-        else:
-            drafts.append(item)
-    return _finished(_patched(drafts, patches) if patches else drafts, app)
+    drafts += router.draw(app, weights, endpoints, lookup)
+    return _finished(drafts, app)
 
 
 def facts(app: App, weights_of: Iterable[str], lookup: Lookup) -> Facts:
@@ -100,15 +95,13 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
         names = contract.names(what)
         if named.value not in names:
             known = False
-            close = difflib.get_close_matches(named.value, names, n=1)
             yield error(
                 "E_VALUE",
                 f"there is no {_WORDS.get(what, what)} {named.value!r}",
                 named.site,
                 path=_PATHS[what],
                 related=overridden(named.origin),
-                help=(f"did you mean {close[0]!r}? " if close else "")
-                + f"known: {', '.join(names)}",
+                help=did_you_mean(named.value, names, also=f"known: {', '.join(names)}"),
             )
     if not known:
         return
@@ -196,24 +189,6 @@ def _pointer(app: App, name: str) -> Value[str]:
     return Value(name, app.records[name].version.origin)
 
 
-def _patched(drafts: list[Draft], patches: list[Patch]) -> Iterator[Draft]:
-    for draft in drafts:
-        tree = draft.tree
-        for patch in patches:
-            if patch.key == draft.key:
-                tree = _overlay(tree, patch.tree)
-        yield replace(draft, tree=tree)
-
-
-def _overlay(tree: Any, patch: Any) -> Any:
-    if isinstance(tree, dict) and isinstance(patch, dict):
-        return {
-            **tree,
-            **{k: _overlay(tree[k], v) if k in tree else v for k, v in patch.items()},
-        }
-    return patch
-
-
 def labels_of(unit: Unit) -> dict[str, str]:
     """The labels that say which unit an object belongs to."""
     return {
@@ -225,8 +200,8 @@ def labels_of(unit: Unit) -> dict[str, str]:
 
 
 def _finished(drafts: Iterable[Draft], unit: Unit) -> tuple[Draft, ...]:
-    """Identity, namespace and common labels. The app's labels give way to the object's own; the
-    program's give way to nobody, for objects are found by them."""
+    """Identity, namespace and common labels, and what is carried as text. The app's labels give
+    way to the object's own; the program's give way to nobody, for objects are found by them."""
     ours: dict[str, Any] = dict(labels_of(unit))
     common: dict[str, Any] = {}
     if isinstance(unit, App):
@@ -235,7 +210,8 @@ def _finished(drafts: Iterable[Draft], unit: Unit) -> tuple[Draft, ...]:
         namespace = unit.spec.group.namespace
     else:
         namespace = unit.spec.namespace
-    return tuple(_finish(draft, common, ours, namespace) for draft in drafts)
+    finished = (_finish(draft, common, ours, namespace) for draft in drafts)
+    return tuple(with_carried(draft) for draft in finished)
 
 
 def _finish(

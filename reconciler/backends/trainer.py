@@ -6,7 +6,7 @@ from typing import Any
 
 from reconciler.apps.app import App
 from reconciler.backends import pod
-from reconciler.objects.draft import Tree
+from reconciler.objects.draft import Placeholder, Tree
 from reconciler.origin import Value
 from reconciler.spec.training import Candidate, Training
 from reconciler.spec.workload import Volume
@@ -80,7 +80,7 @@ def job(api_version: str, kind: str, app: App, name: Value[str], spec: Tree) -> 
         "ml-reconciler.dev/group": app.group,
         "ml-reconciler.dev/model": app.model,
         "ml-reconciler.dev/owner": app.spec.model.owner,
-        "workflows.argoproj.io/workflow": "{{workflow.name}}",
+        "workflows.argoproj.io/workflow": Placeholder("{{workflow.name}}"),
     }
     metadata = {"name": name, "namespace": app.spec.group.namespace, "labels": labels}
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec}

@@ -7,17 +7,17 @@ Secret is mounted. `--in-cluster` is the cluster whose pod this is.
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconciler import API_VERSION
 from reconciler.errors import UsageMistake
+from reconciler.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from reconciler.adapters.kubernetes.transport import Access
-    from reconciler.cli.options import Common
+    from reconciler.cli.common import Common
 
 __all__ = ["Place", "places"]
 
@@ -124,10 +124,9 @@ def _file(path: Path) -> list[Place]:
 def _known(path: Path, given: dict[Any, Any], keys: tuple[str, ...], prefix: str) -> None:
     for key in given:
         if key not in keys:
-            close = difflib.get_close_matches(str(key), keys, n=1)
             raise UsageMistake(
                 f"--clusters {path}: {prefix}{key} is not known",
-                hint=f"did you mean `{close[0]}`?" if close else f"known: {', '.join(keys)}",
+                hint=did_you_mean(str(key), keys) or f"known: {', '.join(keys)}",
             )
 
 

@@ -18,6 +18,7 @@ from reconciler import extensions
 from reconciler.cli import memory
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.secrets import Redactor, printable
+from reconciler.suggest import did_you_mean
 
 __all__ = ["captured", "cli", "main", "run"]
 
@@ -42,12 +43,10 @@ class _Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            import difflib
-
-            close = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
-            if close:
-                hint = f"{error.message} Did you mean {close[0]!r}?"
-                raise click.UsageError(hint, ctx) from error
+            hint = did_you_mean(args[0], self.list_commands(ctx))
+            if hint:
+                message = f"{error.message} {hint[0].upper()}{hint[1:]}"
+                raise click.UsageError(message, ctx) from error
             raise
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import click
 
 from reconciler.cli import reporting, wiring
-from reconciler.cli.options import Common
+from reconciler.cli.common import Common
 from reconciler.engine.promote import Promotion
 from reconciler.errors import ExitCode
 from reconciler.ports import Tree

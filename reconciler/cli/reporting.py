@@ -6,11 +6,9 @@ cut or escape them, and as the finished text.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reconciler.cli.options import Common
+from reconciler.adapters import files
+from reconciler.cli.common import Common
 from reconciler.errors import ExitCode, ReconcilerError, UsageMistake
 from reconciler.secrets import Redactor
 
@@ -106,16 +105,8 @@ def _replace(file: str, text: str) -> None:
     try:
         if path.exists() and not path.is_file():
             path.write_text(text, encoding="utf-8")  # a pipe or /dev/stderr: nothing to replace
-            return
-        descriptor, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with open(descriptor, "w", encoding="utf-8", newline="\n") as out:  # noqa: PTH123
-                out.write(text)
-            Path(part).chmod(0o644)
-            Path(part).replace(path)
-        except BaseException:
-            Path(part).unlink(missing_ok=True)
-            raise
+        else:
+            files.replace(path, text.encode())
     except OSError as cause:
         why = (cause.strerror or str(cause)).lower()
         raise UsageMistake(f"--report {file}: {why}") from cause
@@ -216,6 +207,8 @@ def _changed(source: Tree | None, base: Tree | None) -> frozenset[tuple[str, int
     """The lines of the source that its base does not have."""
     if source is None or base is None:
         return frozenset()
+    import difflib
+
     old, out = base.blobs(), set()
     for file, blob in source.blobs().items():
         if file in old and old[file].blob_id == blob.blob_id:

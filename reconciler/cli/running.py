@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from reconciler.adapters import files
 from reconciler.cli import reporting, wiring
+from reconciler.cli.common import Common
 from reconciler.cli.ending import Ending, Interrupted
-from reconciler.cli.options import Common
 from reconciler.errors import ExitCode, UsageMistake
+from reconciler.unit import UnitId
 
 if TYPE_CHECKING:
     from reconciler.engine.leases import Leases
@@ -69,7 +71,7 @@ class Surroundings:
     leases: Leases | None
     heard: float
     ready: bool = False
-    shown: dict[str, str] = field(default_factory=dict)
+    shown: dict[UnitId, str] = field(default_factory=dict)
 
     def beat(self) -> None:
         self.heard = self.clock.monotonic()
@@ -171,7 +173,7 @@ def _news(common: Common, around: Surroundings, done: Pass, tree: Tree) -> None:
 
 
 def _joined(settings: Settings, wishes: Wishes, around: Surroundings) -> Settings:
-    def permit(_unit: str) -> str:
+    def permit(_unit: UnitId) -> str:
         around.beat()
         return ""
 
@@ -316,11 +318,7 @@ def _write_metrics(wishes: Wishes, around: Surroundings) -> None:
     Best effort: a full disk fails no run."""
     if wishes.metrics_out is None:
         return
-    path = Path(wishes.metrics_out)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        part.write_text(around.registry.text())
-        part.replace(path)
+        files.replace(wishes.metrics_out, around.registry.text().encode())
     except OSError as cause:
-        part.unlink(missing_ok=True)
-        click.echo(f"warning: --metrics-out {path}: {cause.strerror}", err=True)
+        click.echo(f"warning: --metrics-out {wishes.metrics_out}: {cause.strerror}", err=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import replace
 from pathlib import Path
 
+from reconciler.adapters import files
 from reconciler.apps.app import Selection
-from reconciler.cli.options import Common
+from reconciler.cli.common import Common
 from reconciler.engine.report import Changes, Findings, Report
 from reconciler.engine.review import Reviewed
 from reconciler.errors import ExitCode, UsageMistake
@@ -24,14 +24,8 @@ def save(
 ) -> None:
     """Writes the plan with mode 0600, replacing the file at once."""
     text = _dump(reviewed, tree, chosen, approved)
-    path = Path(file)
-    part = path.with_name(path.name + ".part")
     try:
-        part.unlink(missing_ok=True)
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as out:  # noqa: PTH123 - of a descriptor
-            out.write(text)
-        part.replace(path)
+        files.replace(file, text.encode(), mode=0o600)
     except OSError as cause:
         raise UsageMistake(f"--out {file}: {(cause.strerror or str(cause)).lower()}") from cause
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import click
 
+from reconciler import kinds
 from reconciler.cli.tour import Stage
 from reconciler.errors import ExitCode
 
@@ -152,7 +153,7 @@ class Story:
             assert isinstance(spec, dict)
             spec["predictor"]["minReplicas"] = 2
 
-        with World(str(self.stage.cluster)) as world:
+        with World(str(self.stage.cluster), kinds=kinds.known()) as world:
             world.cluster.edit(key, halve)
 
     def shared_line(self) -> None:

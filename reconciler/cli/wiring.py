@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from reconciler import kinds
 from reconciler.cli import reporting
-from reconciler.cli.options import Common
+from reconciler.cli.common import Common
 from reconciler.errors import ExitCode, UsageMistake
 
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ def cluster(
     folder = Path(common.embedded).resolve().parent
     if not folder.is_dir():
         raise UsageMistake(f"--embedded {common.embedded}: there is no folder {folder}")
-    world = World(common.embedded, start=now(common))
+    world = World(common.embedded, start=now(common), kinds=kinds.known())
     try:
         # Time went by since the file was last used: what was under way has gone on.
         if world.clock.now() < now(common):
@@ -299,7 +300,7 @@ def lease_client(common: Common) -> Iterator[LeaseClient]:
         from reconciler.simulation.clock import RememberedClock
         from reconciler.simulation.cluster import EmbeddedCluster
 
-        beside = EmbeddedCluster(common.embedded)
+        beside = EmbeddedCluster(common.embedded, kinds=kinds.known())
         beside.server.clock = RememberedClock(lambda: beside.server.recall("now"))
         try:
             yield beside

@@ -26,6 +26,7 @@ from reconciler.plan.change import Action, AppPlan, Change, Plan, Standing
 from reconciler.plan.inventory import Inventory, Member, live_digest
 from reconciler.plan.snapshot import Snapshot
 from reconciler.ports import Tree
+from reconciler.unit import UnitId
 
 __all__ = ["Side", "compared", "sides"]
 
@@ -47,7 +48,7 @@ def sides(
     """The base's rendering a cluster, and a warning where a part of it could not be rendered."""
     rendered = stages.loaded(base, selection)
     objects: dict[str, dict[ObjectKey, Observed]] = {}
-    inventories: dict[str, dict[str, Inventory]] = {}
+    inventories: dict[str, dict[UnitId, Inventory]] = {}
     for item in stages.drawn(rendered, Snapshot.none(), now, foresees=False):
         cluster = item.unit.cluster
         members = []
@@ -86,10 +87,10 @@ def _seen(manifest: Manifest) -> Observed:
 
 
 def _unrendered(base: Fleet, label: str) -> Iterable[Diagnostic]:
-    blocked = sorted(app for app in base.blocked if not app.endswith("/_group"))
+    blocked = sorted(app for app in base.blocked if not app.is_foundation)
     if not blocked and not base.errors:
         return
-    what = f"{len(blocked)} apps" if len(blocked) != 1 else blocked[0]
+    what = f"{len(blocked)} apps" if len(blocked) != 1 else str(blocked[0])
     yield warning(
         "W_BASE",
         f"{label} has errors itself: {what} could not be rendered there, and all of it looks new",
@@ -150,8 +151,7 @@ def _going(change: Change, app: AppPlan, files: Mapping[str, object]) -> Change:
         return change
     reasons = tuple(r for r in change.reasons if not r.text.startswith("refused: "))
     if app.removed:
-        name = app.unit.rpartition("/")[2]
-        own = "group" if name == "_group" else name
+        own = "group" if app.unit.is_foundation else app.unit.model
         file = f"environments/{app.environment}/{app.group}/{own}.yaml"
         if file not in files:
             reasons = (Reason(f"{file} is gone"),)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from reconciler import kinds
 from reconciler.apps.app import App, Selection, Unit
-from reconciler.backends.read import HealthState, health
 from reconciler.engine import review, stages, statuses
 from reconciler.engine.report import Chain, Chains, Findings, Report, Table
 from reconciler.engine.stages import Drawn
@@ -14,7 +14,8 @@ from reconciler.engine.targets import Targets, targets_of
 from reconciler.errors import ExitCode
 from reconciler.layers import chains
 from reconciler.lifecycle.decision import Verdict
-from reconciler.objects.draft import Draft, show_path, walk
+from reconciler.objects.draft import Draft, Embedded, show_path, walk
+from reconciler.objects.kind import ReadinessState
 from reconciler.origin import Origin, Value, plain
 from reconciler.plan.snapshot import Snapshot
 from reconciler.ports import ClusterReader, Tree
@@ -97,14 +98,13 @@ def explain_object(
     reader: ClusterReader | Targets[ClusterReader] | None = None,
 ) -> Report:
     """Which config line a field of a drawn object comes from, or which decision. `field` "" is
-    the whole object; with a cluster, weights are those of now."""
+    the whole object; with a cluster, weights are those of now. The object may be an embedded one,
+    by its name or by that of its candidate."""
     reviewed = review.review(tree, selection, now, reader=reader, plans=False)
     found: list[Chain] = []
     for item in reviewed.units:
         for draft in item.drafts:
-            if target not in (str(draft.key), f"{draft.key.kind.lower()}/{draft.key.name}"):
-                continue
-            found += _fields(item, draft, field)
+            found += _asked_fields(item, draft, draft, target, field)
     return _answer(reviewed, found, bool(found), f"no drawn object {target} has a field {field}")
 
 
@@ -120,7 +120,27 @@ def _speaks(unit: Unit, path: str) -> bool:
     return isinstance(unit, App) or path.split(".")[0] in ("environment", "group")
 
 
-def _fields(item: Drawn, draft: Draft, field: str) -> Iterator[Chain]:
+def _asked_fields(
+    item: Drawn, draft: Draft, carrier: Draft, target: str, field: str, short: str = ""
+) -> Iterator[Chain]:
+    """The chains of a field of the draft that a target (`Kind/name`, `kind/name`) names, be it
+    drawn itself or embedded in the carrier. `short` is another name of an embedded one."""
+    kind, names = draft.key.kind, (draft.key.name, short)
+    if any(target in (f"{kind}/{name}", f"{kind.lower()}/{name}") for name in names):
+        yield from _fields(item, draft, carrier, field)
+    for _, leaf in walk(draft.tree):
+        if isinstance(leaf, Embedded):
+            yield from _asked_fields(item, leaf.draft, carrier, target, field, leaf.name)
+
+
+def _called(draft: Draft, carrier: Draft) -> str:
+    """`Kind/name`, and of an embedded object what carries it."""
+    return str(draft.key) if draft is carrier else f"{draft.key} (in {carrier.key})"
+
+
+def _fields(item: Drawn, draft: Draft, carrier: Draft, field: str) -> Iterator[Chain]:
+    """A chain for each leaf; after a text that was made of an embedded object, chains for the
+    leaves of that object."""
     decision = item.decided.decision
     for path, leaf in walk(draft.tree):
         shown = show_path(path)
@@ -131,17 +151,24 @@ def _fields(item: Drawn, draft: Draft, field: str) -> Iterator[Chain]:
         if decision is not None and shown.endswith(".weight"):
             reasons = (decision.verdict.value, *(r.text for r in decision.reasons))
         note = "" if origin is not None else f"a literal of the rule {draft.rule}"
-        yield Chain(
-            f"{draft.key} {shown}", plain(leaf), origin, item.unit.id, reasons=reasons, note=note
-        )
+        name = f"{_called(draft, carrier)} {shown}"
+        yield Chain(name, plain(leaf), origin, item.unit.id, reasons=reasons, note=note)
+        if isinstance(leaf, Embedded) and not leaf.is_written:
+            yield from _fields(item, leaf.draft, carrier, "")
 
 
 def _used_by(item: Drawn, origin: Origin) -> Iterator[tuple[str, str]]:
-    """The fields of drawn objects that rest on a config line."""
+    """The fields of drawn objects, and of those embedded in them, that rest on a config line."""
     for draft in item.drafts:
-        for path, leaf in walk(draft.tree):
-            if isinstance(leaf, Value) and _rests_on(leaf.origin, origin):
-                yield str(draft.key), show_path(path)
+        yield from _used_in(draft, draft, origin)
+
+
+def _used_in(draft: Draft, carrier: Draft, origin: Origin) -> Iterator[tuple[str, str]]:
+    for path, leaf in walk(draft.tree):
+        if isinstance(leaf, Embedded) and not leaf.is_written:
+            yield from _used_in(leaf.draft, carrier, origin)
+        elif isinstance(leaf, Value) and _rests_on(leaf.origin, origin):
+            yield _called(draft, carrier), show_path(path)
 
 
 def _rests_on(origin: Origin, wanted: Origin, depth: int = 0) -> bool:
@@ -169,7 +196,7 @@ def layers(tree: Tree, selection: Selection) -> Report:
     rows = []
     for unit in fleet.units():
         for number, file in enumerate(unit.files, 1):
-            rows.append((unit.id if number == 1 else "", str(number), file))
+            rows.append((str(unit.id) if number == 1 else "", str(number), file))
     table = Table(("APP", "ORDER", "FILE"), tuple(rows))
     code = ExitCode.ERROR if fleet.errors else ExitCode.DONE
     return Report("layers", (Findings(fleet.diagnostics), table), (), code, revision=fleet.label)
@@ -199,9 +226,9 @@ def status(
         if isinstance(item.unit, App)
     ]
     rows += [
-        (app, "blocked", "-", "-", "-", _run(runs.get(app)), ", ".join(codes))
+        (str(app), "blocked", "-", "-", "-", _run(runs.get(app)), ", ".join(codes))
         for app, codes in fleet.blocked.items()
-        if not app.endswith("/_group")
+        if not app.is_foundation
     ]
     columns = ("APP", "HEALTH", "VERSION", "TRAFFIC", "REVISION", "LAST RUN", "NEXT")
     table = Table(columns, tuple(sorted(rows)))
@@ -238,7 +265,7 @@ def _row(
         first = min(fires, key=lambda f: f.times[0])
         following = f"{first.schedule.split('/')[1]} {first.times[0]:%m-%d %H:%M} UTC"
     health_now = _health(item, snapshot, decision)
-    return (unit.id, health_now, version, traffic, revision, _run(recorded_run), following)
+    return (str(unit.id), health_now, version, traffic, revision, _run(recorded_run), following)
 
 
 def _health(item: Drawn, snapshot: Snapshot, decision: object) -> str:
@@ -249,14 +276,14 @@ def _health(item: Drawn, snapshot: Snapshot, decision: object) -> str:
         return "held"
     if verdict is Verdict.UNKNOWN:
         return "unknown"
-    states = [health(snapshot.lookup(d.key)).state for d in item.drafts]
+    states = [kinds.readiness(snapshot.lookup(d.key)).state for d in item.drafts]
     if not states:
         return "idle"
-    for worst in (HealthState.UNKNOWN, HealthState.FAILED):
+    for worst in (ReadinessState.UNKNOWN, ReadinessState.FAILED):
         if worst in states:
             return str(worst)
-    if HealthState.ABSENT in states:
-        return "missing" if any(s is not HealthState.ABSENT for s in states) else "absent"
-    if any(s is not HealthState.READY for s in states):
+    if ReadinessState.ABSENT in states:
+        return "missing" if any(s is not ReadinessState.ABSENT for s in states) else "absent"
+    if any(s is not ReadinessState.READY for s in states):
         return "progressing"
     return "ready" if isinstance(item.unit, App) and item.unit.serves else "idle"

@@ -16,8 +16,9 @@ from reconciler.errors import ReconcilerError
 from reconciler.objects.observed import Observed, unread
 from reconciler.objects.outcome import Outcome, Unknown
 from reconciler.ports import Background, Clock, LeaseClient
+from reconciler.unit import UnitId
 
-__all__ = ["LeaseUnavailable", "Leases", "group_of", "micro_time"]
+__all__ = ["LeaseUnavailable", "Leases", "micro_time"]
 
 #: Without progress for so long the main loop counts as stuck, and its leases are let go.
 STALL_SECONDS = 120.0
@@ -29,11 +30,6 @@ class LeaseUnavailable(ReconcilerError):
     """Whether a lease is free cannot be found out, or it may not be written: nothing is done."""
 
     code = "E_LEASE"
-
-
-def group_of(unit: str) -> str:
-    """`prod/hz-a/mnist` to `prod/hz-a`."""
-    return unit.rpartition("/")[0]
 
 
 def micro_time(moment: datetime) -> str:
@@ -69,12 +65,16 @@ class Leases:
 
     # -- what others ask ---------------------------------------------------------------------------
 
-    def permit(self, unit: str) -> str:
+    def permit(self, unit: UnitId) -> str:
         """Why a unit may not be written now; "" while its group's lease is safely held."""
+        return self.permit_group(unit.group_id)
+
+    def permit_group(self, group: str) -> str:
+        """Why nothing of a group may be written now; "" while its lease is safely held."""
         self.progress()
-        election = self._elections.get(group_of(unit))
+        election = self._elections.get(group)
         if election is None:
-            return f"the lease of {group_of(unit)} was not asked for"
+            return f"the lease of {group} was not asked for"
         return lease.may_write(election, self._clock.monotonic())
 
     def epoch(self, group: str) -> int | None:

@@ -17,6 +17,7 @@ from reconciler.objects import draft as drafts
 from reconciler.objects.draft import Draft
 from reconciler.plan import inventory
 from reconciler.ports import Tree
+from reconciler.unit import UnitId
 
 __all__ = ["Memo"]
 
@@ -30,7 +31,7 @@ class Memo:
         self._keeps = keeps
         self._key: tuple[str, str, Selection] | None = None
         self._kept: dict[str, object] = {}
-        self._fixed: dict[tuple[str, str], tuple[Draft, ...]] = {}
+        self._fixed: dict[tuple[UnitId, str], tuple[Draft, ...]] = {}
         self._digests: dict[int, tuple[Draft, str]] = {}
 
     def of_commit(self, tree: Tree, selection: Selection, name: str, make: Callable[[], T]) -> T:

@@ -1,15 +1,21 @@
-"""Counters, gauges and histograms, and their text as Prometheus reads it.
+"""Counters, gauges and histograms of one loop, as Prometheus reads them.
 
-Own, because it is a hundred lines: prometheus-client would come with a process-wide registry that
-tests and several loops in one process share, and with an import that every quiet run pays. Labels
-are environments, states, phases and kinds: never names that a tenant chooses freely.
+Each `Registry` has a collector registry of its own, so that tests and several loops of one process
+share nothing. Labels are environments, states, phases and kinds: never names that a tenant chooses
+freely.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+import prometheus_client
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
 __all__ = ["FAMILIES", "Family", "Registry"]
 
@@ -79,79 +85,84 @@ class Registry:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._values: dict[str, dict[tuple[str, ...], float]] = {}
-        self._buckets: dict[tuple[str, tuple[str, ...]], list[int]] = {}
+        self._own = CollectorRegistry()
+        self._metrics: dict[str, Counter | Gauge | Histogram] = {}
+        self._series: dict[str, set[tuple[str, ...]]] = {}
 
     def add(self, name: str, amount: float = 1.0, **labels: str) -> None:
         with self._lock:
-            series, key = self._series(name, labels)
-            series[key] = series.get(key, 0.0) + amount
+            metric = self._metric(name, labels)
+            assert isinstance(metric, Counter)
+            metric.inc(amount)
 
     def set(self, name: str, value: float, **labels: str) -> None:
         with self._lock:
-            series, key = self._series(name, labels)
-            series[key] = value
+            metric = self._metric(name, labels)
+            assert isinstance(metric, Gauge)
+            metric.set(value)
 
     def clear(self, name: str) -> None:
-        """Forgets a gauge's series: what is not set again is gone."""
+        """Forgets a family's series: what is not set again is gone."""
         with self._lock:
-            self._values.pop(FAMILIES[name].name, None)
+            metric = self._metrics.pop(FAMILIES[name].name, None)
+            self._series.pop(name, None)
+            if metric is not None:
+                self._own.unregister(metric)
 
     def observe(self, name: str, value: float, **labels: str) -> None:
         with self._lock:
-            series, key = self._series(name, labels)
-            series[key] = series.get(key, 0.0) + value
-            counts = self._buckets.setdefault((name, key), [0] * (len(_BUCKETS) + 1))
-            for number, bound in enumerate(_BUCKETS):
-                counts[number] += value <= bound
-            counts[-1] += 1
+            metric = self._metric(name, labels)
+            assert isinstance(metric, Histogram)
+            metric.observe(value)
 
-    def _series(
-        self, name: str, labels: Mapping[str, str]
-    ) -> tuple[dict[tuple[str, ...], float], tuple[str, ...]]:
+    def _metric(self, name: str, labels: dict[str, str]) -> Counter | Gauge | Histogram:
+        """The metric of one series. A family is registered with its first value, because one that
+        has none yet must be absent: an alert on an age would fire on a zero."""
         family = FAMILIES[name]
         if labels.keys() != set(family.labels):
             raise KeyError(f"{name}: {sorted(labels)}")
+        metric = self._metrics.get(name)
+        if metric is None:
+            metric = self._metrics[name] = _made(family, self._own)
+        if not family.labels:
+            return metric
         key = tuple(str(labels[label]) for label in family.labels)
-        series = self._values.setdefault(name, {})
+        series = self._series.setdefault(name, set())
         if key not in series and len(series) >= _MOST_SERIES:
             key = tuple("other" for _ in key)
-        return series, key
+        series.add(key)
+        return metric.labels(*key)
 
     def text(self) -> str:
         """The exposition format, version 0.0.4; sorted, so that equal values give equal bytes."""
         with self._lock:
-            return "".join(f"{line}\n" for line in self._lines())
-
-    def _lines(self) -> Iterator[str]:
-        for name, family in sorted(FAMILIES.items()):
-            series = self._values.get(name)
-            if not series:
-                continue
-            full = f"{_PREFIX}_{name}"
-            yield f"# HELP {full} {family.text}"
-            yield f"# TYPE {full} {family.kind}"
-            for key, value in sorted(series.items()):
-                pairs = list(zip(family.labels, key, strict=True))
-                if family.kind != "histogram":
-                    yield f"{full}{_labels(pairs)} {_number(value)}"
-                    continue
-                counts = self._buckets[name, key]
-                bounds = [*(_number(b) for b in _BUCKETS), "+Inf"]
-                for bound, count in zip(bounds, counts, strict=True):
-                    yield f"{full}_bucket{_labels([*pairs, ('le', bound)])} {count}"
-                yield f"{full}_sum{_labels(pairs)} {_number(value)}"
-                yield f"{full}_count{_labels(pairs)} {counts[-1]}"
+            return prometheus_client.generate_latest(_Sorted(self._own)).decode()
 
 
-def _labels(pairs: list[tuple[str, str]]) -> str:
-    inside = ",".join(f'{name}="{_escaped(value)}"' for name, value in pairs)
-    return f"{{{inside}}}" if inside else ""
+def _made(family: Family, own: CollectorRegistry) -> Counter | Gauge | Histogram:
+    given = (family.name, family.text, family.labels, _PREFIX)
+    match family.kind:
+        case "counter":
+            return Counter(*given, registry=own)
+        case "gauge":
+            return Gauge(*given, registry=own)
+        case _:
+            return Histogram(*given, registry=own, buckets=_BUCKETS)
 
 
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+class _Sorted(Collector):
+    """A registry's metrics by name and labels, without the times at which series were made."""
+
+    def __init__(self, own: CollectorRegistry) -> None:
+        self._own = own
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in sorted(self._own.collect(), key=lambda metric: metric.name):
+            samples = [s for s in metric.samples if not s.name.endswith("_created")]
+            metric.samples = sorted(samples, key=_labels)
+            yield metric
 
 
-def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) else repr(value)
+def _labels(sample: Sample) -> list[tuple[str, str]]:
+    # Without `le`: the sort is stable, and a histogram's buckets come in the order of their bounds.
+    return sorted(pair for pair in sample.labels.items() if pair[0] != "le")

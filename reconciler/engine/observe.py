@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 import reconciler
-from reconciler.engine.leases import Leases, group_of, micro_time
+from reconciler.engine.leases import Leases, micro_time
 from reconciler.engine.metrics import Registry
 from reconciler.engine.passes import Outcome, Pass, State
 from reconciler.engine.statuses import (
@@ -28,6 +28,7 @@ from reconciler.engine.statuses import (
 from reconciler.errors import ReconcilerError
 from reconciler.objects.outcome import Done
 from reconciler.ports import Clock, LeaseClient
+from reconciler.unit import UnitId
 
 __all__ = ["Log", "Notify", "Observers", "Sinks", "cloud_event"]
 
@@ -111,7 +112,7 @@ class Observers:
             registry.clear(name)
         environments: dict[str, list[Outcome]] = {}
         for outcome in done.outcomes:
-            environments.setdefault(outcome.unit.partition("/")[0], []).append(outcome)
+            environments.setdefault(outcome.unit.environment, []).append(outcome)
         for environment, outcomes in sorted(environments.items()):
             self._environment(environment, outcomes, done, now)
         for group in self._leases.held if self._leases is not None else ():
@@ -159,12 +160,12 @@ class Observers:
             level = "info" if outcome.state in _GOOD else "warning"
             for key, verb in outcome.done:
                 log.event(
-                    "info", "wrote", app=outcome.unit, object=key, action=verb,
+                    "info", "wrote", app=str(outcome.unit), object=key, action=verb,
                     revision=done.commit or done.label,
                 )  # fmt: skip
             if outcome.state is not State.NOOP:
                 log.event(
-                    level, redact(outcome.text) or outcome.state.value, app=outcome.unit,
+                    level, redact(outcome.text) or outcome.state.value, app=str(outcome.unit),
                     result=outcome.state.value, revision=done.commit or done.label,
                 )  # fmt: skip
 
@@ -175,7 +176,7 @@ class Observers:
         groups: dict[str, list[Outcome]] = {}
         for outcome in done.outcomes:
             if outcome.state is not State.SKIPPED_LOCKED:
-                groups.setdefault(group_of(outcome.unit), []).append(outcome)
+                groups.setdefault(outcome.unit.group_id, []).append(outcome)
         for group, outcomes in sorted(groups.items()):
             known = self._cluster.statuses.get(group, GroupStatus(group))
             found = [
@@ -189,9 +190,9 @@ class Observers:
             if (moved or gone) and self._write(known, moved, gone):
                 self._tell(moved, now)
 
-    def _write(self, known: GroupStatus, moved: list[Transition], gone: list[str]) -> bool:
+    def _write(self, known: GroupStatus, moved: list[Transition], gone: list[UnitId]) -> bool:
         """Whether the status is recorded: what another run was faster with, that one tells."""
-        if self._leases is not None and self._leases.permit(f"{known.group}/"):
+        if self._leases is not None and self._leases.permit_group(known.group):
             return False
         body = body_of(known, moved, gone, self._sinks.redact)
         write = self._cluster.replace if known.version else self._cluster.create
@@ -222,8 +223,8 @@ def _event(
     transition: Transition, now: datetime, run: str, redact: Callable[[str], str]
 ) -> dict[str, Any]:
     """An events.k8s.io/v1 Event about the group's status."""
-    about = status_key(group_of(transition.unit))
-    app = transition.unit.replace("/", ".").replace("_", "x-")
+    about = status_key(transition.unit.group_id)
+    app = str(transition.unit).replace("/", ".").replace("_", "x-")
     stamp = micro_time(now)
     return {
         "apiVersion": "events.k8s.io/v1",
@@ -232,7 +233,7 @@ def _event(
             "name": f"{app}.{_digest(transition, stamp)[:12]}",
             "namespace": about.namespace,
             "annotations": {
-                f"{reconciler.API_DOMAIN}/app": transition.unit,
+                f"{reconciler.API_DOMAIN}/app": str(transition.unit),
                 f"{reconciler.API_DOMAIN}/revision": transition.revision,
                 f"{reconciler.API_DOMAIN}/run": run,
             },
@@ -263,11 +264,11 @@ def cloud_event(
         "id": _digest(transition, ""),
         "source": source,
         "type": f"{reconciler.API_DOMAIN}.app.{transition.state.value}",
-        "subject": transition.unit,
+        "subject": str(transition.unit),
         "time": f"{now:%Y-%m-%dT%H:%M:%SZ}",
         "datacontenttype": "application/json",
         "data": {
-            "app": transition.unit,
+            "app": str(transition.unit),
             "revision": transition.revision,
             "ready": transition.ready,
             "reason": transition.reason,
@@ -277,5 +278,11 @@ def cloud_event(
 
 
 def _digest(transition: Transition, more: str) -> str:
-    parts = (transition.unit, transition.revision, transition.state.value, transition.reason, more)
+    parts = (
+        str(transition.unit),
+        transition.revision,
+        transition.state.value,
+        transition.reason,
+        more,
+    )
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

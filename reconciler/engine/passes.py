@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from reconciler.apply.result import Result, Status
-from reconciler.apps.app import GROUP_APP, Selection
+from reconciler.apps.app import Selection
 from reconciler.diagnostics import Diagnostic
 from reconciler.engine import history, reconcile, review, upgrade
-from reconciler.engine.leases import Leases, group_of
+from reconciler.engine.leases import Leases
 from reconciler.engine.memo import Memo
 from reconciler.engine.report import Changes, Report
 from reconciler.engine.review import Reviewed
@@ -22,6 +22,7 @@ from reconciler.objects.outcome import Verb
 from reconciler.plan.change import Action, AppPlan, Plan
 from reconciler.plan.inventory import Phase
 from reconciler.ports import Clock, ClusterWriter, Reporter, Tree
+from reconciler.unit import UnitId
 
 __all__ = ["Outcome", "Pass", "Settings", "State", "groups_of", "run"]
 
@@ -47,7 +48,7 @@ class State(StrEnum):
 class Outcome:
     """`text` says why, for people. `corrected` counts drift that was put right, by kind."""
 
-    unit: str
+    unit: UnitId
     state: State
     text: str = ""
     objects: int = 0
@@ -89,7 +90,7 @@ class Settings:
     wait: float | None = None
     fail_if_locked: bool = False
     ended: Callable[[], str] = lambda: ""
-    resting: Callable[[str], str] = lambda _unit: ""
+    resting: Callable[[UnitId], str] = lambda _unit: ""
     reading: Callable[[], AbstractContextManager[None]] = nullcontext
     """Entered for what only reads: it may be broken off at any point."""
 
@@ -143,13 +144,13 @@ def run(
     if leases is not None:
         leases.progress()
         # Groups that only inventories know any more.
-        rest = {group_of(app.unit) for app in reviewed.plan.apps} - groups
+        rest = {app.unit.group_id for app in reviewed.plan.apps} - groups
         if rest:
             locked |= leases.acquire(rest, wait=0.0, ended=settings.ended)
     aside = dict(_aside(reviewed.plan, locked, settings))
 
-    def epoch(unit: str) -> int:
-        return (leases.epoch(group_of(unit)) if leases is not None else None) or 0
+    def epoch(unit: UnitId) -> int:
+        return (leases.epoch(unit.group_id) if leases is not None else None) or 0
 
     report = reconcile.reconcile(
         reviewed.without(aside.keys()),
@@ -164,10 +165,10 @@ def run(
     return Pass(report, outcomes, locked, reviewed.plan.commit, reviewed.plan.label)
 
 
-def _permit(settings: Settings, leases: Leases | None) -> Callable[[str], str]:
+def _permit(settings: Settings, leases: Leases | None) -> Callable[[UnitId], str]:
     given = settings.apply.permit
 
-    def permit(unit: str) -> str:
+    def permit(unit: UnitId) -> str:
         why = given(unit) or settings.ended()
         return why or (leases.permit(unit) if leases is not None else "")
 
@@ -179,9 +180,9 @@ def _permit(settings: Settings, leases: Leases | None) -> Callable[[str], str]:
 
 def _aside(
     plan: Plan, locked: Mapping[str, str], settings: Settings
-) -> Iterator[tuple[str, tuple[State, str]]]:
+) -> Iterator[tuple[UnitId, tuple[State, str]]]:
     for app in plan.apps:
-        group = group_of(app.unit)
+        group = app.unit.group_id
         resting = settings.resting(app.unit)
         if group in locked:
             yield app.unit, (State.SKIPPED_LOCKED, locked[group])
@@ -208,7 +209,7 @@ def _all_locked(tree: Tree, locked: Mapping[str, str], settings: Settings) -> Pa
     report = Report("reconcile", (), (), ExitCode.DONE, revision=tree.label)
     report = _completed(report, None, (), locked, settings)
     outcomes = tuple(
-        Outcome(f"{group}/{GROUP_APP}", State.SKIPPED_LOCKED, why)
+        Outcome(UnitId.foundation(*group.split("/")), State.SKIPPED_LOCKED, why)
         for group, why in sorted(locked.items())
     )
     return Pass(report, outcomes, locked, tree.commit, tree.label)
@@ -225,7 +226,7 @@ def _completed(
     lines = [f"skipped_locked: {group}: {why}" for group, why in sorted(locked.items())]
     resting = [o for o in outcomes if o.state is State.BACKING_OFF]
     lines += [f"backing off: {o.unit}: {o.text}" for o in resting]
-    drifted = [o.unit for o in outcomes if o.state is State.DRIFTED]
+    drifted = [str(o.unit) for o in outcomes if o.state is State.DRIFTED]
     if drifted:
         lines.append(f"drifted, and only reported: {', '.join(drifted)}")
     codes = [report.exit_code]
@@ -238,7 +239,7 @@ def _completed(
     data = {
         **report.data,
         "skippedLocked": dict(sorted(locked.items())),
-        "results": {o.unit: o.state.value for o in outcomes},
+        "results": {str(o.unit): o.state.value for o in outcomes},
     }
     return replace(
         report,
@@ -265,7 +266,7 @@ _LEFT_ALONE = (history.REWOUND, upgrade.REDRAWN)
 
 
 def _outcomes(
-    reviewed: Reviewed, results: Mapping[str, Result], aside: Mapping[str, tuple[State, str]]
+    reviewed: Reviewed, results: Mapping[UnitId, Result], aside: Mapping[UnitId, tuple[State, str]]
 ) -> Iterator[Outcome]:
     assert reviewed.plan is not None
     seen = set()
@@ -280,7 +281,7 @@ def _outcomes(
             yield Outcome(unit, State.REFUSED, why)
 
 
-def _because(unit: str, codes: Iterable[str], diagnostics: Iterable[Diagnostic]) -> str:
+def _because(unit: UnitId, codes: Iterable[str], diagnostics: Iterable[Diagnostic]) -> str:
     for item in diagnostics:
         if item.is_error and (unit in item.apps or item.code in codes):
             place = f"{item.site}: " if item.site is not None else ""

@@ -13,6 +13,7 @@ from reconciler.plan.snapshot import Snapshot
 from reconciler.policy.evaluate import PolicySet, Subject, object_findings
 from reconciler.policy.finding import Finding
 from reconciler.ports import Tree
+from reconciler.unit import UnitId
 
 __all__ = ["denied", "findings", "policies_of"]
 
@@ -57,6 +58,6 @@ def _type_of(unit: Unit) -> str:
     return unit.spec.model.type.value if isinstance(unit, App) else ""
 
 
-def denied(found: Iterable[Finding]) -> frozenset[str]:
+def denied(found: Iterable[Finding]) -> frozenset[UnitId]:
     """The units that a finding blocks."""
     return frozenset(f.app for f in found if f.blocks)

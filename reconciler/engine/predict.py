@@ -11,15 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
+from reconciler import kinds
 from reconciler.apply.inside import strangers
-from reconciler.apps.app import GROUP_APP, Fleet, Selection, Unit
+from reconciler.apps.app import Fleet, Selection, Unit
 from reconciler.engine.how import How
 from reconciler.engine.stages import Drawn
 from reconciler.lifecycle.decision import Reason
 from reconciler.objects import draft as drafts
 from reconciler.objects.draft import Draft, Manifest, seal
 from reconciler.objects.key import GroupKind, ObjectKey, told
-from reconciler.objects.kind import PruneClass, facts_of
+from reconciler.objects.kind import PruneClass
 from reconciler.objects.observed import Observed, Presence, unread
 from reconciler.objects.outcome import Done, Outcome, Refusal, Refused, Unknown, Verb
 from reconciler.plan import build, conflicts, marks, merge
@@ -27,6 +28,7 @@ from reconciler.plan.build import Judged, Prediction
 from reconciler.plan.change import Action, AppPlan, Plan, Standing
 from reconciler.plan.snapshot import Snapshot
 from reconciler.ports import ClusterReader, ClusterUnreadable
+from reconciler.unit import UnitId
 
 __all__ = ["planned", "turn"]
 
@@ -47,7 +49,7 @@ class _Predictor:
 
     reader: ClusterReader | None
     snapshot: Snapshot
-    fields: dict[str, dict[tuple[str, str], tuple[tuple[str | int, ...], ...]]] = field(
+    fields: dict[UnitId, dict[tuple[str, str], tuple[tuple[str | int, ...], ...]]] = field(
         default_factory=dict
     )
     """Unit → (kind, name) → the fields that an autoscaler of the unit owns."""
@@ -145,9 +147,13 @@ def _made_anew(
     """A replace where Git allows it, the object holds no state, it may be deleted, and the server
     would take the new one (asked under another name, as this one is still taken). None where Git
     does not allow it."""
-    stateful = facts_of(item.draft.key.group_kind).prune is PruneClass.STATEFUL
+    stateful = kinds.find(item.draft.key.group_kind).prune is PruneClass.STATEFUL
     if stateful or not item.live.is_present or not marks.may_replace(item.draft):
         return None
+    if kinds.is_active_run(item.live):
+        names = ", ".join(refused.fields) or "a field"
+        why = f"{names} cannot be changed in place, and the {item.draft.key.kind} has not finished"
+        return Prediction(manifest, refused, held=why)
     gone = reader.dry_run_delete(item.draft.key, uid=item.live.uid)
     if not isinstance(gone, Done):
         return Prediction(manifest, gone)
@@ -199,7 +205,7 @@ def planned(
         for one in mine
         if not one.unchanged
     ]
-    answers: dict[tuple[str, ObjectKey], Prediction] = {}
+    answers: dict[tuple[UnitId, ObjectKey], Prediction] = {}
     for question, answer in zip(questions, how.workers.map(predictor.ask, questions), strict=True):
         answers[question.unit.id, question.item.draft.key] = answer
     plans = [
@@ -249,9 +255,9 @@ def _defined(drafts: Iterable[Draft]) -> set[str]:
     return out
 
 
-def turn(plan: AppPlan) -> tuple[int, str]:
+def turn(plan: AppPlan) -> tuple[int, UnitId]:
     """Foundations come first and, where they go, last: nothing outlives its namespace."""
-    if not plan.unit.endswith(GROUP_APP):
+    if not plan.unit.is_foundation:
         return 1, plan.unit
     return (2 if plan.empties else 0), plan.unit
 
@@ -312,8 +318,7 @@ def _removed(fleet: Fleet, snapshot: Snapshot, selection: Selection) -> Iterator
         return
     handed = set(snapshot.handed.values())
     for unit in sorted(snapshot.inventories):
-        parts = unit.split("/")
-        if unit in fleet.known or unit in handed or len(parts) != 3:
+        if unit in fleet.known or unit in handed:
             continue
-        if selection.takes(parts[0], parts[1], parts[2]):
+        if selection.takes(*unit):
             yield build.removed(unit, snapshot)

@@ -18,6 +18,7 @@ from reconciler.errors import ExitCode, most_severe
 from reconciler.objects.outcome import Verb
 from reconciler.plan.change import AppPlan
 from reconciler.ports import ALONE, Clock, ClusterWriter, Reporter, Workers
+from reconciler.unit import UnitId
 
 __all__ = ["Settings", "apply", "reconcile"]
 
@@ -37,7 +38,7 @@ class Settings:
     permit: Permit = always
     workers: Workers = ALONE
     again: Callable[[], Reviewed] | None = None
-    epoch: Callable[[str], int] | None = None
+    epoch: Callable[[UnitId], int] | None = None
 
 
 def apply(
@@ -75,7 +76,7 @@ def reconcile(
         fresh = settings.again()
         allowed = _allowed(fresh)
 
-        def mine(app: AppPlan, lost: set[str] = lost, allowed: Allowed = allowed) -> bool:
+        def mine(app: AppPlan, lost: set[UnitId] = lost, allowed: Allowed = allowed) -> bool:
             return app.unit in lost and allowed(app)
 
         tried = run.carried_out(fresh, mine)
@@ -90,13 +91,13 @@ Allowed: TypeAlias = Callable[[AppPlan], bool]
 
 def _allowed(reviewed: Reviewed) -> Allowed:
     denied = reviewed.denied
-    groups = {unit.rpartition("/")[0] for unit in denied if unit.endswith("/_group")}
+    groups = {unit.group_id for unit in denied if unit.is_foundation}
     left = (history.REWOUND, upgrade.REDRAWN)
 
     def allowed(app: AppPlan) -> bool:
         return (
             app.unit not in denied
-            and app.unit.rpartition("/")[0] not in groups
+            and app.unit.group_id not in groups
             and not app.is_unjudged
             and not any(refusal.code in left for refusal in app.refusals)
         )
@@ -148,7 +149,7 @@ class _Run:
                 group = f"{app.environment}/{app.group}"
                 if group in broken:
                     return _left(app, "its group's foundation is not in place")
-                if app.unit.endswith("/_group") and app.empties:
+                if app.unit.is_foundation and app.empties:
                     staying = _staying(part, group, results)
                     if staying:
                         return _left(app, f"goes when these are gone: {', '.join(staying)}")
@@ -156,7 +157,7 @@ class _Run:
 
             for app, result in zip(stage, self.settings.workers.map(carry_out, stage), strict=True):
                 results.append(result)
-                if app.unit.endswith("/_group") and result.status in _NOT_IN_PLACE:
+                if app.unit.is_foundation and result.status in _NOT_IN_PLACE:
                     broken.add(f"{app.environment}/{app.group}")
         return results
 
@@ -180,7 +181,7 @@ def _stages(apps: list[AppPlan], *, first_alone: bool) -> Iterator[list[AppPlan]
 
 
 def _stage(app: AppPlan) -> int:
-    if not app.unit.endswith("/_group"):
+    if not app.unit.is_foundation:
         return 1
     return 2 if app.empties else 0
 
@@ -195,9 +196,9 @@ def _staying(part: Part, group: str, results: list[Result]) -> list[str]:
     gone = {r.unit for r in results if r.status in (Status.DONE, Status.NOTHING)}
     here = {*part.snapshot.inventories, *part.snapshot.damaged}
     return sorted(
-        unit
+        str(unit)
         for unit in here
-        if unit.rpartition("/")[0] == group and not unit.endswith("/_group") and unit not in gone
+        if unit.group_id == group and not unit.is_foundation and unit not in gone
     )
 
 
@@ -213,7 +214,10 @@ def _report(
         (Findings(reviewed.diagnostics, reviewed.findings), *_changes(reviewed, results, code)),
         (_summary(reviewed, results, code),),
         most_severe(codes),
-        {"blocked": dict(reviewed.fleet.blocked), "denied": sorted(reviewed.denied)},
+        {
+            "blocked": {str(unit): codes for unit, codes in reviewed.fleet.blocked.items()},
+            "denied": [str(unit) for unit in sorted(reviewed.denied)],
+        },
         reviewed.fleet.label,
     )
 

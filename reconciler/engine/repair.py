@@ -35,6 +35,7 @@ from reconciler.plan.inventory import (
     part_of,
 )
 from reconciler.ports import ClusterWriter, Tree
+from reconciler.unit import UnitId
 
 __all__ = ["repair"]
 
@@ -46,7 +47,7 @@ class _Side:
     """One damaged unit: `why` it is, what can still be read of its lines, the live objects with
     its label, and what Git wants of it."""
 
-    unit: str
+    unit: UnitId
     why: str
     stored: Observed
     listed: Mapping[ObjectKey, str]
@@ -62,7 +63,7 @@ class _Side:
     def approval(self) -> str:
         """Stands for exactly these objects over exactly this stored inventory."""
         rows = [f"{seen.key.full()} {seen.uid}" for seen in self.mine]
-        text = "\n".join([self.unit, self.stored.resource_version, *rows])
+        text = "\n".join([str(self.unit), self.stored.resource_version, *rows])
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     @property
@@ -98,7 +99,7 @@ def repair(
     for part in reviewed.parts:
         client = targets.clients[part.place]
         for unit, why in sorted(part.snapshot.damaged.items()):
-            names = unit.split("/")
+            names = unit
             if len(names) != 3 or not selection.takes(*names):
                 continue
             side = _side(client, part, unit, why)
@@ -111,7 +112,7 @@ def repair(
     return Report("repair", tuple(sections), tuple(closing), most_severe(codes))
 
 
-def _side(client: ClusterWriter, part: Part, unit: str, why: str) -> _Side:
+def _side(client: ClusterWriter, part: Part, unit: UnitId, why: str) -> _Side:
     stored = client.get(inventory_key(unit))
     listed = {m.key: m.uid for m in _readable(stored.body or {})}
     wanted = frozenset(d.key for item in part.units if item.unit.id == unit for d in item.drafts)

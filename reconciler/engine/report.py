@@ -15,6 +15,7 @@ from reconciler.errors import ExitCode
 from reconciler.origin import Origin, Site
 from reconciler.plan.change import Plan
 from reconciler.policy.finding import Finding
+from reconciler.unit import UnitId
 
 __all__ = [
     "Chain",
@@ -56,7 +57,7 @@ class Chain:
     path: str
     value: Any
     origin: Origin | None
-    app: str = ""
+    app: UnitId | None = None
     gone: bool = False
     locked: Site | None = None
     used_by: tuple[tuple[str, str], ...] = ()

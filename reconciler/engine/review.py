@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,6 +22,8 @@ from reconciler.plan.snapshot import Snapshot
 from reconciler.policy.evaluate import PolicySet
 from reconciler.policy.finding import Finding
 from reconciler.ports import ClusterReader, Tree
+from reconciler.suggest import did_you_mean
+from reconciler.unit import UnitId
 
 __all__ = ["Part", "Reviewed", "check", "plan", "render", "review"]
 
@@ -63,11 +64,11 @@ class Reviewed:
         return self.parts[0].snapshot if self.parts else Snapshot.none()
 
     @property
-    def damaged(self) -> dict[str, str]:
+    def damaged(self) -> dict[UnitId, str]:
         """Unit → why its recorded state cannot be trusted."""
         return {unit: why for part in self.parts for unit, why in part.snapshot.damaged.items()}
 
-    def without(self, units: Collection[str]) -> Reviewed:
+    def without(self, units: Collection[UnitId]) -> Reviewed:
         """The same with some units left out of the plans."""
         kept = [
             replace(part, plan=_cut(part.plan, units) if part.plan is not None else None)
@@ -81,7 +82,7 @@ class Reviewed:
         return any(d.is_error for d in self.diagnostics)
 
     @property
-    def denied(self) -> frozenset[str]:
+    def denied(self) -> frozenset[UnitId]:
         return policing.denied(self.findings)
 
 
@@ -196,7 +197,7 @@ def _mapped(fleet: Fleet, targets: Targets[ClusterReader]) -> tuple[Fleet, tuple
     return left, tuple(merged.values())
 
 
-def _cut(plan: Plan, units: Collection[str]) -> Plan:
+def _cut(plan: Plan, units: Collection[UnitId]) -> Plan:
     return replace(plan, apps=tuple(app for app in plan.apps if app.unit not in units))
 
 
@@ -227,12 +228,12 @@ def _nothing(fleet: Fleet, selection: Selection) -> Iterator[Diagnostic]:
         return
     said = (selection.environments, selection.groups, selection.models)
     asked = ", ".join(name for names in said for name in sorted(names))
-    known = sorted(app for app in fleet.known if not app.endswith("/_group"))
-    close = difflib.get_close_matches(asked, {part for app in known for part in app.split("/")})
+    known = sorted(app for app in fleet.known if not app.is_foundation)
     yield error(
         "E_SELECTION",
         f"no application is selected by {asked}",
-        help=f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known[:8])}",
+        help=did_you_mean(asked, {part for app in known for part in app})
+        or f"there are: {', '.join(map(str, known[:8]))}",
     )
 
 
@@ -254,7 +255,7 @@ def _known(reviewed: Reviewed) -> dict[str, object]:
     return {
         "apps": len(reviewed.fleet.apps),
         "policies": reviewed.policies,
-        "blocked": dict(reviewed.fleet.blocked),
+        "blocked": {str(unit): codes for unit, codes in reviewed.fleet.blocked.items()},
     }
 
 
@@ -282,7 +283,7 @@ def _closing(reviewed: Reviewed) -> tuple[str, ...]:
     denies = sum(1 for f in reviewed.findings if f.blocks)
     warns = len(reviewed.findings) - denies
     fine = len(reviewed.fleet.apps)
-    total = fine + sum(1 for app in reviewed.fleet.blocked if not app.endswith("/_group"))
+    total = fine + sum(1 for app in reviewed.fleet.blocked if not app.is_foundation)
     if not errors and not denies:
         text = f"{count(fine, 'app')} fine"
         notes = [count(warnings, "warning")] if warnings else []
@@ -299,10 +300,10 @@ def _closing(reviewed: Reviewed) -> tuple[str, ...]:
     return (out + "Nothing was written.",)
 
 
-def listed(names: Sequence[str], most: int = 6) -> str:
+def listed(names: Sequence[object], most: int = 6) -> str:
     """The first names, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    return ", ".join(map(str, names[:most])) + more
 
 
 def count(number: int, what: str) -> str:

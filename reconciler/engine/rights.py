@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Literal
 
 import reconciler
+from reconciler import kinds
 from reconciler.apply.lease import lease_key
 from reconciler.apps.app import App, Fleet, Foundation, Unit
 from reconciler.backends import draw
@@ -21,7 +22,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.lifecycle import rollout
 from reconciler.objects.draft import Draft, seal
 from reconciler.objects.key import GroupKind, ObjectKey
-from reconciler.objects.kind import PruneClass, facts_of
+from reconciler.objects.kind import PruneClass
 from reconciler.origin import Value
 from reconciler.plan import marks
 from reconciler.ports import Discovery
@@ -179,7 +180,7 @@ def _want(
     if kind == _NAMESPACE and purpose is Purpose.RECONCILE:
         # Roles stand in the namespace, so it is made with them.
         verbs = {"patch"}
-    facts = facts_of(kind)
+    facts = kinds.find(kind)
     prunable = facts.prune in (PruneClass.FREE, PruneClass.SCHEDULE)
     if (prunable and purpose is Purpose.RECONCILE) or replaced:
         verbs.add("delete")
@@ -199,7 +200,7 @@ def _learn(wanted: _Wanted, draft: Draft) -> None:
 
 
 def _plural(wanted: _Wanted, kind: GroupKind) -> str:
-    found = wanted.plurals.get(kind) or facts_of(kind).plural
+    found = wanted.plurals.get(kind) or kinds.find(kind).plural
     if not found:
         raise PluralUnknown(
             f"the plural of {kind} is not known offline, and RBAC needs it",
@@ -260,13 +261,13 @@ def _named(wanted: _Wanted, kind: GroupKind, verbs: set[str], purpose: Purpose) 
 
 
 def _tool(fleet: Fleet, purpose: Purpose) -> Role:
-    plural = facts_of(_CONFIG_MAP).plural
+    plural = kinds.find(_CONFIG_MAP).plural
     if purpose is not Purpose.RECONCILE:
         why = "inventories, rollout states and the status of the last runs"
         return Role(TOOL, (Rule(why, "", (plural,), ("list",)),))
     groups = sorted({unit.group_id for unit in fleet.units()})
     leases = tuple(lease_key(group).name for group in groups)
-    lease = facts_of(_LEASE).plural
+    lease = kinds.find(_LEASE).plural
     return Role(
         TOOL,
         (
@@ -287,12 +288,14 @@ def _tool(fleet: Fleet, purpose: Purpose) -> Role:
 
 def _in_namespaces(wanted: _Wanted, purpose: Purpose) -> Iterator[Role]:
     writers = sorted({writer for _, writer in wanted.verbs if writer})
-    for (namespace, writer), kinds in sorted(wanted.verbs.items()):
+    for (namespace, writer), verbs_of in sorted(wanted.verbs.items()):
         suffix = f"-writer-{writers.index(writer) + 1}" if writer else ""
         if namespace:
-            yield Role(namespace, tuple(_grouped(wanted, kinds, purpose)), writer, suffix)
+            yield Role(namespace, tuple(_grouped(wanted, verbs_of, purpose)), writer, suffix)
         elif writer:
-            rules = (_named(wanted, kind, verbs, purpose) for kind, verbs in sorted(kinds.items()))
+            rules = (
+                _named(wanted, kind, verbs, purpose) for kind, verbs in sorted(verbs_of.items())
+            )
             yield Role("", tuple(rules), writer, suffix)
     if purpose is Purpose.RECONCILE:
         yield from _accounts(wanted)
@@ -312,19 +315,19 @@ def _accounts(wanted: _Wanted) -> Iterator[Role]:
 
 
 def _grouped(
-    wanted: _Wanted, kinds: Mapping[GroupKind, set[str]], purpose: Purpose
+    wanted: _Wanted, verbs_of: Mapping[GroupKind, set[str]], purpose: Purpose
 ) -> Iterator[Rule]:
     """Kinds of one API group with the same verbs make one rule."""
     together: dict[tuple[str, tuple[str, ...]], list[GroupKind]] = {}
-    for kind in sorted(kinds):
-        together.setdefault((kind.group, _sorted(kinds[kind])), []).append(kind)
+    for kind in sorted(verbs_of):
+        together.setdefault((kind.group, _sorted(verbs_of[kind])), []).append(kind)
     for (group, verbs), found in together.items():
         resources = tuple(_plural(wanted, kind) for kind in found)
         yield Rule(_reason(found, verbs, purpose), group, resources, verbs)
 
 
-def _reason(kinds: Iterable[GroupKind], verbs: tuple[str, ...], purpose: Purpose) -> str:
-    names = ", ".join(kind.kind for kind in kinds)
+def _reason(granted: Iterable[GroupKind], verbs: tuple[str, ...], purpose: Purpose) -> str:
+    names = ", ".join(kind.kind for kind in granted)
     if "patch" not in verbs:
         return f"{names}: looked at where a listing does not show them"
     if purpose is Purpose.PLAN:

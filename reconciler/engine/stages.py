@@ -12,7 +12,7 @@ from datetime import datetime
 
 import reconciler
 from reconciler.apps import load
-from reconciler.apps.app import GROUP_APP, App, Fleet, Foundation, Selection, Unit
+from reconciler.apps.app import App, Fleet, Foundation, Selection, Unit
 from reconciler.backends import clashes, contract, draw
 from reconciler.diagnostics import Diagnostic
 from reconciler.engine.memo import Memo
@@ -27,6 +27,7 @@ from reconciler.plan.change import StateSwap
 from reconciler.plan.inventory import Inventory, InventoryInvalid
 from reconciler.plan.snapshot import RecordedState, Snapshot
 from reconciler.ports import ClusterReader, ClusterUnreadable, Tree
+from reconciler.unit import UnitId
 
 __all__ = ["Drawn", "drawn", "handed", "loaded", "read_snapshot", "recorded", "sealed"]
 
@@ -47,12 +48,12 @@ def loaded(tree: Tree, selection: Selection | None = None) -> Fleet:
     )
     found: dict[tuple[object, ...], Diagnostic] = {}
     blocked = {app: set(codes) for app, codes in fleet.blocked.items()}
-    members: dict[str, list[str]] = {}
+    members: dict[str, list[UnitId]] = {}
     for app in fleet.apps:
         members.setdefault(app.group_id, []).append(app.id)
-    checks: list[tuple[Diagnostic, tuple[str, ...]]] = []
+    checks: list[tuple[Diagnostic, tuple[UnitId, ...]]] = []
     for unit in fleet.units():
-        reached: tuple[str, ...] = (unit.id,)
+        reached: tuple[UnitId, ...] = (unit.id,)
         if isinstance(unit, Foundation):
             mistakes: Iterator[Diagnostic] = schedule.check_windows(unit)
             reached += tuple(members.get(unit.group_id, ()))
@@ -136,7 +137,7 @@ def read_snapshot(
     )
 
 
-def recorded(reader: ClusterReader) -> Mapping[str, Inventory]:
+def recorded(reader: ClusterReader) -> Mapping[UnitId, Inventory]:
     """The readable inventories by unit, by one LIST. Raises ClusterUnreadable."""
     own = reader.list(GroupKind("", "ConfigMap"), reconciler.TOOL_NAMESPACE, _OURS)
     return _state(own.items).inventories
@@ -149,9 +150,9 @@ _OURS = {"app.kubernetes.io/managed-by": reconciler.FIELD_MANAGER}
 class _State:
     """The program's own state as read; `damaged` says of a unit why it cannot be trusted."""
 
-    inventories: dict[str, Inventory] = field(default_factory=dict)
-    states: dict[str, RecordedState] = field(default_factory=dict)
-    damaged: dict[str, str] = field(default_factory=dict)
+    inventories: dict[UnitId, Inventory] = field(default_factory=dict)
+    states: dict[UnitId, RecordedState] = field(default_factory=dict)
+    damaged: dict[UnitId, str] = field(default_factory=dict)
 
 
 def _state(items: Iterable[Observed]) -> _State:
@@ -163,14 +164,14 @@ def _state(items: Iterable[Observed]) -> _State:
     shards = {item.key.name: item.body or {} for item in bodies.get("shard", ())}
     for item in bodies.get("inventory", ()):
         # The name says whose it is; the content may say anything.
-        owner = inventory.unit_of(item.key.name) or item.key.name
+        owner = inventory.unit_of(item.key.name)
         try:
             found = records.from_body(item.body or {}, shards)
             out.inventories[found.unit] = found
         except InventoryInvalid as invalid:
             out.damaged[owner] = invalid.message
     for item in bodies.get("rollout", ()):
-        owner = inventory.unit_of(item.key.name, "rollout") or item.key.name
+        owner = inventory.unit_of(item.key.name, "rollout")
         try:
             data = records.state_data(item.body or {})
             out.states[owner] = RecordedState(data, item.resource_version, item.uid)
@@ -179,29 +180,30 @@ def _state(items: Iterable[Observed]) -> _State:
     return out
 
 
-def _takes(selection: Selection, unit: str) -> bool:
-    parts = unit.split("/")
+def _takes(selection: Selection, unit: UnitId) -> bool:
     # A foundation is looked at with any app of its group: it owns the namespace.
-    return len(parts) == 3 and (
-        selection.takes(*parts)
-        or (parts[2] == GROUP_APP and replace(selection, models=frozenset()).takes(*parts))
+    return bool(unit.environment) and (
+        selection.takes(*unit)
+        or (unit.is_foundation and replace(selection, models=frozenset()).takes(*unit))
     )
 
 
-def handed(fleet: Fleet, inventories: Mapping[str, Inventory]) -> dict[str, str]:
+def handed(fleet: Fleet, inventories: Mapping[UnitId, Inventory]) -> dict[UnitId, UnitId]:
     """Who takes over from whom. A group's foundation follows when an app of the group names one of
     the old group and both own the same namespace."""
-    out: dict[str, str] = {}
-    homes: dict[str, str] = {}
+    out: dict[UnitId, UnitId] = {}
+    homes: dict[str, UnitId] = {}
     for app in fleet.apps:
         if app.spec.moved is None:
             continue
-        source = app.spec.moved.from_.value
+        source = UnitId.parse(app.spec.moved.from_.value)
         if source in inventories and source not in fleet.known:
             out[app.id] = source
-        homes.setdefault(app.group_id, source.rpartition("/")[0])
+        homes.setdefault(app.group_id, source.foundation_id)
     for unit in fleet.foundations:
-        source = f"{homes.get(unit.group_id, '')}/{GROUP_APP}"
+        if unit.group_id not in homes:
+            continue
+        source = homes[unit.group_id]
         namespace = ObjectKey("", "Namespace", "", unit.namespace)
         if (
             source in inventories
@@ -253,7 +255,8 @@ def decide(
     stored = snapshot.states.get(app.id)
     version = stored.resource_version if stored is not None else ""
     if stored is None:
-        stored = snapshot.states.get(snapshot.handed.get(app.id, ""))
+        source = snapshot.handed.get(app.id)
+        stored = snapshot.states.get(source) if source is not None else None
     state = rollout.State.from_data(stored.data) if stored is not None else None
     wanted = [serving.version.value] if serving.version is not None else list(serving.traffic)
     interest = {*wanted, *([state.stable, state.wanted] if state else ())}

@@ -21,6 +21,7 @@ from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.objects.observed import Observed
 from reconciler.plan.inventory import INVENTORY_LABEL
 from reconciler.ports import ClusterReader, Listing
+from reconciler.unit import UnitId
 
 __all__ = [
     "GroupStatus",
@@ -77,7 +78,7 @@ class GroupStatus:
     """A group's entries by unit; `version` is what a write must name, "" where there is none."""
 
     group: str
-    apps: Mapping[str, Recorded] = field(default_factory=dict)
+    apps: Mapping[UnitId, Recorded] = field(default_factory=dict)
     version: str = ""
 
 
@@ -85,7 +86,7 @@ class GroupStatus:
 class Transition:
     """An entry to be written, and what everybody should hear of it."""
 
-    unit: str
+    unit: UnitId
     state: State
     ready: str
     reason: str
@@ -158,7 +159,7 @@ def _condition(
 def body_of(
     known: GroupStatus,
     transitions: Iterable[Transition],
-    gone: Iterable[str],
+    gone: Iterable[UnitId],
     redact: Callable[[str], str],
 ) -> dict[str, Any]:
     """The ConfigMap with these entries new and those of units that are gone left out. Histories
@@ -168,9 +169,7 @@ def body_of(
     for unit in gone:
         entries.pop(unit, None)
     for kept in (_KEPT, 3, 1, 0):
-        data = {
-            unit.rpartition("/")[2]: _line(entry, kept, redact) for unit, entry in entries.items()
-        }
+        data = {unit.model: _line(entry, kept, redact) for unit, entry in entries.items()}
         if sum(map(len, data.values())) < _MOST_BYTES:
             break
     metadata: dict[str, Any] = {
@@ -215,7 +214,7 @@ def recorded_in(items: Iterable[Observed]) -> dict[str, GroupStatus]:
             except ValueError:
                 continue
             if isinstance(entry, dict):
-                apps[f"{group}/{model}"] = Recorded(entry)
+                apps[UnitId(parts[0], parts[1], model)] = Recorded(entry)
         out[group] = GroupStatus(group, apps, item.resource_version)
     return out
 

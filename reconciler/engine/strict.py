@@ -10,15 +10,13 @@ from reconciler.diagnostics import Diagnostic, error
 from reconciler.engine.report import Findings, Report
 from reconciler.errors import ExitCode, most_severe
 
-__all__ = ["CHOICES", "held_to"]
-
-#: `warn`: warnings and findings of any shown level; `empty`: no application, or no policy.
-CHOICES = ("warn", "empty")
+__all__ = ["held_to"]
 
 
 def held_to(report: Report, choices: Iterable[str]) -> Report:
     """The report under stricter rules: the exit code is 1 for a warning of the config and for
-    emptiness, 3 for a policy's."""
+    emptiness, 3 for a policy's. Choices are `warn` (warnings, and findings of any shown level) and
+    `empty` (no application, or no policy)."""
     codes = [report.exit_code]
     if "warn" in choices:
         for section in report.sections:

@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 from reconciler.apps.app import Fleet, Unit
 from reconciler.diagnostics import Diagnostic, error
 from reconciler.ports import ClusterReader
+from reconciler.unit import UnitId
 
 __all__ = ["Targets", "parts", "targets_of", "unmapped"]
 
@@ -59,9 +60,9 @@ def parts(fleet: Fleet, targets: Targets[ClusterReader]) -> Iterator[tuple[int, 
         yield index, here
 
 
-def unmapped(fleet: Fleet, targets: Targets[ClusterReader]) -> dict[str, Diagnostic]:
+def unmapped(fleet: Fleet, targets: Targets[ClusterReader]) -> dict[UnitId, Diagnostic]:
     """Unit → what is wrong with the cluster that it names."""
-    out: dict[str, Diagnostic] = {}
+    out: dict[UnitId, Diagnostic] = {}
     for unit in fleet.units():
         if targets.index(unit.cluster) is None:
             out[unit.id] = _unknown(unit, targets).reaching(unit.id)

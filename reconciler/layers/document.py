@@ -8,8 +8,10 @@ building, before anything recurses over the result. Leaves are ready-made Values
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -20,7 +22,7 @@ from reconciler.layers.leaves import STANDARD, Leaves, Stopped
 from reconciler.layers.markers import Marked
 from reconciler.origin import Branch, Items, Origin, Site, Value
 
-__all__ = ["Document", "parse"]
+__all__ = ["Document", "parse", "split"]
 
 FILE_BYTES = 1024 * 1024
 DEPTH = 64
@@ -43,6 +45,7 @@ _ASCII = bytes((9, 10, 13, *range(0x20, 0x7F)))
 #: Nothing but comments: most files of a fleet say only that an app exists. No tab and no carriage
 #: return: what those mean is for the parser to say.
 _NOTHING = re.compile(r"(?: *(?:#[^\n\t\r]*)?\n)* *(?:#[^\n\t\r]*)?")
+_START = re.compile(rb"^---(\s|$)", re.MULTILINE)
 _LINE = re.compile(r"\r\n|\r|\n")
 _LFS = b"version https://git-lfs.github.com/spec/"
 _NO_KEY = ("expected key", "expected node content")
@@ -93,6 +96,15 @@ def parse(data: bytes, file: str, layer: str) -> Document:
         simple=builder.simple,
         references=builder.references,
     )
+
+
+def split(data: bytes) -> Iterator[bytes]:
+    """The documents of a file that holds several, as chunks for `parse`: each padded with line
+    feeds, so that its lines keep their numbers in the file. Blank ones are left out."""
+    starts = [match.start() for match in _START.finditer(data)]
+    for begin, end in itertools.pairwise([0, *(start for start in starts if start), len(data)]):
+        if data[begin:end].strip():
+            yield b"\n" * data.count(b"\n", 0, begin) + data[begin:end]
 
 
 def _is_empty_key(text: str, mark: Any) -> bool:

@@ -5,21 +5,51 @@ Index merging does not exist. Lists declared by key are checked in every layer, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from reconciler.diagnostics import Related
 from reconciler.layers import paths, templates
 from reconciler.layers.locks import selector_of
 from reconciler.layers.markers import Marked, Marks
 from reconciler.layers.paths import Path, Patterns, Selector, Strategy
-from reconciler.origin import Branch, Items, Node, Op, Origin, SecretRef, Value
+from reconciler.origin import Branch, Deletion, Items, Node, Op, Origin, SecretRef, Site, Value
 
-if TYPE_CHECKING:
-    from reconciler.layers.layering import Layering
-
-__all__ = ["combine", "fresh"]
+__all__ = ["Layering", "combine", "fresh"]
 
 _NONE = Marks()
+
+
+class Layering(Protocol):
+    """The laying of one layer, as far as a list needs it: for its elements, which are nodes like
+    any other, and to report mistakes."""
+
+    simple: bool
+
+    def error(self, code: str, message: str, site: Site, path: Path, **more: Any) -> None: ...
+    def link(self, own: Origin, op: Op, below: Any) -> Origin: ...
+    def gone(self, own: Origin, op: Op, below: Node) -> Deletion: ...
+    def lock(self, result: Node | None, high: Any, path: Path) -> None: ...
+    def reference(self, node: Value[Any], low: Node | None, path: Path) -> None: ...
+    def placed(self, marks: Marks, high: Marked, low: Node | None, path: Path) -> None: ...
+    def fresh(
+        self,
+        node: Any,
+        marks: Marks,
+        path: Path,
+        states: tuple[Patterns, ...],
+        was: Origin | None,
+        op: Op = "set",
+        *,
+        exempt: bool = False,
+    ) -> Node: ...
+    def meet(
+        self,
+        low: Node | None,
+        high: Any,
+        path: Path,
+        states: tuple[Patterns, ...],
+        was: Origin | None = None,
+    ) -> tuple[Node | None, Origin | None]: ...
 
 
 def _strategy(marks: Marks, states: tuple[Patterns, ...]) -> Strategy:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +12,7 @@ from reconciler.layers import document, paths
 from reconciler.layers.markers import Marked
 from reconciler.layers.paths import PathInvalid, Patterns, Strategy
 from reconciler.origin import Branch, Items, Site, Value, plain
+from reconciler.suggest import did_you_mean
 
 __all__ = ["Layer", "Stack", "load"]
 
@@ -22,7 +21,6 @@ _MOST = 64
 _TOP = ("apiVersion", "requires", "layers", "lists")
 _LAYER = ("name", "file", "owner", "optional", "overrideOnly", "allow")
 _STRATEGIES = ("replace", "append", "prepend", "union")
-_CONSTRAINT = re.compile(r"\s*(>=|<=|==|!=|>|<)\s*(\d+(?:\.\d+)*)\s*")
 
 
 NOWHERE = Site("", 0, 0)
@@ -95,8 +93,7 @@ class _Reader:
         for key, child in branch.children.items():
             if key in known:
                 continue
-            close = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+            hint = did_you_mean(key, known) or f"known: {', '.join(known)}"
             self.wrong(f"{key!r} is not known in {where}", child.origin.site, path=key, help=hint)
 
     def version(self, root: Branch) -> None:
@@ -108,12 +105,11 @@ class _Reader:
         if requires is None:
             return
         text = requires.value if isinstance(requires, Value) else None
-        if not isinstance(text, str) or not all(
-            _CONSTRAINT.fullmatch(part) for part in text.split(",")
-        ):
+        holds = _satisfied(text) if isinstance(text, str) else None
+        if holds is None:
             message = 'expected a version constraint such as ">=0.1"'
             self.wrong(message, requires.origin.site, path="requires")
-        elif not _satisfies(text):
+        elif not holds:
             self.found.append(
                 error(
                     "E_REQUIRES",
@@ -231,27 +227,14 @@ class _Reader:
         return None
 
 
-def _satisfies(text: str) -> bool:
-    own = _numbers(reconciler.__version__)
-    for part in text.split(","):
-        match = _CONSTRAINT.fullmatch(part)
-        assert match is not None
-        other = _numbers(match[2])
-        width = max(len(own), len(other))
-        a = own + (0,) * (width - len(own))
-        b = other + (0,) * (width - len(other))
-        holds = {
-            ">=": a >= b,
-            "<=": a <= b,
-            "==": a == b,
-            "!=": a != b,
-            ">": a > b,
-            "<": a < b,
-        }[match[1]]
-        if not holds:
-            return False
-    return True
+def _satisfied(constraint: str) -> bool | None:
+    """Whether this version of the program fits a constraint (PEP 440); None if it is none."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(n) for n in re.findall(r"\d+", version)[:3])
+    if not constraint.strip():
+        return None
+    try:
+        wanted = SpecifierSet(constraint)
+    except InvalidSpecifier:
+        return None
+    return wanted.contains(reconciler.__version__, prereleases=True)

@@ -7,7 +7,6 @@ included: a plan must foretell what the controller will do, not what it should.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import re
 import zoneinfo
@@ -17,6 +16,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from reconciler.lifecycle import cron_every, cron_hash
 from reconciler.lifecycle.cron_fields import FIELDS, Bits, CronInvalid, read, split
+from reconciler.suggest import nearest, question
 
 __all__ = ["CronInvalid", "Schedule", "in_transition", "never_fires", "parse", "resolve_hash"]
 
@@ -163,11 +163,11 @@ def _zone(name: str) -> tzinfo:
             pass
     known = zoneinfo.available_timezones()
     folded = {zone.lower(): zone for zone in known}
-    close = difflib.get_close_matches(name.lower(), folded, n=1)
-    if not close:
+    close = nearest(name.lower(), folded)
+    if close is None:
         cities = {zone.rsplit("/")[-1].lower(): zone for zone in sorted(known)}
-        folded, close = cities, difflib.get_close_matches(name.lower(), cities, n=1, cutoff=0.8)
-    hint = f"did you mean {folded[close[0]]!r}?" if close else "an IANA name, e.g. Europe/Berlin"
+        folded, close = cities, nearest(name.lower(), cities, cutoff=0.8)
+    hint = question(folded[close]) if close else "an IANA name, e.g. Europe/Berlin"
     raise CronInvalid(f"there is no time zone {name!r}", code="E_TIME_ZONE", hint=hint)
 
 

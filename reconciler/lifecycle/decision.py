@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from reconciler.origin import Origin, Value
+from reconciler.unit import UnitId
 
 __all__ = ["Decision", "Fires", "Reason", "Share", "Verdict", "Weights"]
 
@@ -77,7 +78,7 @@ class Decision(Generic[T]):
     """`state` is None when nothing needs recording; `due` is when the decision is worth looking at
     again; `inputs` is a digest of everything that it was made from."""
 
-    subject: str
+    subject: UnitId
     verdict: Verdict
     outcome: T
     reasons: tuple[Reason, ...] = ()

@@ -24,6 +24,7 @@ from reconciler.origin import Value, derived
 from reconciler.spec.constraint import seconds
 from reconciler.spec.model import VersionRecord
 from reconciler.spec.serving import Serving
+from reconciler.unit import UnitId
 
 __all__ = ["Capacity", "Facts", "State", "decide", "target"]
 
@@ -34,7 +35,7 @@ class _Stage:
     pause: Value[str] | None
 
 
-def target(app: str, serving: Serving) -> Decision[Weights]:
+def target(app: UnitId, serving: Serving) -> Decision[Weights]:
     """Git's wish, for runs without a cluster: the pointer's version, or the static split."""
     if serving.traffic:
         return _static(app, serving, Verdict.TARGET)
@@ -46,7 +47,7 @@ def target(app: str, serving: Serving) -> Decision[Weights]:
 
 
 def decide(
-    app: str,
+    app: UnitId,
     serving: Serving,
     records: Mapping[str, VersionRecord],
     state: State | None,
@@ -66,7 +67,7 @@ def decide(
     return replace(decision, inputs=_inputs(serving, state, facts, now))
 
 
-def _static(app: str, serving: Serving, verdict: Verdict) -> Decision[Weights]:
+def _static(app: UnitId, serving: Serving, verdict: Verdict) -> Decision[Weights]:
     shares = tuple(
         Share(Value(version, weight.origin), weight) for version, weight in serving.traffic.items()
     )
@@ -143,7 +144,7 @@ class _Machine:
 
     def __init__(
         self,
-        app: str,
+        app: UnitId,
         serving: Serving,
         wanted: Value[str],
         records: Mapping[str, VersionRecord],

@@ -15,18 +15,20 @@ from typing import Any, TypeAlias
 import orjson
 
 from reconciler.objects.key import ObjectKey
-from reconciler.origin import Branch, Items, Origin, SecretRef, Value
+from reconciler.origin import Branch, Items, Origin, SecretRef, Value, derived
 
 __all__ = [
     "Draft",
+    "Embedded",
     "FieldPath",
     "Manifest",
-    "Patch",
+    "Placeholder",
     "Tree",
     "at",
     "canonical",
     "digest",
     "digest_of_body",
+    "embedded",
     "leaves",
     "origin_at",
     "seal",
@@ -50,19 +52,39 @@ class Draft:
     rule: str
 
 
-@dataclass(frozen=True, slots=True)
-class Patch:
-    """Fields that a router adds to another backend's draft (KServe Knative's canary percent)."""
+class Placeholder(str):
+    """A text of the rule's own in which `{{…}}` is meant: whoever creates an embedded object fills
+    it in. In every other text `{{` is the user's and stays as it is."""
 
-    key: ObjectKey
-    tree: Tree
-    rule: str
+    __slots__ = ()
+
+
+class Embedded(Value[str]):
+    """A leaf that holds another object as JSON text, for example a job in an Argo step.
+
+    `name` tells the object from its siblings (the candidate's name). As a Value it is the text,
+    and its origin is derived from all origins of the object. `written` is the text as a user wrote
+    it; without it the text is made of the draft, and no `{{` of a string can be seen in it.
+    """
+
+    __slots__ = ("draft", "is_written", "name")
+
+    def __init__(self, name: str, draft: Draft, written: Value[str] | None = None) -> None:
+        text = written
+        if text is None:
+            values = [leaf for leaf in leaves(draft.tree) if isinstance(leaf, Value)]
+            text = derived(_text_of(draft.tree), *values)
+        super().__init__(text.value, text.origin)
+        self.name = name
+        self.draft = draft
+        self.is_written = written is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """A sealed draft. `origins` is aligned with the leaf walk of `body`: one entry a leaf, in
-    `walk` order, None for the rule's literals."""
+    `walk` order, None for the rule's literals. `embedded` are the objects that the body holds as
+    texts, each with the path of its text and with origins of its own."""
 
     key: ObjectKey
     api_version: str
@@ -70,6 +92,14 @@ class Manifest:
     digest: str
     origins: tuple[Origin | None, ...]
     rule: str
+    embedded: tuple[tuple[FieldPath, Manifest], ...] = ()
+
+    def inside(self) -> Iterator[tuple[FieldPath, Manifest]]:
+        """Every embedded object, and those that it embeds itself: their paths begin with its."""
+        for path, inner in self.embedded:
+            yield path, inner
+            for below, innermost in inner.inside():
+                yield (*path, *below), innermost
 
     def origin_at(self, path: FieldPath) -> Origin | None:
         """The origin of the leaf at `path`; for a map or list, of its first leaf with one."""
@@ -152,6 +182,16 @@ def origin_at(tree: Tree, path: FieldPath) -> Origin | None:
     return next((leaf.origin for _, leaf in walk(found) if isinstance(leaf, Value)), None)
 
 
+def embedded(draft: Draft, path: FieldPath = ()) -> Iterator[tuple[FieldPath, Draft]]:
+    """The drafts that a draft holds as texts, each with its text's path, and those that they hold
+    themselves: a path then goes on inside the text."""
+    for below, leaf in walk(draft.tree):
+        if isinstance(leaf, Embedded):
+            here = (*path, *below)
+            yield here, leaf.draft
+            yield from embedded(leaf.draft, here)
+
+
 def _plain_default(node: Any) -> Any:
     kind = type(node)
     if kind is Value:
@@ -160,7 +200,29 @@ def _plain_default(node: Any) -> Any:
         return node.children
     if kind is Items:
         return node.children
+    if kind is Embedded:
+        return node.value
     raise TypeError(f"{type(node).__name__} cannot be part of an object")
+
+
+#: What keeps a placeholder's braces apart meanwhile: JSON has no such byte.
+_HELD = b"{\0{"
+
+
+def _text_default(node: Any) -> Any:
+    if isinstance(node, Placeholder):
+        return orjson.Fragment(orjson.dumps(str(node)).replace(b"{{", _HELD))
+    if isinstance(node, str):
+        return str(node)
+    return _plain_default(node)
+
+
+def _text_of(tree: Tree) -> str:
+    """The JSON text of an embedded tree. Two braces stand side by side within strings only, never
+    between the parts of JSON: there the second one is escaped, except in a placeholder."""
+    option = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS
+    raw = orjson.dumps(tree, default=_text_default, option=option)
+    return raw.replace(b"{{", b"{\\u007b").replace(_HELD, b"{{").decode()
 
 
 def canonical(tree: Tree) -> bytes:
@@ -183,8 +245,14 @@ def seal(draft: Draft) -> Manifest:
     """The manifest of a draft: plain body, digest, and one origin a leaf."""
     raw = orjson.dumps(draft.tree, default=_plain_default)
     body: dict[str, Any] = orjson.loads(raw)
-    origins = tuple(leaf.origin if type(leaf) is Value else None for leaf in leaves(draft.tree))
-    return Manifest(draft.key, draft.api_version, body, digest_of_body(body), origins, draft.rule)
+    found = leaves(draft.tree)
+    origins = tuple([leaf.origin if isinstance(leaf, Value) else None for leaf in found])
+    inner: tuple[tuple[FieldPath, Manifest], ...] = ()
+    if any(type(leaf) is Embedded for leaf in found):
+        texts = (pair for pair in walk(draft.tree) if type(pair[1]) is Embedded)
+        inner = tuple((path, seal(leaf.draft)) for path, leaf in texts)
+    content = digest_of_body(body)
+    return Manifest(draft.key, draft.api_version, body, content, origins, draft.rule, inner)
 
 
 def show_path(path: FieldPath) -> str:

@@ -1,21 +1,38 @@
-"""What is known of each kind beforehand: plural, scope, wave, readiness rule's name, prune class.
+"""The types that describe a kind of object. The kinds themselves stand in `reconciler.kinds`.
 
-The API server's discovery is the authority on plural and scope; this table serves offline runs,
-the simulation and the decisions that no server can tell (wave, prune class).
+The API server's discovery is the authority on plural and scope. What a `Kind` says serves offline
+runs, the embedded cluster, and the decisions that no server can tell: wave, prune class, readiness.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import IntEnum, StrEnum
+from typing import Any, TypeAlias
 
 from reconciler.objects.key import GroupKind
 
-__all__ = ["FACTS", "KindFacts", "PruneClass", "Wave", "facts_of"]
+__all__ = [
+    "Body",
+    "JobKind",
+    "JobPhase",
+    "JobState",
+    "Kind",
+    "PruneClass",
+    "Readiness",
+    "ReadinessState",
+    "Wave",
+]
+
+#: A plain object as a server returns it.
+Body: TypeAlias = Mapping[str, Any]
 
 
 class Wave(IntEnum):
-    """Applied in this order, pruned in the reverse; health is awaited between waves."""
+    """Objects are applied in this order and deleted in the reverse order. The run waits for health
+    between two waves."""
 
     DEFINITIONS = 0  # CRDs
     FOUNDATION = 1  # namespaces, quotas, accounts
@@ -25,151 +42,102 @@ class Wave(IntEnum):
 
 
 class PruneClass(StrEnum):
-    FREE = "free"  # deleted when no longer in Git
-    SCHEDULE = "schedule"  # suspended first, deleted when no run is active
-    STATEFUL = "stateful"  # never deleted by default
-    PROTECTED = "protected"  # needs a recorded approval
+    """What happens to a recorded object that Git no longer wants."""
+
+    FREE = "free"  # it is deleted
+    SCHEDULE = "schedule"  # it is suspended first, and deleted when none of its runs is active
+    RUN = "run"  # it works once: an active one is kept until it has finished
+    STATEFUL = "stateful"  # it is never deleted by default
+    PROTECTED = "protected"  # deleting it needs a recorded approval
+
+
+class ReadinessState(StrEnum):
+    READY = "ready"
+    PROGRESSING = "progressing"
+    FAILED = "failed"
+    TERMINATING = "terminating"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
-class KindFacts:
+class Readiness:
+    """Whether an object does its work; `text` says why not, for people."""
+
+    state: ReadinessState
+    text: str = ""
+
+    @property
+    def is_ready(self) -> bool:
+        return self.state is ReadinessState.READY
+
+
+class JobPhase(StrEnum):
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """What a job's status says. `reason` is the controller's own word; the times are in UTC, None
+    where the status has none. `suspended`: the job keeps no pods until somebody resumes it."""
+
+    phase: JobPhase
+    reason: str = ""
+    started: datetime | None = None
+    finished: datetime | None = None
+    suspended: bool = False
+
+    @property
+    def is_finished(self) -> bool:
+        return self.phase in (JobPhase.SUCCEEDED, JobPhase.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind:
+    """How a kind of job is read.
+
+    `state` reads the status. `chief` gives the labels that select the pod whose result counts.
+    `roles` gives the wanted number of pods per replica type."""
+
+    state: Callable[[Body], JobState]
+    chief: Callable[[Body], Mapping[str, str]]
+    roles: Callable[[Body], Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What is known of a kind before any server was asked. `plural` and `version` are "" for a kind
+    that only discovery knows.
+
+    `list_keys` names the lists that the server merges by key: the field's name → the keys of an
+    element. The server replaces every other list as a whole. None: not known, so a list of maps is
+    matched by the usual keys.
+    """
+
+    group_kind: GroupKind
     plural: str
     version: str
-    wave: Wave
+    ready: Callable[[Body], Readiness]
+    wave: Wave = Wave.WORKLOADS
     namespaced: bool = True
     prune: PruneClass = PruneClass.FREE
-    readiness: str = "kstatus"
-    longest_suffix: int = 0  # what controllers append to the name, in characters
+    list_keys: Mapping[str, tuple[str, ...]] | None = field(default_factory=dict)
     longest_name: int = 253
-    # Its name becomes a Service's: RFC 1035, so it begins with a letter and holds no dots.
+    longest_suffix: int = 0
+    """How many characters controllers append to the name."""
     service_name: bool = False
-    # A kind without a status subresource: status writes move its generation.
+    """Its name becomes a Service's name (RFC 1035): it begins with a letter and holds no dots."""
     has_status_subresource: bool = True
-
-
-_F, _C, _W, _R = Wave.FOUNDATION, Wave.CONFIG, Wave.WORKLOADS, Wave.ROUTING
-
-FACTS: dict[GroupKind, KindFacts] = {
-    GroupKind("apiextensions.k8s.io", "CustomResourceDefinition"): KindFacts(
-        "customresourcedefinitions", "v1", Wave.DEFINITIONS, False, PruneClass.PROTECTED, "crd"
-    ),
-    GroupKind("", "Namespace"): KindFacts(
-        "namespaces", "v1", _F, False, PruneClass.PROTECTED, "namespace", longest_name=63
-    ),
-    GroupKind("", "ServiceAccount"): KindFacts("serviceaccounts", "v1", _F, readiness="exists"),
-    GroupKind("", "ResourceQuota"): KindFacts("resourcequotas", "v1", _F, readiness="exists"),
-    GroupKind("", "LimitRange"): KindFacts("limitranges", "v1", _F, readiness="exists"),
-    GroupKind("rbac.authorization.k8s.io", "Role"): KindFacts(
-        "roles", "v1", _F, readiness="exists"
-    ),
-    GroupKind("rbac.authorization.k8s.io", "RoleBinding"): KindFacts(
-        "rolebindings", "v1", _F, readiness="exists"
-    ),
-    GroupKind("", "ConfigMap"): KindFacts("configmaps", "v1", _C, readiness="exists"),
-    GroupKind("", "Secret"): KindFacts("secrets", "v1", _C, readiness="exists"),
-    GroupKind("", "PersistentVolumeClaim"): KindFacts(
-        "persistentvolumeclaims", "v1", _C, prune=PruneClass.STATEFUL, readiness="exists"
-    ),
-    GroupKind("model.kubedl.io", "Model"): KindFacts(
-        "models", "v1alpha1", _C, prune=PruneClass.STATEFUL, readiness="exists"
-    ),
-    GroupKind("model.kubedl.io", "ModelVersion"): KindFacts(
-        "modelversions",
-        "v1alpha1",
-        _C,
-        prune=PruneClass.STATEFUL,
-        readiness="modelversion",
-        has_status_subresource=False,
-    ),
-    GroupKind("argoproj.io", "WorkflowTemplate"): KindFacts(
-        "workflowtemplates", "v1alpha1", _C, readiness="exists", has_status_subresource=False
-    ),
-    GroupKind("argoproj.io", "CronWorkflow"): KindFacts(
-        "cronworkflows",
-        "v1alpha1",
-        _W,
-        prune=PruneClass.SCHEDULE,
-        readiness="cronworkflow",
-        longest_name=52,
-        has_status_subresource=False,
-    ),
-    GroupKind("argoproj.io", "Workflow"): KindFacts(
-        "workflows", "v1alpha1", _W, readiness="workflow", has_status_subresource=False
-    ),
-    GroupKind("batch", "CronJob"): KindFacts(
-        "cronjobs", "v1", _W, prune=PruneClass.SCHEDULE, readiness="exists", longest_name=52
-    ),
-    GroupKind("batch", "Job"): KindFacts("jobs", "v1", _W, readiness="job", longest_name=63),
-    GroupKind("training.kubedl.io", "TFJob"): KindFacts(
-        "tfjobs",
-        "v1alpha1",
-        _W,
-        readiness="training-job",
-        longest_suffix=10,
-        service_name=True,
-        longest_name=63,
-    ),
-    GroupKind("kubeflow.org", "PyTorchJob"): KindFacts(
-        "pytorchjobs",
-        "v1",
-        _W,
-        readiness="training-job",
-        longest_suffix=10,
-        service_name=True,
-        longest_name=63,
-    ),
-    GroupKind("serving.kubedl.io", "Inference"): KindFacts(
-        "inferences",
-        "v1alpha1",
-        _W,
-        readiness="inference",
-        longest_suffix=10,
-        service_name=True,
-        longest_name=63,
-    ),
-    GroupKind("serving.kserve.io", "InferenceService"): KindFacts(
-        "inferenceservices",
-        "v1beta1",
-        _W,
-        readiness="inferenceservice",
-        longest_suffix=10,
-        service_name=True,
-        longest_name=63,
-    ),
-    GroupKind("apps", "Deployment"): KindFacts(
-        "deployments", "v1", _W, readiness="deployment", longest_suffix=17
-    ),
-    GroupKind("apps", "StatefulSet"): KindFacts(
-        "statefulsets", "v1", _W, prune=PruneClass.STATEFUL, readiness="statefulset"
-    ),
-    GroupKind("autoscaling", "HorizontalPodAutoscaler"): KindFacts(
-        "horizontalpodautoscalers", "v2", _W, readiness="exists"
-    ),
-    GroupKind("policy", "PodDisruptionBudget"): KindFacts(
-        "poddisruptionbudgets", "v1", _W, readiness="exists"
-    ),
-    GroupKind("", "Service"): KindFacts(
-        "services", "v1", _W, readiness="exists", service_name=True, longest_name=63
-    ),
-    GroupKind("gateway.networking.k8s.io", "HTTPRoute"): KindFacts(
-        "httproutes", "v1", _R, readiness="httproute"
-    ),
-    GroupKind("networking.k8s.io", "NetworkPolicy"): KindFacts(
-        "networkpolicies", "v1", _F, readiness="exists"
-    ),
-    GroupKind("monitoring.coreos.com", "ServiceMonitor"): KindFacts(
-        "servicemonitors", "v1", _W, readiness="exists"
-    ),
-    GroupKind("external-secrets.io", "ExternalSecret"): KindFacts(
-        "externalsecrets", "v1", _C, readiness="kstatus"
-    ),
-    GroupKind("coordination.k8s.io", "Lease"): KindFacts("leases", "v1", _C, readiness="exists"),
-}
-
-_UNKNOWN_KIND = KindFacts("", "", _W)
-
-
-def facts_of(kind: GroupKind) -> KindFacts:
-    """The facts of a kind; for one that is not in the table, a workload under kstatus rules whose
-    plural discovery must tell."""
-    return FACTS.get(kind, _UNKNOWN_KIND)
+    """False: a write of the status moves the generation."""
+    ready_at_once: bool = False
+    """It is ready as soon as it exists, so nobody waits for it."""
+    job: JobKind | None = None
+    scales: bool = False
+    """`spec.scaleTargetRef` names the object whose replicas it owns."""
+    routes: bool = False
+    """`spec.rules[].backendRefs[]` send traffic by weight."""
+    carries: bool = False
+    """Its strings may hold whole objects as JSON text, which its steps create."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.engine.report import Chains, Changes, Findings, Report
-from reconciler.objects.draft import FieldPath, Manifest
+from reconciler.objects.draft import Manifest
 from reconciler.origin import Deletion, Origin, SecretRef, Site
 from reconciler.output.text import Lines
 from reconciler.plan.change import Change, FieldChange
@@ -48,8 +48,10 @@ def learn(report: Report, redactor: Redactor, read: Lines) -> None:
 def _learn_change(change: Change, redactor: Redactor) -> None:
     if change.desired is not None:
         redactor.learn_tree(change.desired.body)
+        for _, inner in change.desired.inside():
+            redactor.learn_tree(inner.body)
     for field in change.fields:
-        name = _name_of(field.path, change)
+        name = _name_of(field, change)
         for value in (field.before, field.after):
             redactor.guess(name, value)
             redactor.learn_tree({name: value})
@@ -78,11 +80,12 @@ def _of_diagnostics(diagnostics: Iterable[Diagnostic]) -> list[Site | None]:
     return out
 
 
-def _name_of(path: FieldPath, change: Change) -> str:
+def _name_of(field: FieldChange, change: Change) -> str:
     """What a changed field is called: an entry of a list (a variable, a header) by its `name`."""
+    path = field.own_path
     names = [step for step in path if isinstance(step, str)]
     if path and path[-1] == "value" and change.desired is not None:
-        datum: Any = change.desired.body
+        datum: Any = change.body_of(field)
         try:
             for step in path[:-1]:
                 datum = datum[step]
@@ -144,7 +147,7 @@ class _Cleaner:
         return cleaned
 
     def _masked(self, field: FieldChange, change: Change) -> FieldChange:
-        if not is_secret_name(_name_of(field.path, change)):
+        if not is_secret_name(_name_of(field, change)):
             return field
 
         def mask(value: Any) -> Any:

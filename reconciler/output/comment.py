@@ -203,7 +203,7 @@ class _Comment:
             for app in shown:
                 lines, left = compared.detail(app, self.options, self.limits.fields, self._prose)
                 cut += left
-                title = f"{html_code(app.unit)}: {compared.words(app)}"
+                title = f"{html_code(str(app.unit))}: {compared.words(app)}"
                 body = "\n".join(lines).strip("\n")
                 yield f"<details><summary>{title}</summary>\n\n{body}\n\n</details>"
             if cut:
@@ -236,7 +236,9 @@ class _Comment:
                     lines = []
                     for chain in section.chains[: self.limits.rows]:
                         site = chain.origin.site if chain.origin is not None else None
-                        lines.append(f"- {code(chain.path)} {code(chain.app)} {self._link(site)}")
+                        lines.append(
+                            f"- {code(chain.path)} {code(str(chain.app or ''))} {self._link(site)}"
+                        )
                     yield "\n".join(lines)
                 case Timeline():
                     events = section.events[: self.limits.rows]

@@ -63,7 +63,7 @@ def overview(section: Changes) -> list[tuple[str, tuple[int, ...]]]:
             going = [c.action.value for c in app.changes() if c.goes]
             held = sum(1 for c in app.changes() if not c.goes)
             numbers = (*(going.count(name) for name in COLUMNS[:-1]), held)
-            out.append((app.unit, numbers))
+            out.append((str(app.unit), numbers))
     return out
 
 
@@ -81,7 +81,7 @@ def leaving(section: Changes) -> Iterator[tuple[str, Change]]:
     for app in section.plan.apps:
         for change in app.changes():
             if change.action in (Action.DELETE, Action.REPLACE):
-                yield app.unit, change
+                yield str(app.unit), change
 
 
 def reasons(change: Change, base: str, prose: Prose) -> str:
@@ -140,7 +140,7 @@ def _table(shown: list[Row], rows: list[Row], options: Options) -> Iterator[str]
     for row in shown:
         if last is not None and rows.index(row) - rows.index(last) > 1:
             yield f"  | … {rows.index(row) - rows.index(last) - 1} more | | | |"
-        yield f"  | {cell(row.path)} | {_values(row)} | {_from(row.origin, options.link_base)} |"
+        yield f"  | {cell(row.name)} | {_values(row)} | {_from(row.origin, options.link_base)} |"
         last = row
 
 
@@ -191,7 +191,7 @@ def reach(section: Changes) -> list[tuple[Site, int, list[str]]]:
             for field in change.fields:
                 site = _site(field.origin)
                 if site is not None:
-                    found.setdefault(site, set()).add((app.unit, change.key.full()))
+                    found.setdefault(site, set()).add((str(app.unit), change.key.full()))
     rows = [
         (site, len(objects), sorted({unit for unit, _ in objects}))
         for site, objects in found.items()

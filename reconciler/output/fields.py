@@ -6,23 +6,29 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler import kinds
 from reconciler.objects.draft import show_path
 from reconciler.origin import Origin
 from reconciler.plan.change import Change, FieldChange
 
 __all__ = ["Row", "rows", "weights"]
 
-_ROUTES = frozenset({"HTTPRoute", "GRPCRoute"})
-
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line: `text` stands in place of the values where it is not empty."""
+    """One line: `text` stands in place of the values where it is not empty. `owner` names the
+    embedded object that the field belongs to, and what carries it."""
 
     path: str
     field: FieldChange
     origin: Origin | None
     text: str = ""
+    owner: str = ""
+
+    @property
+    def name(self) -> str:
+        """The path, after the embedded object that it is in."""
+        return f"{self.owner} {self.path}" if self.owner else self.path
 
 
 def rows(change: Change, arrow: str = "→") -> Iterator[Row]:
@@ -31,7 +37,7 @@ def rows(change: Change, arrow: str = "→") -> Iterator[Row]:
     for field in change.fields:
         rule = _rule_of(change, field)
         if rule is None:
-            yield Row(_shown(change, field), field, field.origin)
+            yield Row(_shown(change, field), field, field.origin, owner=_owner(change, field))
             continue
         if rule in told:
             continue
@@ -48,13 +54,20 @@ def rows(change: Change, arrow: str = "→") -> Iterator[Row]:
 
 def _shown(change: Change, field: FieldChange) -> str:
     """The path; a variable's with its name, since its number says nothing."""
-    name = _name_at(change, field.path[:-1]) if field.path[-1:] == ("value",) else ""
-    return f"{show_path(field.path)} ({name})" if name else show_path(field.path)
+    path = field.own_path
+    name = _name_at(change.body_of(field), path[:-1]) if path[-1:] == ("value",) else ""
+    return f"{show_path(path)} ({name})" if name else show_path(path)
+
+
+def _owner(change: Change, field: FieldChange) -> str:
+    return f"{field.inside.key} (in {change.key})" if field.inside is not None else ""
 
 
 def _rule_of(change: Change, field: FieldChange) -> tuple[Any, ...] | None:
     """The path of the rule whose backends the field is about."""
-    if change.key.kind not in _ROUTES or "backendRefs" not in field.path:
+    inside = field.inside is not None
+    routes = kinds.find(change.key.group_kind).routes
+    if not routes or inside or "backendRefs" not in field.path:
         return None
     return field.path[: field.path.index("backendRefs")]
 
@@ -70,7 +83,7 @@ def weights(change: Change, fields: list[FieldChange], arrow: str) -> str:
         elif len(rest) == 1 and field.removed and isinstance(field.before, Mapping):
             gone.append(f"- {_backend(field.before)}")
         elif len(rest) == 2 and rest[1] == "weight":
-            name = _name_at(change, field.path[:-1])
+            name = _name_at(change.body_of(field), field.path[:-1])
             if not name:
                 return ""
             out.append(f"{name} {field.before} {arrow} {field.after}")
@@ -83,8 +96,8 @@ def _backend(datum: Mapping[str, Any]) -> str:
     return f"{datum.get('name')} {datum.get('weight', 1)}"
 
 
-def _name_at(change: Change, path: tuple[Any, ...]) -> str:
-    datum: Any = change.desired.body if change.desired is not None else {}
+def _name_at(body: Mapping[str, Any], path: tuple[Any, ...]) -> str:
+    datum: Any = body
     try:
         for step in path:
             datum = datum[step]

@@ -86,7 +86,7 @@ def _found(report: Report) -> Iterator[Issue]:
             for result in section.applied:
                 for key, why in result.problems:
                     subject = str(key) if key is not None else ""
-                    yield Issue(Level.ERROR, "not-done", why, None, result.unit, subject)
+                    yield Issue(Level.ERROR, "not-done", why, None, str(result.unit), subject)
 
 
 def _diagnostic(item: Diagnostic) -> Issue:
@@ -95,7 +95,7 @@ def _diagnostic(item: Diagnostic) -> Issue:
         item.code,
         item.message,
         _placed(item.site),
-        ", ".join(item.apps),
+        ", ".join(map(str, item.apps)),
         item.path,
         item.help,
         item.related,
@@ -110,7 +110,7 @@ def _finding(item: Finding) -> Issue:
         item.policy,
         item.message,
         _placed(item.site),
-        item.app,
+        str(item.app),
         f"{item.key} {field}".strip(),
         item.remediation,
         item.related,
@@ -133,7 +133,7 @@ def _of_app(app: AppPlan) -> Iterator[Issue]:
     for change in app.changes():
         issue = _of_change(change)
         if issue is not None:
-            yield replace(issue, target=app.unit, subject=str(change.key))
+            yield replace(issue, target=str(app.unit), subject=str(change.key))
 
 
 def _group(app: AppPlan) -> str:

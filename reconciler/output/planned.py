@@ -50,8 +50,8 @@ def render(section: Changes, options: Options) -> Iterator[str]:
     for app in plan.apps:
         lines = list(_app(app, section, options, reach))
         if lines:
-            yield "\n".join([options.style.bold(app.unit), *lines])
-    quiet = [app.unit for app in plan.apps if not list(app.changes()) and app.swap is None]
+            yield "\n".join([options.style.bold(str(app.unit)), *lines])
+    quiet = [str(app.unit) for app in plan.apps if not list(app.changes()) and app.swap is None]
     if quiet and len(quiet) < len(plan.apps):
         names = ", ".join(quiet[:4]) + (f" and {len(quiet) - 4} more" if len(quiet) > 4 else "")
         yield f"no change: {names}"
@@ -113,12 +113,19 @@ def _change(
             yield from _reason(reason, style)
     if change.takes_over and change.action is Action.UPDATE:
         yield f"      takes the fields of {', '.join(change.takes_over)}"
+    headed = ""
     for row in fields.rows(change, style.arrow):
-        if row.origin is not None and len(reach.get(str(row.origin.site), ())) > _FEW:
-            text = row.text or _values(row.field, options)
-            yield f"      {row.path}   {printable(text)}   (shared line)"
-            continue
-        yield from _field(row, options)
+        is_shared = row.origin is not None and len(reach.get(str(row.origin.site), ())) > _FEW
+        lines = list(_shared_field(row, options) if is_shared else _field(row, options))
+        if row.owner and len(lines[0]) > _WIDTH:
+            # One line names the embedded object for all of its fields that follow.
+            if row.owner != headed:
+                yield f"      {row.owner}"
+            headed = row.owner
+            lines[0] = f"        {lines[0].strip().removeprefix(row.owner).lstrip()}"
+        else:
+            headed = ""
+        yield from lines
 
 
 def _reason(reason: Reason, style: Style) -> Iterator[str]:
@@ -150,13 +157,18 @@ def _field(row: Row, options: Options) -> Iterator[str]:
             yield f"      {row.path}"
             yield from (f"          {line}" for line in (head, *rest))
     elif isinstance(field.before, dict | list) and isinstance(field.after, dict | list):
-        yield f"      {row.path}"
+        yield f"      {row.name}"
         for line in detail.lines(field.before, field.after):
             yield f"          {printable(line)}"
     else:
-        yield f"      {row.path}   {_values(field, options)}"
+        yield f"      {row.name}   {_values(field, options)}"
     if row.origin is not None:
         yield from _wrapped(_place(row.origin), options.style)
+
+
+def _shared_field(row: Row, options: Options) -> Iterator[str]:
+    text = row.text or _values(row.field, options)
+    yield f"      {row.name}   {printable(text)}   (shared line)"
 
 
 def _values(field: FieldChange, options: Options) -> str:
@@ -223,13 +235,14 @@ def _local(moment: Any, zone: str) -> str:
 
 def _reach(section: Changes) -> dict[str, list[str]]:
     """Config line → the objects that it changes, for lines that reach many."""
-    out: dict[str, list[str]] = {}
+    out: dict[str, dict[str, None]] = {}
     for app in section.plan.apps:
         for change in app.changes():
             for field in change.fields:
                 if field.origin is not None:
-                    out.setdefault(str(field.origin.site), []).append(f"{app.unit} {change.key}")
-    return out
+                    reached = out.setdefault(str(field.origin.site), {})
+                    reached[f"{app.unit} {change.key}"] = None
+    return {site: list(reached) for site, reached in out.items()}
 
 
 def _shared(reach: dict[str, list[str]], options: Options) -> Iterator[str]:

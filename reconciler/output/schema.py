@@ -67,7 +67,11 @@ def documents() -> dict[str, dict[str, Any]]:
             "at": _TEXT_OR_NULL,
         }
     )
-    field = _record({"path": _TEXT, "before": {}, "after": {}, "origin": _list(link)})
+    inside = _record({"object": _TEXT, "path": _TEXT})
+    field = _record(
+        {"path": _TEXT, "before": {}, "after": {}, "origin": _list(link), "inside": inside},
+        "inside",
+    )
     change = _record(
         {
             "object": _TEXT,

@@ -69,7 +69,7 @@ def _one(diagnostic: Diagnostic, lines: Lines, style: Style) -> str:
             line += f"   {style.dim(_safe(source.strip())[:60])}"
         out.append(line)
     if diagnostic.apps:
-        out.append(f"   reaches: {_listed(diagnostic.apps)}")
+        out.append(f"   reaches: {_listed([str(app) for app in diagnostic.apps])}")
     if diagnostic.help:
         out.append(f"   help: {_safe(diagnostic.help)}")
     return "\n".join(out) + "\n"

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import reconciler
+from reconciler import kinds
 from reconciler.apps.app import Foundation, Unit
 from reconciler.lifecycle.decision import Decision, Fires, Reason, Verdict, Weights
 from reconciler.objects.draft import Draft, Manifest, digest
 from reconciler.objects.key import ObjectKey
-from reconciler.objects.kind import facts_of
 from reconciler.objects.observed import Observed, Presence
 from reconciler.objects.outcome import CLUSTER_SCOPED, Done, Outcome, Refusal, Refused, Unknown
 from reconciler.plan import compare, conflicts, marks, order, prune
@@ -31,6 +31,7 @@ from reconciler.plan.change import Refusal as GuardRefusal
 from reconciler.plan.content import content_digest
 from reconciler.plan.inventory import Inventory, Member, live_digest
 from reconciler.plan.snapshot import Snapshot
+from reconciler.unit import UnitId
 
 __all__ = [
     "Decided",
@@ -79,13 +80,15 @@ class Prediction:
     found: Observed | None = None
     replaces: tuple[str, ...] = ()
     """The fields that cannot be changed in place, where Git allows the object to be made anew."""
+    held: str = ""
+    """Why a rule of ours forbids what Git allows; "" where none does."""
 
 
 def recorded_of(unit: Unit, snapshot: Snapshot) -> tuple[Inventory | None, Inventory | None]:
     """What is recorded of a unit, with what was handed over to it; and the inventory of the unit
     that it was renamed from, while there is one."""
     own = snapshot.inventories.get(unit.id)
-    source = snapshot.inventories.get(snapshot.handed.get(unit.id, ""))
+    source = snapshot.inventories.get(handed) if (handed := snapshot.handed.get(unit.id)) else None
     if source is None:
         return own, None
     return (own or Inventory(unit.id, ())).union(source.members), source
@@ -204,16 +207,15 @@ def _retreats(decided: Decided) -> bool:
     return decision is not None and decision.verdict in (Verdict.ABORTING, Verdict.HELD)
 
 
-def removed(unit_id: str, snapshot: Snapshot, namespace: str = "", cluster: str = "") -> AppPlan:
+def removed(unit_id: UnitId, snapshot: Snapshot, namespace: str = "", cluster: str = "") -> AppPlan:
     """The plan of a unit whose file is gone from a readable tree: everything recorded goes."""
     recorded = snapshot.inventories[unit_id]
     seen = {m.key: snapshot.lookup(m.key) for m in recorded.members}
     deletes, stay = prune.deletions(unit_id, recorded.members, frozenset(), seen, snapshot)
-    environment, group, _ = unit_id.split("/")
     return AppPlan(
         unit_id,
-        environment,
-        group,
+        unit_id.environment,
+        unit_id.group,
         namespace,
         cluster,
         order.waves(deletes),
@@ -231,7 +233,7 @@ def with_guards(
     units: Iterable[Unit],
     approved: frozenset[str] = frozenset(),
     limits: prune.Limits | None = None,
-    recorded: Mapping[str, Inventory] | None = None,
+    recorded: Mapping[UnitId, Inventory] | None = None,
 ) -> tuple[AppPlan, ...]:
     """The plans with the deletes of refused groups held, and the refusals noted. `recorded` are
     the inventories of all units: a selection must not make a group look smaller than it is."""
@@ -274,7 +276,7 @@ def _change(
         draft.key,
         draft.api_version,
         Action.UPDATE if live.is_present else Action.CREATE,
-        facts_of(draft.key.group_kind).wave,
+        kinds.find(draft.key.group_kind).wave,
         desired=answer.manifest,
         expects=_expected(live),
         takes_over=answer.took,
@@ -293,6 +295,8 @@ def _change(
     if marks.is_left_alone(live):
         kept = replace(change, action=Action.KEEP, desired=None)
         return _standing(kept, Standing.HELD, f"left alone: {marks.RECONCILE} is disabled on it")
+    if answer.held:
+        return _standing(change, Standing.HELD, answer.held)
     match answer.outcome:
         case Done(_, body):
             return _predicted(change, live, body or answer.manifest.body, answer.replaces)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -13,6 +13,7 @@ from reconciler.objects.key import ObjectKey
 from reconciler.objects.kind import Wave
 from reconciler.origin import Origin
 from reconciler.plan.inventory import SCHEMA_VERSION, Inventory, Member, Phase
+from reconciler.unit import UnitId
 
 __all__ = [
     "Action",
@@ -20,6 +21,7 @@ __all__ = [
     "Change",
     "Expected",
     "FieldChange",
+    "Inside",
     "Plan",
     "Refusal",
     "Standing",
@@ -44,8 +46,18 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Inside:
+    """A field of an embedded object: which object, and the field's path in it."""
+
+    key: ObjectKey
+    path: FieldPath
+
+
+@dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One field; `before` or `after` is None with the matching flag when it is not there."""
+    """One field; `before` or `after` is None with the matching flag when it is not there. With
+    `inside`, `path` is where the text of the embedded object stands, and all else is of the
+    object's own field."""
 
     path: FieldPath
     before: Any
@@ -53,6 +65,12 @@ class FieldChange:
     origin: Origin | None = None
     added: bool = False
     removed: bool = False
+    inside: Inside | None = None
+
+    @property
+    def own_path(self) -> FieldPath:
+        """The path in the object that the field belongs to, embedded or not."""
+        return self.path if self.inside is None else self.inside.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +80,6 @@ class Expected:
     uid: str = ""
     resource_version: str = ""
     digest: str = ""
-
-    @property
-    def is_absence(self) -> bool:
-        return not self.uid
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +108,17 @@ class Change:
     def goes(self) -> bool:
         return self.standing is Standing.GO and self.action is not Action.KEEP
 
+    def body_of(self, field: FieldChange) -> Mapping[str, Any]:
+        """The desired body of the object that a field belongs to, embedded or not; empty where
+        nothing is desired."""
+        if self.desired is None:
+            return {}
+        if field.inside is None:
+            return self.desired.body
+        key = field.inside.key
+        found = [(path == field.path, m.body) for path, m in self.desired.inside() if m.key == key]
+        return max(found, key=lambda pair: pair[0], default=(False, {}))[1]
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -119,7 +144,7 @@ class AppPlan:
     """Everything one unit would have done to it. `waves` in order of execution, each sorted;
     `members` is the whole desired set, unchanged objects included."""
 
-    unit: str
+    unit: UnitId
     environment: str
     group: str
     namespace: str

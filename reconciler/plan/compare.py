@@ -3,7 +3,7 @@
 The predicted body is the server's own dry-run answer, so defaults and quantities never look like
 drift. Only `metadata.labels`, `metadata.annotations` and everything outside metadata and status
 is compared. Lists of maps are matched by the kind's usual list keys, so that one changed container
-is one change.
+is one change. An embedded object is compared field by field too.
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from reconciler.objects.draft import FieldPath, Manifest, walk
+import orjson
+
+from reconciler.objects.draft import FieldPath, Manifest, at, walk
+from reconciler.objects.listkeys import keys_of, usual_keys
 from reconciler.objects.quantity import amount
 from reconciler.origin import Origin
-from reconciler.plan.change import FieldChange
+from reconciler.plan.change import FieldChange, Inside
 from reconciler.plan.content import comparable
 
 __all__ = ["differences", "origin_for"]
 
-_MATCH_KEYS = ("name", "type", "containerPort", "port", "mountPath", "key")
 _QUANTITY_PARENTS = frozenset({"limits", "requests", "hard"})
 
 
@@ -31,7 +33,48 @@ def differences(
     found = _compare((), comparable(before), comparable(after))
     if desired is None:
         return tuple(found)
-    return tuple(_traced(change, desired) for change in found)
+    return tuple(one for change in found for one in _explained(change, desired))
+
+
+def _explained(change: FieldChange, desired: Manifest) -> tuple[FieldChange, ...]:
+    """The change with its config line; of an embedded object, the changes of its fields."""
+    return _inside(change, desired) or (_traced(change, desired),)
+
+
+def _inside(change: FieldChange, desired: Manifest) -> tuple[FieldChange, ...]:
+    """The changed fields of the object that stands at a path as text. None where no object does or
+    did, and where both texts say the same: then the text is what changes."""
+    inner = _embedded_at(desired, change.path, change.after)
+    before, after = _object_in(change.before), _object_in(change.after)
+    if inner is None or before is None or after is None:
+        return ()
+    out = []
+    for found in _compare((), before, after):
+        for one in _explained(found, inner):
+            if one.inside is None:
+                out.append(replace(one, path=change.path, inside=Inside(inner.key, one.path)))
+            else:
+                out.append(replace(one, path=(*change.path, *one.path)))
+    return tuple(out)
+
+
+def _embedded_at(desired: Manifest, path: FieldPath, text: Any) -> Manifest | None:
+    """The embedded object at a path; where the server moved list elements, by its text."""
+    for place, inner in desired.embedded:
+        if place == path:
+            return inner
+    for place, inner in desired.embedded:
+        if at(desired.body, place) == text:
+            return inner
+    return None
+
+
+def _object_in(text: Any) -> dict[str, Any] | None:
+    try:
+        body = orjson.loads(text) if isinstance(text, str) else None
+    except orjson.JSONDecodeError:
+        return None
+    return body if isinstance(body, dict) else None
 
 
 def _compare(path: FieldPath, before: Any, after: Any) -> Iterator[FieldChange]:
@@ -60,40 +103,37 @@ def _same_amount(path: FieldPath, before: Any, after: Any) -> bool:
 
 
 def _compare_lists(path: FieldPath, before: list[Any], after: list[Any]) -> Iterator[FieldChange]:
-    key = _match_key(before, after)
-    if key is None:
+    keys = usual_keys(before + after)
+    old, new = _by_keys(before, keys), _by_keys(after, keys)
+    if old is None or new is None:
         if len(before) == len(after):
-            for index, (old, new) in enumerate(zip(before, after, strict=True)):
-                yield from _compare((*path, index), old, new)
+            for index, (one, other) in enumerate(zip(before, after, strict=True)):
+                yield from _compare((*path, index), one, other)
         else:
             yield FieldChange(path, before, after)
         return
-    old_by_key = {item[key]: item for item in before}
-    for index, item in enumerate(after):
-        if item[key] in old_by_key:
-            yield from _compare((*path, index), old_by_key[item[key]], item)
+    for index, (key, item) in enumerate(new.items()):
+        if key in old:
+            yield from _compare((*path, index), old[key], item)
         else:
             yield FieldChange((*path, index), None, item, added=True)
-    kept = {item[key] for item in after}
-    for index, item in enumerate(before):
-        if item[key] not in kept:
+    for index, (key, item) in enumerate(old.items()):
+        if key not in new:
             yield FieldChange((*path, index), item, None, removed=True)
-    if [i[key] for i in before if i[key] in kept] != [
-        i[key] for i in after if i[key] in old_by_key
-    ]:
-        yield FieldChange(path, [i[key] for i in before], [i[key] for i in after])
+    if [key for key in old if key in new] != [key for key in new if key in old]:
+        yield FieldChange(path, [_name(key) for key in old], [_name(key) for key in new])
 
 
-def _match_key(before: list[Any], after: list[Any]) -> str | None:
-    """The first usual key that every element of both has, without repeats."""
-    both = before + after
-    if not both or not all(isinstance(item, dict) for item in both):
+def _by_keys(items: list[Any], keys: tuple[str, ...] | None) -> dict[tuple[Any, ...], Any] | None:
+    """The elements by the values of their keys; None where they cannot be told apart by them."""
+    if keys is None:
         return None
-    for key in _MATCH_KEYS:
-        named = all(isinstance(item.get(key), str | int) for item in both)
-        if named and all(len({i[key] for i in side}) == len(side) for side in (before, after)):
-            return key
-    return None
+    out = {found: item for item in items if (found := keys_of(item, keys)) is not None}
+    return out if len(out) == len(items) else None
+
+
+def _name(key: tuple[Any, ...]) -> Any:
+    return key[0] if len(key) == 1 else "/".join(map(str, key))
 
 
 def _traced(change: FieldChange, desired: Manifest) -> FieldChange:

@@ -16,6 +16,7 @@ import reconciler
 from reconciler.objects.observed import Observed
 from reconciler.objects.ownership import owned_by
 from reconciler.plan.inventory import PART_OF, part_of
+from reconciler.unit import UnitId
 
 __all__ = ["foreign", "is_anothers", "is_ours", "is_takeable", "released", "untakeable"]
 
@@ -73,13 +74,13 @@ def is_ours(live: Observed) -> bool:
     return reconciler.FIELD_MANAGER in owned_by(metadata.get("managedFields") or ())
 
 
-def is_anothers(live: Observed, unit: str) -> bool:
+def is_anothers(live: Observed, unit: UnitId) -> bool:
     """Whether another tool or a controller has marked the object as its own: that is never taken
     over, whatever Git says."""
     return bool(_claimed(live, unit))
 
 
-def foreign(live: Observed, unit: str, *, adopts: bool = False) -> str:
+def foreign(live: Observed, unit: UnitId, *, adopts: bool = False) -> str:
     """Why an object that is in no inventory of ours may not be adopted; "" when it may. `adopts`:
     Git names this very object, so that others may have written it."""
     why = _claimed(live, unit)
@@ -94,7 +95,7 @@ def foreign(live: Observed, unit: str, *, adopts: bool = False) -> str:
     return f"it is managed by {', '.join(others)}" if others else ""
 
 
-def _claimed(live: Observed, unit: str) -> str:
+def _claimed(live: Observed, unit: UnitId) -> str:
     metadata: Mapping[str, Any] = (live.body or {}).get("metadata") or {}
     labels = metadata.get("labels") or {}
     annotations = metadata.get("annotations") or {}

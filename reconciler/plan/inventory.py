@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import reconciler
+from reconciler import kinds
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.objects.draft import Draft
 from reconciler.objects.key import ObjectKey
-from reconciler.objects.kind import facts_of
 from reconciler.objects.observed import Observed
 from reconciler.plan.content import content_digest
+from reconciler.unit import FOUNDATION, UnitId
 
 __all__ = [
     "INVENTORY_LABEL",
@@ -75,7 +76,7 @@ class Inventory:
     objects were written as. `schema` is the version that it was read in; `shards` are the
     ConfigMaps beside the parent that it takes up."""
 
-    unit: str
+    unit: UnitId
     members: tuple[Member, ...]
     revision: str = ""
     phase: Phase = Phase.APPLIED
@@ -101,28 +102,29 @@ class Inventory:
         return replace(self, members=tuple(sorted(merged.values())))
 
 
-def name_of(unit: str, what: str = "inventory") -> str:
+def name_of(unit: UnitId, what: str = "inventory") -> str:
     """`prod/hz-a/mnist` to `prod.hz-a.mnist.inventory`; a foundation's name needs a letter."""
-    parts = [part.replace("_", "x-") for part in unit.split("/")]
+    parts = [part.replace("_", "x-") for part in unit]
     return f"{'.'.join(parts)}.{what}"
 
 
-def unit_of(name: str, what: str = "inventory") -> str:
-    """The unit that a name of `name_of` speaks of; "" for a name that is none."""
+def unit_of(name: str, what: str = "inventory") -> UnitId:
+    """The unit that a name of `name_of` speaks of; `UnitId.unknown` for a name that is none."""
     parts = name.removesuffix(f".{what}").split(".")
     if not name.endswith(f".{what}") or len(parts) != 3:
-        return ""
-    return "/".join(part.replace("x-", "_", 1) if part == "x-group" else part for part in parts)
+        return UnitId.unknown(name)
+    environment, group, model = parts
+    return UnitId(environment, group, FOUNDATION if model == "x-group" else model)
 
 
-def part_of(unit: str) -> str:
+def part_of(unit: UnitId) -> str:
     """The ApplySet id of a unit's parent (KEP-3659: name, namespace, kind, group)."""
     text = f"{name_of(unit)}.{reconciler.TOOL_NAMESPACE}.ConfigMap."
     digest = hashlib.sha256(text.encode()).digest()
     return f"applyset-{base64.urlsafe_b64encode(digest).decode().rstrip('=')}-v1"
 
 
-def with_membership(drafts: Iterable[Draft], unit: str) -> tuple[Draft, ...]:
+def with_membership(drafts: Iterable[Draft], unit: UnitId) -> tuple[Draft, ...]:
     """A unit's drafts with the label that says which ApplySet they belong to."""
     parent = part_of(unit)
     return tuple(_labelled(draft, parent) for draft in drafts)
@@ -138,14 +140,14 @@ def _labelled(draft: Draft, parent: str) -> Draft:
 def live_digest(live: Observed) -> str:
     """What must be equal for an object to count as unchanged since it was recorded: generation and
     owners where a status never moves the generation, a digest of the content elsewhere."""
-    if live.generation and facts_of(live.key.group_kind).has_status_subresource:
+    if live.generation and kinds.find(live.key.group_kind).has_status_subresource:
         return f"g{live.generation}.{live.owners}"
     return content_digest(live)
 
 
-def inventory_key(unit: str) -> ObjectKey:
+def inventory_key(unit: UnitId) -> ObjectKey:
     return ObjectKey("", "ConfigMap", reconciler.TOOL_NAMESPACE, name_of(unit))
 
 
-def state_key(unit: str) -> ObjectKey:
+def state_key(unit: UnitId) -> ObjectKey:
     return ObjectKey("", "ConfigMap", reconciler.TOOL_NAMESPACE, name_of(unit, "rollout"))

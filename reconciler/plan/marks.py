@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 import reconciler
+from reconciler import kinds
 from reconciler.objects.draft import Draft, FieldPath, at
 from reconciler.objects.observed import Observed
 from reconciler.objects.ownership import owned_by
@@ -36,8 +37,6 @@ REPLACE = f"{_DOMAIN}/replace"
 SHARED = f"{_DOMAIN}/shared-fields"
 ADOPT = f"{_DOMAIN}/adopt"
 
-#: Kinds that scale what `spec.scaleTargetRef` names.
-_SCALERS = ("HorizontalPodAutoscaler", "ScaledObject")
 _REPLICAS: FieldPath = ("spec", "replicas")
 
 
@@ -69,7 +68,7 @@ def scaled(drafts: Iterable[Draft]) -> dict[tuple[str, str], tuple[FieldPath, ..
     """(kind, name) → the fields that an autoscaler drawn beside it will own."""
     out: dict[tuple[str, str], tuple[FieldPath, ...]] = {}
     for draft in drafts:
-        if draft.key.kind in _SCALERS:
+        if kinds.find(draft.key.group_kind).scales:
             kind = _text(draft.tree, ("spec", "scaleTargetRef", "kind")) or "Deployment"
             name = _text(draft.tree, ("spec", "scaleTargetRef", "name"))
             out[kind, name] = (_REPLICAS,)

@@ -9,18 +9,21 @@ is removed; maps merge; keyed lists merge by key; other lists are replaced).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 
 import reconciler
+from reconciler import kinds
+from reconciler.objects.listkeys import keys_of, usual_keys
 from reconciler.objects.observed import Observed
 from reconciler.objects.ownership import FieldSet, owned_by
 from reconciler.objects.quantity import amount
 
 __all__ = ["predicted"]
 
-_KEYS = ("name", "type", "containerPort", "port", "mountPath", "key", "topologyKey")
+#: A list's field name → its keys; None where the kind is not known.
+_Lists: TypeAlias = Mapping[str, tuple[str, ...]] | None
 _AMOUNTS = frozenset({"limits", "requests", "hard", "capacity"})
 
 
@@ -32,51 +35,58 @@ def predicted(desired: Mapping[str, Any], live: Observed) -> dict[str, Any]:
     owners = owned_by(metadata.get("managedFields") or ())
     ours = owners.pop(reconciler.FIELD_MANAGER, frozenset())
     others: FieldSet = frozenset().union(*owners.values()) if owners else frozenset()
-    kept = _without(live.body, desired, ours - others, ())
-    merged = _merge(kept, desired, counts=False)
+    lists = kinds.find(live.key.group_kind).list_keys
+    kept = _without(live.body, desired, ours - others, (), lists)
+    merged = _merge(kept, desired, lists, counts=False)
     assert isinstance(merged, dict)
     return merged
 
 
-def _merge(live: Any, desired: Any, *, counts: bool) -> Any:
-    """`counts`: below a map of amounts, where `500m` and `0.5` are one value."""
+def _merge(live: Any, desired: Any, lists: _Lists, *, counts: bool, field: str = "") -> Any:
+    """`field` is the name that the value stands under. `counts`: below a map of amounts, where
+    `500m` and `0.5` are one value."""
     if isinstance(live, dict) and isinstance(desired, dict):
         inner = {
-            k: _merge(live[k], v, counts=counts or k in _AMOUNTS) if k in live else v
+            k: _merge(live[k], v, lists, counts=counts or k in _AMOUNTS, field=k)
+            if k in live
+            else v
             for k, v in desired.items()
         }
         return {**live, **inner}
     if isinstance(live, list) and isinstance(desired, list):
-        return _merge_lists(live, desired)
+        return _merge_lists(live, desired, lists, field)
     return live if live == desired or (counts and _is_same_amount(live, desired)) else desired
 
 
-def _merge_lists(live: list[Any], desired: list[Any]) -> list[Any]:
-    key = _list_key([*live, *desired])
-    if key is None:
+def _merge_lists(live: list[Any], desired: list[Any], lists: _Lists, field: str) -> list[Any]:
+    keys = _list_keys([*live, *desired], lists, field)
+    if keys is None:
         if len(live) == len(desired) and all(isinstance(i, dict) for i in [*live, *desired]):
             # Not keyed: Git's list replaces it, and gets the same defaults as it has now.
             pairs = zip(live, desired, strict=True)
-            return [_merge(old, new, counts=False) for old, new in pairs]
+            return [_merge(old, new, lists, counts=False) for old, new in pairs]
         return desired
-    old = {item[key]: item for item in live}
-    new = {item[key]: item for item in desired}
+    old = {keys_of(item, keys): item for item in live}
+    new = {keys_of(item, keys): item for item in desired}
     out: list[Any] = []
-    rest = [item for item in live if item[key] not in new]
+    rest = [key for key in old if key not in new]
     # In Git's order; what only the server has stays ahead of what it stood ahead of.
-    place = {item[key]: index for index, item in enumerate(live)}
-    for item in desired:
-        while rest and item[key] in place and place[rest[0][key]] < place[item[key]]:
-            out.append(rest.pop(0))
-        known = item[key] in old
-        out.append(_merge(old[item[key]], item, counts=False) if known else item)
-    return out + rest
+    place = {key: index for index, key in enumerate(old)}
+    for key, item in new.items():
+        while rest and key in place and place[rest[0]] < place[key]:
+            out.append(old[rest.pop(0)])
+        out.append(_merge(old[key], item, lists, counts=False) if key in old else item)
+    return out + [old[key] for key in rest]
 
 
-def _list_key(items: list[Any]) -> str | None:
-    if not items or not all(isinstance(item, dict) for item in items):
+def _list_keys(items: list[Any], lists: _Lists, field: str) -> tuple[str, ...] | None:
+    """The keys that a list's elements merge by; None where the list is replaced as a whole."""
+    if lists is None:
+        return usual_keys(items)
+    keys = lists.get(field)
+    if keys is None or not all(isinstance(item, Mapping) for item in items):
         return None
-    return next((k for k in _KEYS if all(isinstance(i.get(k), str | int) for i in items)), None)
+    return keys if all(keys_of(item, keys) is not None for item in items) else None
 
 
 def _is_same_amount(live: Any, desired: Any) -> bool:
@@ -86,7 +96,9 @@ def _is_same_amount(live: Any, desired: Any) -> bool:
         return False
 
 
-def _without(live: Any, desired: Any, alone: FieldSet, path: tuple[str, ...]) -> Any:
+def _without(
+    live: Any, desired: Any, alone: FieldSet, path: tuple[str, ...], lists: _Lists, field: str = ""
+) -> Any:
     """The live body without the fields that only we own and Git does not name any more."""
     if isinstance(live, dict):
         out = {}
@@ -96,24 +108,25 @@ def _without(live: Any, desired: Any, alone: FieldSet, path: tuple[str, ...]) ->
             if not wanted and path != () and here in alone and not _owned_below(here, alone):
                 continue
             below = desired[name] if wanted else None
-            left = _without(child, below, alone, here)
+            left = _without(child, below, alone, here, lists, name)
             if left == {} and child != {} and not wanted and _owned_below(here, alone):
                 continue
             out[name] = left
         return out
     if isinstance(live, list):
-        key = _list_key(live)
-        if key is None:
+        keys = _list_keys(live, lists, field)
+        if keys is None:
             return live
         wanted_items = desired if isinstance(desired, list) else []
-        by_key = {i.get(key): i for i in wanted_items if isinstance(i, Mapping)}
+        by_keys = {keys_of(i, keys): i for i in wanted_items if isinstance(i, Mapping)}
         kept = []
         for item in live:
-            step = f"k:{orjson.dumps({key: item[key]}).decode()}"
-            here = (*path, step)
-            if item[key] not in by_key and here in alone:
+            found = keys_of(item, keys)
+            named = dict(zip(keys, found or (), strict=True))
+            here = (*path, f"k:{orjson.dumps(named, option=orjson.OPT_SORT_KEYS).decode()}")
+            if found not in by_keys and here in alone:
                 continue
-            kept.append(_without(item, by_key.get(item[key]), alone, here))
+            kept.append(_without(item, by_keys.get(found), alone, here, lists))
         return kept
     return live
 

@@ -12,15 +12,17 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from reconciler import kinds
 from reconciler.lifecycle.decision import Reason
 from reconciler.objects.key import ObjectKey
-from reconciler.objects.kind import PruneClass, facts_of
+from reconciler.objects.kind import PruneClass
 from reconciler.objects.observed import Observed, Presence
 from reconciler.plan import conflicts, marks
 from reconciler.plan.change import Action, AppPlan, Change, Expected, Refusal, Standing
 from reconciler.plan.content import content_digest
 from reconciler.plan.inventory import PART_OF, Inventory, Member, part_of
 from reconciler.plan.snapshot import Snapshot
+from reconciler.unit import UnitId
 
 __all__ = ["Limits", "approval_of", "deletions", "guard"]
 
@@ -33,7 +35,7 @@ class Limits:
 
 
 def deletions(
-    unit: str,
+    unit: UnitId,
     members: Iterable[Member],
     desired: frozenset[ObjectKey],
     live: Mapping[ObjectKey, Observed],
@@ -60,15 +62,15 @@ def deletions(
     return changes, stay
 
 
-def _was_taken(unit: str, key: ObjectKey, seen: Observed, snapshot: Snapshot) -> bool:
+def _was_taken(unit: UnitId, key: ObjectKey, seen: Observed, snapshot: Snapshot) -> bool:
     """Whether another unit has taken the object over: it records it, and the object says so."""
     label = ((seen.body or {}).get("metadata") or {}).get("labels", {}).get(PART_OF)
-    owner = snapshot.owner_of(key, but=(unit, snapshot.handed.get(unit, "")))
-    return bool(owner) and label == part_of(owner)
+    owner = snapshot.owner_of(key, but=(unit, snapshot.handed.get(unit)))
+    return owner is not None and label == part_of(owner)
 
 
 def _delete(member: Member, seen: Observed) -> Change | None:
-    facts = facts_of(member.key.group_kind)
+    facts = kinds.find(member.key.group_kind)
     change = functools.partial(
         Change, key=member.key, api_version=member.api_version, wave=facts.wave
     )
@@ -86,6 +88,9 @@ def _delete(member: Member, seen: Observed) -> Change | None:
         return change(action=Action.KEEP, standing=Standing.HELD, reasons=(kept,), expects=expects)
     if facts.prune is PruneClass.STATEFUL:
         kept = Reason(f"no longer in Git, kept: a {member.key.kind} holds state, delete it by hand")
+        return change(action=Action.KEEP, standing=Standing.HELD, reasons=(kept,), expects=expects)
+    if kinds.is_active_run(seen):
+        kept = Reason(f"no longer in Git, kept: the {member.key.kind} has not finished")
         return change(action=Action.KEEP, standing=Standing.HELD, reasons=(kept,), expects=expects)
     if seen.is_terminating:
         waits = Reason("is being deleted; a finalizer holds it")
@@ -116,7 +121,7 @@ def guard(
     groups_absent: frozenset[str],
     approved: frozenset[str] = frozenset(),
     limits: Limits | None = None,
-    recorded: Mapping[str, Inventory] | None = None,
+    recorded: Mapping[UnitId, Inventory] | None = None,
 ) -> dict[str, Refusal]:
     """Per group (`environment/group`) the refusal of its deletes, if a guard says no. `recorded`
     holds the inventories of units without a plan, too: what was not selected still counts."""
@@ -125,7 +130,7 @@ def guard(
     others: dict[str, int] = {}
     for unit, inventory in (recorded or {}).items():
         if unit not in planned:
-            group = unit.rpartition("/")[0]
+            group = unit.group_id
             others[group] = others.get(group, 0) + len(inventory.members)
     by_group: dict[str, list[AppPlan]] = {}
     for plan in plans:
@@ -192,7 +197,7 @@ def _judge(
             f"if meant: set `group.state: absent` in environments/{group}/group.yaml",
         )
     way_out = f"if meant: --approve-prune {approval}"
-    protected = [c for c in deletes if facts_of(c.key.group_kind).prune is PruneClass.PROTECTED]
+    protected = [c for c in deletes if kinds.find(c.key.group_kind).prune is PruneClass.PROTECTED]
     if approval in approved:
         return None
     if protected:

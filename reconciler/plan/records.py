@@ -27,6 +27,7 @@ from reconciler.plan.inventory import (
     name_of,
     part_of,
 )
+from reconciler.unit import UnitId
 
 __all__ = [
     "KINDS",
@@ -79,7 +80,7 @@ def stored(inventory: Inventory, most: int = SHARD_BYTES) -> Stored:
         metadata["resourceVersion"] = inventory.resource_version
     data = {
         "schemaVersion": str(SCHEMA_VERSION),
-        "unit": inventory.unit,
+        "unit": str(inventory.unit),
         "revision": inventory.revision,
         "phase": str(inventory.phase),
         "tool": inventory.tool,
@@ -116,7 +117,7 @@ def from_body(
                 f"a newer {reconciler.FIELD_MANAGER} wrote it",
                 hint="upgrade this program",
             )
-        unit = str(data["unit"])
+        unit = UnitId.parse(str(data["unit"]))
         named = tuple(str(data.get("shards") or "").split())
         text = _gathered(name, named, shards or {}) if named else str(data["members"])
         members = tuple(member_of(line) for line in text.splitlines() if line)
@@ -152,7 +153,7 @@ def shard_key(name: str) -> ObjectKey:
     return ObjectKey("", "ConfigMap", reconciler.TOOL_NAMESPACE, name)
 
 
-def state_body(unit: str, data: Mapping[str, str], resource_version: str) -> dict[str, Any]:
+def state_body(unit: UnitId, data: Mapping[str, str], resource_version: str) -> dict[str, Any]:
     """The ConfigMap that holds a rollout's state."""
     metadata: dict[str, Any] = {
         "name": name_of(unit, "rollout"),
@@ -161,7 +162,7 @@ def state_body(unit: str, data: Mapping[str, str], resource_version: str) -> dic
     }
     if resource_version:
         metadata["resourceVersion"] = resource_version
-    return _config_map(metadata, {"schemaVersion": str(STATE_VERSION), "unit": unit, **data})
+    return _config_map(metadata, {"schemaVersion": str(STATE_VERSION), "unit": str(unit), **data})
 
 
 def state_data(body: Mapping[str, Any]) -> dict[str, str]:
@@ -189,13 +190,13 @@ def _labels(what: str) -> dict[str, str]:
     return {INVENTORY_LABEL: what, "app.kubernetes.io/managed-by": reconciler.FIELD_MANAGER}
 
 
-def _shard(unit: str, text: str) -> dict[str, Any]:
+def _shard(unit: UnitId, text: str) -> dict[str, Any]:
     metadata = {
         "name": f"{name_of(unit)}.{_digest(text)}",
         "namespace": reconciler.TOOL_NAMESPACE,
         "labels": _labels("shard"),
     }
-    return _config_map(metadata, {"unit": unit, "members": text})
+    return _config_map(metadata, {"unit": str(unit), "members": text})
 
 
 def _parts(text: str, most: int) -> Iterator[str]:
@@ -215,11 +216,11 @@ def _parts(text: str, most: int) -> Iterator[str]:
 
 
 def _strays(
-    unit: str, named: tuple[str, ...], shards: Mapping[str, Mapping[str, Any]]
+    unit: UnitId, named: tuple[str, ...], shards: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[str]:
     """Parts that a killed run left behind; the next write of the inventory drops them."""
     for name, body in shards.items():
-        if name not in named and (body.get("data") or {}).get("unit") == unit:
+        if name not in named and (body.get("data") or {}).get("unit") == str(unit):
             yield name
 
 

@@ -68,7 +68,7 @@ def dump(
 
 def _app(app: AppPlan) -> dict[str, Any]:
     out: dict[str, Any] = {
-        "app": app.unit,
+        "app": str(app.unit),
         "removed": app.removed,
         "waves": [[_change(change) for change in wave] for wave in app.waves],
         "members": [f"{m.key.full()} {m.manifest}" for m in app.members],

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.objects.observed import Observed, absent, unread
 from reconciler.plan.inventory import Inventory
+from reconciler.unit import UnitId
 
 __all__ = ["RecordedState", "Snapshot"]
 
@@ -27,14 +28,14 @@ class Snapshot:
     counts as absent. `base` marks a rendered base revision as the observed side."""
 
     objects: Mapping[ObjectKey, Observed] = field(default_factory=dict)
-    inventories: Mapping[str, Inventory] = field(default_factory=dict)
-    states: Mapping[str, RecordedState] = field(default_factory=dict)
+    inventories: Mapping[UnitId, Inventory] = field(default_factory=dict)
+    states: Mapping[UnitId, RecordedState] = field(default_factory=dict)
     unread_kinds: Mapping[GroupKind, str] = field(default_factory=dict)
-    damaged: Mapping[str, str] = field(default_factory=dict)
+    damaged: Mapping[UnitId, str] = field(default_factory=dict)
     """Unit → why its inventory cannot be trusted."""
-    handed: Mapping[str, str] = field(default_factory=dict)
+    handed: Mapping[UnitId, UnitId] = field(default_factory=dict)
     """Unit → the unit that it was renamed from, where that one is gone from Git."""
-    asked: frozenset[str] = frozenset()
+    asked: frozenset[UnitId] = frozenset()
     """The units that the run is about, of those that are recorded: only their kinds were listed."""
     cluster: str = ""
     cluster_uid: str = ""
@@ -66,9 +67,9 @@ class Snapshot:
         why = self.unread_kinds.get(key.group_kind)
         return unread(key, why) if why is not None else absent(key)
 
-    def owner_of(self, key: ObjectKey, but: Collection[str] = ()) -> str:
-        """The unit whose inventory lists the object, or ""; those in `but` are passed over."""
+    def owner_of(self, key: ObjectKey, but: Collection[UnitId | None] = ()) -> UnitId | None:
+        """The unit whose inventory lists the object, or None; those in `but` are passed over."""
         for unit, inventory in self.inventories.items():
             if unit not in but and inventory.find(key) is not None:
                 return unit
-        return ""
+        return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -16,6 +15,7 @@ from reconciler.policy.documents import Document
 from reconciler.policy.evaluate import PolicySet
 from reconciler.policy.format import Format
 from reconciler.policy.rules import Binding, Param, Policy, Read
+from reconciler.suggest import did_you_mean
 
 __all__ = ["load"]
 
@@ -161,13 +161,12 @@ def _resolved(
     known = {p.name: p for p in policies}
     for binding in bindings:
         if binding.policy not in known:
-            close = difflib.get_close_matches(binding.policy, known, n=1)
             yield error(
                 "E_POLICY_BINDING",
                 f"no policy is called {binding.policy!r}",
                 binding.policy_at,
                 path="spec.policyName",
-                help=f"did you mean {close[0]!r}?" if close else "",
+                help=did_you_mean(binding.policy, known),
             )
             continue
         yield from _params_of(known[binding.policy], binding, params)

@@ -3,7 +3,6 @@ here and are refused, since the files go to the cluster byte for byte."""
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from reconciler.origin import Branch, Items, Site, Value
 
 __all__ = ["Document", "inside", "read"]
 
-_START = re.compile(rb"^---(\s|$)", re.MULTILINE)
 _MOST = 200
 _BLOCK = re.compile(r"[|>][-+0-9]*\s*(#.*)?$")
 
@@ -34,7 +32,7 @@ class Document:
 
 def read(data: bytes, file: str) -> tuple[tuple[Document, ...], tuple[Diagnostic, ...]]:
     """Every document of a file, in order. Nothing that a file holds makes this raise."""
-    chunks = list(_split(data))
+    chunks = list(document.split(data))
     if len(chunks) > _MOST:
         message = f"{len(chunks)} documents in one file; at most {_MOST}"
         return (), (error("E_SIZE", message, Site(file, 1, 1)),)
@@ -55,14 +53,6 @@ def read(data: bytes, file: str) -> tuple[tuple[Document, ...], tuple[Diagnostic
         else:
             found.append(made)
     return tuple(out), tuple(found)
-
-
-def _split(data: bytes) -> Iterator[bytes]:
-    """One chunk a document, padded with line feeds so that its lines keep their numbers."""
-    starts = [m.start() for m in _START.finditer(data)]
-    for begin, end in itertools.pairwise([0, *(s for s in starts if s), len(data)]):
-        if data[begin:end].strip():
-            yield b"\n" * data.count(b"\n", 0, begin) + data[begin:end]
 
 
 def _marks(tree: object) -> Iterator[Marked]:

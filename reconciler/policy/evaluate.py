@@ -11,15 +11,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from reconciler import kinds
 from reconciler.objects.draft import Manifest, at
 from reconciler.objects.key import GroupKind, split_version
-from reconciler.objects.kind import facts_of
-from reconciler.policy import embedded, locate, match
+from reconciler.policy import locate, match
 from reconciler.policy.cel import Engine, NotEvaluable, Outcome, Program, Values
 from reconciler.policy.composed import Composed
 from reconciler.policy.finding import Finding, Verdict
 from reconciler.policy.match import Request
 from reconciler.policy.rules import Binding, Expression, Param, ParamRef, Policy, Validation
+from reconciler.unit import UnitId
 
 __all__ = ["PolicySet", "Subject", "object_findings"]
 
@@ -47,7 +48,7 @@ class Subject:
     """One drawn object with what is known around it. `old` is the live body, None for a create;
     for a DELETE the manifest is what goes."""
 
-    app: str
+    app: UnitId
     app_type: str
     environment: str
     group: str
@@ -64,8 +65,8 @@ def object_findings(policies: PolicySet, subjects: Iterable[Subject]) -> tuple[F
     found: list[Finding] = []
     for subject in subjects:
         found += _of_subject(policies, subject)
-        for manifest in embedded.inside(subject.manifest):
-            if subject.operation != "DELETE":
+        if subject.operation != "DELETE":
+            for _, manifest in subject.manifest.inside():
                 inner = replace(subject, manifest=manifest, operation="CREATE", old=None)
                 found += _of_subject(policies, inner)
     return tuple(_strongest(found))
@@ -197,7 +198,7 @@ def _chosen(
     kind: GroupKind, wanted: ParamRef, request: Request, params: tuple[Param, ...]
 ) -> list[Param]:
     namespace = wanted.namespace or request.key.namespace
-    cluster_scoped = not facts_of(kind).namespaced
+    cluster_scoped = not kinds.find(kind).namespaced
     return [
         p
         for p in params

@@ -9,6 +9,7 @@ from reconciler.diagnostics import Related
 from reconciler.objects.draft import FieldPath
 from reconciler.objects.key import ObjectKey
 from reconciler.origin import Origin, Site
+from reconciler.unit import UnitId
 
 __all__ = ["Finding", "Level", "Severity", "Verdict"]
 
@@ -75,7 +76,7 @@ class Finding:
     severity: Severity
     verdict: Verdict
     message: str
-    app: str
+    app: UnitId
     key: ObjectKey
     path: FieldPath
     origin: Origin | None

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from reconciler import kinds
 from reconciler.objects.key import GroupKind, ObjectKey
-from reconciler.objects.kind import facts_of
 from reconciler.policy.rules import Match, Requirement, ResourceRule, Selector
 
 __all__ = ["Request", "is_for", "plural_of", "selects"]
@@ -47,7 +47,7 @@ class Request:
 def plural_of(kind: GroupKind) -> str:
     """The resource of a kind: the table's, else lower case and English ("policies", "gateways",
     "ingresses")."""
-    known = facts_of(kind).plural
+    known = kinds.find(kind).plural
     if known:
         return known
     name = kind.kind.lower()

@@ -3,11 +3,11 @@ diagnostics at their place, and reading goes on."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 
 from reconciler.diagnostics import Diagnostic, error
 from reconciler.origin import Branch, Items, Node, Site, Value
+from reconciler.suggest import did_you_mean
 
 __all__ = ["Reader"]
 
@@ -39,14 +39,13 @@ class Reader:
         for key, node in self.branch.children.items():
             if key in known:
                 continue
-            close = difflib.get_close_matches(key, known, n=1)
             self.found.append(
                 error(
                     "E_POLICY_KEY",
                     f"`{key}` is no field here",
                     node.origin.site,
                     path=self.spelled(key),
-                    help=f"did you mean `{close[0]}`?" if close else f"known: {', '.join(known)}",
+                    help=did_you_mean(key, known) or f"known: {', '.join(known)}",
                 )
             )
 
@@ -90,13 +89,8 @@ class Reader:
     def _choice(self, text: str, one_of: Iterable[str], site: Site, path: str) -> None:
         allowed = tuple(one_of)
         if allowed and text not in allowed:
-            close = difflib.get_close_matches(text, allowed, n=1)
-            self.wrong(
-                f"{text!r} is not one of {', '.join(allowed)}",
-                site,
-                path,
-                f"did you mean {close[0]!r}?" if close else "",
-            )
+            message = f"{text!r} is not one of {', '.join(allowed)}"
+            self.wrong(message, site, path, did_you_mean(text, allowed))
 
     def map(self, key: str, *, required: bool = False) -> Reader | None:
         node = self.node(key)

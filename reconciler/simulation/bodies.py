@@ -3,7 +3,7 @@ and how a field conflict is worded."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -17,9 +17,24 @@ from reconciler.simulation.merge import Conflict
 from reconciler.simulation.schema import SERVER_OWNED
 from reconciler.simulation.served import Served
 
-__all__ = ["Body", "asked", "bare", "clone", "conflict_fault", "content", "stamp", "stub"]
+__all__ = [
+    "Body",
+    "Problems",
+    "asked",
+    "bare",
+    "clone",
+    "conflict_fault",
+    "content",
+    "default",
+    "map_in",
+    "maps_in",
+    "stamp",
+    "stub",
+]
 
 Body = dict[str, Any]
+#: (field, words) of everything that is wrong with an object.
+Problems = Iterator[tuple[str, str]]
 _T = TypeVar("_T")
 
 
@@ -99,3 +114,22 @@ def conflict_fault(conflict: Conflict, api_version: str) -> ApiFault:
     count = f"{len(fields)} conflict{'s' if len(fields) != 1 else ''}"
     message = f"Apply failed with {count}: {'; '.join(texts)}"
     return ApiFault(Refusal.FIELD_CONFLICT, 409, message, tuple(fields), tuple(managers))
+
+
+def default(node: dict[str, Any], **values: Any) -> None:
+    for name, value in values.items():
+        if node.get(name) is None:
+            node[name] = value
+
+
+def map_in(node: dict[str, Any], name: str) -> dict[str, Any]:
+    if not isinstance(node.get(name), dict):
+        node[name] = {}
+    found: dict[str, Any] = node[name]
+    return found
+
+
+def maps_in(node: dict[str, Any], name: str) -> Iterator[dict[str, Any]]:
+    for element in node.get(name) or ():
+        if isinstance(element, dict):
+            yield element

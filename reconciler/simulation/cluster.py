@@ -13,6 +13,7 @@ from typing import Any
 
 import reconciler
 from reconciler.objects.key import GroupKind, ObjectKey, key_of
+from reconciler.objects.kind import Kind
 from reconciler.objects.observed import Observed, absent, observed
 from reconciler.objects.outcome import Done, Outcome, Refused, Unknown
 from reconciler.ports import Clock, ClusterUnreadable, Discovery, Listing
@@ -48,8 +49,9 @@ class EmbeddedCluster:
     """A cluster in this process; fulfils `ports.ClusterWriter`.
 
     `path` is the SQLite file that holds it, None for memory. Without a clock it stands still at
-    the time that the file remembers. `without` names API groups (or `group/Kind`) that are not
-    served, as where a CRD is not installed. `log` has every request as (verb, target).
+    the time that the file remembers. `kinds` are the custom kinds that it serves beside the
+    built-in ones; `without` names API groups (or `group/Kind`) that it does not serve, as where a
+    CRD is not installed. `log` has every request as (verb, target).
     """
 
     def __init__(
@@ -59,13 +61,14 @@ class EmbeddedCluster:
         *,
         name: str = "embedded",
         manager: str = reconciler.FIELD_MANAGER,
+        kinds: Mapping[GroupKind, Kind] | None = None,
         without: frozenset[str] = frozenset(),
     ) -> None:
         store = Store(path)
         self._name = name
         self.manager = manager
         self.clock: Clock = clock or SimulatedClock.resumed(store.fact("now"))
-        self.server = Server(store, self.clock, name, without)
+        self.server = Server(store, self.clock, name, kinds, without)
         self.before: Before | None = None
         self.log: list[tuple[str, str]] = []
 

@@ -7,19 +7,27 @@ continues a file carries on where the last one was killed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from reconciler.objects.key import GroupKind, ObjectKey, key_of
 from reconciler.objects.outcome import Refusal
-from reconciler.simulation.bodies import Body, clone, stamp
+from reconciler.simulation.bodies import Body, Problems, clone, stamp
 from reconciler.simulation.fault import ApiFault
 from reconciler.simulation.outcomes import Outcomes
 from reconciler.simulation.server import Server
 
-__all__ = ["Controller", "Desk", "Settings", "moment", "owner_reference", "with_condition"]
+__all__ = [
+    "Controller",
+    "Desk",
+    "Project",
+    "Settings",
+    "moment",
+    "owner_reference",
+    "with_condition",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,12 @@ class Desk:
     def serves(self, kind: tuple[str, str]) -> bool:
         return self.server.serves(GroupKind(*kind))
 
+    def job_kinds(self) -> Iterator[GroupKind]:
+        """The kinds of jobs that this cluster was told of."""
+        for kind, known in self.server.kinds.items():
+            if known.job is not None:
+                yield kind
+
     def create(self, body: Body, manager: str) -> Body:
         """Creates; what already has the name is taken as it is. Raises ApiFault otherwise."""
         try:
@@ -118,6 +132,16 @@ class Controller:
     kinds: tuple[GroupKind, ...]
     reconcile: Reconcile
     follows: Mapping[GroupKind, Follows] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What one project adds to a cluster: its controllers, and for its kinds what its webhooks and
+    definitions refuse (`problems`, of a spec) and fill in (`defaults`, in place)."""
+
+    controllers: tuple[Controller, ...]
+    problems: Mapping[GroupKind, Callable[[Body], Problems]] = field(default_factory=dict)
+    defaults: Mapping[GroupKind, Callable[[Body], None]] = field(default_factory=dict)
 
 
 # -- parts that controllers share ------------------------------------------------------------------

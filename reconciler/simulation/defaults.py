@@ -8,46 +8,29 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from reconciler.objects.key import GroupKind
 from reconciler.objects.quantity import amount
+from reconciler.simulation import projects
+from reconciler.simulation.bodies import default, map_in, maps_in
 
 __all__ = ["fill"]
 
 
 def fill(kind: GroupKind, body: dict[str, Any]) -> None:
     """Fills in the defaults of a kind, in place. `body` is a private copy."""
-    rule = _RULES.get((kind.group, kind.kind))
+    rule = _RULES.get((kind.group, kind.kind)) or projects.defaults().get(kind)
     if rule is not None:
         rule(body)
-
-
-def _default(node: dict[str, Any], **values: Any) -> None:
-    for name, value in values.items():
-        if node.get(name) is None:
-            node[name] = value
-
-
-def _map(node: dict[str, Any], name: str) -> dict[str, Any]:
-    if not isinstance(node.get(name), dict):
-        node[name] = {}
-    found: dict[str, Any] = node[name]
-    return found
-
-
-def _maps(node: dict[str, Any], name: str) -> Iterator[dict[str, Any]]:
-    for element in node.get(name) or ():
-        if isinstance(element, dict):
-            yield element
 
 
 # -- pods ------------------------------------------------------------------------------------------
 
 
 def _pod(spec: dict[str, Any]) -> None:
-    _default(
+    default(
         spec,
         restartPolicy="Always",
         dnsPolicy="ClusterFirst",
@@ -56,42 +39,42 @@ def _pod(spec: dict[str, Any]) -> None:
         securityContext={},
     )
     if spec.get("serviceAccountName"):
-        _default(spec, serviceAccount=spec["serviceAccountName"])
+        default(spec, serviceAccount=spec["serviceAccountName"])
     for group in ("initContainers", "containers"):
-        for container in _maps(spec, group):
+        for container in maps_in(spec, group):
             _container(container)
-    for volume in _maps(spec, "volumes"):
+    for volume in maps_in(spec, "volumes"):
         _volume(volume)
 
 
 def _volume(volume: dict[str, Any]) -> None:
     for name in ("configMap", "secret", "projected", "downwardAPI"):
         if isinstance(volume.get(name), dict):
-            _default(volume[name], defaultMode=420)
+            default(volume[name], defaultMode=420)
     if isinstance(volume.get("hostPath"), dict):
-        _default(volume["hostPath"], type="")
+        default(volume["hostPath"], type="")
     _field_references(volume.get("downwardAPI"))
     projected = volume.get("projected")
-    for source in _maps(projected, "sources") if isinstance(projected, dict) else ():
+    for source in maps_in(projected, "sources") if isinstance(projected, dict) else ():
         _field_references(source.get("downwardAPI"))
         if isinstance(source.get("serviceAccountToken"), dict):
-            _default(source["serviceAccountToken"], expirationSeconds=3600)
+            default(source["serviceAccountToken"], expirationSeconds=3600)
 
 
 def _field_references(files: Any) -> None:
-    for item in _maps(files, "items") if isinstance(files, dict) else ():
+    for item in maps_in(files, "items") if isinstance(files, dict) else ():
         if isinstance(item.get("fieldRef"), dict):
-            _default(item["fieldRef"], apiVersion="v1")
+            default(item["fieldRef"], apiVersion="v1")
 
 
 def _whole_pod(body: dict[str, Any]) -> None:
     """What only a pod gets and no template: a limit without a request is the request; and what
     admission adds (priority, tolerations of an unready node)."""
-    spec = _map(body, "spec")
+    spec = map_in(body, "spec")
     _pod(spec)
-    _default(spec, enableServiceLinks=True, preemptionPolicy="PreemptLowerPriority", priority=0)
+    default(spec, enableServiceLinks=True, preemptionPolicy="PreemptLowerPriority", priority=0)
     for group in ("initContainers", "containers"):
-        for container in _maps(spec, group):
+        for container in maps_in(spec, group):
             resources = container["resources"]
             if resources.get("limits"):
                 given = resources.get("requests") or {}
@@ -107,11 +90,11 @@ def _whole_pod(body: dict[str, Any]) -> None:
                     "tolerationSeconds": 300,
                 }
             )
-    _default(_map(body, "status"), phase="Pending", qosClass=_quality(spec))
+    default(map_in(body, "status"), phase="Pending", qosClass=_quality(spec))
 
 
 def _quality(spec: dict[str, Any]) -> str:
-    resources = [c["resources"] for g in ("initContainers", "containers") for c in _maps(spec, g)]
+    resources = [c["resources"] for g in ("initContainers", "containers") for c in maps_in(spec, g)]
     if not any(one.get("limits") or one.get("requests") for one in resources):
         return "BestEffort"
     names = {"cpu", "memory"}
@@ -126,7 +109,7 @@ def _container(container: dict[str, Any]) -> None:
     image = str(container.get("image", ""))
     last = image.rpartition("/")[2]
     floats = "@" not in image and (":" not in last or last.endswith(":latest"))
-    _default(
+    default(
         container,
         imagePullPolicy="Always" if floats else "IfNotPresent",
         terminationMessagePath="/dev/termination-log",
@@ -135,26 +118,26 @@ def _container(container: dict[str, Any]) -> None:
     )
     for part in ("limits", "requests"):
         _amounts(container["resources"], part)
-    for port in _maps(container, "ports"):
-        _default(port, protocol="TCP")
+    for port in maps_in(container, "ports"):
+        default(port, protocol="TCP")
     for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
         if isinstance(container.get(probe), dict):
             _probe(container[probe])
     for hook in (container.get("lifecycle") or {}).values():
         if isinstance(hook, dict) and isinstance(hook.get("httpGet"), dict):
-            _default(hook["httpGet"], path="/", scheme="HTTP")
-    for variable in _maps(container, "env"):
+            default(hook["httpGet"], path="/", scheme="HTTP")
+    for variable in maps_in(container, "env"):
         reference = (variable.get("valueFrom") or {}).get("fieldRef")
         if isinstance(reference, dict):
-            _default(reference, apiVersion="v1")
+            default(reference, apiVersion="v1")
 
 
 def _probe(probe: dict[str, Any]) -> None:
-    _default(probe, timeoutSeconds=1, periodSeconds=10, successThreshold=1, failureThreshold=3)
+    default(probe, timeoutSeconds=1, periodSeconds=10, successThreshold=1, failureThreshold=3)
     if isinstance(probe.get("httpGet"), dict):
-        _default(probe["httpGet"], path="/", scheme="HTTP")
+        default(probe["httpGet"], path="/", scheme="HTTP")
     if isinstance(probe.get("grpc"), dict):
-        _default(probe["grpc"], service="")
+        default(probe["grpc"], service="")
 
 
 def _amounts(node: dict[str, Any], name: str) -> None:
@@ -193,23 +176,23 @@ def _canonical(text: Any) -> Any:
 
 
 def _template(owner: dict[str, Any]) -> None:
-    template = _map(owner, "template")
-    _map(template, "metadata")
-    _pod(_map(template, "spec"))
+    template = map_in(owner, "template")
+    map_in(template, "metadata")
+    _pod(map_in(template, "spec"))
 
 
 # -- kinds -----------------------------------------------------------------------------------------
 
 
 def _namespace(body: dict[str, Any]) -> None:
-    _default(_map(body, "spec"), finalizers=["kubernetes"])
-    _default(_map(body, "status"), phase="Active")
-    labels = _map(body["metadata"], "labels")
+    default(map_in(body, "spec"), finalizers=["kubernetes"])
+    default(map_in(body, "status"), phase="Active")
+    labels = map_in(body["metadata"], "labels")
     labels["kubernetes.io/metadata.name"] = body["metadata"]["name"]
 
 
 def _secret(body: dict[str, Any]) -> None:
-    _default(body, type="Opaque")
+    default(body, type="Opaque")
     plain = body.pop("stringData", None)
     if plain:
         encoded = {k: base64.b64encode(str(v).encode()).decode() for k, v in plain.items()}
@@ -217,41 +200,41 @@ def _secret(body: dict[str, Any]) -> None:
 
 
 def _service(body: dict[str, Any]) -> None:
-    spec = _map(body, "spec")
-    _default(spec, type="ClusterIP", sessionAffinity="None")
-    for port in _maps(spec, "ports"):
-        _default(port, protocol="TCP")
-        _default(port, targetPort=port.get("port"))
+    spec = map_in(body, "spec")
+    default(spec, type="ClusterIP", sessionAffinity="None")
+    for port in maps_in(spec, "ports"):
+        default(port, protocol="TCP")
+        default(port, targetPort=port.get("port"))
     if spec["type"] != "ExternalName":
         if spec.get("clusterIP") is None:
             seed = f"{body['metadata'].get('namespace')}/{body['metadata']['name']}"
             digest = hashlib.sha256(seed.encode()).digest()
             spec["clusterIP"] = f"10.96.{digest[0]}.{digest[1] % 253 + 1}"
-        _default(
+        default(
             spec,
             clusterIPs=[spec["clusterIP"]],
             internalTrafficPolicy="Cluster",
             ipFamilies=["IPv4"],
             ipFamilyPolicy="SingleStack",
         )
-    _default(_map(body, "status"), loadBalancer={})
+    default(map_in(body, "status"), loadBalancer={})
 
 
 def _deployment(body: dict[str, Any]) -> None:
-    spec = _map(body, "spec")
+    spec = map_in(body, "spec")
     _template(spec)
-    _default(spec, replicas=1, revisionHistoryLimit=10, progressDeadlineSeconds=600, strategy={})
+    default(spec, replicas=1, revisionHistoryLimit=10, progressDeadlineSeconds=600, strategy={})
     strategy = spec["strategy"]
-    _default(strategy, type="RollingUpdate")
+    default(strategy, type="RollingUpdate")
     if strategy["type"] == "RollingUpdate":
-        _default(_map(strategy, "rollingUpdate"), maxSurge="25%", maxUnavailable="25%")
-    _map(body, "status")
+        default(map_in(strategy, "rollingUpdate"), maxSurge="25%", maxUnavailable="25%")
+    map_in(body, "status")
 
 
 def _statefulset(body: dict[str, Any]) -> None:
-    spec = _map(body, "spec")
+    spec = map_in(body, "spec")
     _template(spec)
-    _default(
+    default(
         spec,
         replicas=1,
         revisionHistoryLimit=10,
@@ -259,23 +242,23 @@ def _statefulset(body: dict[str, Any]) -> None:
         updateStrategy={"type": "RollingUpdate", "rollingUpdate": {"partition": 0}},
         persistentVolumeClaimRetentionPolicy={"whenDeleted": "Retain", "whenScaled": "Retain"},
     )
-    for claim in _maps(spec, "volumeClaimTemplates"):
-        _default(claim, apiVersion="v1", kind="PersistentVolumeClaim")
+    for claim in maps_in(spec, "volumeClaimTemplates"):
+        default(claim, apiVersion="v1", kind="PersistentVolumeClaim")
         _claim(claim)
-    _default(_map(body, "status"), replicas=0, availableReplicas=0)
+    default(map_in(body, "status"), replicas=0, availableReplicas=0)
 
 
 def _job(body: dict[str, Any]) -> None:
-    spec = _map(body, "spec")
+    spec = map_in(body, "spec")
     _job_spec(spec)
-    _default(spec, manualSelector=False)
-    _map(body, "status")
+    default(spec, manualSelector=False)
+    map_in(body, "status")
     uid = body["metadata"].get("uid")
     if uid and not spec.get("manualSelector"):
         spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
-        labels = _map(_map(spec["template"], "metadata"), "labels")
+        labels = map_in(map_in(spec["template"], "metadata"), "labels")
         name = body["metadata"]["name"]
-        _default(
+        default(
             labels,
             **{
                 "batch.kubernetes.io/controller-uid": uid,
@@ -292,7 +275,7 @@ def _job_spec(spec: dict[str, Any]) -> None:
     _template(spec)
     if spec.get("completions") is None and spec.get("parallelism") is None:
         spec["completions"] = 1
-    _default(
+    default(
         spec,
         parallelism=1,
         backoffLimit=6,
@@ -303,34 +286,34 @@ def _job_spec(spec: dict[str, Any]) -> None:
 
 
 def _cronjob(body: dict[str, Any]) -> None:
-    spec = _map(body, "spec")
-    _default(
+    spec = map_in(body, "spec")
+    default(
         spec,
         concurrencyPolicy="Allow",
         suspend=False,
         successfulJobsHistoryLimit=3,
         failedJobsHistoryLimit=1,
     )
-    template = _map(spec, "jobTemplate")
-    _map(template, "metadata")
-    _template(_map(template, "spec"))
-    _map(body, "status")
+    template = map_in(spec, "jobTemplate")
+    map_in(template, "metadata")
+    _template(map_in(template, "spec"))
+    map_in(body, "status")
 
 
 def _claim(body: dict[str, Any]) -> None:
-    spec = _map(body, "spec")
-    _default(spec, volumeMode="Filesystem")
-    _amounts(_map(spec, "resources"), "requests")
-    _default(_map(body, "status"), phase="Pending")
+    spec = map_in(body, "spec")
+    default(spec, volumeMode="Filesystem")
+    _amounts(map_in(spec, "resources"), "requests")
+    default(map_in(body, "status"), phase="Pending")
 
 
 def _quota(body: dict[str, Any]) -> None:
-    _amounts(_map(body, "spec"), "hard")
-    _map(body, "status")
+    _amounts(map_in(body, "spec"), "hard")
+    map_in(body, "status")
 
 
 def _limits(body: dict[str, Any]) -> None:
-    for limit in _maps(_map(body, "spec"), "limits"):
+    for limit in maps_in(map_in(body, "spec"), "limits"):
         for part in ("max", "min", "default", "defaultRequest", "maxLimitRequestRatio"):
             _amounts(limit, part)
         if limit.get("type") == "Container":
@@ -341,69 +324,55 @@ def _limits(body: dict[str, Any]) -> None:
 
 
 def _binding(body: dict[str, Any]) -> None:
-    for subject in _maps(body, "subjects"):
+    for subject in maps_in(body, "subjects"):
         if subject.get("kind") in ("User", "Group"):
-            _default(subject, apiGroup="rbac.authorization.k8s.io")
+            default(subject, apiGroup="rbac.authorization.k8s.io")
 
 
 def _network_policy(body: dict[str, Any]) -> None:
-    spec = _map(body, "spec")
-    _default(spec, policyTypes=["Ingress", "Egress"] if "egress" in spec else ["Ingress"])
+    spec = map_in(body, "spec")
+    default(spec, policyTypes=["Ingress", "Egress"] if "egress" in spec else ["Ingress"])
     for direction in ("ingress", "egress"):
-        for rule in _maps(spec, direction):
-            for port in _maps(rule, "ports"):
-                _default(port, protocol="TCP")
+        for rule in maps_in(spec, direction):
+            for port in maps_in(rule, "ports"):
+                default(port, protocol="TCP")
 
 
 def _disruption_budget(body: dict[str, Any]) -> None:
     counts = dict.fromkeys(
         ("currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods"), 0
     )
-    _default(_map(body, "status"), **counts)
+    default(map_in(body, "status"), **counts)
 
 
 def _autoscaler(body: dict[str, Any]) -> None:
     half = {"type": "Utilization", "averageUtilization": 80}
     busy = [{"type": "Resource", "resource": {"name": "cpu", "target": half}}]
-    _default(_map(body, "spec"), minReplicas=1, metrics=busy)
-    status = _map(body, "status")
-    _default(status, desiredReplicas=0)
+    default(map_in(body, "spec"), minReplicas=1, metrics=busy)
+    status = map_in(body, "status")
+    default(status, desiredReplicas=0)
     status.setdefault("currentMetrics", None)
 
 
 def _admission_policy(body: dict[str, Any]) -> None:
-    spec = _map(body, "spec")
-    _default(spec, failurePolicy="Fail")
+    spec = map_in(body, "spec")
+    default(spec, failurePolicy="Fail")
     if isinstance(spec.get("matchConstraints"), dict):
         _match_resources(spec["matchConstraints"])
-    _map(body, "status")
+    map_in(body, "status")
 
 
 def _admission_binding(body: dict[str, Any]) -> None:
-    spec = _map(body, "spec")
+    spec = map_in(body, "spec")
     if isinstance(spec.get("matchResources"), dict):
         _match_resources(spec["matchResources"])
 
 
 def _match_resources(node: dict[str, Any]) -> None:
-    _default(node, matchPolicy="Equivalent", namespaceSelector={}, objectSelector={})
+    default(node, matchPolicy="Equivalent", namespaceSelector={}, objectSelector={})
     for rules in ("resourceRules", "excludeResourceRules"):
-        for rule in _maps(node, rules):
-            _default(rule, scope="*")
-
-
-def _route(body: dict[str, Any]) -> None:
-    group = "gateway.networking.k8s.io"
-    spec = _map(body, "spec")
-    for parent in _maps(spec, "parentRefs"):
-        _default(parent, group=group, kind="Gateway")
-    _default(spec, rules=[{}])
-    for rule in _maps(spec, "rules"):
-        _default(rule, matches=[{}])
-        for match in _maps(rule, "matches"):
-            _default(match, path={"type": "PathPrefix", "value": "/"})
-        for backend in _maps(rule, "backendRefs"):
-            _default(backend, group="", kind="Service", weight=1)
+        for rule in maps_in(node, rules):
+            default(rule, scope="*")
 
 
 _RULES: dict[tuple[str, str], Callable[[dict[str, Any]], None]] = {
@@ -420,10 +389,9 @@ _RULES: dict[tuple[str, str], Callable[[dict[str, Any]], None]] = {
     ("batch", "CronJob"): _cronjob,
     ("rbac.authorization.k8s.io", "RoleBinding"): _binding,
     ("networking.k8s.io", "NetworkPolicy"): _network_policy,
-    ("networking.k8s.io", "Ingress"): lambda body: _default(_map(body, "status"), loadBalancer={}),
+    ("networking.k8s.io", "Ingress"): lambda body: default(map_in(body, "status"), loadBalancer={}),
     ("policy", "PodDisruptionBudget"): _disruption_budget,
     ("autoscaling", "HorizontalPodAutoscaler"): _autoscaler,
     ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"): _admission_policy,
     ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"): _admission_binding,
-    ("gateway.networking.k8s.io", "HTTPRoute"): _route,
 }

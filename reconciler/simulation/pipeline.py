@@ -32,14 +32,6 @@ __all__ = [
 _DOMAIN = reconciler.API_DOMAIN
 _MANAGER = f"{reconciler.FIELD_MANAGER}-step"
 _MODEL_VERSION = ("model.kubedl.io", "ModelVersion")
-_JOBS = (
-    ("batch", "Job"),
-    *(("kubeflow.org", k) for k in ("PyTorchJob", "TFJob", "MPIJob", "XGBoostJob", "PaddleJob")),
-    *(
-        ("training.kubedl.io", k)
-        for k in ("TFJob", "PyTorchJob", "XGBoostJob", "XDLJob", "MPIJob", "MarsJob")
-    ),
-)
 
 
 class Contract(NamedTuple):
@@ -114,7 +106,7 @@ def result_of(desk: Desk, job: Body, candidate: str, contract: Contract) -> str:
 
 def sweep(desk: Desk, namespace: str, run: str) -> None:
     """Deletes the run's jobs, found by their label."""
-    for kind in _JOBS:
+    for kind in desk.job_kinds():
         if desk.serves(kind):
             for job in desk.list(kind, namespace, {training.RUN_LABEL: run}):
                 desk.delete(job)

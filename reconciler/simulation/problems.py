@@ -7,24 +7,20 @@ are drawn or written by hand for this purpose run into them, and of the systems'
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from reconciler.lifecycle import cron
 from reconciler.lifecycle.cron_fields import CronInvalid
 from reconciler.objects.key import ObjectKey, is_dns_label, is_object_name
 from reconciler.objects.quantity import amount
+from reconciler.simulation import projects
+from reconciler.simulation.bodies import Problems
 
-__all__ = ["Problems", "problems"]
+__all__ = ["problems"]
 
-#: Field and words of each problem.
-Problems = Iterator[tuple[str, str]]
 Body = Mapping[str, Any]
 
-_ARGO_CRON = re.compile(
-    r"^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|@every\s+\S+"
-    r"|[A-Za-z0-9*,/?-]+(\s+[A-Za-z0-9*,/?-]+){4})$"
-)
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
 _LABEL_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _DATA_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
@@ -44,7 +40,7 @@ def problems(key: ObjectKey, body: Body) -> Problems:
     rule = _WHOLE.get((key.group, key.kind))
     if rule is not None:
         yield from rule(body)
-    inner = _RULES.get((key.group, key.kind))
+    inner = _RULES.get((key.group, key.kind)) or projects.problems().get(key.group_kind)
     if inner is not None:
         yield from inner(body.get("spec") or {})
 
@@ -227,49 +223,6 @@ def _role(body: Body) -> Problems:
             yield f"rules[{index}].verbs", "Required value: verbs must contain at least one value"
 
 
-# -- custom kinds ----------------------------------------------------------------------------------
-
-
-def _cron_workflow(spec: Body) -> Problems:
-    schedules = spec.get("schedules") or []
-    if not schedules:
-        yield "spec.schedules", "Required value"
-    for index, text in enumerate(schedules):
-        if _ARGO_CRON.match(str(text)) is None:
-            yield f"spec.schedules[{index}]", f'Invalid value: "{text}": should match the pattern'
-    policy = spec.get("concurrencyPolicy", "")
-    if policy not in ("Allow", "Forbid", "Replace", ""):
-        yield "spec.concurrencyPolicy", f'Unsupported value: "{policy}"'
-
-
-def _route(spec: Body) -> Problems:
-    for index, rule in enumerate(spec.get("rules") or ()):
-        for place, backend in enumerate(rule.get("backendRefs") or ()):
-            weight = int(backend.get("weight", 1))
-            at = f"spec.rules[{index}].backendRefs[{place}].weight"
-            if weight < 0:
-                yield at, f"Invalid value: {weight}: should be greater than or equal to 0"
-            elif weight > 1_000_000:
-                yield at, f"Invalid value: {weight}: should be less than or equal to 1000000"
-
-
-def _trainer(field: str, container: str) -> Callable[[Body], Problems]:
-    """The training operator's webhook."""
-
-    def rule(spec: Body) -> Problems:
-        replicas = spec.get(field)
-        if not replicas:
-            yield f"spec.{field}", "Required value: must be specified"
-            return
-        for role, one in replicas.items():
-            pod = ((one.get("template") or {}).get("spec") or {}).get("containers") or []
-            if container not in {c.get("name") for c in pod}:
-                at = f"spec.{field}[{role}].template.spec.containers"
-                yield at, f"Required value: must have a container with name {container}"
-
-    return rule
-
-
 _POD_POLICIES = ("Always", "OnFailure", "Never")
 #: Rules about the fields beside the spec.
 _WHOLE: dict[tuple[str, str], Callable[[Body], Problems]] = {
@@ -288,8 +241,4 @@ _RULES: dict[tuple[str, str], Callable[[Body], Problems]] = {
     ("", "ResourceQuota"): _quota,
     ("autoscaling", "HorizontalPodAutoscaler"): _autoscaler,
     ("policy", "PodDisruptionBudget"): _disruption_budget,
-    ("argoproj.io", "CronWorkflow"): _cron_workflow,
-    ("gateway.networking.k8s.io", "HTTPRoute"): _route,
-    ("kubeflow.org", "PyTorchJob"): _trainer("pytorchReplicaSpecs", "pytorch"),
-    ("kubeflow.org", "TFJob"): _trainer("tfReplicaSpecs", "tensorflow"),
 }

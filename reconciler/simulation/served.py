@@ -1,18 +1,18 @@
-"""The kinds that the embedded cluster serves: its discovery, as a static table.
+"""The kinds that the embedded cluster serves: the built-in API as a table, and the custom kinds
+that it is told of.
 
 `status` says whether the kind has a status subresource, `counted` whether the server keeps a
-generation for it. Source: the built-in API and each project's CustomResourceDefinitions; Argo's
-kinds, KubeDL's ModelVersion and the reference grants have no status subresource.
+generation for it.
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from reconciler.objects.key import GroupKind
+from reconciler.objects.kind import Kind
 from reconciler.ports import Discovery, KindServed
 
 __all__ = ["Served", "discovery", "served"]
@@ -65,41 +65,10 @@ apiextensions.k8s.io v1 CustomResourceDefinition customresourcedefinitions cs
 admissionregistration.k8s.io v1 ValidatingAdmissionPolicy validatingadmissionpolicies cs
 admissionregistration.k8s.io v1 ValidatingAdmissionPolicyBinding \
 validatingadmissionpolicybindings c
-argoproj.io v1alpha1 Workflow workflows -
-argoproj.io v1alpha1 WorkflowTemplate workflowtemplates -
-argoproj.io v1alpha1 CronWorkflow cronworkflows -
-argoproj.io v1alpha1 ClusterWorkflowTemplate clusterworkflowtemplates c
-kubeflow.org v1 PyTorchJob pytorchjobs s
-kubeflow.org v1 TFJob tfjobs s
-kubeflow.org v1 MPIJob mpijobs s
-kubeflow.org v1 XGBoostJob xgboostjobs s
-kubeflow.org v1 PaddleJob paddlejobs s
-training.kubedl.io v1alpha1 TFJob tfjobs s
-training.kubedl.io v1alpha1 PyTorchJob pytorchjobs s
-training.kubedl.io v1alpha1 XGBoostJob xgboostjobs s
-training.kubedl.io v1alpha1 XDLJob xdljobs s
-training.kubedl.io v1alpha1 MPIJob mpijobs s
-training.kubedl.io v1alpha1 MarsJob marsjobs s
-training.kubedl.io v1alpha1 ElasticDLJob elasticdljobs s
-apps.kubedl.io v1alpha1 Cron crons s
-model.kubedl.io v1alpha1 Model models s
-model.kubedl.io v1alpha1 ModelVersion modelversions -
-serving.kubedl.io v1alpha1 Inference inferences s
-serving.kserve.io v1beta1 InferenceService inferenceservices s
-serving.kserve.io v1alpha1 ServingRuntime servingruntimes -
-serving.kserve.io v1alpha1 InferenceGraph inferencegraphs s
-gateway.networking.k8s.io v1 HTTPRoute httproutes s
-gateway.networking.k8s.io v1 Gateway gateways s
-gateway.networking.k8s.io v1 GatewayClass gatewayclasses cs
-gateway.networking.k8s.io v1beta1 ReferenceGrant referencegrants -
-monitoring.coreos.com v1 ServiceMonitor servicemonitors s
-monitoring.coreos.com v1 PodMonitor podmonitors s
-monitoring.coreos.com v1 PrometheusRule prometheusrules s
-external-secrets.io v1 ExternalSecret externalsecrets s
 """
 
 
-def _rows() -> Iterator[Served]:
+def _built_in() -> Iterator[Served]:
     for line in _TABLE.strip().splitlines():
         group, version, kind, plural, flags = line.split()
         group = "" if group == "-" else group
@@ -113,21 +82,31 @@ def _rows() -> Iterator[Served]:
         )
 
 
-@functools.cache
-def served(without: frozenset[str] = frozenset()) -> dict[GroupKind, Served]:
-    """The table by kind. `without` leaves API groups out, as on a cluster that lacks their CRDs;
-    `group/Kind` leaves one kind out."""
+def served(
+    kinds: Mapping[GroupKind, Kind], without: frozenset[str] = frozenset()
+) -> dict[GroupKind, Served]:
+    """The built-in kinds and the custom ones of `kinds`. `without` leaves API groups out, as on a
+    cluster that lacks their CRDs; `group/Kind` leaves one kind out."""
+    rows = {row.kind: row for row in _built_in()}
+    for kind in kinds.values():
+        row = Served(
+            kind.group_kind,
+            kind.plural,
+            kind.version,
+            kind.namespaced,
+            kind.has_status_subresource,
+        )
+        if not row.is_built_in and kind.version:
+            rows[row.kind] = row
     return {
-        row.kind: row
-        for row in _rows()
-        if row.kind.group not in without and f"{row.kind.group}/{row.kind.kind}" not in without
+        kind: row
+        for kind, row in rows.items()
+        if kind.group not in without and f"{kind.group}/{kind.kind}" not in without
     }
 
 
-@functools.cache
-def discovery(without: frozenset[str] = frozenset()) -> Discovery:
+def discovery(rows: Mapping[GroupKind, Served]) -> Discovery:
     """What a client's discovery sees, always complete."""
-    rows = served(without)
     digest = hashlib.blake2b(repr(sorted(rows.items())).encode(), digest_size=8).hexdigest()
     kinds = {kind: KindServed(r.plural, r.version, r.namespaced) for kind, r in rows.items()}
     return Discovery(kinds, frozenset(), digest)

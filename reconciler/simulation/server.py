@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from reconciler.objects.key import GroupKind, ObjectKey, split_version
+from reconciler.objects.kind import Kind
 from reconciler.objects.outcome import CLUSTER_SCOPED, Refusal, Verb
 from reconciler.ports import Clock, Discovery
 from reconciler.simulation import defaults, merge, validate
@@ -47,12 +48,19 @@ class Server:
     and the newest body of every object that a finished request wrote or removed."""
 
     def __init__(
-        self, store: Store, clock: Clock, name: str, without: frozenset[str] = frozenset()
+        self,
+        store: Store,
+        clock: Clock,
+        name: str,
+        kinds: Mapping[GroupKind, Kind] | None = None,
+        without: frozenset[str] = frozenset(),
     ) -> None:
         self.store = store
         self.clock = clock
         self.name = name
-        self.without = without
+        self.kinds = kinds or {}
+        self._served = served(self.kinds, without)
+        self._discovery = discovery(self._served)
         self.changed: list[Callable[[ObjectKey, Body], None]] = []
         self._touched: dict[ObjectKey, Body] = {}
         self._emptying: set[str] = set()
@@ -65,10 +73,10 @@ class Server:
     # -- reads -------------------------------------------------------------------------------------
 
     def discover(self) -> Discovery:
-        return discovery(self.without)
+        return self._discovery
 
     def serves(self, kind: GroupKind) -> bool:
-        return kind in served(self.without)
+        return kind in self._served
 
     def get(self, key: ObjectKey) -> Body | None:
         self.store.refresh()
@@ -193,7 +201,7 @@ class Server:
     # -- inside a request --------------------------------------------------------------------------
 
     def _row(self, kind: GroupKind) -> Served:
-        row = served(self.without).get(kind)
+        row = self._served.get(kind)
         if row is None:
             raise ApiFault(Refusal.NOT_SERVED, 404, "404 page not found")
         return row

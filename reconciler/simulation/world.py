@@ -7,13 +7,13 @@ looks at all of them again and goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from types import TracebackType
 
-import reconciler
-from reconciler import extensions
 from reconciler.objects.key import GroupKind, ObjectKey, key_of
+from reconciler.objects.kind import Kind
+from reconciler.simulation import projects
 from reconciler.simulation.bodies import Body
 from reconciler.simulation.clock import EPOCH, SimulatedClock
 from reconciler.simulation.cluster import EmbeddedCluster
@@ -24,14 +24,15 @@ from reconciler.simulation.store import Store
 
 __all__ = ["World"]
 
-_ROOM = "reconciler.simulation.controllers"
 _RUN_LABEL = "workflows.argoproj.io/workflow"
 _RETRY = timedelta(seconds=60)
 
 
 class World:
     """`path` is the cluster's SQLite file, None for memory; a file that has been used remembers
-    its time, and `start` is then ignored. `without` names API groups that are not served.
+    its time, and `start` is then ignored. `kinds` are the custom
+    kinds that it serves (one without a controller stays in progress); `without` names API groups
+    that it does not serve.
 
     `refusals` are the writes of controllers that the server refused, as (controller, message).
     """
@@ -42,9 +43,9 @@ class World:
         start: datetime = EPOCH,
         *,
         name: str = "embedded",
-        manager: str = reconciler.FIELD_MANAGER,
         settings: Settings | None = None,
         outcomes: Outcomes | None = None,
+        kinds: Mapping[GroupKind, Kind] | None = None,
         without: frozenset[str] = frozenset(),
     ) -> None:
         remembered = ""
@@ -54,11 +55,9 @@ class World:
             store.close()
         self.clock = SimulatedClock.resumed(remembered) if remembered else SimulatedClock(start)
         self.timeline = self.clock.timeline
-        self.cluster = EmbeddedCluster(
-            path, self.clock, name=name, manager=manager, without=without
-        )
+        self.cluster = EmbeddedCluster(path, self.clock, name=name, kinds=kinds, without=without)
         self.desk = Desk(self.cluster.server, settings or Settings(), outcomes or Outcomes())
-        self.controllers = tuple(_controller(found) for found in extensions.names(_ROOM))
+        self.controllers = tuple(c for p in projects.all_projects() for c in p.controllers)
         self.refusals: list[tuple[str, str]] = []
         self._by_kind: dict[GroupKind, list[Controller]] = {}
         for controller in self.controllers:
@@ -143,10 +142,3 @@ class World:
                 self._schedule(controller, key, max(again, self.clock.now()))
 
         return look
-
-
-def _controller(name: str) -> Controller:
-    found = extensions.load(_ROOM, name, "CONTROLLER")
-    if not isinstance(found, Controller) or found.name != name:
-        raise extensions.ExtensionMissing(f"{_ROOM}: the file of {name} has another controller")
-    return found

@@ -22,7 +22,7 @@ _PURE = frozenset(
     timedelta datetime partial functools.partial functools.lru_cache functools.cache
     dataclass field click.command click.option click.argument built_in
     property staticmethod classmethod functools.cached_property contextmanager
-    contextlib.contextmanager runtime_checkable
+    contextlib.contextmanager runtime_checkable job_readiness
     """.split()  # noqa: SIM905 - a list takes a line for each
 )
 #: They give a command the options that it has in common with others.

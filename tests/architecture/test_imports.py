@@ -21,6 +21,8 @@ HEAVY = {
     "yaml",
     "orjson",
     "pydantic_core",
+    "packaging",
+    "prometheus_client",
 }
 _PROGRAM = """
 import json, sys
@@ -65,6 +67,7 @@ def test_check_imports_only_what_it_needs():
         "kubernetes",
         "argo_workflows",
         "sqlite3",
+        "prometheus_client",
     }
 
 

@@ -12,8 +12,8 @@ _NAMES = [str(path.relative_to(ROOT)) for path in MODULES]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=_NAMES)
-def test_a_module_holds_one_idea_in_at_most_450_lines(path):
-    assert len(path.read_text().splitlines()) <= 450
+def test_a_module_holds_one_idea_in_at_most_500_lines(path):
+    assert len(path.read_text().splitlines()) <= 500
 
 
 @pytest.mark.parametrize("path", MODULES, ids=_NAMES)

@@ -45,7 +45,7 @@ HEAD = "apiVersion: ml-reconciler.dev/v1\n"
         (HEAD + "clusters: []\n", "`clusters` is not a map of names"),
         (HEAD + "clusters: {}\n", "names no cluster"),
         (HEAD + "clusters: {a: here}\n", "clusters.a is not a map"),
-        (HEAD + "clusters: {a: {kubeconfg: x}}\n", "did you mean `kubeconfig`?"),
+        (HEAD + "clusters: {a: {kubeconfg: x}}\n", "did you mean 'kubeconfig'?"),
         (HEAD + "clusters: {a: {context: x}}\n", "needs either `kubeconfig` or `inCluster: true`"),
         (
             HEAD + "clusters: {a: {kubeconfig: x, inCluster: true}}\n",

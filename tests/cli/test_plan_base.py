@@ -18,7 +18,10 @@ def changes(head, base, **selected):
     """{(unit, object): action} of head against base."""
     seen = review.review(head, select(**selected), NOW, base=base)
     return {
-        (app.unit, str(c.key)): c.action for app in seen.plan.apps for c in app.changes() if c.goes
+        (str(app.unit), str(c.key)): c.action
+        for app in seen.plan.apps
+        for c in app.changes()
+        if c.goes
     }
 
 

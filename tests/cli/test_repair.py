@@ -5,17 +5,19 @@ import re
 
 import pytest
 
+from reconciler import kinds
 from reconciler.objects.key import ObjectKey
 from reconciler.plan import inventory, records
 from reconciler.simulation.cluster import EmbeddedCluster
+from reconciler.unit import UnitId
 
-UNIT = "prod/one/web"
+UNIT = UnitId.parse("prod/one/web")
 KEY = inventory.inventory_key(UNIT)
 
 
 @contextlib.contextmanager
 def opened(repo):
-    cluster = EmbeddedCluster(str(repo.cluster))
+    cluster = EmbeddedCluster(str(repo.cluster), kinds=kinds.known())
     yield cluster
     cluster.close()
 

@@ -5,6 +5,7 @@ import copy
 import orjson
 import pytest
 
+from reconciler import kinds
 from reconciler.objects.outcome import Done
 from reconciler.simulation.cluster import EmbeddedCluster
 from tests.contract.bodies import BODIES
@@ -20,7 +21,7 @@ _SERVER = ("uid", "resourceVersion", "creationTimestamp")
 
 @pytest.fixture(scope="module")
 def embedded():
-    made = EmbeddedCluster()
+    made = EmbeddedCluster(kinds=kinds.known())
     yield made
     made.close()
 

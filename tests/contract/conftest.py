@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from reconciler import kinds
 from reconciler.adapters.kubernetes.cluster import KubernetesCluster
 from reconciler.simulation.cluster import EmbeddedCluster
 from tests.controlplane.fixtures import eventually
@@ -23,7 +24,7 @@ def cluster(request, tmp_path):
         yield request.getfixturevalue(request.param)
         return
     path = str(tmp_path / "cluster.db") if request.param == "file" else None
-    made = EmbeddedCluster(path)
+    made = EmbeddedCluster(path, kinds=kinds.known())
     yield made
     made.close()
 

@@ -4,6 +4,7 @@ import json
 from datetime import datetime
 
 import reconciler
+from reconciler import kinds
 from reconciler.objects.key import GroupKind
 from reconciler.objects.outcome import Done
 from reconciler.simulation.world import World
@@ -15,7 +16,7 @@ LATER = "2026-11-23T11:00:00Z"
 
 def _state(repo):
     """Takes away all ConfigMaps of the program; their bodies."""
-    world = World(str(repo.cluster), start=datetime.fromisoformat(START))
+    world = World(str(repo.cluster), start=datetime.fromisoformat(START), kinds=kinds.known())
     kind = GroupKind("", "ConfigMap")
     found = world.cluster.list(kind, reconciler.TOOL_NAMESPACE).items
     assert found
@@ -40,7 +41,7 @@ def test_inventories_can_be_put_back(tmp_path):
     repo = Repo(tmp_path, small().files)
     repo.live("reconcile", "--once")
     bodies = _state(repo)
-    world = World(str(repo.cluster), start=datetime.fromisoformat(START))
+    world = World(str(repo.cluster), start=datetime.fromisoformat(START), kinds=kinds.known())
     for body in bodies:
         for name in ("uid", "resourceVersion", "creationTimestamp", "managedFields"):
             body["metadata"].pop(name, None)

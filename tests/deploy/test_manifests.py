@@ -6,6 +6,7 @@ import click
 import pytest
 import yaml
 
+import reconciler
 from reconciler import extensions
 from reconciler.cli.main import captured
 from reconciler.engine.metrics import FAMILIES
@@ -136,7 +137,7 @@ def test_the_chart_as_it_comes_makes_what_kustomize_makes(helm_program, mode, pa
         mine = made[body["kind"], body["metadata"]["name"]]
         if body["kind"] in ("CronJob", "Deployment"):
             image = pod_of(mine)["containers"][0].pop("image")
-            assert image == "registry.example/ml-reconciler:0.1.0"
+            assert image == f"registry.example/ml-reconciler:{reconciler.__version__}"
             pod_of(body)["containers"][0].pop("image")
         assert _settled(mine) == _settled(body)
     policy = body_of(DEPLOY / "kustomize/base/network-policy.yaml")

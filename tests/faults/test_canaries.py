@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
+from reconciler import kinds
 from reconciler.cli.main import captured
 from reconciler.engine import reconcile, review
 from reconciler.objects.key import ObjectKey
@@ -86,7 +87,7 @@ def live(repo, monkeypatch):
     code, out = repo.live("reconcile", "--once")
     assert code == 0, out
     assert leaked(out) == []
-    cluster = EmbeddedCluster(str(repo.cluster))
+    cluster = EmbeddedCluster(str(repo.cluster), kinds=kinds.known())
 
     def fill(body):
         body["data"] = {
@@ -233,7 +234,7 @@ def test_a_crash_shows_none(live, monkeypatch, debug):
 
 @pytest.mark.parametrize("field", ["data", "stringData"])
 def test_a_server_s_word_on_a_secret_has_no_value_of_it(field):
-    cluster = EmbeddedCluster()
+    cluster = EmbeddedCluster(kinds=kinds.known())
     for value in (f"!{CANARIES['echo']}", {"x": CANARIES["echo"]}, [CANARIES["echo"]]):
         body = {
             "apiVersion": "v1",

@@ -56,7 +56,7 @@ def test_a_key_given_twice_names_both_lines():
     (found,) = [d for d in loaded(tree).diagnostics if d.code == "E_DUP_KEY"]
     assert str(found.site) == f"{OWN}:3:3"
     assert [str(r.site) for r in found.related] == [f"{OWN}:2:3"]
-    assert found.apps == ("prod/one/web",)
+    assert [str(app) for app in found.apps] == ["prod/one/web"]
 
 
 @pytest.mark.parametrize("text", ["", "# only this\n", "---\n", "--- # nothing\n...\n"])
@@ -89,7 +89,7 @@ def test_an_odd_document_has_a_named_error_with_a_place(text, code):
     found = [d for d in loaded(_with(text)).diagnostics if d.is_error]
     assert code in [d.code for d in found]
     assert all(d.site.file == OWN and d.site.line >= 1 and d.site.column >= 1 for d in found)
-    assert "prod/one/web" in loaded(_with(text)).blocked
+    assert "prod/one/web" in map(str, loaded(_with(text)).blocked)
 
 
 def test_bytes_that_are_no_text_are_a_syntax_error():
@@ -242,18 +242,18 @@ def test_one_bad_app_blocks_no_other():
         }
     )
     fleet = loaded(tree)
-    assert [app.id for app in fleet.apps] == ["prod/one/web"]
-    assert list(fleet.blocked) == ["prod/two/web"]
+    assert [str(app.id) for app in fleet.apps] == ["prod/one/web"]
+    assert [str(unit) for unit in fleet.blocked] == ["prod/two/web"]
 
 
 def test_an_error_in_a_shared_file_blocks_all_that_read_it():
     tree = small().but({"environments/base.yaml": "serving: {replicas: [1]\n"})
     fleet = loaded(tree)
     assert fleet.apps == ()
-    assert set(fleet.blocked) == {"prod/one/web", "prod/one/_group"}
+    assert set(map(str, fleet.blocked)) == {"prod/one/web", "prod/one/_group"}
 
 
 def test_a_broken_file_that_no_app_reads_is_told_and_blocks_nothing():
     tree = small().but({"environments/types/unused.yaml": "a: yes\n"})
     assert _codes(tree) == ["E_AMBIGUOUS"]
-    assert [app.id for app in loaded(tree).apps] == ["prod/one/web"]
+    assert [str(app.id) for app in loaded(tree).apps] == ["prod/one/web"]

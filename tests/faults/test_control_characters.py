@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from reconciler import kinds
 from reconciler.objects.key import ObjectKey
 from reconciler.output import format as formats
 from reconciler.simulation.cluster import EmbeddedCluster
@@ -58,7 +59,7 @@ def test_a_mistake_that_quotes_it(repo, name):
 def test_an_annotation_of_a_live_object(repo, name):
     repo.commit()
     assert repo.live("reconcile", "--once")[0] == 0
-    cluster = EmbeddedCluster(str(repo.cluster))
+    cluster = EmbeddedCluster(str(repo.cluster), kinds=kinds.known())
 
     def hang(body):
         body["metadata"].setdefault("annotations", {})["note"] = NASTY

@@ -103,12 +103,13 @@ import resource, sys
 from reconciler.objects.key import ObjectKey
 from reconciler.plan import records
 from reconciler.plan.inventory import Inventory, Member
+from reconciler.unit import UnitId
 
 members = tuple(
     Member(ObjectKey("", "ConfigMap", "ml-one", f"map-{n:05}"), "v1", f"{n:036}", "m" * 16, "l" * 24)
     for n in range(20_000)
 )
-stored = records.stored(Inventory("prod/one/web", members))
+stored = records.stored(Inventory(UnitId.parse("prod/one/web"), members))
 import orjson
 sizes = [len(orjson.dumps(body)) for body in (stored.parent, *stored.shards)]
 found = records.from_body(stored.parent, {b["metadata"]["name"]: b for b in stored.shards})

@@ -13,6 +13,7 @@ from reconciler.objects.draft import Manifest, digest_of_body, walk
 from reconciler.objects.key import key_of
 from reconciler.origin import Origin, Site
 from reconciler.policy.evaluate import Subject, object_findings
+from reconciler.unit import UnitId
 
 POLICIES = Path(__file__).parents[2] / "policies"
 
@@ -48,7 +49,9 @@ def judged(files: dict[str, bytes], body: dict[str, Any]):
     link = Origin(Site("models/mnist/model.yaml", 7, 3), "model", "set", "x")
     origins = tuple(link for _ in walk(body))
     manifest = Manifest(key_of(body), body["apiVersion"], body, digest_of_body(body), origins, "t")
-    subject = Subject("prod/hz-a/mnist", "llm", "prod", "hz-a", manifest, "CREATE", None, {})
+    subject = Subject(
+        UnitId.parse("prod/hz-a/mnist"), "llm", "prod", "hz-a", manifest, "CREATE", None, {}
+    )
     return object_findings(policies, [subject])
 
 
@@ -198,5 +201,7 @@ def test_a_misshapen_object_is_blocked_by_the_samples_or_has_no_containers(body)
         "ml-reconciler.dev/environment": "prod",
         "ml-reconciler.dev/group": "hz-a",
     }
-    subject = Subject("prod/hz-a/m", "llm", "prod", "hz-a", manifest, "CREATE", None, labels)
+    subject = Subject(
+        UnitId.parse("prod/hz-a/m"), "llm", "prod", "hz-a", manifest, "CREATE", None, labels
+    )
     assert any(f.blocks for f in object_findings(policies, [subject]))

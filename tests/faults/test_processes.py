@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from reconciler import kinds
 from reconciler.apply import lease
 from reconciler.objects.key import ObjectKey
 from reconciler.simulation.cluster import EmbeddedCluster
@@ -42,7 +43,7 @@ class Processes(Repo):
         return self.finish(self.start(what, number, "reconcile", "--once", *args))
 
     def get(self, key):
-        seen = EmbeddedCluster(str(self.cluster))
+        seen = EmbeddedCluster(str(self.cluster), kinds=kinds.known())
         try:
             return seen.get(key)
         finally:

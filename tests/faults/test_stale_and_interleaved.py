@@ -72,7 +72,7 @@ class Lagging:
         if revisions:
             store = Store()
             store._objects = copy.deepcopy(self.states[-1 - revisions])
-            self.shown = Server(store, self._server.clock, self._server.name)
+            self.shown = Server(store, self._server.clock, self._server.name, self._server.kinds)
 
     def get(self, key):
         return (self.shown or self._server).get(key)

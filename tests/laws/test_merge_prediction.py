@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reconciler
+from reconciler import kinds
 from reconciler.objects.observed import observed
 from reconciler.objects.outcome import Done
 from reconciler.objects.quantity import amount
@@ -67,7 +68,7 @@ BODIES = st.one_of(
 @given(BODIES)
 def test_it_differs_from_the_live_object_exactly_where_the_servers_dry_run_does(bodies):
     before, theirs, after = bodies
-    cluster = EmbeddedCluster()
+    cluster = EmbeddedCluster(kinds=kinds.known())
     assert isinstance(cluster.apply(before), Done)
     other = cluster.acting_as("kubectl")
     assert isinstance(other.apply(theirs, force=True), Done)
@@ -108,7 +109,7 @@ def test_only_amounts_have_two_spellings(live, desired):
 
 
 def test_nothing_of_what_it_is_given_changes():
-    cluster = EmbeddedCluster()
+    cluster = EmbeddedCluster(kinds=kinds.known())
     cluster.apply(config_map({"a": "1", "b": "2"}, {}))
     live = cluster.get(observed(config_map({}, {})).key)
     kept = copy.deepcopy(live.body)

@@ -11,16 +11,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 import reconciler
+from reconciler import kinds
 from reconciler.apply import effect as effects
 from reconciler.apply.protocol import protocol
 from reconciler.apply.result import Status
 from reconciler.objects.draft import Manifest
-from reconciler.objects.kind import facts_of
 from reconciler.objects.observed import absent, observed, unread
 from reconciler.objects.outcome import Done, Refusal, Refused, Unknown, Verb
 from reconciler.plan import order
 from reconciler.plan.change import Action, AppPlan, Change, Expected, Standing, StateSwap
 from reconciler.plan.inventory import Inventory, Member, Phase
+from reconciler.unit import UnitId
 from tests import flow, support
 
 
@@ -65,7 +66,7 @@ def change_of(key, action, standing=Standing.GO):
     expects = Expected() if action is Action.CREATE else Expected(uid_of(key), "1", "d")
     desired = manifest(key) if action in (Action.CREATE, Action.UPDATE) else None
     schedule = key.kind == "CronWorkflow" and action is Action.DELETE
-    wave = facts_of(key.group_kind).wave
+    wave = kinds.find(key.group_kind).wave
     return Change(
         key, "v1", action, wave, standing, desired=desired, expects=expects, suspend_first=schedule
     )
@@ -113,10 +114,12 @@ def plans(draw):
     known = draw(st.booleans()) or bool(recorded)
     phase = draw(st.sampled_from(list(Phase)))
     inventory = (
-        Inventory("p/g/m", tuple(sorted(recorded)), "r0", phase, "5", "inv") if known else None
+        Inventory(UnitId.parse("p/g/m"), tuple(sorted(recorded)), "r0", phase, "5", "inv")
+        if known
+        else None
     )
     return AppPlan(
-        "p/g/m",
+        UnitId("p", "g", "m"),
         "p",
         "g",
         "ns",
@@ -455,11 +458,19 @@ def test_i10_the_inventory_says_applied_only_when_all_of_it_was(plan, fates):
     ],
 )
 def test_i10_a_refused_inventory_is_blamed_on_another_run_only_where_one_was_there(refusal, status):
-    plan = AppPlan("p/g/m", "p", "g", "ns", "", removed=True, recorded=Inventory("p/g/m", ()))
+    plan = AppPlan(
+        UnitId.parse("p/g/m"),
+        "p",
+        "g",
+        "ns",
+        "",
+        removed=True,
+        recorded=Inventory(UnitId.parse("p/g/m"), ()),
+    )
     steps = protocol(plan, "r1")
     assert isinstance(next(steps), effects.DropState)
     assert steps.send(Done(Verb.DELETED)) == effects.PutInventory(
-        Inventory("p/g/m", (), "r1", tool=reconciler.__version__), drop=True
+        Inventory(UnitId.parse("p/g/m"), (), "r1", tool=reconciler.__version__), drop=True
     )
     with pytest.raises(StopIteration) as stop:
         steps.send(Refused(refusal, 400, "no"))
@@ -471,16 +482,16 @@ def test_i10_a_refused_inventory_is_blamed_on_another_run_only_where_one_was_the
 @pytest.mark.parametrize("renamed", [True, False])
 def test_i1_no_inventory_goes_before_the_state_beside_it(outcome, renamed):
     """A state that outlives its app would be gone on from by a later one of the name."""
-    old = Inventory("p/g/old", (), uid="u", resource_version="1")
-    known = Inventory("p/g/m", (), uid="v", resource_version="1")
-    plan = AppPlan("p/g/m", "p", "g", "ns", "", recorded=known)
+    old = Inventory(UnitId.parse("p/g/old"), (), uid="u", resource_version="1")
+    known = Inventory(UnitId.parse("p/g/m"), (), uid="v", resource_version="1")
+    plan = AppPlan(UnitId.parse("p/g/m"), "p", "g", "ns", "", recorded=known)
     plan = replace(plan, source=old) if renamed else replace(plan, removed=True)
     steps = protocol(plan, "r1")
     effect = next(steps)
     if renamed:
         assert isinstance(effect, effects.PutInventory)
         effect = steps.send(Done(Verb.UPDATED, {"metadata": {"resourceVersion": "2"}}))
-    assert effect == effects.DropState("p/g/old" if renamed else "p/g/m")
+    assert effect == effects.DropState(UnitId.parse("p/g/old" if renamed else "p/g/m"))
     effect = steps.send(outcome)
     assert isinstance(effect, effects.PutInventory)
     assert not effect.drop

@@ -5,6 +5,7 @@ import pytest
 from reconciler.errors import ExitCode
 from reconciler.plan import inventory, records
 from reconciler.plan.inventory import Member
+from reconciler.unit import UnitId
 from tests import flow, support
 
 # -- tampered ------------------------------------------------------------------------------------------
@@ -43,7 +44,7 @@ TAMPERED = {
 def test_a_tampered_inventory_deletes_and_writes_nothing_of_its_app_and_exits_4(name):
     place = flow.world()
     flow.settled(flow.ROUTED, place)
-    target = inventory.inventory_key("prod/one/web")
+    target = inventory.inventory_key(UnitId.parse("prod/one/web"))
     place.cluster.edit(target, TAMPERED[name])
     before = place.cluster.server.get(target)
     for tree in (
@@ -61,7 +62,9 @@ def test_a_tampered_inventory_deletes_and_writes_nothing_of_its_app_and_exits_4(
 def test_an_inventory_without_the_digest_of_its_members_is_still_read():
     place = flow.world()
     flow.settled(flow.ROUTED, place)
-    place.cluster.edit(inventory.inventory_key("prod/one/web"), edited(membersDigest=None))
+    place.cluster.edit(
+        inventory.inventory_key(UnitId.parse("prod/one/web")), edited(membersDigest=None)
+    )
     flow.quiet(flow.ROUTED, place)
 
 
@@ -83,7 +86,7 @@ def test_a_forged_entry_with_a_right_digest_deletes_nothing_foreign():
             found = found.union([Member(foreign, "v1", uid)])
         body["data"] = records.to_body(found)["data"]
 
-    place.cluster.edit(inventory.inventory_key("prod/one/web"), forge)
+    place.cluster.edit(inventory.inventory_key(UnitId.parse("prod/one/web")), forge)
     flow.settled(flow.ROUTED, place)
     assert place.cluster.server.get(foreign) is not None
     assert flow.recorded(place)["prod/one/web"].find(foreign) is None
@@ -93,7 +96,7 @@ def test_a_deleted_inventory_is_written_again_and_its_objects_are_kept():
     place = flow.world()
     flow.settled(flow.ROUTED, place)
     before = {k: place.cluster.server.get(k)["metadata"]["uid"] for k in flow.ours(place)}
-    place.cluster.server.delete(inventory.inventory_key("prod/one/web"))
+    place.cluster.server.delete(inventory.inventory_key(UnitId.parse("prod/one/web")))
     start = len(place.cluster.log)
     flow.settled(flow.ROUTED, place)
     assert [v for v, _ in flow.writes(place, start)] == ["create"]
@@ -104,7 +107,9 @@ def test_a_deleted_inventory_is_written_again_and_its_objects_are_kept():
 def test_a_state_is_whose_its_name_says():
     place = flow.world()
     flow.settled(flow.ROUTED, place)
-    place.cluster.edit(inventory.state_key("prod/one/web"), lambda b: b["data"].pop("unit"))
+    place.cluster.edit(
+        inventory.state_key(UnitId.parse("prod/one/web")), lambda b: b["data"].pop("unit")
+    )
     report = flow.run(flow.ROUTED, place)
     assert report.exit_code == 0
     flow.quiet(flow.ROUTED, place)

@@ -9,11 +9,12 @@ from reconciler.engine.leases import Leases, LeaseUnavailable
 from reconciler.objects.outcome import Refusal
 from reconciler.simulation.clock import SimulatedBackground
 from reconciler.simulation.cluster import Lost
+from reconciler.unit import UnitId
 from tests import flow, support
 from tests.looping import Place
 
 KEY = lease.lease_key("prod/one")
-UNIT = "prod/one/web"
+UNIT = UnitId.parse("prod/one/web")
 
 
 @pytest.fixture
@@ -43,8 +44,8 @@ def test_a_group_is_named_by_its_environment_in_the_tool_s_namespace(place):
 def test_a_unit_of_a_group_that_was_not_asked_for_may_not_be_written(place):
     made = kept(place)
     assert made.permit(UNIT) == ""
-    assert made.permit("prod/one/_group") == ""
-    assert "not asked for" in made.permit("prod/two/web")
+    assert made.permit(UnitId.parse("prod/one/_group")) == ""
+    assert "not asked for" in made.permit(UnitId.parse("prod/two/web"))
 
 
 def test_a_lease_is_renewed_for_as_long_as_the_main_loop_gets_ahead(place):

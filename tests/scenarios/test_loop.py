@@ -12,6 +12,7 @@ from reconciler.engine.passes import State
 from reconciler.engine.report import Changes
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.outcome import Refusal
+from reconciler.unit import UnitId
 from tests import flow, support
 from tests.looping import Place
 
@@ -237,7 +238,7 @@ def test_of_two_loops_one_works_and_the_other_takes_over_when_it_dies():
     place.steps(second, 2)
     assert replicas(place) == 1
     assert second.leases.epoch("prod/one") == 1
-    assert first.leases.permit("prod/one/web")
+    assert first.leases.permit(UnitId.parse("prod/one/web"))
 
 
 def test_two_runs_without_leases_come_to_the_same_end_and_make_nothing_twice():
@@ -449,7 +450,7 @@ def test_a_pass_of_many_results_has_one_state_an_app(place):
     done = passes.run(
         place.repo.tree, loop.cluster, place.clock, support.Silent(), passes.Settings(), None
     )
-    assert [(o.unit, o.state) for o in done.outcomes] == [
+    assert [(str(o.unit), o.state) for o in done.outcomes] == [
         ("prod/one/_group", State.NOOP),
         ("prod/one/web", State.NOOP),
     ]

@@ -7,6 +7,7 @@ import pytest
 
 from reconciler.objects.key import key_of
 from reconciler.plan.change import Action, Standing
+from reconciler.unit import UnitId
 from tests import flow, support
 
 DEPLOYMENT = flow.key("Deployment", "ml-one", "extra")
@@ -232,7 +233,7 @@ def test_a_suspended_app_is_compared_and_shown_and_never_written(place):
         **{"environments/prod/web.yaml": ('serving:\n  version: "v2"\nsuspend: true\n')},
     )
     plan = flow.plan_of(changed, place)
-    app = next(a for a in plan.apps if a.unit == "prod/one/web")
+    app = next(a for a in plan.apps if a.unit == UnitId.parse("prod/one/web"))
     assert app.suspended
     assert list(app.changes())
     assert not plan.has_changes

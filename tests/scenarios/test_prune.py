@@ -1,10 +1,13 @@
 """What is deleted, in which order, and what the guards hold back."""
 
+from datetime import timedelta
+
 import pytest
 
 from reconciler.objects.outcome import Refusal
 from reconciler.plan import inventory
 from reconciler.simulation.cluster import Lost
+from reconciler.unit import UnitId
 from tests import flow, support
 
 
@@ -65,7 +68,7 @@ def test_a_removed_app_goes_route_first_with_its_inventory_and_state():
     deleted = [t.split(" ")[0].split(".")[0] for v, t in place.cluster.log[start:] if v == "delete"]
     assert deleted == ["HTTPRoute", "Service", "Deployment", "ConfigMap", "ConfigMap"]
     assert set(flow.recorded(place)) == {"prod/one/_group", "prod/one/api"}
-    assert place.cluster.server.get(inventory.state_key("prod/one/web")) is None
+    assert place.cluster.server.get(inventory.state_key(UnitId.parse("prod/one/web"))) is None
     flow.quiet(gone, place)
 
 
@@ -490,6 +493,59 @@ def test_stateful_objects_are_kept_said_so_and_block_nothing():
     assert "prod/one/a00" not in flow.recorded(place)
 
 
+RUN = (
+    "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: once\n"
+    "  annotations: {ml-reconciler.dev/replace: enabled}\n"
+    "spec:\n  ttlSecondsAfterFinished: 86400\n  template:\n    spec:\n"
+    "      restartPolicy: Never\n      containers: [{name: c, image: r.example/once:1}]\n"
+)
+JOB = flow.key("Job", "ml-one", "once")
+
+
+def runs(text=RUN):
+    return group(2).but({"models/a00/maps.yaml": text})
+
+
+def test_a_run_that_is_active_is_kept_and_deleted_once_it_has_finished():
+    place = settled(group(2))
+    flow.run(runs(), place, timeout=1.0)
+    gone = without(runs(), 0)
+    assert flow.run(gone, place).exit_code == 0
+    assert place.cluster.server.get(JOB) is not None
+    assert JOB in flow.ours(place)
+    reasons = [r.text for c in flow.plan_of(gone, place).changes() for r in c.reasons]
+    assert "no longer in Git, kept: the Job has not finished" in reasons
+    flow.quiet(gone, place)
+    place.run_for(timedelta(hours=3))
+    flow.settled(gone, place)
+    assert place.cluster.server.get(JOB) is None
+    assert "prod/one/a00" not in flow.recorded(place)
+
+
+def test_a_finished_run_that_vanished_leaves_the_inventory_without_a_delete():
+    place = settled(group(2))
+    flow.run(runs(), place, timeout=1.0)
+    place.run_for(timedelta(days=3))
+    assert place.cluster.server.get(JOB) is None
+    start = len(place.cluster.log)
+    flow.settled(without(runs(), 0), place)
+    deletes = [t for v, t in flow.writes(place, start) if v == "delete"]
+    assert not [target for target in deletes if target.startswith("Job")]
+    assert "prod/one/a00" not in flow.recorded(place)
+
+
+def test_an_active_run_is_not_made_anew_even_where_git_allows_it():
+    place = settled(group(2))
+    flow.run(runs(), place, timeout=1.0)
+    other = runs(RUN.replace("once:1", "once:2"))
+    (change,) = [c for c in flow.plan_of(other, place).changes() if c.key == JOB]
+    assert change.standing == "held"
+    assert "has not finished" in change.reasons[0].text
+    place.run_for(timedelta(hours=3))
+    (change,) = [c for c in flow.plan_of(other, place).changes() if c.key == JOB]
+    assert (change.action, change.standing) == ("replace", "go")
+
+
 # -- renamed -----------------------------------------------------------------------------------------
 
 
@@ -508,7 +564,7 @@ def test_a_renamed_group_hands_its_objects_over_without_delete_or_recreate():
     place = settled(flow.ROUTED)
     flow.run(flow.pointing(flow.ROUTED, "v2"), place)
     before = {k: place.cluster.server.get(k)["metadata"]["uid"] for k in flow.ours(place)}
-    state = place.cluster.server.get(inventory.state_key("prod/one/web"))["data"]
+    state = place.cluster.server.get(inventory.state_key(UnitId.parse("prod/one/web")))["data"]
     tree = renamed(flow.pointing(flow.ROUTED, "v2"))
     start = len(place.cluster.log)
     report = flow.run(tree, place)
@@ -518,7 +574,7 @@ def test_a_renamed_group_hands_its_objects_over_without_delete_or_recreate():
     deleted = [t for v, t in flow.writes(place, start) if v == "delete"]
     assert all(".inventory" in t or ".rollout" in t for t in deleted)
     assert set(flow.recorded(place)) == {"prod/uno/_group", "prod/uno/web"}
-    now = place.cluster.server.get(inventory.state_key("prod/uno/web"))["data"]
+    now = place.cluster.server.get(inventory.state_key(UnitId.parse("prod/uno/web")))["data"]
     assert now["stable"] == state["stable"] == "v1"
     assert now["wanted"] == "v2"
     flow.walk(tree, place)
@@ -558,7 +614,7 @@ def test_a_rename_whose_word_is_taken_back_half_way_still_deletes_nothing_of_it(
         taken = {
             k
             for k in objects
-            if inventory.part_of("prod/uno/web")
+            if inventory.part_of(UnitId.parse("prod/uno/web"))
             in place.cluster.server.get(k)["metadata"]["labels"].values()
         }
         flow.run(renamed(moved=""), place)
@@ -584,5 +640,5 @@ def test_what_is_still_in_git_is_not_handed_over():
         }
     )
     plan = flow.plan_of(both, place)
-    assert support.loaded(both).blocked["prod/uno/web"] == ("E_MOVED",)
-    assert not [c for a in plan.apps if a.unit == "prod/uno/web" for c in a.changes()]
+    assert support.loaded(both).blocked[UnitId.parse("prod/uno/web")] == ("E_MOVED",)
+    assert not [c for a in plan.apps if a.unit == UnitId.parse("prod/uno/web") for c in a.changes()]

@@ -9,6 +9,7 @@ from reconciler.engine import reconcile
 from reconciler.objects.outcome import Refusal
 from reconciler.plan import inventory
 from reconciler.simulation.controller import Settings
+from reconciler.unit import UnitId
 from tests import flow, support
 
 #: Groups one and two, each with the app `web`.
@@ -140,7 +141,7 @@ REMOVED = PAIR.but({"environments/prod/two/web.yaml": None}).but(
 def test_an_inventory_that_another_run_has_written_is_not_dropped():
     place = flow.world()
     flow.settled(PAIR, place)
-    target = inventory.inventory_key("prod/two/web")
+    target = inventory.inventory_key(UnitId.parse("prod/two/web"))
 
     def before(effect):
         if isinstance(effect, effects.PutInventory) and effect.drop:
@@ -154,7 +155,7 @@ def test_an_inventory_that_another_run_has_written_is_not_dropped():
 def test_an_inventory_that_another_run_has_dropped_is_gone_all_the_same():
     place = flow.world()
     flow.settled(PAIR, place)
-    target = inventory.inventory_key("prod/two/web")
+    target = inventory.inventory_key(UnitId.parse("prod/two/web"))
 
     def before(effect):
         if isinstance(effect, effects.PutInventory) and effect.drop:
@@ -215,7 +216,7 @@ def test_our_own_objects_are_ours_without_an_inventory_whoever_else_wrote_to_the
     place.cluster.edit(
         target, lambda b: b["metadata"].setdefault("annotations", {}).update(x="y"), "some-operator"
     )
-    place.cluster.server.delete(inventory.inventory_key("prod/two/web"))
+    place.cluster.server.delete(inventory.inventory_key(UnitId.parse("prod/two/web")))
     flow.settled(PAIR, place)
     assert flow.orphans(place) == set()
 
@@ -249,6 +250,6 @@ def test_a_hold_outlives_a_rename():
     )
     place.desk.settings = Settings()
     flow.settled(renamed, place)
-    state = place.cluster.server.get(inventory.state_key("prod/uno/web"))["data"]
+    state = place.cluster.server.get(inventory.state_key(UnitId.parse("prod/uno/web")))["data"]
     assert state["held_why"].startswith("not ready within 20m")
     assert flow.live(place, "Deployment", "ml-one", "web-v2") is None

@@ -4,9 +4,10 @@ import pytest
 
 import reconciler
 from reconciler.plan import inventory, records
+from reconciler.unit import UnitId
 from tests import flow, support
 
-UNIT = "prod/one/web"
+UNIT = UnitId.parse("prod/one/web")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 
 from reconciler.plan import inventory
 from reconciler.simulation.controller import Settings
+from reconciler.unit import UnitId
 from tests import flow, support
 
 V1, V2, V3 = "v1", "v2", "v3"
@@ -29,7 +30,7 @@ def place():
 
 
 def state(place, unit="prod/one/web"):
-    body = place.cluster.server.get(inventory.state_key(unit))
+    body = place.cluster.server.get(inventory.state_key(UnitId.parse(unit)))
     return body["data"] if body is not None else {}
 
 
@@ -151,7 +152,9 @@ def test_twenty_more_runs_do_not_try_again_nor_does_an_unrelated_change(failing)
     flow.walk(other, failing, timeout=10)
     assert flow.live(failing, "Deployment", "ml-one", "web-v2") is None
     decision = next(
-        a.decision for a in flow.plan_of(other, failing).apps if a.unit == "prod/one/web"
+        a.decision
+        for a in flow.plan_of(other, failing).apps
+        if a.unit == UnitId.parse("prod/one/web")
     )
     assert decision.verdict == "held"
     assert "v2 is held: not ready within 20m" in decision.reasons[0].text
@@ -375,7 +378,7 @@ def test_a_route_deleted_by_hand_comes_back_at_the_recorded_step(place):
 @pytest.mark.parametrize("step", [1, 2])
 def test_a_lost_state_is_derived_from_the_live_route(place, step):
     at_step(place, step)
-    place.cluster.server.delete(inventory.state_key("prod/one/web"))
+    place.cluster.server.delete(inventory.state_key(UnitId.parse("prod/one/web")))
     flow.run(WANTED, place)
     assert state(place)["stable"] == "v1"
     assert split(place) == STEPS[1]
@@ -384,7 +387,7 @@ def test_a_lost_state_is_derived_from_the_live_route(place, step):
 
 def test_a_state_lost_at_the_end_is_not_begun_again(place):
     flow.walk(WANTED, place)
-    place.cluster.server.delete(inventory.state_key("prod/one/web"))
+    place.cluster.server.delete(inventory.state_key(UnitId.parse("prod/one/web")))
     flow.run(WANTED, place)
     assert split(place) == STEPS[3]
     assert state(place)["stable"] == "v2"
@@ -394,7 +397,7 @@ def test_a_state_lost_at_the_end_is_not_begun_again(place):
 def test_a_tampered_stage_never_moves_weight_up(place, stage):
     at_step(place, 1)
     place.cluster.edit(
-        inventory.state_key("prod/one/web"),
+        inventory.state_key(UnitId.parse("prod/one/web")),
         lambda body: body["data"].update(stage=stage, weights=""),
     )
     flow.run(WANTED, place)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from reconciler import kinds
 from reconciler.engine import reconcile, review
 from reconciler.engine.targets import Targets
 from reconciler.simulation.world import World
@@ -19,7 +20,7 @@ TWO = support.small(
 
 @pytest.fixture
 def places():
-    made = {name: World(start=support.NOW) for name in ("main", "lab")}
+    made = {name: World(start=support.NOW, kinds=kinds.known()) for name in ("main", "lab")}
     yield made
     for place in made.values():
         place.close()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler import kinds
 from reconciler.apply.execute import Executor
 from reconciler.apps.app import Selection
 from reconciler.engine import predict, stages
@@ -57,7 +58,7 @@ def reconciled(world):
 
 @pytest.fixture(scope="module")
 def world():
-    made = World(start=datetime(2026, 11, 23, 8, 0, tzinfo=UTC))
+    made = World(start=datetime(2026, 11, 23, 8, 0, tzinfo=UTC), kinds=kinds.known())
     assert reconciled(made) == {}
     yield made
     made.close()

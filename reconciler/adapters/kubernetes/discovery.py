@@ -12,9 +12,9 @@ from typing import Any
 
 import orjson
 
+from reconciler import kinds
 from reconciler.adapters.kubernetes.transport import Answer, NoAnswer, Transport
 from reconciler.objects.key import GroupKind
-from reconciler.objects.kind import facts_of
 from reconciler.ports import ClusterUnreadable, Discovery, KindServed
 
 __all__ = ["Catalogue", "Offer", "catalogue"]
@@ -53,7 +53,7 @@ class Catalogue:
         offers = self.offers.get(kind)
         if not offers:
             return None
-        wanted = version or facts_of(kind).version
+        wanted = version or kinds.find(kind).version
         for offer in offers:
             if offer.version == wanted:
                 return offer

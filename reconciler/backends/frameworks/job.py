@@ -52,7 +52,5 @@ FRAMEWORK = Framework(
     GroupKind("batch", "Job"),
     _draw,
     _check,
-    finished="Complete",
-    failed="Failed",
     options=Options,
 )

@@ -24,9 +24,9 @@ from reconciler.backends import pod, trainer
 from reconciler.backends.contract import Framework, Orchestrator, framework, name_fits
 from reconciler.diagnostics import Diagnostic, warning
 from reconciler.lifecycle import schedule as schedules
-from reconciler.objects.draft import Draft, Tree, canonical, leaves
+from reconciler.objects.draft import Draft, Embedded, Placeholder, Tree
 from reconciler.objects.key import GroupKind, ObjectKey
-from reconciler.origin import BUILT_IN, Value, built_in, derived
+from reconciler.origin import BUILT_IN, Value, built_in, derived, plain
 from reconciler.spec.constraint import Duration
 from reconciler.spec.training import Evaluate, Ingest, Schedule, Training
 
@@ -135,13 +135,15 @@ def _task(name: str, depends: str, **parameters: str) -> dict[str, Tree]:
 
 
 def _manifests(app: App, training: Training, framework: Framework) -> Iterator[Tree]:
-    """A variable a candidate: the whole job, as text with all the job's origins."""
+    """One variable per candidate: the whole job. Argo fills in the run's name, and no other text
+    of it."""
     for candidate, called in zip(training.candidates or (None,), _called(training), strict=True):
-        name = called.map(lambda text: f"{{{{workflow.name}}}}-{text}")
+        name: Value[str] = called.map(lambda text: Placeholder(f"{{{{workflow.name}}}}-{text}"))
         tree = framework.draw(app, candidate, name)
-        values = [leaf for leaf in leaves(tree) if type(leaf) is Value]
+        key = ObjectKey(*framework.kind, app.namespace, str(name.value))
+        job = Draft(key, plain(tree["apiVersion"]), tree, framework.name)
         variable = called.map(lambda text: f"MANIFEST_{text.upper().replace('-', '_')}")
-        yield {"name": variable, "value": derived(canonical(tree).decode(), *values)}
+        yield {"name": variable, "value": Embedded(called.value, job)}
 
 
 def _called(training: Training) -> tuple[Value[str], ...]:

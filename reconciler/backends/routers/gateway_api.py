@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from reconciler import kinds
 from reconciler.apps.app import App
 from reconciler.backends.contract import Endpoint, LiveRoute, Lookup, Router
-from reconciler.backends.read import health
 from reconciler.diagnostics import Diagnostic, error
 from reconciler.lifecycle.decision import Weights
-from reconciler.objects.draft import Draft, Patch, Tree
+from reconciler.objects.draft import Draft, Tree
 from reconciler.objects.key import ObjectKey
 from reconciler.origin import built_in
 
@@ -29,7 +29,7 @@ def _key(app: App) -> ObjectKey:
 
 def _draw(
     app: App, weights: Weights, endpoints: Mapping[str, Endpoint], _lookup: Lookup
-) -> tuple[Draft | Patch, ...]:
+) -> tuple[Draft, ...]:
     serving = app.spec.serving
     assert serving is not None
     backends: list[Tree] = []
@@ -91,7 +91,7 @@ def _read(app: App, endpoints: Mapping[str, Endpoint], lookup: Lookup) -> LiveRo
         for version, weight in sorted(amounts.items())
         if version and total
     }
-    return LiveRoute(percent, accepted=health(live).is_ready)
+    return LiveRoute(percent, accepted=kinds.readiness(live).is_ready)
 
 
 def _check(app: App) -> Iterable[Diagnostic]:

@@ -8,14 +8,14 @@ from reconciler.apps.app import App
 from reconciler.backends.contract import Endpoint, LiveRoute, Lookup, Router
 from reconciler.diagnostics import Diagnostic
 from reconciler.lifecycle.decision import Weights
-from reconciler.objects.draft import Draft, Patch
+from reconciler.objects.draft import Draft
 
 __all__ = ["ROUTER"]
 
 
 def _draw(
     _app: App, _weights: Weights, _endpoints: Mapping[str, Endpoint], _lookup: Lookup
-) -> tuple[Draft | Patch, ...]:
+) -> tuple[Draft, ...]:
     return ()
 
 

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from reconciler.apps.app import App
-from reconciler.backends import pod, read
+from reconciler.backends import pod
 from reconciler.backends.contract import Endpoint, Lookup, Serving, Version, name_fits
 from reconciler.diagnostics import Diagnostic, error
 from reconciler.lifecycle.rollout import Capacity
 from reconciler.objects.draft import Draft, Tree
 from reconciler.objects.key import GroupKind, ObjectKey
+from reconciler.objects.status import condition
 from reconciler.origin import BUILT_IN, Value, built_in
 
 __all__ = ["SERVING"]
@@ -111,7 +112,7 @@ def _capacity(app: App, version: Version, lookup: Lookup) -> Capacity | None:
     if model.get("transitionStatus") in ("BlockedByFailedLoad", "InvalidSpec"):
         reason = (model.get("lastFailureInfo") or {}).get("reason") or model["transitionStatus"]
         failure = f"the model failed to load: {reason}"
-    ready = read.condition(status, "Ready") == "True"
+    ready = condition(status, "Ready") == "True"
     desired = version.replicas.value
     return Capacity(desired if ready and not failure else 0, desired, failure)
 
@@ -146,4 +147,4 @@ def _records(app: App) -> Iterator[Diagnostic]:
             )
 
 
-SERVING = Serving("kserve", _draw, _endpoint, _key, _capacity, _check, Options)
+SERVING = Serving("kserve", _draw, _endpoint, _capacity, _check, Options)

@@ -159,11 +159,4 @@ def _framework_known(serving: spec.Serving) -> Iterator[Diagnostic]:
         )
 
 
-def _workload(app: App, version: str) -> ObjectKey:
-    assert app.spec.serving is not None
-    record = app.records[version]
-    named = Version(Value(version, record.version.origin), record, app.spec.serving.replicas)
-    return ObjectKey(*_KIND, app.namespace, _name(app, named).value)
-
-
-SERVING = Serving("kubedl", _draw, _endpoint, _workload, _capacity, _check, Options)
+SERVING = Serving("kubedl", _draw, _endpoint, _capacity, _check, Options)

@@ -14,7 +14,7 @@ from reconciler.errors import ExitCode
 
 if TYPE_CHECKING:
     from reconciler.apps.app import Fleet, Selection
-    from reconciler.cli.options import Common
+    from reconciler.cli.common import Common
     from reconciler.objects.key import GroupKind, ObjectKey
     from reconciler.ports import Discovery, KindServed
 
@@ -110,6 +110,6 @@ def _seen(
             client = found.targets.clients[place]
             kinds.update(client.discover().kinds)
             for unit, inventory in stages.recorded(client).items():
-                if chosen.takes(*unit.split("/")):
+                if chosen.takes(*unit):
                     recorded += [(inventory.apply_as, m.key) for m in inventory.members]
     return recorded, Discovery(kinds, frozenset(), "")

@@ -37,6 +37,7 @@ def COMMAND(common: options.Common) -> ExitCode:  # noqa: N802
     """
     from reconciler.cli import reporting, wiring
     from reconciler.engine import review
+    from reconciler.objects.draft import embedded
 
     tree = wiring.tree(common)
     reviewed, report = review.render(tree, wiring.selection(common), wiring.now(common))
@@ -46,6 +47,8 @@ def COMMAND(common: options.Common) -> ExitCode:  # noqa: N802
     for item in reviewed.units:
         for draft in item.drafts:
             known.learn_tree(plain(draft.tree))
+            for _, inner in embedded(draft):
+                known.learn_tree(plain(inner.tree))
     if common.output == "json":
         document = {"schemaVersion": 1, "objects": list(_data(reviewed))}
         chunks = iter((json_safe(json.dumps(document, indent=2, ensure_ascii=False)) + "\n",))
@@ -82,7 +85,7 @@ def _data(reviewed: Reviewed) -> Iterator[dict[str, Any]]:
                 if isinstance(leaf, Value)
             }
             yield {
-                "app": item.unit.id,
+                "app": str(item.unit.id),
                 "rule": draft.rule,
                 "digest": manifest.digest,
                 "manifest": manifest.body,

@@ -136,7 +136,7 @@ def plan_data(section: Changes) -> dict[str, Any]:
 
 def _app(app: AppPlan, result: Any) -> dict[str, Any]:
     out: dict[str, Any] = {
-        "app": app.unit,
+        "app": str(app.unit),
         "namespace": app.namespace,
         "removed": app.removed,
         "suspended": app.suspended,
@@ -201,12 +201,17 @@ def _reason(reason: Reason) -> dict[str, Any]:
 
 
 def _field(field: FieldChange) -> dict[str, Any]:
-    return {
+    """One field of the change's object; with `inside`, of an object that `path` holds as text."""
+    out = {
         "path": show_path(field.path),
         "before": field.before,
         "after": field.after,
         "origin": _origin(field.origin),
     }
+    if field.inside is not None:
+        inner = field.inside
+        out["inside"] = {"object": inner.key.full(), "path": show_path(inner.path)}
+    return out
 
 
 FORMAT = Format("json", _render)

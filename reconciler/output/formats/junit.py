@@ -21,7 +21,7 @@ def _render(report: Report, options: Options) -> str:
     suites: dict[str, list[Issue]] = {}
     for section in report.sections:
         if isinstance(section, Changes):
-            suites.update((app.unit, []) for app in section.plan.apps)
+            suites.update((str(app.unit), []) for app in section.plan.apps)
     for issue in issues(report, options.changed):
         for target in issue.target.split(", ") if issue.target else [report.command]:
             suites.setdefault(target, []).append(issue)

@@ -70,7 +70,7 @@ def _chains(section: Chains, options: Options) -> Iterator[str]:
 
 def _chain(chain: Chain, several: bool, options: Options) -> Iterator[str]:
     style = options.style
-    where = f"   {style.dim(chain.app)}" if several and chain.app else ""
+    where = f"   {style.dim(str(chain.app))}" if several and chain.app else ""
     value = "(deleted)" if chain.gone else planned.show(chain.value)
     yield f"{style.bold(printable(chain.path))} = {value}{where}"
     if chain.origin is not None:

@@ -12,9 +12,15 @@ from typing import Any
 
 from reconciler.objects.key import GroupKind
 from reconciler.simulation.bodies import Body, stamp
-from reconciler.simulation.controller import Controller, Desk, owner_reference, with_condition
+from reconciler.simulation.controller import (
+    Controller,
+    Desk,
+    Project,
+    owner_reference,
+    with_condition,
+)
 
-__all__ = ["CONTROLLER"]
+__all__ = ["PROJECT"]
 
 _MANAGER = "kserve-controller"
 _VERSION = "ml-reconciler.dev/version"
@@ -176,4 +182,6 @@ def _model_status(
     }
 
 
-CONTROLLER = Controller("kserve", (GroupKind("serving.kserve.io", "InferenceService"),), _reconcile)
+_KSERVE = Controller("kserve", (GroupKind("serving.kserve.io", "InferenceService"),), _reconcile)
+
+PROJECT = Project((_KSERVE,))

@@ -1,5 +1,6 @@
 """The door that hides secrets is one for every identity."""
 
+from reconciler import kinds
 from reconciler.adapters.masked import MaskedCluster
 from reconciler.secrets import Redactor
 from reconciler.simulation.world import World
@@ -7,7 +8,7 @@ from tests.support import NOW
 
 
 def test_a_cluster_behind_the_door_can_act_for_somebody_else():
-    world = World(":memory:", start=NOW)
+    world = World(":memory:", start=NOW, kinds=kinds.known())
     masked = MaskedCluster(world.cluster, Redactor(b"0" * 16))
     twin = masked.acting_for("tenant")
     assert isinstance(twin, MaskedCluster)

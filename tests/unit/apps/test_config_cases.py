@@ -108,7 +108,7 @@ def _drafts(tree):
     """(unit, object) → its plain tree, of every unit that is not blocked."""
     fleet = loaded(tree)
     return {
-        (item.unit.id, str(draft.key)): plain(draft.tree)
+        (str(item.unit.id), str(draft.key)): plain(draft.tree)
         for item in stages.drawn(fleet, Snapshot.none(), NOW)
         for draft in item.drafts
     }
@@ -127,7 +127,7 @@ def test_every_mistake_is_told_at_its_line_and_blocks_its_apps_alone(case):
             reasons = {_differs(found, want): found for found in left}
             assert "" in reasons, (want, list(reasons))
             left.remove(reasons[""])
-    assert sorted(fleet.blocked) == sorted(case.get("blocked", []))
+    assert sorted(map(str, fleet.blocked)) == sorted(case.get("blocked", []))
     reached = {app for d in fleet.errors for app in d.apps}
     assert reached == set(fleet.blocked) or "E_LAYERS" in {d.code for d in fleet.errors}
 

@@ -16,7 +16,7 @@ def test_the_text_is_what_prometheus_reads():
         "reconciler_git_source_age_seconds 1.5\n"
         "# HELP reconciler_reconcile_total Apps by result.\n"
         "# TYPE reconciler_reconcile_total counter\n"
-        'reconciler_reconcile_total{environment="prod",result="noop"} 3\n'
+        'reconciler_reconcile_total{environment="prod",result="noop"} 3.0\n'
     )
 
 
@@ -25,19 +25,19 @@ def test_a_histogram_counts_up_to_each_bound():
     for value in (0.05, 0.2, 1000):
         made.observe("pass_duration_seconds", value)
     text = made.text()
-    assert 'pass_duration_seconds_bucket{le="0.05"} 1\n' in text
-    assert 'pass_duration_seconds_bucket{le="0.25"} 2\n' in text
-    assert 'pass_duration_seconds_bucket{le="300"} 2\n' in text
-    assert 'pass_duration_seconds_bucket{le="+Inf"} 3\n' in text
+    assert 'pass_duration_seconds_bucket{le="0.05"} 1.0\n' in text
+    assert 'pass_duration_seconds_bucket{le="0.25"} 2.0\n' in text
+    assert 'pass_duration_seconds_bucket{le="300.0"} 2.0\n' in text
+    assert 'pass_duration_seconds_bucket{le="+Inf"} 3.0\n' in text
     assert "pass_duration_seconds_sum 1000.25\n" in text
-    assert "pass_duration_seconds_count 3\n" in text
+    assert "pass_duration_seconds_count 3.0\n" in text
 
 
 def test_a_label_cannot_break_out_of_its_quotes():
     made = Registry()
     made.set("lease_held", 1, group='a"} 1\nforged 1\\')
     (line,) = [line for line in made.text().splitlines() if not line.startswith("#")]
-    assert line == 'reconciler_lease_held{group="a\\"} 1\\nforged 1\\\\"} 1'
+    assert line == 'reconciler_lease_held{group="a\\"} 1\\nforged 1\\\\"} 1.0'
 
 
 def test_labels_are_a_closed_set():

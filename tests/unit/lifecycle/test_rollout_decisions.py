@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from reconciler.lifecycle import rollout
 from reconciler.lifecycle.decision import Verdict
 from reconciler.lifecycle.facts import Capacity, Facts, State
+from reconciler.unit import UnitId
 from tests import flow, support
 
 NOW = support.NOW
@@ -21,7 +22,7 @@ TREE = flow.pointing(flow.ROUTED, "v2", "  replicas: 4\n").but(
 def app_of(tree):
     fleet = support.loaded(tree)
     assert not fleet.errors, fleet.errors
-    return fleet.app("prod/one/web")
+    return fleet.app(UnitId.parse("prod/one/web"))
 
 
 APP = app_of(TREE)

@@ -1,10 +1,12 @@
 """One report of each command, made by the engine itself."""
 
+from reconciler import kinds
 from reconciler.apply.result import Result, Status
 from reconciler.engine import review
 from reconciler.engine.report import Changes, Report
 from reconciler.errors import ExitCode
 from reconciler.simulation.cluster import EmbeddedCluster
+from reconciler.unit import UnitId
 from tests.support import NOW, applied, reviewed, sample, select, small
 
 OWN = "environments/prod/one/web.yaml"
@@ -46,22 +48,22 @@ def base():
 
 
 def plan():
-    return review.plan(reviewed(small(), EmbeddedCluster()))
+    return review.plan(reviewed(small(), EmbeddedCluster(kinds=kinds.known())))
 
 
 def reconciled():
-    return applied(small(), EmbeddedCluster())
+    return applied(small(), EmbeddedCluster(kinds=kinds.known()))
 
 
 def refused():
-    cluster = EmbeddedCluster()
+    cluster = EmbeddedCluster(kinds=kinds.known())
     applied(small(), cluster)
     return review.plan(reviewed(small().but({OWN: None, GROUP: None}), cluster))
 
 
 def incomplete():
     section = plan().sections[1]
-    result = Result("prod/one/web", Status.FAILED, problems=[(None, "it broke")])
+    result = Result(UnitId.parse("prod/one/web"), Status.FAILED, problems=[(None, "it broke")])
     return Report(
         "apply", (Changes(section.plan, applied=(result,)),), exit_code=ExitCode.INCOMPLETE
     )

@@ -5,6 +5,7 @@ import pytest
 from reconciler.objects.observed import observed
 from reconciler.plan import inventory, prune
 from reconciler.plan.snapshot import Snapshot
+from reconciler.unit import UnitId
 from tests import flow
 
 TARGET = flow.key("ConfigMap", "ns", "a")
@@ -19,7 +20,7 @@ def seen_as(uid="u", unit="p/g/old", manager="reconciler"):
                 "name": "a",
                 "namespace": "ns",
                 "uid": uid,
-                "labels": {inventory.PART_OF: inventory.part_of(unit)},
+                "labels": {inventory.PART_OF: inventory.part_of(UnitId.parse(unit))},
                 "managedFields": [
                     {"manager": manager, "operation": "Apply", "fieldsV1": {"f:data": {"f:a": {}}}}
                 ],
@@ -42,8 +43,13 @@ def seen_as(uid="u", unit="p/g/old", manager="reconciler"):
 )
 def test_a_recorded_object_is_deleted_only_while_it_is_ours(seen, others, deleted):
     member = inventory.Member(TARGET, "v1", "u", "m", "l")
-    known = {u: inventory.Inventory(u, (member,)) for u in ("p/g/old", *others)}
+    known = {
+        UnitId.parse(u): inventory.Inventory(UnitId.parse(u), (member,))
+        for u in ("p/g/old", *others)
+    }
     snapshot = Snapshot(inventories=known)
-    changes, stay = prune.deletions("p/g/old", [member], frozenset(), {TARGET: seen}, snapshot)
+    changes, stay = prune.deletions(
+        UnitId.parse("p/g/old"), [member], frozenset(), {TARGET: seen}, snapshot
+    )
     assert [c.action.value for c in changes] == (["delete"] if deleted else [])
     assert stay == ([member] if deleted else [])

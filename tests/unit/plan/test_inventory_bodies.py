@@ -8,6 +8,7 @@ from reconciler.objects.key import ObjectKey
 from reconciler.objects.observed import observed
 from reconciler.plan import inventory, records
 from reconciler.plan.inventory import Inventory, Member, Phase
+from reconciler.unit import UnitId
 from tests import flow
 
 NAMES = st.text("abcdefghij-", min_size=1, max_size=8)
@@ -36,22 +37,25 @@ def test_what_is_written_is_read_back(members, phase):
             for m in members
         )
     )
-    wanted = Inventory("prod/hz-a/_group", members, "4f2c", phase, "7", "u")
+    wanted = Inventory(UnitId.parse("prod/hz-a/_group"), members, "4f2c", phase, "7", "u")
     body = records.to_body(wanted)
     body["metadata"]["uid"] = "u"
     assert records.from_body(body) == wanted
 
 
-@pytest.mark.parametrize("unit", ["prod/hz-a/mnist", "prod/hz-a/_group", "a/b/c-d"])
-def test_a_name_says_whose_it_is(unit):
+@pytest.mark.parametrize("text", ["prod/hz-a/mnist", "prod/hz-a/_group", "a/b/c-d"])
+def test_a_name_says_whose_it_is(text):
+    unit = UnitId.parse(text)
     assert inventory.unit_of(inventory.name_of(unit)) == unit
     assert inventory.unit_of(inventory.name_of(unit, "rollout"), "rollout") == unit
-    assert inventory.unit_of(inventory.name_of(unit, "rollout")) == ""
+    assert str(inventory.unit_of(inventory.name_of(unit, "rollout"))) == inventory.name_of(
+        unit, "rollout"
+    )
 
 
 def test_the_union_forgets_no_uid_and_learns_one():
     a, b = flow.key("ConfigMap", "n", "a"), flow.key("ConfigMap", "n", "b")
-    old = Inventory("p/g/m", (Member(a, "v1", "u1", "m1", "l1"), Member(b, "v1")))
+    old = Inventory(UnitId.parse("p/g/m"), (Member(a, "v1", "u1", "m1", "l1"), Member(b, "v1")))
     merged = old.union([Member(a, "v1", "u2", "m2"), Member(b, "v1", "u3", "m3")])
     assert merged.members == (Member(a, "v1", "u1", "m1", "l1"), Member(b, "v1", "u3", "m3"))
 

@@ -5,8 +5,9 @@ import pytest
 from reconciler.objects.key import ObjectKey
 from reconciler.plan import records
 from reconciler.plan.inventory import Inventory, InventoryInvalid, Member, Phase
+from reconciler.unit import UnitId
 
-UNIT = "prod/one/web"
+UNIT = UnitId.parse("prod/one/web")
 
 
 def members(count):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import yaml
 
 from reconciler import policy
-from reconciler.objects.draft import Manifest, digest_of_body, walk
+from reconciler.backends.carried import with_carried
+from reconciler.objects.draft import Draft, Manifest, seal
 from reconciler.objects.key import key_of
-from reconciler.origin import Origin, Site
+from reconciler.origin import Origin, Site, Value
 from reconciler.policy.evaluate import PolicySet, Subject, object_findings
+from reconciler.unit import UnitId
 
 CLUSTER_SCOPED = ("Namespace", "PersistentVolume")
 GROUP = "admissionregistration.k8s.io/v1"
@@ -23,15 +26,20 @@ EVERYTHING = {
 
 def manifest_of(body: dict[str, Any]) -> Manifest:
     """Leaf number n stands in line n of app.yaml; a text that starts with `rule:` is a literal of
-    the drawing rule and has no origin."""
-    origins = []
-    for number, (_, leaf) in enumerate(walk(body), 1):
-        literal = isinstance(leaf, str) and leaf.startswith("rule:")
-        link = Origin(Site("app.yaml", number, 1), "model", "set", leaf)
-        origins.append(None if literal else link)
-    return Manifest(
-        key_of(body), body["apiVersion"], body, digest_of_body(body), tuple(origins), "test"
-    )
+    the drawing rule and has no origin. What a carrier holds as text is found as when it is drawn."""
+    numbers = itertools.count(1)
+
+    def traced(datum: Any) -> Any:
+        if isinstance(datum, dict) and datum:
+            return {key: traced(child) for key, child in datum.items()}
+        if isinstance(datum, list) and datum:
+            return [traced(child) for child in datum]
+        number = next(numbers)
+        if isinstance(datum, str) and datum.startswith("rule:"):
+            return datum
+        return Value(datum, Origin(Site("app.yaml", number, 1), "model", "set", datum))
+
+    return seal(with_carried(Draft(key_of(body), body["apiVersion"], traced(body), "test")))
 
 
 def subject_of(body: dict[str, Any], **more: Any) -> Subject:
@@ -45,7 +53,7 @@ def subject_of(body: dict[str, Any], **more: Any) -> Subject:
     }
     old = more.pop("old", None)
     return Subject(
-        app=f"{environment}/{group}/mnist",
+        app=UnitId(environment, group, "mnist"),
         app_type=more.pop("type", "computer-vision"),
         environment=environment,
         group=group,

@@ -139,5 +139,5 @@ def test_limits_that_are_gone_block_every_environment():
     )
     findings = found(edits)
     assert {f.policy for f in findings} == {"resource-limits"}
-    assert {f.app.split("/")[0] for f in findings} == {"dev", "staging", "prod"}
+    assert {f.app.environment for f in findings} == {"dev", "staging", "prod"}
     assert all(f.blocks for f in findings)

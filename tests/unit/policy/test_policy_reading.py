@@ -50,12 +50,12 @@ def test_policy_and_binding_may_stand_in_two_files():
     [
         pytest.param(
             "  validation: [{expression: 'true'}]\n",
-            "E_POLICY_KEY", "7:3", "`validation` is no field here", "did you mean `validations`?",
+            "E_POLICY_KEY", "7:3", "`validation` is no field here", "did you mean 'validations'?",
             id="an unknown key",
         ),
         pytest.param(
             "  validations:\n  - expresion: 'true'\n",
-            "E_POLICY_KEY", "8:5", "`expresion` is no field here", "did you mean `expression`?",
+            "E_POLICY_KEY", "8:5", "`expresion` is no field here", "did you mean 'expression'?",
             id="an unknown key in a list",
         ),
         pytest.param(

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any
 
 import pytest
 
 from reconciler.objects.draft import Manifest, show_path, walk
 from reconciler.objects.key import GroupKind
 from reconciler.origin import Origin, Site
-from reconciler.policy import embedded, syntax
+from reconciler.policy import syntax
 from reconciler.policy.cel import Engine, Mistake, NotEvaluable, Program, Values
 from reconciler.policy.evaluate import PolicySet, object_findings
 from reconciler.policy.finding import Level
 from reconciler.policy.match import plural_of
+from reconciler.unit import UnitId
 from tests.unit.policy.policymaking import judged, loaded, manifest_of, policy_text, subject_of
 
 OBJECT = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"n": "3"}}
@@ -235,23 +235,13 @@ def test_the_plural_of_a_kind(group, kind, plural):
 # -- objects inside objects ------------------------------------------------------------------------
 
 
-def carrier(text, origin):
-    body: dict[str, Any] = {
+def carrier(text):
+    return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "WorkflowTemplate",
         "metadata": {"name": "train", "namespace": "ml-train"},
         "spec": {"text": text},
     }
-    plain = manifest_of(body)
-    origins = tuple(
-        origin if leaf == text else o
-        for (_, leaf), o in zip(walk(body), plain.origins, strict=True)
-    )
-    return Manifest(plain.key, body["apiVersion"], body, plain.digest, origins, "argo")
-
-
-def link(line, value):
-    return Origin(Site("model.yaml", line, 1), "model", "set", value)
 
 
 JOB = {
@@ -262,38 +252,20 @@ JOB = {
 }
 
 
-def test_a_job_in_a_text_finds_the_lines_of_its_leaves_again():
-    lead = Origin(
-        Site("model.yaml", 1, 1), "model", "set", "cnn",
-        through=(link(2, "${{ vars.registry }}/train:1"), link(3, 3), link(4, "--a")),
-    )  # fmt: skip
-    (job,) = embedded.inside(carrier(json.dumps(JOB), lead))
-    lines = {
-        show_path(path): origin.site.line
-        for (path, _), origin in zip(walk(job.body), job.origins, strict=True)
-        if origin is not None
-    }
-    assert lines == {"spec.image": 2, "spec.workers": 3, "spec.args[0]": 4}
-    assert str(job.key) == "Job/{{workflow.name}}-cnn"
-    assert job.key.namespace == "ml-train"
-
-
-@pytest.mark.parametrize(
-    "text", ["{", "{}", '{"apiVersion": 1}', '{"apiVersion": "v1", "kind": "x"}', "[]"]
-)
-def test_a_text_that_is_no_object_is_left_alone(text):
-    assert list(embedded.inside(carrier(text, None))) == []
-
-
-def test_only_workflows_are_searched():
-    body = {**OBJECT, "data": {"n": json.dumps(JOB)}}
-    assert list(embedded.inside(manifest_of(body))) == []
+def test_a_finding_about_a_job_in_a_text_points_at_the_line_of_the_text():
+    text = policy_text({"validations": [{"expression": "object.kind != 'Job' || object.spec.workers < 3", "message": "m"}]})  # fmt: skip
+    (finding,) = judged(text, carrier(json.dumps(JOB)), group="train")
+    assert str(finding.key) == "Job/{{workflow.name}}-cnn"
+    assert finding.key.namespace == "ml-train"
+    assert show_path(finding.path) == "spec.workers"
+    assert str(finding.site) == "app.yaml:5:1"
+    assert finding.found == "3"
 
 
 def test_a_job_in_a_text_is_judged_as_it_will_be_created():
     expression = "object.kind != 'Job' || (request.operation == 'DELETE' && oldObject != null)"
     text = policy_text({"validations": [{"expression": expression, "message": "m"}]})
-    body = carrier(json.dumps(JOB), None).body
+    body = carrier(json.dumps(JOB))
     (finding,) = judged(text, body, group="train")
     assert finding.key.kind == "Job"
-    assert finding.app == "prod/train/mnist"
+    assert finding.app == UnitId.parse("prod/train/mnist")

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from reconciler import kinds
 from reconciler.objects.key import ObjectKey, split_version
 from reconciler.objects.outcome import Done
 from reconciler.simulation.world import World
@@ -17,7 +18,7 @@ class Town:
     def __init__(self, **options):
         options.setdefault("start", START)
         self.options = options
-        self.world = World(**options)
+        self.world = World(**options, kinds=kinds.known())
         if not self.world.cluster.get(ObjectKey("", "Namespace", "", "ml")).is_present:
             self.put("v1", "Namespace", "ml", namespace="")
 

@@ -3,7 +3,7 @@
 import json
 from datetime import timedelta
 
-from reconciler.backends.read import health
+from reconciler import kinds
 from reconciler.simulation.outcomes import Outcomes
 
 HALF_HOUR = timedelta(minutes=30)
@@ -19,7 +19,7 @@ def pods(container, **more):
 
 
 def state(town, key):
-    return health(town.world.cluster.get(key)).state
+    return kinds.readiness(town.world.cluster.get(key)).state
 
 
 DOMAIN = "ml-reconciler.dev"

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from reconciler import kinds
 from reconciler.errors import SourceError
 from reconciler.objects.key import GroupKind, ObjectKey, key_of
 from reconciler.objects.outcome import Done, Refusal, Refused, Unknown
@@ -33,7 +34,7 @@ def raising(fault):
 
 
 def test_every_request_is_counted_and_logged_ahead_of_it():
-    cluster = EmbeddedCluster()
+    cluster = EmbeddedCluster(kinds=kinds.known())
     seen = []
     cluster.before = lambda verb, target: seen.append((verb, target, cluster.requests))
     cluster.apply(config(a="1"))
@@ -49,7 +50,7 @@ def test_every_request_is_counted_and_logged_ahead_of_it():
 
 @pytest.mark.parametrize("done", [True, False])
 def test_a_lost_write_is_unknown_and_may_have_happened(done):
-    cluster = EmbeddedCluster()
+    cluster = EmbeddedCluster(kinds=kinds.known())
     cluster.before = raising(Lost(done=done))
     assert isinstance(cluster.apply(config(a="1")), Unknown)
     cluster.before = None
@@ -57,7 +58,7 @@ def test_a_lost_write_is_unknown_and_may_have_happened(done):
 
 
 def test_a_lost_read_is_unreadable_never_absent():
-    cluster = EmbeddedCluster()
+    cluster = EmbeddedCluster(kinds=kinds.known())
     cluster.before = raising(Lost(done=True))
     with pytest.raises(ClusterUnreadable):
         cluster.get(KEY)
@@ -66,7 +67,7 @@ def test_a_lost_read_is_unreadable_never_absent():
 
 
 def test_a_refusal_on_order_does_nothing():
-    cluster = EmbeddedCluster()
+    cluster = EmbeddedCluster(kinds=kinds.known())
     refused = Refused(Refusal.TOO_MANY, 429, "slow down", retry_after=1.0)
     cluster.before = raising(Answered(refused))
     assert cluster.apply(config(a="1")) is refused
@@ -78,14 +79,14 @@ def test_anything_else_that_the_hook_raises_kills_the_caller():
     class Killed(BaseException):
         pass
 
-    cluster = EmbeddedCluster()
+    cluster = EmbeddedCluster(kinds=kinds.known())
     cluster.before = raising(Killed())
     with pytest.raises(Killed):
         cluster.apply(config(a="1"))
 
 
 def test_an_edit_is_by_another_manager_and_no_request():
-    cluster = EmbeddedCluster()
+    cluster = EmbeddedCluster(kinds=kinds.known())
     cluster.apply(config(a="1"))
     before = cluster.requests
     body = cluster.edit(KEY, lambda found: found["data"].update(a="2"))
@@ -95,7 +96,7 @@ def test_an_edit_is_by_another_manager_and_no_request():
 
 
 def test_emptied_managed_fields_come_back_as_before_first_apply():
-    cluster = EmbeddedCluster()
+    cluster = EmbeddedCluster(kinds=kinds.known())
     cluster.apply(config(a="1"))
     cluster.edit(KEY, lambda found: found["metadata"].update(managedFields=[{}]))
     assert "managedFields" not in cluster.get(KEY).body["metadata"]
@@ -104,21 +105,27 @@ def test_emptied_managed_fields_come_back_as_before_first_apply():
 
 
 def test_a_cluster_without_a_crd_does_not_serve_its_kinds():
-    cluster = EmbeddedCluster(without=frozenset({"model.kubedl.io"}))
+    cluster = EmbeddedCluster(without=frozenset({"model.kubedl.io"}), kinds=kinds.known())
     kind = GroupKind("model.kubedl.io", "ModelVersion")
     assert kind not in cluster.discover().kinds
-    assert cluster.discover().digest != EmbeddedCluster().discover().digest
+    assert cluster.discover().digest != EmbeddedCluster(kinds=kinds.known()).discover().digest
     with pytest.raises(ApiFault):
         cluster.server.delete(ObjectKey(*kind, "default", "x"))
 
 
 def test_two_processes_of_equal_history_give_equal_uids():
-    assert EmbeddedCluster().apply(config()).body == EmbeddedCluster().apply(config()).body
-    assert EmbeddedCluster().identity() != EmbeddedCluster(name="second").identity()
+    assert (
+        EmbeddedCluster(kinds=kinds.known()).apply(config()).body
+        == EmbeddedCluster(kinds=kinds.known()).apply(config()).body
+    )
+    assert (
+        EmbeddedCluster(kinds=kinds.known()).identity()
+        != EmbeddedCluster(name="second", kinds=kinds.known()).identity()
+    )
 
 
 def test_a_status_write_moves_no_generation_where_it_has_its_own_endpoint():
-    cluster = EmbeddedCluster()
+    cluster = EmbeddedCluster(kinds=kinds.known())
     route = {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",
@@ -135,7 +142,7 @@ def test_a_status_write_moves_no_generation_where_it_has_its_own_endpoint():
 
 
 def test_a_put_keeps_the_status_that_has_its_own_endpoint():
-    cluster = EmbeddedCluster()
+    cluster = EmbeddedCluster(kinds=kinds.known())
     claim = {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
@@ -154,11 +161,11 @@ def test_a_put_keeps_the_status_that_has_its_own_endpoint():
 def test_a_file_keeps_objects_counter_and_time(tmp_path):
     path = str(tmp_path / "cluster.db")
     clock = SimulatedClock(datetime(2026, 1, 1, tzinfo=UTC))
-    first = EmbeddedCluster(path, clock)
+    first = EmbeddedCluster(path, clock, kinds=kinds.known())
     clock.sleep(90)
     body = first.apply(config(a="1")).body
     first.close()
-    second = EmbeddedCluster(path)
+    second = EmbeddedCluster(path, kinds=kinds.known())
     assert second.get(KEY).body == body
     assert second.clock.now() == datetime(2026, 1, 1, 0, 1, 30, tzinfo=UTC)
     outcome = second.apply(config(name="b"))
@@ -169,7 +176,10 @@ def test_a_file_keeps_objects_counter_and_time(tmp_path):
 
 def test_a_second_client_of_the_file_sees_the_first_ones_writes(tmp_path):
     path = str(tmp_path / "cluster.db")
-    first, second = EmbeddedCluster(path), EmbeddedCluster(path)
+    first, second = (
+        EmbeddedCluster(path, kinds=kinds.known()),
+        EmbeddedCluster(path, kinds=kinds.known()),
+    )
     first.apply(config(a="1"))
     assert second.get(KEY).body["data"] == {"a": "1"}
     second.apply(config(a="2"))
@@ -180,7 +190,7 @@ def test_a_second_client_of_the_file_sees_the_first_ones_writes(tmp_path):
 
 def test_a_refused_request_and_a_dry_run_leave_no_trace(tmp_path):
     path = str(tmp_path / "cluster.db")
-    cluster = EmbeddedCluster(path)
+    cluster = EmbeddedCluster(path, kinds=kinds.known())
     cluster.apply(config(a="1"))
     cluster.close()
     with sqlite3.connect(path) as db:
@@ -189,7 +199,7 @@ def test_a_refused_request_and_a_dry_run_leave_no_trace(tmp_path):
             list(db.execute("SELECT * FROM facts")),
         )
     db.close()
-    cluster = EmbeddedCluster(path)
+    cluster = EmbeddedCluster(path, kinds=kinds.known())
     cluster.dry_run(config(a="2"))
     cluster.delete(KEY, uid="another")
     cluster.dry_run_delete(ObjectKey("", "Namespace", "", "default"), uid="")
@@ -222,7 +232,7 @@ for index in range(9):
 """
     run = subprocess.run([sys.executable, "-c", script], check=False, env=dict(os.environ))
     assert run.returncode == -9
-    cluster = EmbeddedCluster(path)
+    cluster = EmbeddedCluster(path, kinds=kinds.known())
     found = cluster.list(GroupKind("", "ConfigMap")).items
     assert [item.key.name for item in found] == ["c0", "c1", "c2"]
     assert isinstance(cluster.apply(config()), Done)
@@ -233,5 +243,5 @@ def test_a_file_that_is_no_database_is_a_source_error(tmp_path):
     path = tmp_path / "cluster.db"
     path.write_text("not a database, and long enough to be read as a header of one\n" * 20)
     with pytest.raises(SourceError) as caught:
-        EmbeddedCluster(str(path))
+        EmbeddedCluster(str(path), kinds=kinds.known())
     assert caught.value.code == "E_SOURCE"

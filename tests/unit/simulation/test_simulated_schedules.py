@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
-from reconciler.backends.read import HealthState
 from reconciler.objects.key import ObjectKey
+from reconciler.objects.kind import ReadinessState
 from tests.unit.simulation.simulated_pipeline import DOMAIN, outcomes, phases, state, template
 
 
@@ -134,7 +134,7 @@ def test_a_schedule_that_cannot_be_read_says_so(town):
     key = cron(town, "99 0 1 * *")
     town.pass_(minutes=1)
     assert town.condition(key, "SpecError") == "True"
-    assert state(town, key) is HealthState.FAILED
+    assert state(town, key) is ReadinessState.FAILED
 
 
 def test_a_schedule_without_its_template_cannot_submit(town):

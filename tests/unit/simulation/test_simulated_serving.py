@@ -2,8 +2,9 @@
 
 import pytest
 
-from reconciler.backends.read import HealthState, health
+from reconciler import kinds
 from reconciler.objects.key import ObjectKey
+from reconciler.objects.kind import ReadinessState
 from reconciler.simulation.controller import Settings
 
 GOOD, BAD = "registry.example/s:1", "registry.example/s:bad"
@@ -37,7 +38,7 @@ def model_version(tag="v1", **storage):
 
 
 def state(town, key):
-    return health(town.world.cluster.get(key)).state
+    return kinds.readiness(town.world.cluster.get(key)).state
 
 
 DEPLOYMENT = ("apps/v1", "Deployment")
@@ -53,12 +54,12 @@ ROUTE = ("gateway.networking.k8s.io/v1", "HTTPRoute")
 def test_a_deployment_becomes_ready_after_its_pods_start(town):
     town = town()
     key = town.put(*DEPLOYMENT, "s", deployment(replicas=2))
-    assert state(town, key) is HealthState.PROGRESSING
+    assert state(town, key) is ReadinessState.PROGRESSING
     town.pass_(seconds=15)
     assert town.status(key)["updatedReplicas"] == 2
     assert "readyReplicas" not in town.status(key)
     town.pass_(seconds=10)
-    assert state(town, key) is HealthState.READY
+    assert state(town, key) is ReadinessState.READY
     assert town.status(key)["observedGeneration"] == 1
 
 
@@ -67,12 +68,12 @@ def test_a_new_image_rolls_and_keeps_the_old_pod_meanwhile(town):
     key = town.put(*DEPLOYMENT, "s", deployment())
     town.pass_(minutes=1)
     town.put(*DEPLOYMENT, "s", deployment("registry.example/s:2"))
-    assert state(town, key) is HealthState.PROGRESSING  # not seen yet
+    assert state(town, key) is ReadinessState.PROGRESSING  # not seen yet
     town.pass_(seconds=5)
     assert town.status(key)["readyReplicas"] == 1
-    assert state(town, key) is HealthState.PROGRESSING
+    assert state(town, key) is ReadinessState.PROGRESSING
     town.pass_(minutes=1)
-    assert state(town, key) is HealthState.READY
+    assert state(town, key) is ReadinessState.READY
 
 
 def test_more_replicas_take_their_time_and_fewer_do_not(town):
@@ -87,19 +88,19 @@ def test_more_replicas_take_their_time_and_fewer_do_not(town):
     town.put(*DEPLOYMENT, "s", deployment(replicas=1))
     town.pass_(seconds=5)
     assert town.status(key)["readyReplicas"] == 1
-    assert state(town, key) is HealthState.READY
+    assert state(town, key) is ReadinessState.READY
 
 
 def test_a_failing_image_misses_its_progress_deadline(town):
     town = town(settings=Settings(failing=frozenset({BAD})))
     key = town.put(*DEPLOYMENT, "s", deployment(BAD, progressDeadlineSeconds=120))
     town.pass_(seconds=100)
-    assert state(town, key) is HealthState.PROGRESSING
+    assert state(town, key) is ReadinessState.PROGRESSING
     town.pass_(seconds=30)
-    assert state(town, key) is HealthState.FAILED
+    assert state(town, key) is ReadinessState.FAILED
     town.put(*DEPLOYMENT, "s", deployment(GOOD))
     town.pass_(minutes=1)
-    assert state(town, key) is HealthState.READY
+    assert state(town, key) is ReadinessState.READY
 
 
 def test_a_settled_deployment_is_not_written_again(town):
@@ -121,7 +122,7 @@ def test_an_inference_service_is_ready_with_its_predictor_service(town):
     assert town.condition(key, "Ready") == "False"
     assert town.status(key)["modelStatus"]["transitionStatus"] == "InProgress"
     town.pass_(seconds=60)
-    assert state(town, key) is HealthState.READY
+    assert state(town, key) is ReadinessState.READY
     status = town.status(key)
     assert status["modelStatus"]["transitionStatus"] == "UpToDate"
     assert status["url"] == "http://m-v1-ml.example.com"
@@ -134,8 +135,8 @@ def test_a_version_that_cannot_load_is_blocked_and_others_are_not(town):
     good = town.put(*ISVC, "m-v1", isvc(), labels={label: "v1"})
     bad = town.put(*ISVC, "m-v2", isvc("pvc://models/m/v2"), labels={label: "v2"})
     town.pass_(minutes=3)
-    assert state(town, good) is HealthState.READY
-    assert state(town, bad) is HealthState.FAILED
+    assert state(town, good) is ReadinessState.READY
+    assert state(town, bad) is ReadinessState.FAILED
     status = town.status(bad)["modelStatus"]
     assert status["transitionStatus"] == "BlockedByFailedLoad"
     assert status["lastFailureInfo"]["reason"] == "ModelLoadFailed"
@@ -147,9 +148,9 @@ def test_a_new_model_is_loaded_anew(town):
     town.pass_(minutes=2)
     town.put(*ISVC, "m", isvc("pvc://models/m/v2"))
     town.pass_(seconds=30)
-    assert state(town, key) is HealthState.PROGRESSING
+    assert state(town, key) is ReadinessState.PROGRESSING
     town.pass_(minutes=2)
-    assert state(town, key) is HealthState.READY
+    assert state(town, key) is ReadinessState.READY
 
 
 def test_kserve_copies_its_labels_to_its_children_and_owns_them(town):
@@ -174,7 +175,7 @@ def test_a_model_version_builds_its_image_and_names_its_model(town):
     assert latest == {"modelVersion": "mv-1", "imageName": "registry.example/mnist:v1"}
     assert town.status(key)["imageBuildPhase"] == "ImageBuilding"
     town.pass_(minutes=2)
-    assert state(town, key) is HealthState.READY
+    assert state(town, key) is ReadinessState.READY
     owners = town.body(key)["metadata"]["ownerReferences"]
     assert [owner["kind"] for owner in owners] == ["Model"]
 
@@ -185,7 +186,7 @@ def test_the_latest_version_stays_on_a_build_that_failed(town):
     town.pass_(minutes=5)
     key = town.put(*VERSION, "mv-2", model_version("v2"))
     town.pass_(minutes=5)
-    assert state(town, key) is HealthState.FAILED
+    assert state(town, key) is ReadinessState.FAILED
     latest = town.status(ObjectKey("model.kubedl.io", "Model", "ml", "mnist"))["latestVersion"]
     assert latest["modelVersion"] == "mv-2"
 
@@ -198,7 +199,7 @@ def test_a_tag_used_before_counts_as_built_and_leaves_no_image(town):
     town.pass_(minutes=5)
     assert town.status(key)["imageBuildPhase"] == "ImageBuildSucceeded"
     assert not town.status(key).get("image")
-    assert state(town, key) is HealthState.FAILED
+    assert state(town, key) is ReadinessState.FAILED
 
 
 @pytest.mark.parametrize("storage", [{}, {"localStorage": {"path": "/m"}}])
@@ -230,13 +231,13 @@ def test_an_inference_makes_its_predictor_once_and_never_changes_it(town):
     town = town()
     key = town.put(*INFERENCE, "i", inference(predictor()))
     town.pass_(minutes=1)
-    assert state(town, key) is HealthState.READY
+    assert state(town, key) is ReadinessState.READY
     child = ObjectKey("apps", "Deployment", "ml", "i-p")
     before = town.body(child)["spec"]
     town.put(*INFERENCE, "i", inference({**predictor(image="new:1"), "replicas": 3}))
     town.pass_(hours=1)
     assert town.body(child)["spec"] == before
-    assert state(town, key) is HealthState.PROGRESSING  # for ever
+    assert state(town, key) is ReadinessState.PROGRESSING  # for ever
 
 
 def test_the_entry_service_outlives_its_inference(town):
@@ -260,7 +261,7 @@ def test_an_inference_on_an_unbuilt_version_is_stuck_until_it_is_touched(town):
     assert town.names("apps", "Deployment") == []
     town.put(*INFERENCE, "i", inference(predictor(modelVersion="mv-1")), labels={"touched": "1"})
     town.pass_(minutes=1)
-    assert state(town, key) is HealthState.READY
+    assert state(town, key) is ReadinessState.READY
     pod = town.body(ObjectKey("apps", "Deployment", "ml", "i-p"))["spec"]["template"]["spec"]
     assert pod["initContainers"][0]["image"] == "registry.example/mnist:v1"
 
@@ -275,7 +276,7 @@ def test_a_second_predictor_takes_the_whole_manager_down_until_it_is_gone(town):
     assert town.status(bad) == {}
     town.world.cluster.delete(bad, uid=town.body(bad)["metadata"]["uid"])
     town.pass_(minutes=15)
-    assert state(town, version) is HealthState.READY
+    assert state(town, version) is ReadinessState.READY
 
 
 # -- routes ----------------------------------------------------------------------------------------
@@ -291,13 +292,13 @@ def test_a_route_is_accepted_for_its_newest_generation(town):
     town = town()
     town.put("v1", "Service", "a", {"ports": [{"port": 80}]})
     key = town.put(*ROUTE, "r", route(("a", 100)))
-    assert state(town, key) is HealthState.PROGRESSING
+    assert state(town, key) is ReadinessState.PROGRESSING
     town.pass_(seconds=5)
-    assert state(town, key) is HealthState.READY
+    assert state(town, key) is ReadinessState.READY
     town.put(*ROUTE, "r", route(("a", 50)))
-    assert state(town, key) is HealthState.PROGRESSING  # the status speaks of the old generation
+    assert state(town, key) is ReadinessState.PROGRESSING  # the status speaks of the old generation
     town.pass_(seconds=5)
-    assert state(town, key) is HealthState.READY
+    assert state(town, key) is ReadinessState.READY
     parent = town.status(key)["parents"][0]
     assert {c["observedGeneration"] for c in parent["conditions"]} == {2}
     assert parent["parentRef"]["kind"] == "Gateway"
@@ -311,7 +312,7 @@ def test_a_missing_backend_is_not_resolved_until_it_comes(town):
     assert reasons == {"Accepted": "Accepted", "ResolvedRefs": "BackendNotFound"}
     town.put("v1", "Service", "late", {"ports": [{"port": 80}]})
     town.pass_(seconds=5)
-    assert state(town, key) is HealthState.READY
+    assert state(town, key) is ReadinessState.READY
 
 
 def test_where_gateways_exist_the_parent_must_be_one_of_them(town):

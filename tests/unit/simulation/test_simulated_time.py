@@ -6,10 +6,15 @@ from functools import partial
 import pytest
 
 from reconciler import extensions
+from reconciler.objects.key import GroupKind, key_of
+from reconciler.objects.kind import Kind
+from reconciler.objects.outcome import Refused
+from reconciler.objects.status import kstatus
 from reconciler.simulation.clock import SimulatedClock
-from reconciler.simulation.controller import Controller
+from reconciler.simulation.controller import Project
 from reconciler.simulation.outcomes import Outcomes
 from reconciler.simulation.timeline import Timeline
+from reconciler.simulation.world import World
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -69,12 +74,29 @@ def test_sleeping_moves_the_clock_and_fires_what_is_due():
     assert clock.now() == START + timedelta(seconds=2)
 
 
-def test_every_controller_file_holds_a_controller_of_its_name():
+def test_every_file_of_the_room_holds_a_project_whose_controllers_have_names_of_their_own():
     room = "reconciler.simulation.controllers"
-    for name in extensions.names(room):
-        found = extensions.load(room, name, "CONTROLLER")
-        assert isinstance(found, Controller)
-        assert found.name == name
+    found = [extensions.load(room, name, "PROJECT") for name in extensions.names(room)]
+    assert all(isinstance(project, Project) for project in found)
+    names = [controller.name for project in found for controller in project.controllers]
+    assert len(set(names)) == len(names) > 10
+
+
+def test_a_kind_that_it_is_told_of_is_served_and_without_a_controller_stays_in_progress():
+    thing = Kind(GroupKind("example.com", "ThingJob"), "thingjobs", "v1", kstatus)
+    body = {
+        "apiVersion": "example.com/v1",
+        "kind": "ThingJob",
+        "metadata": {"name": "a", "namespace": "default"},
+        "spec": {"workers": 2},
+    }
+    world = World(start=START, kinds={thing.group_kind: thing})
+    world.cluster.apply(body)
+    world.run_for(timedelta(days=1))
+    live = world.cluster.get(key_of(body))
+    assert live.body is not None
+    assert "status" not in live.body
+    assert isinstance(World(start=START, kinds={}).cluster.apply(body), Refused)
 
 
 def test_outcomes_depend_on_run_and_candidate_alone():

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from reconciler.backends.read import HealthState
 from reconciler.objects.key import ObjectKey
+from reconciler.objects.kind import ReadinessState
 from reconciler.simulation.controller import Settings
 from reconciler.simulation.depends import DependsInvalid, TaskState, holds, named
 from tests.unit.simulation.simulated_pipeline import (
@@ -49,7 +49,7 @@ def test_a_training_jobs_conditions_are_an_array_in_order_of_events(town, name):
     assert [c["status"] for c in conditions] == ["True", "False", "True"]
     assert [c["reason"] for c in conditions] == reasons
     assert "completionTime" in town.status(key)
-    assert state(town, key) is HealthState.READY
+    assert state(town, key) is ReadinessState.READY
 
 
 @pytest.mark.parametrize("name", JOBS)
@@ -58,7 +58,7 @@ def test_a_failing_training_is_failed(town, name):
     town = town(outcomes=outcomes(failing=("once/*",)))
     key = town.put(*kind, "once", spec)
     town.pass_(hours=1)
-    assert state(town, key) is HealthState.FAILED
+    assert state(town, key) is ReadinessState.FAILED
 
 
 def test_a_deadline_fails_a_job_that_is_still_running(town):
@@ -188,7 +188,7 @@ def test_a_pipeline_trains_every_candidate_and_publishes_the_best(town):
     assert phases(town, key)["train(0:a)"] == "Running"
     assert town.names("training.kubedl.io", "TFJob") == ["run-a", "run-b"]
     town.pass_(hours=1)
-    assert state(town, key) is HealthState.READY
+    assert state(town, key) is ReadinessState.READY
     assert set(phases(town, key).values()) == {"Succeeded"}
     made = town.body(ObjectKey("model.kubedl.io", "ModelVersion", "ml", "run"))
     annotations = made["metadata"]["annotations"]
@@ -215,7 +215,7 @@ def test_no_winner_is_a_success_that_publishes_nothing(town):
     template(town, minimum="0.999")
     key = workflow(town)
     town.pass_(hours=2)
-    assert state(town, key) is HealthState.READY
+    assert state(town, key) is ReadinessState.READY
     assert phases(town, key)["publish"] == "Skipped"
     assert town.names("model.kubedl.io", "ModelVersion") == []
 
@@ -248,7 +248,7 @@ def test_one_failed_candidate_leaves_the_choice_to_the_others(town):
     template(town)
     key = workflow(town)
     town.pass_(hours=2)
-    assert state(town, key) is HealthState.READY
+    assert state(town, key) is ReadinessState.READY
     assert phases(town, key)["train"] == "Failed"
     made = town.body(ObjectKey("model.kubedl.io", "ModelVersion", "ml", "run"))
     assert made["metadata"]["annotations"][f"{DOMAIN}/candidate"] == "a"
@@ -259,7 +259,7 @@ def test_a_run_without_any_success_is_failed_and_omits_the_rest(town):
     template(town)
     key = workflow(town)
     town.pass_(hours=2)
-    assert state(town, key) is HealthState.FAILED
+    assert state(town, key) is ReadinessState.FAILED
     found = phases(town, key)
     assert (found["select"], found["publish"]) == ("Omitted", "Omitted")
     assert found["onExit"] == "Succeeded"
@@ -270,7 +270,7 @@ def test_a_failed_step_fails_the_run(town):
     template(town)
     key = workflow(town)
     town.pass_(hours=2)
-    assert state(town, key) is HealthState.FAILED
+    assert state(town, key) is ReadinessState.FAILED
     assert phases(town, key)["train"] == "Omitted"
     assert town.names("training.kubedl.io", "TFJob") == []
 

@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import Any
 
 from reconciler.objects.key import GroupKind, ObjectKey, key_of
-from reconciler.simulation.bodies import Body
-from reconciler.simulation.controller import Controller, Desk, with_condition
+from reconciler.simulation.bodies import Body, Problems, default, map_in, maps_in
+from reconciler.simulation.controller import Controller, Desk, Project, with_condition
 
-__all__ = ["CONTROLLER"]
+__all__ = ["PROJECT"]
 
 _NAME = "ml-reconciler.dev/simulated-gateway"
 _GATEWAY = ("gateway.networking.k8s.io", "Gateway")
@@ -76,9 +76,39 @@ def _all_routes(desk: Desk, _gateway: Body) -> Iterator[ObjectKey]:
         yield key_of(route)
 
 
-CONTROLLER = Controller(
+_HTTPROUTE = Controller(
     "httproute",
     (_ROUTE,),
     _reconcile,
     {GroupKind("", "Service"): _routes_of, GroupKind(*_GATEWAY): _all_routes},
+)
+
+
+def _route_problems(spec: Body) -> Problems:
+    for index, rule in enumerate(spec.get("rules") or ()):
+        for place, backend in enumerate(rule.get("backendRefs") or ()):
+            weight = int(backend.get("weight", 1))
+            at = f"spec.rules[{index}].backendRefs[{place}].weight"
+            if weight < 0:
+                yield at, f"Invalid value: {weight}: should be greater than or equal to 0"
+            elif weight > 1_000_000:
+                yield at, f"Invalid value: {weight}: should be less than or equal to 1000000"
+
+
+def _route_defaults(body: dict[str, Any]) -> None:
+    group = "gateway.networking.k8s.io"
+    spec = map_in(body, "spec")
+    for parent in maps_in(spec, "parentRefs"):
+        default(parent, group=group, kind="Gateway")
+    default(spec, rules=[{}])
+    for rule in maps_in(spec, "rules"):
+        default(rule, matches=[{}])
+        for match in maps_in(rule, "matches"):
+            default(match, path={"type": "PathPrefix", "value": "/"})
+        for backend in maps_in(rule, "backendRefs"):
+            default(backend, group="", kind="Service", weight=1)
+
+
+PROJECT = Project(
+    (_HTTPROUTE,), problems={_ROUTE: _route_problems}, defaults={_ROUTE: _route_defaults}
 )

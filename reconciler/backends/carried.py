@@ -1,0 +1,102 @@
+"""Objects that a user writes as JSON text inside another one, for example a job in a step of a
+hand-written WorkflowTemplate. The cluster sees such an object only when a step creates it; plans
+and policies see it before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from reconciler import kinds
+from reconciler.objects.draft import Draft, Embedded, Tree, leaves
+from reconciler.objects.key import ObjectKey, split_version
+from reconciler.origin import Branch, Items, Origin, Value
+
+__all__ = ["with_carried"]
+
+#: What nests deeper is no object that an API server would take.
+_DEEPEST = 200
+
+
+def with_carried(draft: Draft) -> Draft:
+    """The draft with an Embedded leaf in place of each text of a carrier that is an object. The
+    text stays as it is written; each field of the object has the origin of the whole text."""
+    carries = kinds.find(draft.key.group_kind).carries
+    if not carries or not any(map(_looks_like_a_map, leaves(draft.tree))):
+        return draft
+    tree = _replaced(draft.tree, lambda text: _embedded(text, draft))
+    return draft if tree is draft.tree else replace(draft, tree=tree)
+
+
+def _looks_like_a_map(leaf: Any) -> bool:
+    return type(leaf) is Value and type(leaf.value) is str and leaf.value.lstrip()[:1] == "{"
+
+
+def _replaced(tree: Tree, make: Callable[[Value[str]], Tree]) -> Tree:
+    """The tree with `make` of each text that looks like a map; the same tree without one."""
+    if _looks_like_a_map(tree):
+        return make(tree)
+    children = tree.children if isinstance(tree, Branch | Items) else tree
+    if isinstance(children, Mapping):
+        made: Tree = {key: _replaced(child, make) for key, child in children.items()}
+        same = all(made[key] is child for key, child in children.items())
+    elif isinstance(children, list | tuple):
+        made = tuple(_replaced(child, make) for child in children)
+        same = all(new is old for new, old in zip(made, children, strict=True))
+    else:
+        return tree
+    if same:
+        return tree
+    if isinstance(tree, Branch):
+        return Branch(made, tree.origin, tree.gone)
+    return Items(made, tree.origin, tree.keys, tree.gone) if isinstance(tree, Items) else made
+
+
+def _embedded(text: Value[str], carrier: Draft) -> Value[str]:
+    body = _object_in(text.value)
+    if body is None:
+        return text
+    version, metadata = body["apiVersion"], body["metadata"]
+    namespace = metadata.get("namespace")
+    key = ObjectKey(
+        split_version(version)[0],
+        body["kind"],
+        namespace if isinstance(namespace, str) else carrier.key.namespace,
+        metadata["name"],
+    )
+    inner = Draft(key, version, _traced(body, text.origin), carrier.rule)
+    return Embedded(key.name, with_carried(inner), written=text)
+
+
+def _object_in(text: str) -> dict[str, Any] | None:
+    """The object that a text is; None for any other text."""
+    try:
+        body = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(body, dict) or not isinstance(body.get("metadata"), dict):
+        return None
+    named = (body.get("apiVersion"), body.get("kind"), body["metadata"].get("name"))
+    is_object = all(isinstance(name, str) for name in named) and _is_shallow(body)
+    return body if is_object else None
+
+
+def _is_shallow(datum: Any) -> bool:
+    level, depth = [datum], 0
+    while level:
+        depth += 1
+        inner = [i.values() if isinstance(i, dict) else i for i in level]
+        level = [child for each in inner for child in each if isinstance(child, dict | list)]
+    return depth <= _DEEPEST
+
+
+def _traced(datum: Any, origin: Origin) -> Tree:
+    if isinstance(datum, dict) and datum:
+        return {key: _traced(child, origin) for key, child in datum.items()}
+    if isinstance(datum, list) and datum:
+        return [_traced(child, origin) for child in datum]
+    return Value(datum, origin)

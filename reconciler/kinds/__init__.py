@@ -1,0 +1,59 @@
+"""What is known of each kind of object, one file per project. A file offers `KINDS`.
+
+Nothing is imported until a kind is asked for; then all files of this folder are read, once per
+process (they are small and import `objects` only).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+
+from reconciler import extensions
+from reconciler.objects.key import GroupKind
+from reconciler.objects.kind import Kind, PruneClass, Readiness, ReadinessState
+from reconciler.objects.observed import Observed, Presence
+from reconciler.objects.status import kstatus
+
+__all__ = ["find", "is_active_run", "known", "readiness"]
+
+_ROOM = "reconciler.kinds"
+
+
+@functools.cache
+def known() -> Mapping[GroupKind, Kind]:
+    """Every kind that a file of this room describes."""
+    out: dict[GroupKind, Kind] = {}
+    for project in extensions.names(_ROOM):
+        for kind in extensions.load(_ROOM, project, "KINDS"):
+            out[kind.group_kind] = kind
+    return out
+
+
+def find(group_kind: GroupKind) -> Kind:
+    """A kind. One that no file describes is a workload under the rules of kstatus; discovery must
+    tell its plural, and its lists are matched by the usual keys."""
+    found = known().get(group_kind)
+    return found if found is not None else Kind(group_kind, "", "", kstatus, list_keys=None)
+
+
+def is_active_run(live: Observed) -> bool:
+    """Whether a live object works once and has not finished: deleting it would lose its work. A
+    suspended job has no pods, so it is not active."""
+    kind = find(live.key.group_kind)
+    if kind.prune is not PruneClass.RUN or kind.job is None or not live.is_present:
+        return False
+    state = kind.job.state(live.body or {})
+    return not state.is_finished and not state.suspended
+
+
+def readiness(live: Observed) -> Readiness:
+    """Whether an object does its work, by the rule of its kind. What could not be read is
+    unknown."""
+    if live.presence is Presence.UNREAD:
+        return Readiness(ReadinessState.UNKNOWN, live.why)
+    if live.presence is Presence.ABSENT:
+        return Readiness(ReadinessState.ABSENT, "does not exist")
+    if live.is_terminating:
+        return Readiness(ReadinessState.TERMINATING, "is being deleted")
+    return find(live.key.group_kind).ready(live.body or {})

@@ -1,0 +1,27 @@
+"""The known word that a mistyped one stands for, in one wording."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+__all__ = ["did_you_mean", "nearest", "question"]
+
+
+def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """The known word that is most like `word`, or None where none is alike. `cutoff` is the least
+    likeness, from 0 (nothing in common) to 1 (equal)."""
+    import difflib
+
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)
+    return close[0] if close else None
+
+
+def did_you_mean(word: str, known: Iterable[str], *, also: str = "") -> str:
+    """A help text: `did you mean 'replicas'?`, followed by `also`; where no known word is alike,
+    `also` alone."""
+    close = nearest(word, known)
+    return f"{question(close)} {also}".rstrip() if close is not None else also
+
+
+def question(close: str) -> str:
+    return f"did you mean {close!r}?"
