@@ -14,6 +14,12 @@ from reconciler.ports import Blob
 ROOT = Path(__file__).parents[1]
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 FOLDERS = ("environments", "models", "policies")
+#: Each file of the folder is a command.
+COMMANDS = sorted(
+    path.stem.replace("_", "-")
+    for path in (ROOT / "reconciler/cli/commands").glob("*.py")
+    if not path.stem.startswith("_")
+)
 
 
 class MemoryTree:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from reconciler.adapters.clock import SystemClock
 from reconciler.engine import apply_plan
 from reconciler.objects.key import ObjectKey
+from reconciler.unit import UnitId
 from tests import support
 from tests.controlplane.audit import Audit, counted, writes
 from tests.controlplane.fixtures import client
@@ -29,7 +30,7 @@ class Group:
         number = next(_COUNT)
         self.name = f"prod/f{number}"
         self.namespace = f"fault-{number}"
-        self.unit = f"{self.name}/maps"
+        self.unit = UnitId.parse(f"{self.name}/maps")
         self.plane = plane
         self.cluster = cluster or client(plane)
         self.clock = Hasty()

@@ -164,7 +164,7 @@ def test_no_format_shows_what_the_cluster_holds(live, tmp_path, name):
     live.commit()
     files = []
     for number, command in enumerate(LIVE):
-        extra = ()
+        extra: tuple[str, ...] = ()
         if command[0] not in ("status", "versions"):
             files.append(tmp_path / f"{number}.out")
             extra = ("--report", f"{name}={files[-1]}")

@@ -119,7 +119,7 @@ def plans(draw):
         else None
     )
     return AppPlan(
-        "p/g/m",
+        UnitId("p", "g", "m"),
         "p",
         "g",
         "ns",

@@ -6,10 +6,11 @@ from typing import NamedTuple
 KILLS = "tests/faults/test_kills_at_every_call.py"
 ANSWERS = "tests/faults/test_apply_answers.py"
 LAWS = "tests/laws/test_protocol.py"
-PRUNE = "tests/unit/plan/test_prune.py"
-RECORDS = "tests/unit/plan/test_records.py"
+DELETIONS = "tests/unit/plan/test_deletions.py"
+PRUNE = "tests/scenarios/test_prune.py"
+RECORDS = "tests/scenarios/test_records.py"
 LEASE = "tests/unit/apply/test_lease.py"
-LEASES = "tests/unit/engine/test_leases.py"
+LEASES = "tests/scenarios/test_leases.py"
 LEASE_LAWS = "tests/laws/test_lease_laws.py"
 REQUESTS = "tests/unit/adapters/test_kubernetes_requests.py"
 RACES = "tests/faults/test_stale_and_interleaved.py"
@@ -165,7 +166,7 @@ MUTANTS = (
         _GUARDS,
         "if member.uid and seen.uid != member.uid:",
         "if False:",
-        (f"{PRUNE}::test_a_recorded_object_is_deleted_only_while_it_is_ours",),
+        (f"{DELETIONS}::test_a_recorded_object_is_deleted_only_while_it_is_ours",),
     ),
     Mutant(
         "a replace deletes whatever has the name",
@@ -312,7 +313,7 @@ MUTANTS = (
         _EXECUTE,
         "                if not isinstance(effect, Look | Wait | DryRun | Inside | Vanish):\n",
         "                if isinstance(effect, Swap):\n",
-        ("tests/unit/apply/test_permit.py",),
+        ("tests/scenarios/test_permit.py",),
     ),
     # -- requests --------------------------------------------------------------------------------
     Mutant(

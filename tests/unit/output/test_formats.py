@@ -197,8 +197,8 @@ def test_two_equal_findings_of_gitlab_are_both_shown():
 
 def test_junit_has_a_suite_a_target_and_a_failure_a_denial():
     root = ET.fromstring(rendered("junit", reports.denied()))
-    assert int(root.get("failures")) == len(root.findall(".//failure")) > 0
-    assert int(root.get("tests")) == len(root.findall(".//testcase"))
+    assert int(root.attrib["failures"]) == len(root.findall(".//failure")) > 0
+    assert int(root.attrib["tests"]) == len(root.findall(".//testcase"))
     assert {suite.get("name") for suite in root} == {"prod/one/web", "prod/one/_group"}
 
 
@@ -206,7 +206,7 @@ def test_junit_is_xml_whatever_is_said():
     nasty = "a\x00b\x1b[2J<&>\"'\ufffe\ud800]]>"
     report = Report("check", (Findings((error("E_X", nasty, Site("a.yaml", 1, 1)),)),))
     (case,) = ET.fromstring(rendered("junit", report)).iter("failure")
-    assert "<&>" in case.get("message")
+    assert "<&>" in case.attrib["message"]
 
 
 def test_a_warning_does_not_fail_a_case():

@@ -9,10 +9,10 @@ from reconciler.apply import lease
 from reconciler.engine.views.report import Changes
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.outcome import Refusal
-from reconciler.operate import group_status, passes
+from reconciler.operate import passes
 from reconciler.operate.loop import Timing
 from reconciler.operate.passes import State
-from reconciler.plan.statuses import GroupStatus, RecordedStatus, status_key
+from reconciler.plan.statuses import status_key
 from reconciler.unit import UnitId
 from tests import flow, support
 from tests.looping import Place
@@ -444,16 +444,6 @@ def test_a_damaged_status_counts_as_none(place, text):
     place.steps(loop, 1)
     assert replicas(place) == 1
     assert ready(place)["status"] == "True"
-
-
-def test_large_groups_keep_short_histories():
-    history = [{"at": "x", "message": "m" * 500}] * 10
-    many = {
-        UnitId("prod", "one", f"app{n}"): RecordedStatus({"history": history}) for n in range(300)
-    }
-    body = group_status.body_of(GroupStatus("prod/one", many), (), (), str)
-    assert len(json.dumps(body)) < 900_000
-    assert all(len(json.loads(v)["history"]) == 3 for v in body["data"].values())
 
 
 def test_a_pass_of_many_results_has_one_state_an_app(place):

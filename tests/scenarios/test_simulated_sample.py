@@ -15,7 +15,7 @@ from reconciler.objects.key import GroupKind
 from reconciler.ports import Blob
 from reconciler.simulation.world import World
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 class Files:
@@ -35,6 +35,9 @@ class Files:
     def read(self, paths):
         for path in paths:
             yield path, (ROOT / path).read_bytes()
+
+    def unrelated(self, commits):
+        return frozenset()
 
 
 class Silent:

@@ -4,7 +4,6 @@ import pytest
 
 from reconciler.objects.draft import seal, walk
 from reconciler.objects.outcome import Refusal
-from reconciler.plan import compare
 from reconciler.simulation.cluster import Lost
 from tests import flow, support
 
@@ -150,51 +149,6 @@ def test_an_edit_by_hand_is_put_back_and_shown_as_taken_over(place):
 def test_a_field_added_by_hand_is_not_ours_and_no_difference(place):
     place.cluster.edit(MAP, lambda body: body["data"].update(other="x"))
     flow.quiet(TREE, place)
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "paths"),
-    [
-        (
-            {"spec": {"l": [{"name": "a", "v": 1}]}},
-            {"spec": {"l": [{"name": "a", "v": 2}]}},
-            [("spec", "l", 0, "v")],
-        ),
-        (
-            {"spec": {"l": [{"name": "a"}, {"name": "b"}]}},
-            {"spec": {"l": [{"name": "b"}, {"name": "a"}]}},
-            [("spec", "l")],
-        ),
-        ({"spec": {"l": [1, 2]}}, {"spec": {"l": [1]}}, [("spec", "l")]),
-        ({"spec": {"l": [1, 2]}}, {"spec": {"l": [1, 3]}}, [("spec", "l", 1)]),
-        ({"r": {"limits": {"cpu": "1"}}}, {"r": {"limits": {"cpu": "1000m"}}}, []),
-        (
-            {"r": {"limits": {"cpu": "1"}}},
-            {"r": {"limits": {"cpu": "1001m"}}},
-            [("r", "limits", "cpu")],
-        ),
-        (
-            {"r": {"names": {"cpu": "1"}}},
-            {"r": {"names": {"cpu": "1000m"}}},
-            [("r", "names", "cpu")],
-        ),
-        ({"a": 1}, {}, [("a",)]),
-        ({}, {"a": None}, [("a",)]),
-        ({"status": 1}, {"status": 2}, []),
-        (
-            {"metadata": {"uid": "a", "labels": {"x": "1"}}},
-            {"metadata": {"uid": "b", "labels": {"x": "2"}}},
-            [("metadata", "labels", "x")],
-        ),
-        (
-            {"spec": {"l": [{"name": "a"}, {"name": "b"}]}},
-            {"spec": {"l": [{"name": "b"}]}},
-            [("spec", "l", 0)],
-        ),
-    ],
-)
-def test_differences_are_fields(before, after, paths):
-    assert [change.path for change in compare.differences(before, after)] == paths
 
 
 # -- whose object it is ----------------------------------------------------------------------------------
