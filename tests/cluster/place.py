@@ -66,12 +66,14 @@ class Group:
     def run(self, tree, approved=(), **settings):
         """One reconcile; (report, requests that wrote, Leases and Events aside)."""
         mark = self.audit.mark()
-        report = apply_plan.reconcile(
-            self.review(tree, approved),
-            self.cluster,
-            self.clock,
-            Silent(),
-            apply_plan.Settings(**{"timeout": 5.0, **settings}),
+        report = support.Ran(
+            apply_plan.reconcile(
+                self.review(tree, approved),
+                self.cluster,
+                self.clock,
+                Silent(),
+                apply_plan.Settings(**{"timeout": 5.0, **settings}),
+            )
         )
         return report, writes(counted(self.audit.since(mark)))
 

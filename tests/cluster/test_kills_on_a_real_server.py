@@ -102,7 +102,9 @@ class Course:
         try:
             seen = support.reviewed(wanted, cluster, clock.now(), environments=[self.environment])
             settings = apply_plan.Settings(timeout=10.0)
-            report = apply_plan.reconcile(seen, cluster, clock, support.Silent(), settings)
+            report = support.Ran(
+                apply_plan.reconcile(seen, cluster, clock, support.Silent(), settings)
+            )
             assert report.exit_code == 0, (report.closing, flow.problems(report))
         finally:
             cluster.close()

@@ -118,8 +118,10 @@ def test_a_run_of_an_older_commit_that_was_paused_deletes_nothing_of_the_newer()
         if isinstance(effect, Look) and effect.key.name.endswith(".inventory"):
             flow.run(flow.pointing(TWO, "v1", "  replicas: 3\n"), place)
 
-    report = apply_plan.reconcile(
-        older, place.cluster, place.clock, support.Silent(), apply_plan.Settings(before=pause)
+    report = support.Ran(
+        apply_plan.reconcile(
+            older, place.cluster, place.clock, support.Silent(), apply_plan.Settings(before=pause)
+        )
     )
     assert flow.results(report)["prod/one/web"].status == "lost"
     assert not [target for verb, target in place.cluster.log if verb == "delete"]

@@ -295,7 +295,7 @@ def test_an_inventory_that_another_run_wrote_first_ends_the_slower_one():
     flow.settled(TWO, place)
     slower = support.reviewed(BUSIER, place.cluster, place.clock.now())
     flow.run(flow.pointing(TWO, "v1", "  replicas: 2\n"), place)
-    report = apply_plan.reconcile(slower, place.cluster, place.clock, support.Silent())
+    report = support.Ran(apply_plan.reconcile(slower, place.cluster, place.clock, support.Silent()))
     assert flow.results(report)["prod/one/web"].status == "lost"
     live = flow.live(place, "Deployment", "ml-one", "web-v1")
     assert live["spec"]["replicas"] == 2

@@ -19,7 +19,7 @@ _PROTOCOL = "apply/protocol.py"
 _EXECUTE = "apply/execute.py"
 _MAKING = "apply/making.py"
 _LEASE = "apply/lease.py"
-_GUARDS = "plan/prune.py"
+_GUARDS = "engine/guards/prune.py"
 _RECORDS = "plan/records.py"
 
 
@@ -163,7 +163,7 @@ MUTANTS = (
     ),
     Mutant(
         "a recorded name is ours whoever made the object",
-        _GUARDS,
+        "plan/prune.py",
         "if member.uid and seen.uid != member.uid:",
         "if False:",
         (f"{DELETIONS}::test_a_recorded_object_is_deleted_only_while_it_is_ours",),
@@ -238,7 +238,7 @@ MUTANTS = (
     Mutant(
         "an empty render prunes",
         _GUARDS,
-        "    if nothing_left and not tombstone:\n",
+        "    if nothing_left and group not in absent:\n",
         "    if False:\n",
         (f"{PRUNE}::test_a_removed_group_needs_its_tombstone_however_small_it_is",),
     ),

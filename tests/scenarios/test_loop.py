@@ -12,6 +12,7 @@ from reconciler.objects.outcome import Refusal
 from reconciler.operate import passes
 from reconciler.operate.loop import Timing
 from reconciler.operate.passes import State
+from reconciler.operate.reports import pass_report
 from reconciler.plan.statuses import status_key
 from reconciler.unit import UnitId
 from tests import flow, support
@@ -115,11 +116,11 @@ def test_the_drift_that_is_only_reported_is_shown(place):
     done = passes.run(
         place.repo.tree, loop.cluster, place.clock, support.Silent(), settings, loop.leases
     )
-    assert done.report.exit_code == 0
-    (changes,) = [s for s in done.report.sections if isinstance(s, Changes)]
+    assert done.exit_code == 0
+    (changes,) = [s for s in pass_report(done).sections if isinstance(s, Changes)]
     shown = [change.key for change in changes.plan.changes()]
     assert shown == [WEB]
-    assert any("drifted" in line for line in done.report.closing)
+    assert any("drifted" in line for line in pass_report(done).closing)
 
 
 def test_one_bad_app_is_tried_ever_less_often_and_slows_nobody():

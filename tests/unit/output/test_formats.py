@@ -11,6 +11,7 @@ import pytest
 from reconciler.diagnostics import Related, error, warning
 from reconciler.engine import review
 from reconciler.engine.views.report import Chain, Chains, Findings, Report, Table, Timeline
+from reconciler.engine.views.reviews import plan_report
 from reconciler.errors import ExitCode
 from reconciler.origin import Origin, Site
 from reconciler.output import format as formats
@@ -243,7 +244,7 @@ def test_a_refusal_of_a_guard_is_in_every_format_with_the_way_out(name):
 def test_the_sample_s_report_is_the_same_from_run_to_run():
     def once(name):
         seen = review.review(sample(), select(), NOW, base=sample().but(reports.EDIT))
-        return rendered(name, review.plan(seen))
+        return rendered(name, plan_report(seen))
 
     for name in MACHINE:
         assert once(name) == once(name)

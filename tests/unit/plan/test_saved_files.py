@@ -11,9 +11,9 @@ from reconciler.plan import saved
         ("", "is not a saved plan"),
         ("[]", "is not a saved plan"),
         ("{}", "is not a saved plan"),
-        ('{"schemaVersion": 2}', "has plan schema 2"),
-        ('{"schemaVersion": 1}', "is not a saved plan"),
-        ('{"schemaVersion": 1, "revision": null}', "is not a saved plan"),
+        ('{"schemaVersion": 3}', "has plan schema 3"),
+        ('{"schemaVersion": 2}', "is not a saved plan"),
+        ('{"schemaVersion": 2, "revision": null}', "is not a saved plan"),
     ],
 )
 def test_what_is_no_saved_plan_is_refused(text, message):
