@@ -10,6 +10,8 @@ from enum import Enum
 from typing import Any
 
 from reconciler.diagnostics import Diagnostic
+from reconciler.engine.views.objects import Objects, RenderedObject
+from reconciler.engine.views.promotion import Promotion
 from reconciler.engine.views.report import Chains, Changes, Findings, Report
 from reconciler.objects.draft import Manifest
 from reconciler.origin import Deletion, Origin, SecretRef, Site
@@ -18,9 +20,10 @@ from reconciler.plan.change import Change, FieldChange
 from reconciler.plan.inventory import Inventory, Member
 from reconciler.secrets import MASK, Redactor, is_secret_name
 
-__all__ = ["cited", "clean", "learn"]
+__all__ = ["cited", "clean", "learn", "learn_manifest"]
 
-#: Held as they are: no text of a value is in them, or no format prints them.
+#: Held as they are: no text of a value is in them, or no format prints them (a manifest is printed
+#: as a RenderedObject only).
 _WHOLE = (Enum, Site, SecretRef, Manifest, bool, int, float, Inventory, Member)
 
 
@@ -31,6 +34,11 @@ def learn(report: Report, redactor: Redactor, read: Lines) -> None:
         if isinstance(section, Changes):
             for change in section.plan.changes():
                 _learn_change(change, redactor)
+        elif isinstance(section, Objects):
+            for item in section.objects:
+                learn_manifest(item.manifest, redactor)
+        elif isinstance(section, Promotion):
+            redactor.learn_text(section.diff)
         elif isinstance(section, Chains):
             for chain in section.chains:
                 name = re.split(r"[.\[\]]+", chain.path.rstrip("]"))[-1]
@@ -47,14 +55,19 @@ def learn(report: Report, redactor: Redactor, read: Lines) -> None:
 
 def _learn_change(change: Change, redactor: Redactor) -> None:
     if change.desired is not None:
-        redactor.learn_tree(change.desired.body)
-        for _, inner in change.desired.inside():
-            redactor.learn_tree(inner.body)
+        learn_manifest(change.desired, redactor)
     for field in change.fields:
         name = _name_of(field, change)
         for value in (field.before, field.after):
             redactor.guess(name, value)
             redactor.learn_tree({name: value})
+
+
+def learn_manifest(manifest: Manifest, redactor: Redactor) -> None:
+    """The same of one object and of those that it embeds."""
+    redactor.learn_tree(manifest.body)
+    for _, inner in manifest.inside():
+        redactor.learn_tree(inner.body)
 
 
 def cited(report: Report) -> tuple[str, ...]:
@@ -120,6 +133,8 @@ class _Cleaner:
             return {self.of(key): self.of(value) for key, value in datum.items()}
         if isinstance(datum, Change):
             return self._change(datum)
+        if isinstance(datum, RenderedObject):
+            return dataclasses.replace(datum, manifest=self._manifest(datum.manifest))
         if dataclasses.is_dataclass(datum) and not isinstance(datum, type):
             return self._record(datum)
         return datum
@@ -140,6 +155,11 @@ class _Cleaner:
             if new is not old:
                 changed[field.name] = new
         return dataclasses.replace(datum, **changed) if changed else datum
+
+    def _manifest(self, manifest: Manifest) -> Manifest:
+        """Of what is printed whole: the body, and the bodies of what it embeds."""
+        inner = tuple((path, self._manifest(below)) for path, below in manifest.embedded)
+        return dataclasses.replace(manifest, body=self.of(manifest.body), embedded=inner)
 
     def _change(self, change: Change) -> Change:
         fields = tuple(self._masked(field, change) for field in change.fields)

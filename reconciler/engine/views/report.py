@@ -1,4 +1,4 @@
-"""What a command has to say, in five closed section types; formats render any report.
+"""What a command has to say, in a closed set of section types; formats render any report.
 
 A command never knows its formats and a format never knows the commands.
 """
@@ -11,6 +11,14 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from reconciler.diagnostics import Diagnostic
+from reconciler.engine.views.layers import Layers
+from reconciler.engine.views.merge_result import MergeResult
+from reconciler.engine.views.objects import Objects
+from reconciler.engine.views.promotion import Promotion
+from reconciler.engine.views.repairs import Repairs
+from reconciler.engine.views.rights import Rights
+from reconciler.engine.views.status import FleetStatus
+from reconciler.engine.views.versions import Versions
 from reconciler.errors import ExitCode
 from reconciler.origin import Origin, Site
 from reconciler.plan.change import Plan
@@ -24,11 +32,11 @@ __all__ = [
     "Findings",
     "Report",
     "Section",
-    "Table",
     "Timeline",
 ]
 
-SCHEMA_VERSION = 1
+#: Of the JSON that reports are written as.
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +80,26 @@ class Chains:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    title: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Timeline:
     """Events in time: (when, subject, text)."""
 
     events: tuple[tuple[datetime, str, str], ...]
 
 
-Section: TypeAlias = Findings | Changes | Chains | Table | Timeline
+Section: TypeAlias = (
+    Findings
+    | Changes
+    | Chains
+    | FleetStatus
+    | Layers
+    | MergeResult
+    | Objects
+    | Promotion
+    | Repairs
+    | Rights
+    | Timeline
+    | Versions
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,21 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from reconciler.engine.views.report import Chain, Chains, Changes, Findings, Report, Table, Timeline
+from reconciler.engine.views.layers import Layers
+from reconciler.engine.views.merge_result import MergeResult
+from reconciler.engine.views.objects import Objects
+from reconciler.engine.views.promotion import Promotion
+from reconciler.engine.views.repairs import Repairs
+from reconciler.engine.views.report import Chain, Chains, Changes, Findings, Report, Timeline
+from reconciler.engine.views.rights import Rights
+from reconciler.engine.views.status import FleetStatus
+from reconciler.engine.views.versions import Versions
+from reconciler.layers.emit import emit
 from reconciler.origin import Origin, SecretRef
-from reconciler.output import planned
+from reconciler.output import planned, rights
 from reconciler.output.format import Format, Options
+from reconciler.output.manifests import document
+from reconciler.output.tables import Table, tables
 from reconciler.output.text import render_diagnostics
 from reconciler.policy.finding import Finding
 from reconciler.secrets import printable
@@ -26,8 +37,16 @@ def _render(report: Report, options: Options) -> str:
                 blocks += planned.render(section, options)
             case Chains():
                 blocks.append("\n".join(_chains(section, options)))
-            case Table():
-                blocks.append(_table(section, options))
+            case FleetStatus() | Layers() | Repairs() | Versions():
+                blocks += [_table(table, options) for table in tables(section)]
+            case Promotion():
+                blocks += _promotion(section)
+            case Objects():
+                blocks.append("".join(map(document, section.objects)))
+            case Rights():
+                blocks.append("".join(rights.yaml_of(section)))
+            case MergeResult():
+                blocks.append(emit(section.tree) if section.tree is not None else "")
             case Timeline():
                 blocks.append("\n".join(_timeline(section)))
     if report.closing:
@@ -108,7 +127,14 @@ def _said(link: Origin) -> str:
     return text if len(text) <= 30 else text[:29] + "…"
 
 
-# -- tables and time -------------------------------------------------------------------------------
+# -- promotions, tables and time -------------------------------------------------------------------
+
+
+def _promotion(section: Promotion) -> Iterator[str]:
+    was = f"{section.before} -> " if section.before else ""
+    head = f"{section.model} in {section.environment}: {was}{section.after}"
+    yield printable(f"{head}\ndigest {section.digest}")
+    yield printable(section.diff)
 
 
 def _table(table: Table, options: Options) -> str:

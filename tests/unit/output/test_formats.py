@@ -3,21 +3,26 @@
 import json
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
+from typing import get_args
 
+import jsonschema
 import pytest
 
 from reconciler.diagnostics import Related, error, warning
 from reconciler.engine import review
-from reconciler.engine.views.report import Chain, Chains, Findings, Report, Table, Timeline
+from reconciler.engine.views.report import Chain, Chains, Findings, Report, Section, Timeline
 from reconciler.engine.views.reviews import plan_report
 from reconciler.errors import ExitCode
 from reconciler.origin import Origin, Site
 from reconciler.output import format as formats
 from reconciler.output.format import Options
+from reconciler.output.schema import documents
 from tests.support import NOW, sample, select
-from tests.unit.output import reports
+from tests.unit.output import reports, sections
 
 MACHINE = ("github", "gitlab", "junit", "markdown", "sarif", "summary")
 AT = Site("models/web/model.yaml", 3, 5)
@@ -42,7 +47,7 @@ def many(count, kind=error):
     )
 
 
-EVERY = {
+EVERY: dict[str, Callable[[], Report]] = {
     "check": reports.check,
     "denied": reports.denied,
     "base": reports.base,
@@ -52,14 +57,32 @@ EVERY = {
     "rest": lambda: Report(
         "status",
         (
-            Table(("APP", "HEALTH"), (("a|b", "ready"),), "fleet"),
             Timeline(((datetime(2026, 1, 1, tzinfo=UTC), "a", "b"),)),
             Chains((Chain("serving.replicas", 3, Origin(AT, "model", "set", 3)),)),
         ),
         ("done.",),
     ),
     "empty": lambda: Report("check"),
+    **{name: partial(sections.report, name) for name in sections.NAMES},
 }
+
+
+def test_every_type_of_section_is_among_the_reports():
+    seen = {type(section) for made in EVERY.values() for section in made().sections}
+    assert seen == set(get_args(Section))
+
+
+@pytest.mark.parametrize("report", sorted(EVERY))
+def test_the_json_of_every_report_fits_the_schema(report):
+    schema = documents()["report.json"]
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(json.loads(rendered("json", EVERY[report]())), schema)
+
+
+@pytest.mark.parametrize("name", ["text", "markdown", "json"])
+@pytest.mark.parametrize("section", sections.NAMES)
+def test_a_view_is_shown_by_every_format_for_reading(section, name):
+    assert sections.SIGHT[section] in rendered(name, sections.report(section))
 
 
 @pytest.mark.parametrize("name", formats.names())
