@@ -23,14 +23,14 @@ _NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 def digests(tree: Any, models: Iterable[str] = ()) -> Iterator[str]:
     """One line an object, `Kind.group namespace/name digest`; of all models, or of those named."""
     from reconciler.apps.app import Selection
-    from reconciler.engine import stages
+    from reconciler.engine import draw, load
     from reconciler.objects.draft import digest
     from reconciler.plan.snapshot import Snapshot
 
-    fleet = stages.loaded(tree, Selection(models=frozenset(models)))
+    fleet = load.loaded(tree, Selection(models=frozenset(models)))
     if fleet.errors:
         raise SystemExit("\n".join(f"{d.site} {d.code} {d.message}" for d in fleet.errors[:20]))
-    for item in stages.drawn(fleet, Snapshot.none(), _NOW, foresees=False):
+    for item in draw.drawn(fleet, Snapshot.none(), _NOW, foresees=False):
         for draft in item.drafts:
             yield f"{draft.key.full()} {digest(draft)}"
 

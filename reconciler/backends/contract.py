@@ -88,19 +88,23 @@ class Framework:
 
 @dataclass(frozen=True, slots=True)
 class Orchestrator:
-    """Draws what fires the schedules and runs the steps."""
+    """Draws what fires the schedules and runs the steps. `kinds` says which kinds it draws of an
+    app: a run lists these in the cluster."""
 
     name: str
     draw: Callable[[App, Framework], tuple[Draft, ...]]
     check: Check
+    kinds: Callable[[App], frozenset[GroupKind]]
     options: type | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """Draws one version's objects and reads its capacity."""
+    """Draws one version's objects and reads its capacity. `kinds` are the kinds that it draws: a
+    run lists these in the cluster."""
 
     name: str
+    kinds: tuple[GroupKind, ...]
     draw: Callable[[App, Version], tuple[Draft, ...]]
     endpoint: Callable[[App, Version], Endpoint]
     capacity: Callable[[App, Version, Lookup], Capacity | None]
@@ -112,10 +116,12 @@ class Serving:
 @dataclass(frozen=True, slots=True)
 class Router:
     """Draws the route for a split and reads the split back. `splits` is False for a router that
-    cannot weigh: rollout steps are refused at plan time."""
+    cannot weigh: rollout steps are refused at plan time. `kinds` are the kinds that it draws: a
+    run lists these in the cluster."""
 
     name: str
     splits: bool
+    kinds: tuple[GroupKind, ...]
     draw: Callable[[App, Weights, Mapping[str, Endpoint], Lookup], tuple[Draft, ...]]
     read: Callable[[App, Mapping[str, Endpoint], Lookup], LiveRoute]
     check: Check

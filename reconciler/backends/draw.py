@@ -16,14 +16,16 @@ from reconciler.backends import contract, foundation, plain
 from reconciler.backends.carried import with_carried
 from reconciler.backends.contract import Endpoint, Lookup, Version
 from reconciler.diagnostics import Diagnostic, Related, error
+from reconciler.extensions import ExtensionInvalid
 from reconciler.lifecycle.decision import Weights
 from reconciler.lifecycle.rollout import Capacity, Facts
 from reconciler.objects.draft import Draft
+from reconciler.objects.key import GroupKind
 from reconciler.objects.observed import absent
 from reconciler.origin import Branch, Value
 from reconciler.suggest import did_you_mean
 
-__all__ = ["check", "facts", "fixed", "labels_of", "moving", "nothing_live"]
+__all__ = ["check", "facts", "fixed", "kinds_of", "labels_of", "moving", "nothing_live"]
 
 DOMAIN = reconciler.API_DOMAIN
 MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -63,6 +65,34 @@ def moving(app: App, weights: Weights, lookup: Lookup) -> tuple[Draft, ...]:
     router = contract.router(serving.router.value)
     drafts += router.draw(app, weights, endpoints, lookup)
     return _finished(drafts, app)
+
+
+def kinds_of(unit: Unit) -> frozenset[GroupKind]:
+    """The kinds of everything that may be drawn of a unit, without drawing it: what a run must
+    list. A backend that draws another kind is refused by `fixed` and `moving`."""
+    if isinstance(unit, Foundation):
+        return foundation.kinds_of(unit)
+    found = plain.kinds_of(unit)
+    training, serving = unit.spec.training, unit.spec.serving
+    if unit.trains and training is not None:
+        found |= contract.orchestrator(training.orchestrator.value).kinds(unit)
+    if unit.serves and serving is not None:
+        found |= frozenset(contract.serving(serving.backend.value).kinds)
+        found |= frozenset(contract.router(serving.router.value).kinds)
+    return found
+
+
+def _declared(drafts: Iterable[Draft], unit: Unit) -> Iterator[Draft]:
+    """The drafts. Raises ExtensionInvalid for one of a kind that its backend does not declare: a
+    run would not list it, and so would never see the object again."""
+    known = kinds_of(unit)
+    for draft in drafts:
+        if draft.key.group_kind not in known:
+            raise ExtensionInvalid(
+                f"{draft.rule} draws a {draft.key.group_kind}, which it does not declare",
+                hint="add it to the `kinds` of the backend",
+            )
+        yield draft
 
 
 def facts(app: App, weights_of: Iterable[str], lookup: Lookup) -> Facts:
@@ -210,7 +240,8 @@ def _finished(drafts: Iterable[Draft], unit: Unit) -> tuple[Draft, ...]:
         namespace = unit.spec.group.namespace
     else:
         namespace = unit.spec.namespace
-    finished = (_finish(draft, common, ours, namespace) for draft in drafts)
+    declared = _declared(drafts, unit)
+    finished = (_finish(draft, common, ours, namespace) for draft in declared)
     return tuple(with_carried(draft) for draft in finished)
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from reconciler.apps.app import Foundation
 from reconciler.objects.draft import Draft
-from reconciler.objects.key import ObjectKey
+from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.origin import BUILT_IN, derived
 
-__all__ = ["draw"]
+__all__ = ["draw", "kinds_of"]
 
 _RULE = "foundation"
 
@@ -47,3 +47,8 @@ def draw(unit: Foundation) -> Iterator[Draft]:
             {"metadata": {"name": "group"}, "spec": {"hard": hard}},
             _RULE,
         )
+
+
+def kinds_of(unit: Foundation) -> frozenset[GroupKind]:
+    """The kinds that `draw` draws of a foundation."""
+    return frozenset(draft.key.group_kind for draft in draw(unit))

@@ -15,10 +15,10 @@ from typing import Any
 import reconciler
 from reconciler.apps.app import Fleet, Selection
 from reconciler.diagnostics import Diagnostic, warning
-from reconciler.engine import predict, stages
+from reconciler.engine import draw, load, observe, predict
+from reconciler.engine.draw import Drawn
 from reconciler.engine.guards import prune
 from reconciler.engine.run_options import RunOptions
-from reconciler.engine.stages import Drawn
 from reconciler.lifecycle.decision import Reason
 from reconciler.objects.draft import Manifest, seal
 from reconciler.objects.key import ObjectKey
@@ -47,10 +47,10 @@ def sides(
     base: Tree, fleet: Fleet, selection: Selection, now: datetime
 ) -> tuple[tuple[Side, ...], tuple[Diagnostic, ...]]:
     """The base's rendering a cluster, and a warning where a part of it could not be rendered."""
-    rendered = stages.loaded(base, selection)
+    rendered = load.loaded(base, selection)
     objects: dict[str, dict[ObjectKey, Observed]] = {}
     inventories: dict[str, dict[UnitId, Inventory]] = {}
-    for item in stages.drawn(rendered, Snapshot.none(), now, foresees=False):
+    for item in draw.drawn(rendered, Snapshot.none(), now, foresees=False):
         cluster = item.unit.cluster
         members = []
         for draft in item.drafts:
@@ -62,7 +62,7 @@ def sides(
         units = inventories.setdefault(cluster, {})
         units[item.unit.id] = Inventory(item.unit.id, tuple(sorted(members)))
     here = {unit.cluster for unit in fleet.units()}
-    handed = stages.handed(fleet, {k: v for each in inventories.values() for k, v in each.items()})
+    handed = observe.handed(fleet, {k: v for each in inventories.values() for k, v in each.items()})
     out = [
         Side(
             cluster,

@@ -8,9 +8,10 @@ from reconciler import policy
 from reconciler.apps.app import App, Unit
 from reconciler.backends import draw
 from reconciler.diagnostics import Diagnostic
-from reconciler.engine.stages import Drawn, sealed
+from reconciler.engine.draw import Drawn
+from reconciler.engine.memo import Memo
 from reconciler.plan.snapshot import Snapshot
-from reconciler.policy.evaluate import PolicySet, Subject, object_findings
+from reconciler.policy.evaluate import PolicySet, Subject, looks_at, object_findings
 from reconciler.policy.finding import Finding
 from reconciler.ports import Tree
 from reconciler.unit import UnitId
@@ -33,25 +34,30 @@ def policies_of(tree: Tree) -> tuple[PolicySet, tuple[Diagnostic, ...]]:
 
 
 def findings(
-    policies: PolicySet, units: Iterable[Drawn], snapshot: Snapshot
+    policies: PolicySet, units: Iterable[Drawn], snapshot: Snapshot, memo: Memo
 ) -> tuple[Finding, ...]:
     """Every finding on what was drawn."""
-    return tuple(object_findings(policies, _subjects(units, snapshot)))
+    return tuple(object_findings(policies, _subjects(policies, units, snapshot, memo)))
 
 
-def _subjects(units: Iterable[Drawn], snapshot: Snapshot) -> Iterator[Subject]:
-    for item, manifest in sealed(units):
-        live = snapshot.lookup(manifest.key)
-        yield Subject(
-            app=item.unit.id,
-            app_type=_type_of(item.unit),
-            environment=item.unit.environment,
-            group=item.unit.group,
-            manifest=manifest,
-            operation="UPDATE" if live.is_present else "CREATE",
-            old=live.body if live.is_present else None,
-            namespace_labels=draw.labels_of(item.unit),
-        )
+def _subjects(
+    policies: PolicySet, units: Iterable[Drawn], snapshot: Snapshot, memo: Memo
+) -> Iterator[Subject]:
+    for item in units:
+        for draft in item.drafts:
+            if not looks_at(policies, draft):
+                continue
+            live = snapshot.lookup(draft.key)
+            yield Subject(
+                app=item.unit.id,
+                app_type=_type_of(item.unit),
+                environment=item.unit.environment,
+                group=item.unit.group,
+                manifest=memo.seal(draft),
+                operation="UPDATE" if live.is_present else "CREATE",
+                old=live.body if live.is_present else None,
+                namespace_labels=draw.labels_of(item.unit),
+            )
 
 
 def _type_of(unit: Unit) -> str:

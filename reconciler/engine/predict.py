@@ -8,14 +8,14 @@ asked in the object's wave.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from reconciler import kinds
 from reconciler.apps.app import Fleet, Selection, Unit
+from reconciler.engine.draw import Drawn
+from reconciler.engine.memo import Memo
 from reconciler.engine.run_options import RunOptions
-from reconciler.engine.stages import Drawn
-from reconciler.objects import draft as drafts
 from reconciler.objects.draft import Draft, Manifest, seal
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.objects.kind import PruneClass
@@ -47,6 +47,7 @@ class _Predictor:
 
     reader: ClusterReader | None
     snapshot: Snapshot
+    seal: Callable[[Draft], Manifest] = seal
     approved: frozenset[str] = frozenset()
     """Hashes of fields that a person allows us to take from their owners."""
     fields: dict[UnitId, dict[tuple[str, str], tuple[tuple[str | int, ...], ...]]] = field(
@@ -56,7 +57,7 @@ class _Predictor:
 
     def ask(self, question: _Question) -> Prediction:
         item, draft = question.item, self._ours_of(question)
-        manifest = seal(draft)
+        manifest = self.seal(draft)
         if draft is not item.draft:
             # What was left to others is no other content: it is recorded as it stands in Git.
             manifest = replace(manifest, digest=item.digest)
@@ -188,14 +189,14 @@ def planned(
     units = tuple(item for item in units if item.unit.id not in snapshot.damaged)
     if reader is not None and not snapshot.offline:
         snapshot = _confirmed(snapshot, units, reader)
-    predictor = _Predictor(reader, snapshot, options.approvals.conflicts)
-    digest = options.memo.digest if options.memo is not None else drafts.digest
+    memo = options.memo or Memo()
+    predictor = _Predictor(reader, snapshot, memo.seal, options.approvals.conflicts)
     judged: list[list[Judged]] = []
     made: list[frozenset[str]] = []
     spaces: set[str] = set()
     for item in units:
         recorded, _ = build.recorded_of(item.unit, snapshot)
-        mine = [build.judge(draft, recorded, snapshot, digest) for draft in item.drafts]
+        mine = [build.judge(draft, recorded, snapshot, memo.digest) for draft in item.drafts]
         spaces |= {f"Namespace {j.draft.key.name}" for j in mine if _is_new_namespace(j)}
         made.append(frozenset(spaces) | _defined(item.drafts))
         judged.append(mine)

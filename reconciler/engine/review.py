@@ -8,12 +8,12 @@ from datetime import datetime
 
 from reconciler.apps.app import Fleet, Selection
 from reconciler.diagnostics import Diagnostic, error, warning
-from reconciler.engine import compare_base, object_policy, predict, stages
+from reconciler.engine import compare_base, draw, load, object_policy, observe, predict
+from reconciler.engine.draw import Drawn
 from reconciler.engine.guards import conflicts, history, prune, strangers, upgrade
 from reconciler.engine.guards.guard import Guard, hold
 from reconciler.engine.memo import Memo
 from reconciler.engine.run_options import RunOptions
-from reconciler.engine.stages import Drawn
 from reconciler.engine.targets import Targets, parts, targets_of, unmapped
 from reconciler.errors import ExitCode, most_severe
 from reconciler.plan.change import AppPlan, Plan, PlannedCluster
@@ -104,7 +104,7 @@ def review(
         options = replace(options, memo=Memo())
     memo = options.memo
     assert memo is not None
-    fleet = memo.of_commit(tree, selection, "fleet", lambda: stages.loaded(tree, selection))
+    fleet = memo.of_commit(tree, selection, "fleet", lambda: load.loaded(tree, selection))
     memo.follow(fleet)
     policies, faults = memo.of_commit(
         tree, selection, "policies", lambda: object_policy.policies_of(tree)
@@ -143,6 +143,11 @@ class _Run:
     options: RunOptions
     policies: PolicySet
 
+    @property
+    def memo(self) -> Memo:
+        assert self.options.memo is not None
+        return self.options.memo
+
     def on(self, fleet: Fleet, targets: Targets[ClusterReader] | None) -> Reviewed:
         """On the clusters, or without any."""
         options = self.options
@@ -154,11 +159,11 @@ class _Run:
         apps: list[AppPlan] = []
         clusters: list[PlannedCluster] = []
         for place, part, snapshot in self._sides(fleet, targets):
-            drawn = stages.drawn(
+            drawn = draw.drawn(
                 part, snapshot, self.now, foresees=options.foresees, memo=options.memo
             )
             units = tuple(drawn)
-            found += object_policy.findings(self.policies, units, snapshot)
+            found += object_policy.findings(self.policies, units, snapshot, self.memo)
             done.append(Part(part, units, snapshot, place))
             if not options.plans:
                 continue
@@ -186,12 +191,11 @@ class _Run:
             yield 0, fleet, Snapshot.none()
             return
         for place, part in parts(fleet, targets):
-            seen = stages.read_snapshot(
+            seen = observe.read_snapshot(
                 targets.clients[place],
                 part,
                 self.selection,
                 full=self.options.full,
-                memo=self.options.memo,
             )
             yield place, part, seen
 
@@ -226,12 +230,12 @@ class _Run:
     def against(self, fleet: Fleet, base: Tree) -> Reviewed:
         """Against what the base draws, cluster by cluster."""
         offline = replace(Snapshot.none(), base=base.label)
-        units = tuple(stages.drawn(fleet, Snapshot.none(), self.now))
+        units = tuple(draw.drawn(fleet, Snapshot.none(), self.now))
         sides, doubts = compare_base.sides(base, fleet, self.selection, self.now)
         found: list[Finding] = []
         for side in sides:
             mine = tuple(item for item in units if item.unit.cluster == side.cluster)
-            found += object_policy.findings(self.policies, mine, side.snapshot)
+            found += object_policy.findings(self.policies, mine, side.snapshot, self.memo)
         plan, guarded = compare_base.compared(fleet, units, sides, self.tree, selection=self.chosen)
         parts_of = (Part(fleet, units, offline),)
         return Reviewed(fleet, (*doubts, *guarded), tuple(found), parts_of, plan)

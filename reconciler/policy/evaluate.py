@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from reconciler import kinds
-from reconciler.objects.draft import Manifest, at
+from reconciler.objects.draft import Draft, Manifest, at, embedded
 from reconciler.objects.key import GroupKind, split_version
 from reconciler.policy import locate, match
 from reconciler.policy.cel import Engine, NotEvaluable, Outcome, Program, Values
@@ -22,7 +22,7 @@ from reconciler.policy.match import Request
 from reconciler.policy.rules import Binding, Expression, Param, ParamRef, Policy, Validation
 from reconciler.unit import UnitId
 
-__all__ = ["PolicySet", "Subject", "object_findings"]
+__all__ = ["PolicySet", "Subject", "looks_at", "object_findings"]
 
 _LONGEST_MESSAGE = 5 * 1024
 
@@ -56,6 +56,14 @@ class Subject:
     operation: str
     old: Mapping[str, Any] | None
     namespace_labels: Mapping[str, str]
+
+
+def looks_at(policies: PolicySet, draft: Draft) -> bool:
+    """Whether a policy could match an object, or one inside it: others need not be sealed."""
+    kinds_of = {draft.key.group_kind, *(inner.key.group_kind for _, inner in embedded(draft))}
+    return any(
+        match.may_be_for(policy.match, kind) for policy, _ in policies.bound for kind in kinds_of
+    )
 
 
 def object_findings(policies: PolicySet, subjects: Iterable[Subject]) -> tuple[Finding, ...]:

@@ -37,7 +37,7 @@ OFFENCES = {
         "import platformdirs",
         "reconciler.wiring.saved_plans -> platformdirs",
     ),
-    "plan/order.py": ("import reconciler.engine.stages", "plan.order -> reconciler.engine.stages"),
+    "plan/order.py": ("import reconciler.engine.load", "plan.order -> reconciler.engine.load"),
 }
 #: Imported in most rooms: plain functions over data.
 _EVERYWHERE = {"orjson"}

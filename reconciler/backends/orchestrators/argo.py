@@ -361,4 +361,9 @@ def _check(app: App) -> Iterable[Diagnostic]:
             yield from name_fits(job, f"{name}-{'0' * 10}-{called.value}", named)
 
 
-ORCHESTRATOR = Orchestrator("argo", _draw, _check, options=Options)
+def _kinds(app: App) -> frozenset[GroupKind]:
+    crons = {GroupKind(_GROUP, "CronWorkflow")} if trainer.training_of(app).schedules else set()
+    return frozenset({GroupKind(_GROUP, "WorkflowTemplate"), *crons})
+
+
+ORCHESTRATOR = Orchestrator("argo", _draw, _check, _kinds, options=Options)

@@ -116,4 +116,6 @@ def _check(app: App) -> Iterable[Diagnostic]:
         yield from name_fits(GroupKind("", "Service"), name, record.version)
 
 
-SERVING = Serving("deployment", _draw, _endpoint, _capacity, _check, None)
+SERVING = Serving(
+    "deployment", (_KIND, GroupKind("", "Service")), _draw, _endpoint, _capacity, _check
+)

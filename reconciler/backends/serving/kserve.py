@@ -147,4 +147,4 @@ def _records(app: App) -> Iterator[Diagnostic]:
             )
 
 
-SERVING = Serving("kserve", _draw, _endpoint, _capacity, _check, Options)
+SERVING = Serving("kserve", (_KIND,), _draw, _endpoint, _capacity, _check, Options)

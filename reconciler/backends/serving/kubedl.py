@@ -159,4 +159,4 @@ def _framework_known(serving: spec.Serving) -> Iterator[Diagnostic]:
         )
 
 
-SERVING = Serving("kubedl", _draw, _endpoint, _capacity, _check, Options)
+SERVING = Serving("kubedl", (_KIND,), _draw, _endpoint, _capacity, _check, Options)

@@ -67,14 +67,14 @@ def COMMAND(  # noqa: N802
     asked for where they are not known.
     """
     from reconciler.cli import reporting
-    from reconciler.engine import stages
+    from reconciler.engine import load
     from reconciler.engine.use import rights
     from reconciler.output.rights import Identity, yaml_of
     from reconciler.wiring import source
     from reconciler.wiring.common import now, selection
 
     tree, chosen = source.tree(common), selection(common)
-    fleet = stages.loaded(tree, chosen)
+    fleet = load.loaded(tree, chosen)
     if fleet.errors:
         from reconciler.engine import review
         from reconciler.engine.run_options import RunOptions
@@ -103,7 +103,7 @@ def _seen(
     common: Common, fleet: Fleet, chosen: Selection
 ) -> tuple[list[tuple[str, ObjectKey]], Discovery | None]:
     """What the clusters record of the selected units, and what they serve together."""
-    from reconciler.engine import stages
+    from reconciler.engine import observe
     from reconciler.engine.targets import parts
     from reconciler.ports import Discovery
     from reconciler.wiring import clusters
@@ -116,7 +116,7 @@ def _seen(
         for place, _ in parts(fleet, found.targets):
             client = found.targets.clients[place]
             kinds.update(client.discover().kinds)
-            for unit, inventory in stages.recorded(client).items():
+            for unit, inventory in observe.recorded(client).items():
                 if chosen.takes(*unit):
                     recorded += [(inventory.apply_as, m.key) for m in inventory.members]
     return recorded, Discovery(kinds, frozenset(), "")

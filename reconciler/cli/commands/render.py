@@ -71,11 +71,12 @@ def COMMAND(common: options.Common) -> ExitCode:  # noqa: N802
 
 
 def _text(reviewed: Reviewed) -> Iterator[str]:
-    from reconciler.engine.stages import sealed
     from reconciler.layers.emit import emit
+    from reconciler.objects.draft import seal
 
-    for item, manifest in sealed(reviewed.units):
-        yield f"---\n# {item.unit.id}\n{emit(manifest.body)}"
+    for item in reviewed.units:
+        for draft in item.drafts:
+            yield f"---\n# {item.unit.id}\n{emit(seal(draft).body)}"
 
 
 def _data(reviewed: Reviewed) -> Iterator[dict[str, Any]]:

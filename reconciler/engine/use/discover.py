@@ -17,7 +17,7 @@ import orjson
 
 import reconciler
 from reconciler.apps.app import Selection
-from reconciler.engine import stages
+from reconciler.engine import load
 from reconciler.engine.targets import Targets, parts, targets_of
 from reconciler.layers.emit import emit
 from reconciler.objects.key import GroupKind
@@ -57,7 +57,7 @@ def published(
     tree: Tree, selection: Selection, reader: ClusterReader | Targets[ClusterReader] | None
 ) -> tuple[Published, ...]:
     """Every version of the selected models, recorded ones first. Raises ClusterUnreadable."""
-    fleet = stages.loaded(tree, selection)
+    fleet = load.loaded(tree, selection)
     out: dict[tuple[str, str], Published] = {}
     for app in fleet.apps:
         for name, record in app.records.items():

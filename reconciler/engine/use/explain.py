@@ -7,9 +7,9 @@ from datetime import datetime
 
 from reconciler import kinds
 from reconciler.apps.app import App, Selection, Unit
-from reconciler.engine import review, stages
+from reconciler.engine import load, review
+from reconciler.engine.draw import Drawn
 from reconciler.engine.run_options import RunOptions
-from reconciler.engine.stages import Drawn
 from reconciler.engine.targets import Targets
 from reconciler.engine.views.report import Chain, Chains, Findings, Report, Table
 from reconciler.errors import ExitCode
@@ -196,7 +196,7 @@ def _answer(reviewed: review.Reviewed, found: list[Chain], there: bool, nothing:
 
 def layers(tree: Tree, selection: Selection) -> Report:
     """The order of layers and which file each app reads for each."""
-    fleet = stages.loaded(tree, selection)
+    fleet = load.loaded(tree, selection)
     rows = []
     for unit in fleet.units():
         for number, file in enumerate(unit.files, 1):
