@@ -27,9 +27,9 @@ from reconciler.apply.effect import (
     Vanish,
     Wait,
 )
-from reconciler.apply.inside import strangers
 from reconciler.apply.protocol import protocol
 from reconciler.apply.result import Answer, Result, Status
+from reconciler.apply.strangers import strangers
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.kind import ReadinessState
 from reconciler.objects.observed import Observed, Presence, unread

@@ -16,10 +16,10 @@ from reconciler.objects.draft import Draft, Manifest, at, embedded
 from reconciler.objects.key import GroupKind, split_version
 from reconciler.policy import locate, match
 from reconciler.policy.cel import Engine, NotEvaluable, Outcome, Program, Values
-from reconciler.policy.composed import Composed
 from reconciler.policy.finding import Finding, Verdict
 from reconciler.policy.match import Request
 from reconciler.policy.rules import Binding, Expression, Param, ParamRef, Policy, Validation
+from reconciler.policy.variables import Composed
 from reconciler.unit import UnitId
 
 __all__ = ["PolicySet", "Subject", "looks_at", "object_findings"]

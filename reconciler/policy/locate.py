@@ -10,8 +10,8 @@ from reconciler.objects.draft import FieldPath, Manifest, at, show_path
 from reconciler.origin import Origin
 from reconciler.policy import trace
 from reconciler.policy.cel import Program
-from reconciler.policy.composed import Composed
 from reconciler.policy.rules import Policy
+from reconciler.policy.variables import Composed
 
 __all__ = ["LEVEL", "Spot", "annotated", "spot", "told"]
 

@@ -16,7 +16,9 @@ from reconciler.objects.kind import Kind
 from reconciler.objects.outcome import CLUSTER_SCOPED, Refusal, Verb
 from reconciler.ports import Clock, Discovery
 from reconciler.simulation import defaults, merge, validate
-from reconciler.simulation.bodies import (
+from reconciler.simulation.fault import ApiFault
+from reconciler.simulation.garbage import Garbage
+from reconciler.simulation.object_bodies import (
     Body,
     asked,
     bare,
@@ -26,8 +28,6 @@ from reconciler.simulation.bodies import (
     stamp,
     stub,
 )
-from reconciler.simulation.fault import ApiFault
-from reconciler.simulation.garbage import Garbage
 from reconciler.simulation.schema import SERVER_OWNED, shape_of
 from reconciler.simulation.served import Served, discovery, served
 from reconciler.simulation.store import Store

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from reconciler.simulation.bodies import Body, stamp
 from reconciler.simulation.controller import Desk, moment
+from reconciler.simulation.object_bodies import Body, stamp
 from reconciler.simulation.outcomes import Trained
 
 __all__ = ["RUN_LABEL", "Dialect", "advance", "candidate_of", "is_finished", "state_of", "trained"]

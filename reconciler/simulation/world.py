@@ -14,11 +14,11 @@ from types import TracebackType
 from reconciler.objects.key import GroupKind, ObjectKey, key_of
 from reconciler.objects.kind import Kind
 from reconciler.simulation import projects
-from reconciler.simulation.bodies import Body
 from reconciler.simulation.clock import EPOCH, SimulatedClock
 from reconciler.simulation.cluster import EmbeddedCluster
 from reconciler.simulation.controller import Controller, Desk, Settings
 from reconciler.simulation.fault import ApiFault
+from reconciler.simulation.object_bodies import Body
 from reconciler.simulation.outcomes import Outcomes
 from reconciler.simulation.store import Store
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from reconciler.objects.key import GroupKind
-from reconciler.simulation.bodies import Body, Problems, stamp
 from reconciler.simulation.controller import (
     Controller,
     Desk,
@@ -18,6 +17,7 @@ from reconciler.simulation.controller import (
     owner_reference,
     with_condition,
 )
+from reconciler.simulation.object_bodies import Body, Problems, stamp
 from reconciler.simulation.run import Run
 
 if TYPE_CHECKING:

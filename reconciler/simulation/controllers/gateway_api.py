@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from reconciler.objects.key import GroupKind, ObjectKey, key_of
-from reconciler.simulation.bodies import Body, Problems, default, map_in, maps_in
 from reconciler.simulation.controller import Controller, Desk, Project, with_condition
+from reconciler.simulation.object_bodies import Body, Problems, default, map_in, maps_in
 
 __all__ = ["PROJECT"]
 

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 from reconciler.objects.key import GroupKind
-from reconciler.simulation.bodies import Body, stamp
 from reconciler.simulation.controller import (
     Controller,
     Desk,
@@ -19,6 +18,7 @@ from reconciler.simulation.controller import (
     owner_reference,
     with_condition,
 )
+from reconciler.simulation.object_bodies import Body, stamp
 
 __all__ = ["PROJECT"]
 

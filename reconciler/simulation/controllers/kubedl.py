@@ -8,8 +8,8 @@ from typing import Any
 
 from reconciler.objects.key import GroupKind
 from reconciler.simulation import kubedl, training
-from reconciler.simulation.bodies import Body, stamp
 from reconciler.simulation.controller import Controller, Desk, Project, moment, owner_reference
+from reconciler.simulation.object_bodies import Body, stamp
 
 __all__ = ["PROJECT"]
 

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from reconciler.objects.key import GroupKind
 from reconciler.simulation import training
-from reconciler.simulation.bodies import Body, Problems
 from reconciler.simulation.controller import Controller, Desk, Project
+from reconciler.simulation.object_bodies import Body, Problems
 
 __all__ = ["PROJECT"]
 

@@ -10,8 +10,8 @@ import orjson
 
 from reconciler.objects.key import GroupKind
 from reconciler.simulation import training
-from reconciler.simulation.bodies import Body, stamp
 from reconciler.simulation.controller import Controller, Desk, Project, moment, with_condition
+from reconciler.simulation.object_bodies import Body, stamp
 
 __all__ = ["PROJECT"]
 
