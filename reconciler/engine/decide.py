@@ -28,10 +28,10 @@ def decide(
     if stored is None:
         source = snapshot.handed.get(app.id)
         stored = snapshot.states.get(source) if source is not None else None
-    state = rollout.State.from_data(stored.data) if stored is not None else None
+    state = rollout.RolloutState.from_data(stored.data) if stored is not None else None
     wanted = [serving.version.value] if serving.version is not None else list(serving.traffic)
     interest = {*wanted, *([state.stable, state.wanted] if state else ())}
-    facts = draw.facts(app, interest, snapshot.lookup)
+    facts = draw.read_facts(app, interest, snapshot.lookup)
     decision = rollout.decide(app.id, serving, app.records, state, facts, now)
     data = decision.state
     if data is None and state is not None and not version:

@@ -13,29 +13,29 @@ from reconciler.engine.memo import Memo
 from reconciler.lifecycle import schedule
 from reconciler.objects.draft import Draft
 from reconciler.plan import inventory
-from reconciler.plan.build import Decided
+from reconciler.plan.build import UnitDecision
 from reconciler.plan.snapshot import Snapshot
 
-__all__ = ["Drawn", "drawn"]
+__all__ = ["UnitDrafts", "draw_units"]
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class UnitDrafts:
     """One unit with what was decided for it and drawn of it."""
 
     unit: Unit
-    decided: Decided
+    decided: UnitDecision
     drafts: tuple[Draft, ...]
 
 
-def drawn(
+def draw_units(
     fleet: Fleet,
     snapshot: Snapshot,
     now: datetime,
     *,
     foresees: bool = True,
     memo: Memo | None = None,
-) -> Iterator[Drawn]:
+) -> Iterator[UnitDrafts]:
     """Each unit's drafts, one unit at a time; foundations first. `foresees`: with the next times
     of its schedules, for those who show them."""
     memo = memo or Memo()
@@ -43,12 +43,12 @@ def drawn(
     for unit in fleet.units():
         if isinstance(unit, Foundation) or unit.group_id in absent:
             empty = unit.group_id in absent
-            yield Drawn(unit, Decided(), () if empty else memo.fixed(unit))
+            yield UnitDrafts(unit, UnitDecision(), () if empty else memo.fixed(unit))
             continue
         decision, swap = decide.decide(unit, snapshot, now)
         drafts = memo.fixed(unit)
         if decision is not None:
-            moving = draw.moving(unit, decision.outcome, snapshot.lookup)
+            moving = draw.draw_moving(unit, decision.outcome, snapshot.lookup)
             drafts += inventory.with_membership(moving, unit.id)
         fires = tuple(schedule.foresee(unit, now)) if foresees else ()
-        yield Drawn(unit, Decided(decision, fires, swap), drafts)
+        yield UnitDrafts(unit, UnitDecision(decision, fires, swap), drafts)

@@ -14,13 +14,13 @@ from reconciler.lifecycle import schedule
 from reconciler.ports import Tree
 from reconciler.unit import UnitId
 
-__all__ = ["loaded"]
+__all__ = ["load_fleet"]
 
 
-def loaded(tree: Tree, selection: Selection | None = None) -> Fleet:
+def load_fleet(tree: Tree, selection: Selection | None = None) -> Fleet:
     """Load, type and check: what backends and schedules refuse blocks its app like any mistake."""
     fleet = load.load(
-        tree, contract.capabilities(), selection, label=tree.label, commit=tree.commit
+        tree, contract.list_capabilities(), selection, label=tree.label, commit=tree.commit
     )
     found: dict[tuple[object, ...], Diagnostic] = {}
     blocked = {app: set(codes) for app, codes in fleet.blocked.items()}
@@ -34,10 +34,10 @@ def loaded(tree: Tree, selection: Selection | None = None) -> Fleet:
             mistakes: Iterator[Diagnostic] = schedule.check_windows(unit)
             reached += tuple(members.get(unit.group_id, ()))
         else:
-            mistakes = itertools.chain(draw.check(unit), schedule.check(unit))
+            mistakes = itertools.chain(draw.check_unit(unit), schedule.check(unit))
         checks += [(item, reached) for item in mistakes]
     refused = {unit_id for item, ids in checks if item.is_error for unit_id in ids}
-    checks += clashes.find(app for app in fleet.apps if app.id not in refused)
+    checks += clashes.find_clashes(app for app in fleet.apps if app.id not in refused)
     for item, ids in checks:
         key = (item.code, item.site, item.path, item.message)
         found[key] = found.get(key, item).reaching(*ids)

@@ -8,20 +8,20 @@ from reconciler import policy
 from reconciler.apps.app import App, Unit
 from reconciler.backends import draw
 from reconciler.diagnostics import Diagnostic
-from reconciler.engine.draw import Drawn
+from reconciler.engine.draw import UnitDrafts
 from reconciler.engine.memo import Memo
 from reconciler.plan.snapshot import Snapshot
-from reconciler.policy.evaluate import PolicySet, Subject, looks_at, object_findings
+from reconciler.policy.evaluate import PolicySet, Subject, judge_objects, may_judge
 from reconciler.policy.finding import Finding
 from reconciler.ports import Tree
 from reconciler.unit import UnitId
 
-__all__ = ["denied", "findings", "policies_of"]
+__all__ = ["denied_units", "judge_units", "load_policies"]
 
 _FOLDER = "policies/"
 
 
-def policies_of(tree: Tree) -> tuple[PolicySet, tuple[Diagnostic, ...]]:
+def load_policies(tree: Tree) -> tuple[PolicySet, tuple[Diagnostic, ...]]:
     """The policies of a tree; a faulty file blocks everything (its diagnostics say so)."""
     paths = [
         path
@@ -33,19 +33,19 @@ def policies_of(tree: Tree) -> tuple[PolicySet, tuple[Diagnostic, ...]]:
     return policy.load(dict(tree.read(paths)))
 
 
-def findings(
-    policies: PolicySet, units: Iterable[Drawn], snapshot: Snapshot, memo: Memo
+def judge_units(
+    policies: PolicySet, units: Iterable[UnitDrafts], snapshot: Snapshot, memo: Memo
 ) -> tuple[Finding, ...]:
     """Every finding on what was drawn."""
-    return tuple(object_findings(policies, _subjects(policies, units, snapshot, memo)))
+    return tuple(judge_objects(policies, _subjects(policies, units, snapshot, memo)))
 
 
 def _subjects(
-    policies: PolicySet, units: Iterable[Drawn], snapshot: Snapshot, memo: Memo
+    policies: PolicySet, units: Iterable[UnitDrafts], snapshot: Snapshot, memo: Memo
 ) -> Iterator[Subject]:
     for item in units:
         for draft in item.drafts:
-            if not looks_at(policies, draft):
+            if not may_judge(policies, draft):
                 continue
             live = snapshot.lookup(draft.key)
             yield Subject(
@@ -64,6 +64,6 @@ def _type_of(unit: Unit) -> str:
     return unit.spec.model.type.value if isinstance(unit, App) else ""
 
 
-def denied(found: Iterable[Finding]) -> frozenset[UnitId]:
+def denied_units(found: Iterable[Finding]) -> frozenset[UnitId]:
     """The units that a finding blocks."""
     return frozenset(f.app for f in found if f.blocks)

@@ -19,7 +19,7 @@ from reconciler.plan.snapshot import RecordedState, Snapshot
 from reconciler.ports import ClusterReader, ClusterUnreadable
 from reconciler.unit import UnitId
 
-__all__ = ["handed", "read_snapshot", "recorded"]
+__all__ = ["find_handovers", "read_inventories", "read_snapshot"]
 
 
 def read_snapshot(
@@ -35,7 +35,7 @@ def read_snapshot(
     discovery = reader.discover()
     own = reader.list(GroupKind("", "ConfigMap"), reconciler.TOOL_NAMESPACE, _OURS)
     state = _state(own.items)
-    passed_on = handed(fleet, state.inventories)
+    passed_on = find_handovers(fleet, state.inventories)
     asked = frozenset(
         unit
         for unit in state.inventories
@@ -59,7 +59,7 @@ def read_snapshot(
         objects=objects,
         inventories=state.inventories,
         states=state.states,
-        statuses=statuses.recorded_in(own.items),
+        statuses=statuses.read_statuses(own.items),
         unread_kinds=unread,
         damaged=state.damaged,
         handed=passed_on,
@@ -73,7 +73,7 @@ def read_snapshot(
     )
 
 
-def recorded(reader: ClusterReader) -> Mapping[UnitId, Inventory]:
+def read_inventories(reader: ClusterReader) -> Mapping[UnitId, Inventory]:
     """The readable inventories by unit, by one LIST. Raises ClusterUnreadable."""
     own = reader.list(GroupKind("", "ConfigMap"), reconciler.TOOL_NAMESPACE, _OURS)
     return _state(own.items).inventories
@@ -124,7 +124,7 @@ def _takes(selection: Selection, unit: UnitId) -> bool:
     )
 
 
-def handed(fleet: Fleet, inventories: Mapping[UnitId, Inventory]) -> dict[UnitId, UnitId]:
+def find_handovers(fleet: Fleet, inventories: Mapping[UnitId, Inventory]) -> dict[UnitId, UnitId]:
     """Who takes over from whom. A group's foundation follows when an app of the group names one of
     the old group and both own the same namespace."""
     out: dict[UnitId, UnitId] = {}

@@ -21,10 +21,10 @@ from reconciler.plan.live_content import content_digest
 from reconciler.plan.snapshot import Snapshot
 from reconciler.unit import UnitId
 
-__all__ = ["deletions"]
+__all__ = ["plan_deletions"]
 
 
-def deletions(
+def plan_deletions(
     unit: UnitId,
     members: Iterable[Member],
     desired: frozenset[ObjectKey],

@@ -47,10 +47,10 @@ class Silent:
 
 def reconciled(world):
     """One run; the units that are not done."""
-    fleet = load.loaded(Files())
+    fleet = load.load_fleet(Files())
     snapshot = observe.read_snapshot(world.cluster, fleet)
-    units = draw.drawn(fleet, snapshot, world.clock.now())
-    plan = predict.planned(
+    units = draw.draw_units(fleet, snapshot, world.clock.now())
+    plan = predict.plan_units(
         fleet, units, snapshot, world.cluster, RunOptions(), selection=Selection()
     )
     executor = Executor(world.cluster, world.clock, Silent())

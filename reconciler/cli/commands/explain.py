@@ -33,7 +33,7 @@ __all__ = ["COMMAND"]
 @options.selection
 @options.cluster
 def COMMAND(  # noqa: N802
-    common: options.Common,
+    common: options.CommonOptions,
     path: str | None,
     at: str | None,
     target: str | None,

@@ -43,7 +43,7 @@ def plan_promotion(
     Without `version` it is the one that the environment below in the ladder serves. A group that
     overrides the pointer is named and refused, unless it is the `group` asked for.
     """
-    fleet = load.loaded(tree, Selection(models=frozenset({model})))
+    fleet = load.load_fleet(tree, Selection(models=frozenset({model})))
     ladder = _ladder(fleet)
     apps = [a for a in fleet.apps if a.environment == environment and a.serves]
     _known(tree, fleet, model, environment, ladder, apps)

@@ -109,7 +109,7 @@ def _drafts(tree):
     fleet = loaded(tree)
     return {
         (str(item.unit.id), str(draft.key)): plain(draft.tree)
-        for item in draw.drawn(fleet, Snapshot.none(), NOW)
+        for item in draw.draw_units(fleet, Snapshot.none(), NOW)
         for draft in item.drafts
     }
 

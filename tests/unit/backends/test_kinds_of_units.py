@@ -4,7 +4,7 @@ import pytest
 
 from reconciler.backends import contract, draw
 from reconciler.backends.contract import Router
-from reconciler.engine.draw import drawn
+from reconciler.engine.draw import draw_units
 from reconciler.extensions import ExtensionInvalid
 from reconciler.objects.draft import Draft
 from reconciler.objects.key import ObjectKey
@@ -15,7 +15,7 @@ from tests.support import NOW, loaded, sample, small
 
 @pytest.mark.parametrize("tree", [sample, everything, small])
 def test_the_kinds_of_a_unit_are_those_of_its_objects(tree):
-    for item in drawn(loaded(tree()), Snapshot.none(), NOW):
+    for item in draw_units(loaded(tree()), Snapshot.none(), NOW):
         assert draw.kinds_of(item.unit) == {d.key.group_kind for d in item.drafts}, item.unit.id
 
 
@@ -24,8 +24,8 @@ def test_a_backend_that_draws_what_it_does_not_declare_is_refused(monkeypatch):
         key = ObjectKey("", "ConfigMap", app.namespace, "extra")
         return (Draft(key, "v1", {"metadata": {"name": "extra"}}, "sly"),)
 
-    real = contract.router("none")
+    real = contract.find_router("none")
     sly = Router("none", False, (), draw_more, real.read, real.check)
-    monkeypatch.setattr(contract, "router", lambda _name: sly)
+    monkeypatch.setattr(contract, "find_router", lambda _name: sly)
     with pytest.raises(ExtensionInvalid, match="sly draws a ConfigMap"):
-        list(drawn(loaded(small()), Snapshot.none(), NOW))
+        list(draw_units(loaded(small()), Snapshot.none(), NOW))
