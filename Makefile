@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 
-.PHONY: demo test test-slow test-cluster cluster check lint types contracts dead-code bench schemas setup
+.PHONY: demo test test-slow test-cluster cluster check lint types contracts dead-code bench schemas docs setup
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make check         lint, types, import contracts, dead code"
 	@echo "make bench         benchmarks: ratios against a baseline of the same run"
 	@echo "make schemas       write schemas/ anew"
+	@echo "make docs          write the generated pages of docs/ anew"
 
 $(STAMP): pyproject.toml constraints.txt reconciler/__init__.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -69,3 +70,7 @@ bench: $(STAMP)
 
 schemas: $(STAMP)
 	$(BIN)/reconciler schema --write schemas
+
+docs: $(STAMP)
+	$(BIN)/python -m tests.sample_pull_request
+	$(BIN)/python -m tests.error_catalogue
