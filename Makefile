@@ -3,8 +3,11 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
+# Processes that run the tests: WORKERS=0 runs them in this one, as a debugger wants.
+WORKERS ?= logical
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
 
-.PHONY: demo test test-slow test-cluster cluster check lint types contracts dead-code bench schemas docs setup
+.PHONY: demo test test-slow test-cluster coverage cluster check lint types contracts dead-code bench schemas docs setup
 .DEFAULT_GOAL := help
 
 help:
@@ -12,6 +15,7 @@ help:
 	@echo "make test          the test suite; where Go is, against a real API server too (built once)"
 	@echo "make test-slow     what takes minutes: kills at every request, real signals, mutants"
 	@echo "make test-cluster  only the tests that need a real API server"
+	@echo "make coverage      the branches that the unit tests and the laws take"
 	@echo "make cluster       a real API server with the CRDs of the sample's systems, until ^C"
 	@echo "make check         lint, types, import contracts, dead code"
 	@echo "make bench         benchmarks: ratios against a baseline of the same run"
@@ -35,16 +39,19 @@ demo: $(STAMP)
 # out, RECONCILER_CLUSTER=required fails without it.
 test: $(STAMP)
 	@$(BIN)/python -m tests.controlplane prepare
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 # The rest: every kill and answer at every request, processes with real signals, mutants.
 test-slow: $(STAMP)
 	@$(BIN)/python -m tests.controlplane prepare
-	$(BIN)/python -m pytest -m slow
+	$(PYTEST) -m slow
 
 test-cluster: $(STAMP)
 	@RECONCILER_CLUSTER=required $(BIN)/python -m tests.controlplane prepare
 	RECONCILER_CLUSTER=required $(BIN)/python -m pytest tests/contract tests/cluster
+
+coverage: $(STAMP)
+	RECONCILER_CLUSTER=off $(PYTEST) -m "not slow" --cov --cov-report=term tests/unit tests/laws
 
 cluster: $(STAMP)
 	@$(BIN)/python -m tests.controlplane cluster

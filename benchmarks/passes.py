@@ -23,13 +23,16 @@ class _Quiet:
 def _pass(follower: Any, client: Any, clock: Any, memo: Any) -> None:
     from reconciler.apps.app import Selection
     from reconciler.engine import apply_plan, review
+    from reconciler.engine.run_options import RunOptions
     from reconciler.errors import ExitCode
 
     tree = follower.latest()
-    seen = review.review(tree, Selection(), clock.now(), reader=client, memo=memo)
+    seen = review.review(
+        tree, Selection(), clock.now(), reader=client, options=RunOptions(memo=memo)
+    )
     report = apply_plan.reconcile(seen, client, clock, _Quiet(), apply_plan.Settings(timeout=0.0))
     if report.exit_code is not ExitCode.DONE or (seen.plan is None or seen.plan.has_changes):
-        raise SystemExit(f"there was something to do: {report.closing}")
+        raise SystemExit(f"there was something to do: {report.results}")
 
 
 def _recorded(

@@ -9,6 +9,8 @@ on standard error. Leases are short, so that a test need not wait.
 import os
 import signal
 import sys
+from functools import partial
+from typing import Any
 
 from reconciler.apply import lease
 from reconciler.cli.program import main
@@ -31,7 +33,7 @@ def run(what, number, args):
             os.kill(os.getpid(), signal.Signals[what])
 
     made = cluster.EmbeddedCluster.__init__
-    clusters = []
+    clusters: list[Any] = []
 
     def prepared(self, *given, **named):
         made(self, *given, **named)
@@ -40,8 +42,9 @@ def run(what, number, args):
         if len(clusters) == 1:
             self.before = before
 
-    cluster.EmbeddedCluster.__init__ = prepared
-    leases.Timing = lambda: lease.Timing(duration=2, renew_deadline=1.2, retry=0.3)
+    cluster.EmbeddedCluster.__init__ = prepared  # type: ignore[method-assign]
+    short = partial(lease.Timing, duration=2, renew_deadline=1.2, retry=0.3)
+    setattr(leases, "Timing", short)  # noqa: B010 - its module does not export the name
     main(args)
 
 

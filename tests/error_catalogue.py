@@ -150,8 +150,7 @@ def examples():
 
 def _of_configs(found):
     """The cases of tests/cases/config, by the code that each of them causes."""
-    for param in config_cases.CASES:
-        case = param.values[0]
+    for _, case in config_cases.CASES:
         tree = config_cases._tree(case)
         start = config_cases.STARTS[case.get("start", "serving")]
         names = {**start.files, **tree.files}

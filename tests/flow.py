@@ -45,7 +45,7 @@ def plan_of(tree, place, **options):
 
 def results(report):
     """The unit as text → Result of a report."""
-    return {str(r.unit): r for section in report.sections for r in getattr(section, "applied", ())}
+    return {str(r.unit): r for r in report.results}
 
 
 def problems(report):

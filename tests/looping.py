@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from typing import Any
 
 from reconciler import kinds
 from reconciler.engine.apply_plan import Settings as Apply
@@ -62,7 +63,9 @@ class Place:
     def leases(self, name="one", client=None, **options):
         drawn = itertools.cycle([0.1, 0.9, 0.5, 0.3])
         other = client or self.cluster.acting_as("leases")
-        made = Leases(lambda _g: other, self.clock, name, chance=lambda: next(drawn), **options)
+        made: Any = Leases(
+            lambda _g: other, self.clock, name, chance=lambda: next(drawn), **options
+        )
         made.client = other
         return made
 
@@ -81,7 +84,7 @@ class Place:
         def run(tree, now_settings):
             return passes.run(tree, cluster, self.clock, support.Silent(), now_settings, held)
 
-        loop = Loop(
+        loop: Any = Loop(
             self.repo, run, self.clock, observer, settings=wanted, timing=timing or Timing()
         )
         loop.log, loop.registry, loop.leases, loop.cluster = log, registry, held, cluster

@@ -8,12 +8,21 @@ from pathlib import Path
 
 from reconciler.apps.app import Selection
 from reconciler.engine import apply_plan, review, stages
+from reconciler.engine.run_options import RunOptions
+from reconciler.engine.views.runs import run_report
+from reconciler.plan.change import Approvals
 from reconciler.plan.snapshot import Snapshot
 from reconciler.ports import Blob
 
 ROOT = Path(__file__).parents[1]
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 FOLDERS = ("environments", "models", "policies")
+#: Each file of the folder is a command.
+COMMANDS = sorted(
+    path.stem.replace("_", "-")
+    for path in (ROOT / "reconciler/cli/commands").glob("*.py")
+    if not path.stem.startswith("_")
+)
 
 
 class MemoryTree:
@@ -129,14 +138,44 @@ class Silent:
         pass
 
 
+def approvals(approved=()):
+    """Approvals in which each text is allowed as whatever it may be."""
+    return Approvals(*[frozenset(approved)] * 4)
+
+
 def reviewed(tree, cluster, now=NOW, approved=(), **selected):
-    return review.review(
-        tree, select(**selected), now, reader=cluster, approved=frozenset(approved)
-    )
+    options = RunOptions(approvals=approvals(approved))
+    return review.review(tree, select(**selected), now, reader=cluster, options=options)
+
+
+class Ran:
+    """What came of a run, with its report at hand."""
+
+    def __init__(self, run):
+        self.run = run
+        self.exit_code = run.exit_code
+        self.results = run.results
+        self.reviewed = run.reviewed
+
+    @property
+    def report(self):
+        return run_report(self.run)
+
+    @property
+    def closing(self):
+        return self.report.closing
+
+    @property
+    def sections(self):
+        return self.report.sections
+
+    @property
+    def data(self):
+        return self.report.data
 
 
 def applied(tree, cluster, now=NOW, approved=(), before=None, timeout=30.0, **selected):
-    """One `reconcile` of a tree; the report."""
+    """One `reconcile` of a tree; what came of it."""
     seen = reviewed(tree, cluster, now, approved, **selected)
     settings = apply_plan.Settings(timeout=timeout, before=before)
-    return apply_plan.reconcile(seen, cluster, cluster.clock, Silent(), settings)
+    return Ran(apply_plan.reconcile(seen, cluster, cluster.clock, Silent(), settings))

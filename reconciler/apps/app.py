@@ -152,22 +152,41 @@ def _text(value: Value[str] | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which apps a command is about; an empty set selects all."""
+    """Which units a command is about. An empty set selects all; with several sets a unit must be
+    in each. `groups` are names (`hz-a`) or ids (`prod/hz-a`)."""
 
     environments: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
     models: frozenset[str] = frozenset()
+    units: frozenset[UnitId] = frozenset()
 
     def takes(self, environment: str, group: str, model: str = FOUNDATION) -> bool:
+        """Whether a unit is selected; without a model the group's foundation."""
         return (
             (not self.environments or environment in self.environments)
             and (not self.groups or group in self.groups or f"{environment}/{group}" in self.groups)
             and (not self.models or model in self.models)
+            and (not self.units or UnitId(environment, group, model) in self.units)
         )
+
+    def takes_group(self, environment: str, group: str) -> bool:
+        """Whether a group could hold a selected unit."""
+        whole = Selection(self.environments, self.groups)
+        homes = {(unit.environment, unit.group) for unit in self.units}
+        return whole.takes(environment, group) and (not homes or (environment, group) in homes)
+
+    @property
+    def names_models(self) -> bool:
+        """Whether models are chosen: then a foundation comes along only with its apps."""
+        return bool(self.models or self.units)
 
     @property
     def is_everything(self) -> bool:
-        return not (self.environments or self.groups or self.models)
+        return not (self.environments or self.groups or self.models or self.units)
+
+    def __str__(self) -> str:
+        sets = (self.environments, self.groups, self.models, map(str, self.units))
+        return ", ".join(name for names in sets for name in sorted(names))
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ class _Loader:
         ]
         self._layout_mistakes(selected)
         groups = sorted({(a.environment, a.group) for a in selected})
-        if not self.selection.models or FOUNDATION in self.selection.models:
+        if not self.selection.names_models or self._asks_for_foundations():
             groups = [g for g in self.layout.groups if self.selection.takes(*g)]
         reading = Reading(self.files, self.layout, order, self.mistakes)
         reading.parse(selected, groups, everything=self.selection.is_everything)
@@ -100,6 +100,11 @@ class _Loader:
         for item, ids in shared:
             self.mistakes.add((item,), *ids)
         return self._fleet(tuple(apps), tuple(foundations), known, {})
+
+    def _asks_for_foundations(self) -> bool:
+        return FOUNDATION in self.selection.models or any(
+            unit.is_foundation for unit in self.selection.units
+        )
 
     def _fleet(
         self,

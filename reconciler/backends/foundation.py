@@ -9,6 +9,7 @@ from typing import Any
 from reconciler.apps.app import Foundation
 from reconciler.objects.draft import Draft
 from reconciler.objects.key import ObjectKey
+from reconciler.origin import BUILT_IN, derived
 
 __all__ = ["draw"]
 
@@ -21,10 +22,13 @@ def draw(unit: Foundation) -> Iterator[Draft]:
         return
     namespace = spec.namespace
     if spec.create_namespace.value:
+        made = spec.create_namespace
+        # The object is there because of both lines.
+        name = namespace if made.origin is BUILT_IN else derived(namespace.value, namespace, made)
         yield Draft(
             ObjectKey("", "Namespace", "", namespace.value),
             "v1",
-            {"metadata": {"name": namespace}},
+            {"metadata": {"name": name}},
             _RULE,
         )
     if spec.service_account is not None:

@@ -25,6 +25,15 @@ ENTRIES = (
         "   help: the operator maps names to clusters: --clusters, or a context of that name",
     ),
     Entry(
+        "E_FIELD_CONFLICT",
+        "Another program owns a field that the config sets: an autoscaler, a rollout controller or "
+        "another GitOps tool. The object stays as it is.",
+        "Leave the field out of the config. If the program is to own it, pass the printed hash: "
+        "`--approve-conflict HASH`.",
+        "~ Deployment/web-v1\n"
+        "    hpa-controller owns spec.replicas; to take it: --approve-conflict 9c02e1d4",
+    ),
+    Entry(
         "E_HISTORY",
         "The commit that was applied last is not in the history of this revision: somebody "
         "rewrote the branch, or an older revision was chosen. The app stays as it is.",
@@ -88,6 +97,13 @@ ENTRIES = (
         "E_SAVED_PLAN",
         "The file is no saved plan, or another version of the program wrote it.",
         "Make the plan again: `reconciler plan --out FILE`.",
+    ),
+    Entry(
+        "E_STRANGERS",
+        "A namespace is to be deleted and holds objects that this program did not make, or it "
+        "cannot be looked into. Deleting the namespace would delete them, so it stays.",
+        "Move or delete these objects, or keep the group. The next run looks again.",
+        "- Namespace/ml-hz-a\n    kept: it holds ConfigMap/notes, not ours to delete",
     ),
     Entry(
         "E_TOOL_DRIFT",

@@ -105,7 +105,7 @@ _SHARED = (
     "environments",
     "groups",
     "models",
-    "app",
+    "apps",
     "output",
     "ascii_only",
     "show_all",
@@ -116,7 +116,6 @@ _SHARED = (
     "clusters",
     "in_cluster",
     "worktree",
-    "upgrades",
     "reports",
     "link_base",
     "marker",
@@ -186,7 +185,13 @@ selection = _together(
         help="Only this group, as `hz-a` or `prod/hz-a`.",
     ),
     click.option("--model", "-m", "models", multiple=True, metavar="MODEL", help="Only this one."),
-    click.option("--app", metavar="ENV/GROUP/MODEL", default="", help="Only this application."),
+    click.option(
+        "--app",
+        "apps",
+        multiple=True,
+        metavar="ENV/GROUP/MODEL",
+        help="Only this application; several may be named.",
+    ),
 )
 
 #: For CI: the same evaluation in other formats, and what counts as a failure.
@@ -249,31 +254,52 @@ cluster = _together(
     ),
 )
 
-#: What a person allows a run, and how much of it is shown.
-approval = _together(
-    click.option("--all", "everything", is_flag=True, help="Fold nothing."),
-    click.option(
-        "--approve-prune",
-        "approved",
-        multiple=True,
-        metavar="HASH",
-        help="Go on with exactly the deletes that a refusal printed this hash for.",
-    ),
-    click.option(
-        "--allow-rewind",
-        "rewinds",
-        multiple=True,
-        metavar="COMMIT",
-        help="Leave this applied commit behind although the revision does not follow it.",
-    ),
-    click.option(
-        "--approve-upgrade",
-        "upgrades",
-        multiple=True,
-        metavar="VERSION",
-        help="Go on although this version of the program draws the applied commit differently.",
-    ),
-)
+
+def approval(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What a person allows a run, as one `approvals`; and how much of it is shown."""
+    import functools
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **given: Any) -> Any:
+        from reconciler.plan.change import Approvals
+
+        kinds = ("prunes", "rewinds", "upgrades", "conflicts")
+        found = Approvals(**{kind: frozenset(given.pop(kind)) for kind in kinds})
+        return function(*args, approvals=found, **given)
+
+    return _together(
+        click.option("--all", "everything", is_flag=True, help="Fold nothing."),
+        click.option(
+            "--approve-prune",
+            "prunes",
+            multiple=True,
+            metavar="HASH",
+            help="Go on with exactly the deletes that a refusal printed this hash for.",
+        ),
+        click.option(
+            "--allow-rewind",
+            "rewinds",
+            multiple=True,
+            metavar="COMMIT",
+            help="Leave this applied commit behind although the revision does not follow it.",
+        ),
+        click.option(
+            "--approve-upgrade",
+            "upgrades",
+            multiple=True,
+            metavar="VERSION",
+            help="Go on although this version of the program draws the applied commit differently.",
+        ),
+        click.option(
+            "--approve-conflict",
+            "conflicts",
+            multiple=True,
+            metavar="HASH",
+            help="Take exactly the fields that a held change printed this hash for from the "
+            "manager that owns them.",
+        ),
+    )(wrapped)
+
 
 writing = _together(
     click.option("--worktree", is_flag=True, help="Apply the work tree instead of HEAD."),

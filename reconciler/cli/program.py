@@ -122,24 +122,37 @@ def _guarded(args: list[str] | None, redactor: Redactor, *, debug: bool) -> Exit
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
         return ExitCode.DONE
     except MemoryError:
-        click.echo(
-            "error[E_MEMORY]: there is not enough memory for this\n"
-            "   help: give it more, or fewer apps at once (--environment, --group)",
-            err=True,
-        )
-        return ExitCode.ERROR
+        return _out_of_memory()
+    except ImportError as error:
+        # A library that cannot be mapped is how too little memory shows at an import.
+        short = "failed to map segment" in str(error) or "allocate memory" in str(error)
+        return _out_of_memory() if short else _defect(error, redactor, debug=debug)
     except Exception as error:  # noqa: BLE001 - the one place that catches everything
-        if debug:
-            _trace(redactor)
-            return ExitCode.ERROR
-        what = printable(redactor.redact(f"{type(error).__name__}: {error}"))
-        click.echo(
-            f"error[E_INTERNAL]: this is a defect of the program: {what}\n"
-            "   help: run again with RECONCILER_DEBUG=1 and report what it prints",
-            err=True,
-        )
-        return ExitCode.ERROR
+        return _defect(error, redactor, debug=debug)
     return result if isinstance(result, ExitCode) else ExitCode.DONE
+
+
+def _out_of_memory() -> ExitCode:
+    click.echo(
+        "error[E_MEMORY]: there is not enough memory for this\n"
+        "   help: give it more, or fewer apps at once (--environment, --group)",
+        err=True,
+    )
+    return ExitCode.ERROR
+
+
+def _defect(error: Exception, redactor: Redactor, *, debug: bool) -> ExitCode:
+    """An exception that nobody foresaw: one line for users, the traceback for developers."""
+    if debug:
+        _trace(redactor)
+        return ExitCode.ERROR
+    what = printable(redactor.redact(f"{type(error).__name__}: {error}"))
+    click.echo(
+        f"error[E_INTERNAL]: this is a defect of the program: {what}\n"
+        "   help: run again with RECONCILER_DEBUG=1 and report what it prints",
+        err=True,
+    )
+    return ExitCode.ERROR
 
 
 def _show(error: ReconcilerError, redactor: Redactor) -> None:

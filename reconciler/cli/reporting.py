@@ -145,7 +145,7 @@ def _selected(common: Common) -> Iterator[str]:
         ("--environment", common.environments),
         ("--group", common.groups),
         ("--model", common.models),
-        ("--app", (common.app,) if common.app else ()),
+        ("--app", common.apps),
     ):
         for name in sorted(names):
             yield f"{flag} {_WORD.sub('?', name)}"

@@ -10,21 +10,29 @@ from typing import TypeAlias
 from reconciler.apply.effect import Effect
 from reconciler.apply.execute import Executor, Permit, always
 from reconciler.apply.result import Result, Status
-from reconciler.engine.guards import history, upgrade
-from reconciler.engine.review import Part, Reviewed, count, listed, verdict
+from reconciler.engine.review import Part, Reviewed, verdict
 from reconciler.engine.targets import Targets, targets_of
-from reconciler.engine.views.report import Changes, Findings, Report
 from reconciler.errors import ExitCode, most_severe
-from reconciler.objects.outcome import Verb
-from reconciler.plan.change import AppPlan
+from reconciler.plan.change import AppPlan, Plan
 from reconciler.ports import ALONE, Clock, ClusterWriter, Reporter, Workers
 from reconciler.unit import UnitId
 
-__all__ = ["Settings", "apply", "reconcile"]
+__all__ = ["RunResult", "Settings", "apply", "reconcile"]
 
 
 #: How often a run reads again and decides again because somebody else was faster.
 _TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What came of a reviewed plan. `results` has an entry for every unit that was begun; the exit
+    code counts what was found before the first write, too."""
+
+    command: str
+    reviewed: Reviewed
+    results: tuple[Result, ...]
+    exit_code: ExitCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +55,13 @@ def apply(
     clock: Clock,
     reporter: Reporter,
     settings: Settings | None = None,
-) -> Report:
+) -> RunResult:
     """The whole selection or nothing: an error, a denial or a refusal anywhere stops all."""
     code = verdict(reviewed)
     if code is not ExitCode.DONE:
-        return _report("apply", reviewed, (), code)
+        return _result("apply", reviewed, (), code)
     run = _Run(cluster, clock, reporter, settings or Settings())
-    return _report("apply", reviewed, run.carried_out(reviewed, lambda _: True), code)
+    return _result("apply", reviewed, run.carried_out(reviewed, lambda _: True), code)
 
 
 def reconcile(
@@ -62,7 +70,7 @@ def reconcile(
     clock: Clock,
     reporter: Reporter,
     settings: Settings | None = None,
-) -> Report:
+) -> RunResult:
     """Blocks per app and goes on with the others. A denied foundation takes its group with it;
     deletes that a guard refused are already held in the plan. What lost a compare-and-swap is
     read, decided and tried again."""
@@ -83,7 +91,7 @@ def reconcile(
         results |= {r.unit: r for r in tried}
         if not tried:
             break
-    return _report("reconcile", reviewed, tuple(results.values()), verdict(reviewed))
+    return _result("reconcile", reviewed, tuple(results.values()), verdict(reviewed))
 
 
 Allowed: TypeAlias = Callable[[AppPlan], bool]
@@ -92,14 +100,13 @@ Allowed: TypeAlias = Callable[[AppPlan], bool]
 def _allowed(reviewed: Reviewed) -> Allowed:
     denied = reviewed.denied
     groups = {unit.group_id for unit in denied if unit.is_foundation}
-    left = (history.REWOUND, upgrade.REDRAWN)
 
     def allowed(app: AppPlan) -> bool:
         return (
             app.unit not in denied
             and app.unit.group_id not in groups
             and not app.is_unjudged
-            and not any(refusal.code in left for refusal in app.refusals)
+            and not any(refusal.is_whole for refusal in app.refusals)
         )
 
     return allowed
@@ -122,9 +129,11 @@ class _Run:
 
     def carried_out(self, reviewed: Reviewed, allowed: Allowed) -> tuple[Result, ...]:
         """Part by part; within one, foundations before apps, and those that go after them."""
+        plan = reviewed.plan
+        assert plan is not None
         results: list[Result] = []
         for part in reviewed.parts:
-            results += self._part(part, self._executor(part.place), allowed)
+            results += self._part(part, plan, self._executor(part.place), allowed)
         return tuple(results)
 
     def _executor(self, place: int) -> Executor:
@@ -137,13 +146,13 @@ class _Run:
             permit=self.settings.permit,
         )
 
-    def _part(self, part: Part, executor: Executor, allowed: Allowed) -> list[Result]:
-        assert part.plan is not None
-        revision = part.plan.commit or part.plan.label
+    def _part(self, part: Part, plan: Plan, executor: Executor, allowed: Allowed) -> list[Result]:
+        revision = plan.commit or plan.label
         results: list[Result] = []
         broken: set[str] = set()
+        mine = [a for a in plan.apps if a.place == part.place and allowed(a)]
         first = not (part.snapshot.inventories or part.snapshot.damaged)
-        for stage in _stages([a for a in part.plan.apps if allowed(a)], first_alone=first):
+        for stage in _stages(mine, first_alone=first):
 
             def carry_out(app: AppPlan) -> Result:
                 group = f"{app.environment}/{app.group}"
@@ -202,62 +211,10 @@ def _staying(part: Part, group: str, results: list[Result]) -> list[str]:
     )
 
 
-def _report(
+def _result(
     command: str, reviewed: Reviewed, results: tuple[Result, ...], code: ExitCode
-) -> Report:
+) -> RunResult:
     codes = [code]
     if any(r.status not in (Status.DONE, Status.NOTHING) for r in results):
         codes.append(ExitCode.INCOMPLETE)
-    assert reviewed.plan is not None
-    return Report(
-        command,
-        (Findings(reviewed.diagnostics, reviewed.findings), *_changes(reviewed, results, code)),
-        (_summary(reviewed, results, code),),
-        most_severe(codes),
-        {
-            "blocked": {str(unit): codes for unit, codes in reviewed.fleet.blocked.items()},
-            "denied": [str(unit) for unit in sorted(reviewed.denied)],
-        },
-        reviewed.fleet.label,
-    )
-
-
-def _changes(
-    reviewed: Reviewed, results: tuple[Result, ...], code: ExitCode
-) -> tuple[Changes, ...]:
-    """The plan and what came of it; left out where mistakes or denials kept all of it back, for
-    then they are what matters."""
-    assert reviewed.plan is not None
-    if not results and code in (ExitCode.ERROR, ExitCode.DENIED) and not reviewed.plan.refusals:
-        return ()
-    return (Changes(reviewed.plan, applied=results),)
-
-
-def _summary(reviewed: Reviewed, results: tuple[Result, ...], code: ExitCode) -> str:
-    if not results and code is not ExitCode.DONE:
-        return "Nothing was written."
-    counts = {
-        "created": sum(r.count(Verb.CREATED) for r in results),
-        "updated": sum(r.count(Verb.UPDATED) for r in results),
-        "deleted": sum(r.count(Verb.DELETED) for r in results),
-        "unchanged": sum(r.unchanged for r in results),
-    }
-    parts = [f"{n} {word}" for word, n in counts.items() if n]
-    if not any(r.done for r in results):
-        parts.insert(0, "nothing to do")
-    text = f"applied {reviewed.fleet.label}: {', '.join(parts)}"
-    apps = reviewed.plan.apps if reviewed.plan is not None else ()
-    held = [app.unit for app in apps if app.is_held]
-    unjudged = [app.unit for app in apps if app.is_unjudged]
-    bad = [r for r in results if r.status not in (Status.DONE, Status.NOTHING)]
-    if bad:
-        return f"{text}. {count(len(bad), 'app')} incomplete: {listed([r.unit for r in bad])}."
-    left = sorted({*reviewed.fleet.blocked, *reviewed.denied, *reviewed.damaged})
-    if left:
-        return f"{text}. Blocked: {listed(left)}."
-    if unjudged:
-        return f"{text}. Not judged: {listed(unjudged)}."
-    if held:
-        return f"{text}. Held: {listed(held)}."
-    # Health was looked at only where something was done.
-    return f"{text}. All healthy." if any(r.status is Status.DONE for r in results) else f"{text}."
+    return RunResult(command, reviewed, results, most_severe(codes))

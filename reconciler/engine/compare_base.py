@@ -16,19 +16,20 @@ import reconciler
 from reconciler.apps.app import Fleet, Selection
 from reconciler.diagnostics import Diagnostic, warning
 from reconciler.engine import predict, stages
-from reconciler.engine.run_options import How
+from reconciler.engine.guards import prune
+from reconciler.engine.run_options import RunOptions
 from reconciler.engine.stages import Drawn
 from reconciler.lifecycle.decision import Reason
 from reconciler.objects.draft import Manifest, seal
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.observed import Observed, Presence
-from reconciler.plan.change import Action, AppPlan, Change, Plan, Standing
+from reconciler.plan.change import Action, AppPlan, Change, Plan, PlannedCluster
 from reconciler.plan.inventory import Inventory, Member, live_digest
 from reconciler.plan.snapshot import Snapshot
 from reconciler.ports import Tree
 from reconciler.unit import UnitId
 
-__all__ = ["Side", "compared", "sides"]
+__all__ = ["Side", "absent_groups", "compared", "sides"]
 
 _UID = "base"
 
@@ -106,17 +107,27 @@ def compared(
     *,
     selection: Selection | None,
 ) -> tuple[Plan, tuple[Diagnostic, ...]]:
-    """The plan over all clusters, and what guards would say of it. Without a selection nothing
+    """The plan over all clusters, and what the guards would say of it. Without a selection nothing
     counts as removed."""
     units = tuple(units)
     apps: list[AppPlan] = []
     read = 0
-    for side in found:
+    recorded = {}
+    for place, side in enumerate(found):
         mine = [item for item in units if item.unit.cluster == side.cluster]
-        part = predict.planned(fleet, mine, side.snapshot, None, How(), selection=selection)
-        apps += part.apps
-        read += part.objects_read
+        apps += predict.planned(
+            fleet, mine, side.snapshot, None, RunOptions(), selection=selection, place=place
+        )
+        recorded[place] = side.snapshot.inventories
+        read += len(side.snapshot.objects)
     files = tree.blobs()
+    plan = Plan(
+        fleet.label,
+        fleet.commit,
+        (PlannedCluster("", "", objects_read=read),) if read else (),
+        tuple(sorted((_shown(app, files) for app in apps), key=predict.turn)),
+        offline=True,
+    )
     warnings = {
         (refusal.code, refusal.text): warning(
             "W_PRUNE_GUARD",
@@ -125,34 +136,25 @@ def compared(
             if not refusal.approval
             else "`plan` against the cluster prints what --approve-prune takes",
         )
-        for app in apps
-        for refusal in app.refusals
+        for refusal in prune.guard(absent_groups(fleet), recorded=recorded)(plan)
     }
-    plan = Plan(
-        fleet.label,
-        fleet.commit,
-        "",
-        "",
-        tuple(sorted((_freed(app, files) for app in apps), key=predict.turn)),
-        offline=True,
-        objects_read=read,
-    )
     return plan, tuple(warnings.values())
 
 
-def _freed(app: AppPlan, files: Mapping[str, object]) -> AppPlan:
-    """Without what was held only because a guard refused, and with the file that is gone."""
-    waves = tuple(tuple(_going(change, app, files) for change in wave) for wave in app.waves)
-    return replace(app, waves=waves, refusals=())
+def absent_groups(fleet: Fleet) -> frozenset[str]:
+    """The groups that Git asks to be emptied (`group.state: absent`)."""
+    return frozenset(f.group_id for f in fleet.foundations if f.spec.state.value == "absent")
 
 
-def _going(change: Change, app: AppPlan, files: Mapping[str, object]) -> Change:
-    if change.action is not Action.DELETE:
+def _shown(app: AppPlan, files: Mapping[str, object]) -> AppPlan:
+    """The app with the file that is gone as the reason of its deletes."""
+    waves = tuple(tuple(_with_file(change, app, files) for change in wave) for wave in app.waves)
+    return replace(app, waves=waves)
+
+
+def _with_file(change: Change, app: AppPlan, files: Mapping[str, object]) -> Change:
+    if change.action is not Action.DELETE or not app.removed:
         return change
-    reasons = tuple(r for r in change.reasons if not r.text.startswith("refused: "))
-    if app.removed:
-        own = "group" if app.unit.is_foundation else app.unit.model
-        file = f"environments/{app.environment}/{app.group}/{own}.yaml"
-        if file not in files:
-            reasons = (Reason(f"{file} is gone"),)
-    return replace(change, standing=Standing.GO, reasons=reasons)
+    own = "group" if app.unit.is_foundation else app.unit.model
+    file = f"environments/{app.environment}/{app.group}/{own}.yaml"
+    return change if file in files else replace(change, reasons=(Reason(f"{file} is gone"),))

@@ -12,20 +12,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from reconciler import kinds
-from reconciler.apply.inside import strangers
 from reconciler.apps.app import Fleet, Selection, Unit
-from reconciler.engine.run_options import How
+from reconciler.engine.run_options import RunOptions
 from reconciler.engine.stages import Drawn
-from reconciler.lifecycle.decision import Reason
 from reconciler.objects import draft as drafts
 from reconciler.objects.draft import Draft, Manifest, seal
-from reconciler.objects.key import GroupKind, ObjectKey, told
+from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.objects.kind import PruneClass
 from reconciler.objects.observed import Observed, Presence, unread
 from reconciler.objects.outcome import Done, Outcome, Refusal, Refused, Unknown, Verb
 from reconciler.plan import build, conflicts, marks, merge
 from reconciler.plan.build import Judged, Prediction
-from reconciler.plan.change import Action, AppPlan, Plan, Standing
+from reconciler.plan.change import AppPlan
 from reconciler.plan.snapshot import Snapshot
 from reconciler.ports import ClusterReader, ClusterUnreadable
 from reconciler.unit import UnitId
@@ -49,6 +47,8 @@ class _Predictor:
 
     reader: ClusterReader | None
     snapshot: Snapshot
+    approved: frozenset[str] = frozenset()
+    """Hashes of fields that a person allows us to take from their owners."""
     fields: dict[UnitId, dict[tuple[str, str], tuple[tuple[str | int, ...], ...]]] = field(
         default_factory=dict
     )
@@ -99,7 +99,9 @@ class _Predictor:
         if isinstance(outcome, Refused) and outcome.refusal is Refusal.FIELD_CONFLICT:
             managers = tuple(sorted(set(outcome.managers)))
             adopts = bool(marks.adopted_uid(item.draft)) and item.member is None
-            if managers and (adopts or not conflicts.untakeable(managers)):
+            approval = conflicts.approval_of(item.draft.key, conflicts.contest_of(outcome))
+            allowed = adopts or approval in self.approved
+            if managers and (allowed or not conflicts.untakeable(managers)):
                 took = managers
                 outcome = reader.dry_run(manifest.body, force=True)
         if isinstance(outcome, Refused) and outcome.refusal is Refusal.IMMUTABLE:
@@ -175,18 +177,19 @@ def planned(
     units: Iterable[Drawn],
     snapshot: Snapshot,
     reader: ClusterReader | None,
-    how: How,
+    options: RunOptions,
     *,
     selection: Selection | None,
-) -> Plan:
-    """Every unit's plan, the removed ones' of the selection too, with the guards' word on what is
-    deleted. Without a selection (something that all depend on could not be read) nobody counts as
-    removed."""
+    place: int = 0,
+) -> tuple[AppPlan, ...]:
+    """The plan of every unit of one client, those of the selection that are gone from Git included.
+    Guards come later. Without a selection (something that all depend on could not be read) nobody
+    counts as removed."""
     units = tuple(item for item in units if item.unit.id not in snapshot.damaged)
     if reader is not None and not snapshot.offline:
         snapshot = _confirmed(snapshot, units, reader)
-    predictor = _Predictor(reader, snapshot)
-    digest = how.memo.digest if how.memo is not None else drafts.digest
+    predictor = _Predictor(reader, snapshot, options.approvals.conflicts)
+    digest = options.memo.digest if options.memo is not None else drafts.digest
     judged: list[list[Judged]] = []
     made: list[frozenset[str]] = []
     spaces: set[str] = set()
@@ -206,7 +209,8 @@ def planned(
         if not one.unchanged
     ]
     answers: dict[tuple[UnitId, ObjectKey], Prediction] = {}
-    for question, answer in zip(questions, how.workers.map(predictor.ask, questions), strict=True):
+    replies = options.workers.map(predictor.ask, questions)
+    for question, answer in zip(questions, replies, strict=True):
         answers[question.unit.id, question.item.draft.key] = answer
     plans = [
         build.build(
@@ -216,26 +220,13 @@ def planned(
             snapshot,
             item.decided,
             here,
+            place,
         )
         for item, mine, here in zip(units, judged, made, strict=True)
     ]
     if selection is not None and (snapshot.base or not snapshot.offline):
-        plans += _removed(fleet, snapshot, selection)
-    if reader is not None and not snapshot.offline:
-        plans = [_without_strangers(plan, snapshot, reader) for plan in plans]
-    guarded = build.with_guards(
-        plans, fleet.foundations, how.approved, recorded=snapshot.inventories
-    )
-    return Plan(
-        fleet.label,
-        fleet.commit,
-        snapshot.cluster,
-        snapshot.cluster_uid,
-        tuple(sorted(guarded, key=turn)),
-        offline=snapshot.offline,
-        objects_read=len(snapshot.objects),
-        requests=reader.requests if reader is not None else 0,
-    )
+        plans += _removed(fleet, snapshot, selection, place)
+    return tuple(sorted(plans, key=turn))
 
 
 def _is_new_namespace(item: Judged) -> bool:
@@ -262,39 +253,6 @@ def turn(plan: AppPlan) -> tuple[int, UnitId]:
     return (2 if plan.empties else 0), plan.unit
 
 
-def _without_strangers(plan: AppPlan, snapshot: Snapshot, reader: ClusterReader) -> AppPlan:
-    """The plan with the delete of a namespace held that holds what is nobody's of ours: it would
-    take that along. Asked only where a namespace would go."""
-    going = [c for c in plan.changes() if c.action is Action.DELETE and c.key.kind == "Namespace"]
-    held: dict[ObjectKey, str] = {}
-    ours = {m.key for inventory in snapshot.inventories.values() for m in inventory.members}
-    for change in going:
-        try:
-            found = strangers(reader, change.key.name, ours)
-        except ClusterUnreadable as error:
-            held[change.key] = error.message
-        else:
-            if found:
-                held[change.key] = f"kept: it holds {told(found)}, not ours to delete"
-    if not held:
-        return plan
-    waves = tuple(
-        tuple(
-            replace(
-                c,
-                standing=Standing.HELD,
-                awaited=True,
-                reasons=(*c.reasons, Reason(held[c.key])),
-            )
-            if c.key in held
-            else c
-            for c in wave
-        )
-        for wave in plan.waves
-    )
-    return replace(plan, waves=waves)
-
-
 def _confirmed(snapshot: Snapshot, units: Iterable[Drawn], reader: ClusterReader) -> Snapshot:
     """The snapshot with a read of each recorded object that is neither wanted nor in a listing:
     one that lost its label is still there, and to forget it would orphan it."""
@@ -312,7 +270,9 @@ def _confirmed(snapshot: Snapshot, units: Iterable[Drawn], reader: ClusterReader
     return replace(snapshot, objects={**snapshot.objects, **found}) if found else snapshot
 
 
-def _removed(fleet: Fleet, snapshot: Snapshot, selection: Selection) -> Iterator[AppPlan]:
+def _removed(
+    fleet: Fleet, snapshot: Snapshot, selection: Selection, place: int
+) -> Iterator[AppPlan]:
     """Units with an inventory whose file is gone from a tree that was read in full."""
     if "E_LAYERS" in {code for codes in fleet.blocked.values() for code in codes}:
         return
@@ -321,4 +281,4 @@ def _removed(fleet: Fleet, snapshot: Snapshot, selection: Selection) -> Iterator
         if unit in fleet.known or unit in handed:
             continue
         if selection.takes(*unit):
-            yield build.removed(unit, snapshot)
+            yield build.removed(unit, snapshot, place)

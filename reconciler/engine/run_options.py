@@ -1,23 +1,23 @@
-"""How a run looks at things; what no command-line option changes is not here."""
+"""What a caller asks of a run beside the tree and the selection."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from reconciler.engine.memo import Memo
+from reconciler.plan.change import NO_APPROVALS, Approvals
 from reconciler.ports import ALONE, Workers
 
-__all__ = ["How"]
+__all__ = ["RunOptions"]
 
 
 @dataclass(frozen=True, slots=True)
-class How:
-    """`approved` is what a person allowed: hashes of prunes, applied commits that may be left
-    behind, versions of this program that may draw differently. `plans`: go on beyond object policy.
-    `foresees`: tell the next times of schedules. `full`: nothing counts as unchanged without asking
-    the server. `memo` is what a loop remembers from pass to pass."""
+class RunOptions:
+    """`approvals` are what a person allowed. `plans`: go on beyond object policy. `foresees`: tell
+    the next times of schedules. `full`: nothing counts as unchanged without asking the server.
+    `memo` is what a loop remembers from pass to pass."""
 
-    approved: frozenset[str] = frozenset()
+    approvals: Approvals = NO_APPROVALS
     plans: bool = True
     foresees: bool = True
     full: bool = False

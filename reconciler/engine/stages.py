@@ -185,7 +185,7 @@ def _takes(selection: Selection, unit: UnitId) -> bool:
     # A foundation is looked at with any app of its group: it owns the namespace.
     return bool(unit.environment) and (
         selection.takes(*unit)
-        or (unit.is_foundation and replace(selection, models=frozenset()).takes(*unit))
+        or (unit.is_foundation and selection.takes_group(unit.environment, unit.group))
     )
 
 

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 from reconciler.origin import Origin, Value
 from reconciler.unit import UnitId
 
-__all__ = ["Decision", "Fires", "Reason", "Share", "Verdict", "Weights"]
+__all__ = ["Decision", "Fires", "Reason", "ReasonKind", "Share", "Verdict", "Weights"]
 
 T = TypeVar("T")
 
@@ -35,12 +35,18 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"  # something could not be read: nothing moves
 
 
+class ReasonKind(StrEnum):
+    CAUSE = "cause"  # why something changes, or why it does not
+    REFUSAL = "refusal"  # a guard refused it; reports say so once, for all objects together
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """One sentence, and the config line or reading that it rests on."""
 
     text: str
     origin: Origin | None = None
+    kind: ReasonKind = ReasonKind.CAUSE
 
 
 @dataclass(frozen=True, slots=True)

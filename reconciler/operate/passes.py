@@ -12,15 +12,15 @@ from reconciler.apply.result import Result, Status
 from reconciler.apps.app import Selection
 from reconciler.diagnostics import Diagnostic
 from reconciler.engine import apply_plan, review
-from reconciler.engine.guards import history, upgrade
+from reconciler.engine.apply_plan import RunResult
 from reconciler.engine.memo import Memo
 from reconciler.engine.review import Reviewed
+from reconciler.engine.run_options import RunOptions
 from reconciler.engine.targets import Targets
-from reconciler.engine.views.report import Changes, Report
 from reconciler.errors import ExitCode, most_severe
 from reconciler.objects.outcome import Verb
 from reconciler.operate.leases import Leases
-from reconciler.plan.change import Action, AppPlan, Plan
+from reconciler.plan.change import NO_APPROVALS, Action, AppPlan, Approvals, Plan
 from reconciler.plan.inventory import Phase
 from reconciler.plan.statuses import GroupStatus
 from reconciler.ports import Clock, ClusterWriter, Reporter, Tree
@@ -68,13 +68,16 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """`locked` names the groups that another holds, each with why."""
+    """What came of one pass. `run` is None where every group was locked; `plan` is the whole plan,
+    with the units that the pass left out. `locked` names the groups that another run holds, each
+    with why; `statuses` are what the clusters recorded per group before this pass."""
 
-    report: Report
+    run: RunResult | None
+    exit_code: ExitCode
+    plan: Plan | None = None
     outcomes: tuple[Outcome, ...] = ()
     locked: Mapping[str, str] = field(default_factory=dict)
     statuses: Mapping[str, GroupStatus] = field(default_factory=dict)
-    """What was recorded per group before this pass."""
     commit: str = ""
     label: str = ""
 
@@ -86,7 +89,7 @@ class Settings:
     `full` the server is asked about every object."""
 
     selection: Selection = field(default_factory=Selection)
-    approved: frozenset[str] = frozenset()
+    approvals: Approvals = NO_APPROVALS
     apply: apply_plan.Settings = field(default_factory=apply_plan.Settings)
     corrects: bool = True
     full: bool = False
@@ -108,7 +111,7 @@ def groups_of(tree: Tree, selection: Selection) -> frozenset[str]:
             environment, group = parts[1], parts[2]
             if environment == "types":
                 continue
-            if replace(selection, models=frozenset()).takes(environment, group):
+            if selection.takes_group(environment, group):
                 found.add(f"{environment}/{group}")
     return frozenset(found)
 
@@ -136,10 +139,12 @@ def run(
             settings.selection,
             clock.now(),
             reader=cluster,
-            approved=settings.approved,
-            full=settings.full,
-            memo=settings.memo,
-            workers=settings.apply.workers,
+            options=RunOptions(
+                approvals=settings.approvals,
+                full=settings.full,
+                memo=settings.memo,
+                workers=settings.apply.workers,
+            ),
         )
 
     with settings.reading():
@@ -156,19 +161,23 @@ def run(
     def epoch(unit: UnitId) -> int:
         return (leases.epoch(unit.group_id) if leases is not None else None) or 0
 
-    report = apply_plan.reconcile(
+    run = apply_plan.reconcile(
         reviewed.without(aside.keys()),
         cluster,
         clock,
         reporter,
         replace(settings.apply, permit=_permit(settings, leases), again=look, epoch=epoch),
     )
-    results = {r.unit: r for s in report.sections if isinstance(s, Changes) for r in s.applied}
+    results = {r.unit: r for r in run.results}
     outcomes = tuple(_outcomes(reviewed, results, aside))
-    report = _completed(report, reviewed.plan, outcomes, locked, settings)
-    return Pass(
-        report, outcomes, locked, reviewed.statuses, reviewed.plan.commit, reviewed.plan.label
-    )
+    plan = reviewed.plan
+    code = _exit_code(run.exit_code, locked, settings)
+    return Pass(run, code, plan, outcomes, locked, reviewed.statuses, plan.commit, plan.label)
+
+
+def _exit_code(code: ExitCode, locked: Mapping[str, str], settings: Settings) -> ExitCode:
+    blocked = bool(locked) and settings.fail_if_locked
+    return most_severe([code, *([ExitCode.LOCKED] if blocked else [])])
 
 
 def _permit(settings: Settings, leases: Leases | None) -> Callable[[UnitId], str]:
@@ -212,48 +221,12 @@ def has_drifted(app: AppPlan) -> bool:
 
 
 def _all_locked(tree: Tree, locked: Mapping[str, str], settings: Settings) -> Pass:
-    report = Report("reconcile", (), (), ExitCode.DONE, revision=tree.label)
-    report = _completed(report, None, (), locked, settings)
     outcomes = tuple(
         Outcome(UnitId.foundation(*group.split("/")), State.SKIPPED_LOCKED, why)
         for group, why in sorted(locked.items())
     )
-    return Pass(report, outcomes, locked, {}, tree.commit, tree.label)
-
-
-def _completed(
-    report: Report,
-    plan: Plan | None,
-    outcomes: Iterable[Outcome],
-    locked: Mapping[str, str],
-    settings: Settings,
-) -> Report:
-    """The report with the whole plan in it, what was left out and why."""
-    lines = [f"skipped_locked: {group}: {why}" for group, why in sorted(locked.items())]
-    resting = [o for o in outcomes if o.state is State.BACKING_OFF]
-    lines += [f"backing off: {o.unit}: {o.text}" for o in resting]
-    drifted = [str(o.unit) for o in outcomes if o.state is State.DRIFTED]
-    if drifted:
-        lines.append(f"drifted, and only reported: {', '.join(drifted)}")
-    codes = [report.exit_code]
-    if locked and settings.fail_if_locked:
-        codes.append(ExitCode.LOCKED)
-    sections = tuple(
-        replace(s, plan=plan) if isinstance(s, Changes) and plan is not None else s
-        for s in report.sections
-    )
-    data = {
-        **report.data,
-        "skippedLocked": dict(sorted(locked.items())),
-        "results": {str(o.unit): o.state.value for o in outcomes},
-    }
-    return replace(
-        report,
-        sections=sections,
-        closing=(*report.closing, *lines),
-        exit_code=most_severe(codes),
-        data=data,
-    )
+    code = _exit_code(ExitCode.DONE, locked, settings)
+    return Pass(None, code, None, outcomes, locked, {}, tree.commit, tree.label)
 
 
 # -- what came of it -------------------------------------------------------------------------------
@@ -266,9 +239,6 @@ _STATES = {
     Status.LOST: State.FAILED,
     Status.STOPPED: State.STOPPED,
 }
-
-
-_LEFT_ALONE = (history.REWOUND, upgrade.REDRAWN)
 
 
 def _outcomes(
@@ -307,7 +277,7 @@ def _outcome(
         return Outcome(app.unit, State.DENIED, "a policy denies it", objects)
     if app.is_unjudged:
         return Outcome(app.unit, State.UNKNOWN, _reasons(app), objects)
-    if result is None or any(refusal.code in _LEFT_ALONE for refusal in app.refusals):
+    if result is None or any(refusal.is_whole for refusal in app.refusals):
         why = app.refusals[0].text if app.refusals else "its group is denied"
         return Outcome(app.unit, State.REFUSED, why, objects)
     text = "; ".join(f"{key}: {why}" if key else why for key, why in result.problems)

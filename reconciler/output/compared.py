@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from reconciler.engine.views.report import Changes
-from reconciler.lifecycle.decision import Verdict
+from reconciler.lifecycle.decision import ReasonKind, Verdict
 from reconciler.origin import Origin, Site
 from reconciler.output import detail as inside
 from reconciler.output import fields, planned
@@ -88,7 +88,7 @@ def reasons(change: Change, base: str, prose: Prose) -> str:
     """`: why · place`, of the reasons that have not been said as a refusal."""
     out = []
     for reason in change.reasons:
-        if reason.text.startswith("refused: "):
+        if reason.kind is ReasonKind.REFUSAL:
             continue
         place = link(_site(reason.origin), base)
         out.append(prose(reason.text) + (f" · {place}" if place else ""))

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from reconciler.diagnostics import Diagnostic, Related
 from reconciler.engine.views.report import Changes, Findings, Report
+from reconciler.lifecycle.decision import ReasonKind
 from reconciler.objects.draft import show_path
 from reconciler.origin import Site
 from reconciler.plan.change import Action, AppPlan, Change, Standing
@@ -143,7 +144,7 @@ def _group(app: AppPlan) -> str:
 def _of_change(change: Change) -> Issue | None:
     if change.standing is Standing.GO:
         return None
-    texts = [r.text for r in change.reasons if not r.text.startswith("refused: ")]
+    texts = [r.text for r in change.reasons if r.kind is not ReasonKind.REFUSAL]
     if change.action is Action.DELETE and change.standing is Standing.HELD:
         return None  # the refusal says it once
     site = _site_of(change)

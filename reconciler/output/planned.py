@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from reconciler.engine.views.report import Changes
-from reconciler.lifecycle.decision import Reason, Verdict
+from reconciler.lifecycle.decision import Reason, ReasonKind, Verdict
 from reconciler.origin import Origin
 from reconciler.output import detail, fields
 from reconciler.output.fields import Row
@@ -109,7 +109,7 @@ def _change(
     label = f"wave {wave}" if wave and change.goes else change.standing.value
     yield paint(head) + f"{label:>{max(2, 92 - len(head))}}"
     for reason in change.reasons:
-        if not reason.text.startswith("refused: "):  # said once, at the top
+        if reason.kind is not ReasonKind.REFUSAL:  # said once, at the top
             yield from _reason(reason, style)
     if change.takes_over and change.action is Action.UPDATE:
         yield f"      takes the fields of {', '.join(change.takes_over)}"

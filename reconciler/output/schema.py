@@ -125,8 +125,7 @@ def documents() -> dict[str, dict[str, Any]]:
     )
     plan = _record(
         {
-            "cluster": _TEXT,
-            "clusterUid": _TEXT,
+            "clusters": _list(_record({"name": _TEXT, "uid": _TEXT})),
             "offline": {"type": "boolean"},
             "commit": _TEXT,
             "counts": {"type": "object", "additionalProperties": _COUNT},

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import reconciler
 from reconciler import kinds
-from reconciler.apps.app import Foundation, Unit
+from reconciler.apps.app import Unit
 from reconciler.lifecycle.decision import Decision, Fires, Reason, Verdict, Weights
 from reconciler.objects.draft import Draft, Manifest, digest
 from reconciler.objects.key import ObjectKey
@@ -27,7 +27,6 @@ from reconciler.plan.change import (
     Standing,
     StateSwap,
 )
-from reconciler.plan.change import Refusal as GuardRefusal
 from reconciler.plan.content import content_digest
 from reconciler.plan.inventory import Inventory, Member, live_digest
 from reconciler.plan.snapshot import Snapshot
@@ -41,7 +40,6 @@ __all__ = [
     "judge",
     "recorded_of",
     "removed",
-    "with_guards",
 ]
 
 #: On every object of one served version.
@@ -126,6 +124,7 @@ def build(
     snapshot: Snapshot,
     decided: Decided,
     creates: frozenset[str] = frozenset(),
+    place: int = 0,
 ) -> AppPlan:
     """The plan of one unit. `creates` are the namespaces that this very run will make, as
     `Namespace NAME`, and the kinds that this unit will define, as `Kind.group`."""
@@ -175,6 +174,7 @@ def build(
         apply_as=unit.apply_as,
         suspended=unit.is_suspended,
         served=snapshot.served,
+        place=place,
     )
 
 
@@ -207,7 +207,7 @@ def _retreats(decided: Decided) -> bool:
     return decision is not None and decision.verdict in (Verdict.ABORTING, Verdict.HELD)
 
 
-def removed(unit_id: UnitId, snapshot: Snapshot, namespace: str = "", cluster: str = "") -> AppPlan:
+def removed(unit_id: UnitId, snapshot: Snapshot, place: int = 0) -> AppPlan:
     """The plan of a unit whose file is gone from a readable tree: everything recorded goes."""
     recorded = snapshot.inventories[unit_id]
     seen = {m.key: snapshot.lookup(m.key) for m in recorded.members}
@@ -216,8 +216,8 @@ def removed(unit_id: UnitId, snapshot: Snapshot, namespace: str = "", cluster: s
         unit_id,
         unit_id.environment,
         unit_id.group,
-        namespace,
-        cluster,
+        "",
+        "",
         order.waves(deletes),
         tuple(sorted(stay)),
         recorded,
@@ -225,43 +225,8 @@ def removed(unit_id: UnitId, snapshot: Snapshot, namespace: str = "", cluster: s
         apply_as=recorded.apply_as,
         tracks=unit_id in snapshot.states,
         served=snapshot.served,
+        place=place,
     )
-
-
-def with_guards(
-    plans: Iterable[AppPlan],
-    units: Iterable[Unit],
-    approved: frozenset[str] = frozenset(),
-    limits: prune.Limits | None = None,
-    recorded: Mapping[UnitId, Inventory] | None = None,
-) -> tuple[AppPlan, ...]:
-    """The plans with the deletes of refused groups held, and the refusals noted. `recorded` are
-    the inventories of all units: a selection must not make a group look smaller than it is."""
-    plans = tuple(plans)
-    absent = frozenset(
-        u.group_id for u in units if isinstance(u, Foundation) and u.spec.state.value == "absent"
-    )
-    refused = prune.guard(
-        plans, groups_absent=absent, approved=approved, limits=limits, recorded=recorded
-    )
-    return tuple(_held(plan, refused.get(f"{plan.environment}/{plan.group}")) for plan in plans)
-
-
-def _held(plan: AppPlan, refusal: GuardRefusal | None) -> AppPlan:
-    deletes = any(c.action is Action.DELETE for c in plan.changes())
-    if refusal is None or not deletes:
-        return plan
-    why = Reason(f"refused: {refusal.text}")
-    waves = tuple(
-        tuple(
-            replace(c, standing=Standing.HELD, reasons=(*c.reasons, why))
-            if c.action is Action.DELETE and c.standing is Standing.GO
-            else c
-            for c in wave
-        )
-        for wave in plan.waves
-    )
-    return replace(plan, waves=waves, refusals=(refusal,))
 
 
 # -- one object ------------------------------------------------------------------------------------
@@ -390,9 +355,7 @@ def _refused(change: Change, refused: Refused, creates: frozenset[str]) -> Chang
         case Refusal.NOT_SERVED:
             text = f"the cluster does not serve {change.key.group_kind}: install what provides it"
         case Refusal.FIELD_CONFLICT:
-            others = conflicts.untakeable(refused.managers)
-            shown = ", ".join(refused.fields[:3])
-            text = f"{', '.join(others) or 'another manager'} owns {shown}"
+            return replace(change, contest=conflicts.contest_of(refused))
         case Refusal.IMMUTABLE:
             text = f"{', '.join(refused.fields) or refused.message} cannot be changed in place"
             text += f"; with {marks.REPLACE}: enabled it would be deleted and made anew"

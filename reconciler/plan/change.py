@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -16,13 +16,17 @@ from reconciler.plan.inventory import SCHEMA_VERSION, Inventory, Member, Phase
 from reconciler.unit import UnitId
 
 __all__ = [
+    "NO_APPROVALS",
     "Action",
     "AppPlan",
+    "Approvals",
     "Change",
+    "Contest",
     "Expected",
     "FieldChange",
     "Inside",
     "Plan",
+    "PlannedCluster",
     "Refusal",
     "Standing",
     "StateSwap",
@@ -83,6 +87,14 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
+class Contest:
+    """Fields of an object that others own, as the server names them. `managers` are sorted."""
+
+    managers: tuple[str, ...]
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """`suspend_first`: a schedule is suspended and its active runs awaited before the delete.
     `takes_over` names the managers whose fields this run takes (shown as *adopt*)."""
@@ -100,6 +112,8 @@ class Change:
     suspend_first: bool = False
     awaited: bool = False
     """It was deleted and something holds it: a run is incomplete until it was seen to be gone."""
+    contest: Contest | None = None
+    """Fields that others own and that are not taken from them; None where nobody minds."""
     unverified: str = ""
     """What this run makes before the server can be asked about the object (`Namespace NAME`, or a
     kind): it is asked as soon as that is there, ahead of its stage's first write."""
@@ -122,13 +136,61 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A guard said no. `way_out` says what would make it go."""
+    """A guard says no to something of one unit.
+
+    `objects` are the ones that it holds; none means the whole unit, decision included. `way_out`
+    says what would make it go. `place` is the client's index, as in `AppPlan`."""
 
     code: str
     text: str
     way_out: str
+    unit: UnitId
+    place: int = 0
+    objects: frozenset[ObjectKey] = frozenset()
     approval: str = ""
-    """The hash that --approve-prune takes, if that is the way out."""
+    """The hash of an approval, if that is the way out."""
+    is_of_one: bool = False
+    """It is shown at its object, and not at the top of a report."""
+    awaits: bool = False
+    """The run is incomplete until the object was seen to be gone."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the unit is left exactly as it is."""
+        return not self.objects
+
+
+@dataclass(frozen=True, slots=True)
+class Approvals:
+    """What a person has allowed, each for exactly one thing.
+
+    `prunes` are hashes of sets of deletes; `rewinds` applied commits (or their beginnings, seven
+    digits or more) that may be left behind; `upgrades` versions of this program that may draw an
+    applied commit differently; `conflicts` hashes of fields that may be taken from their owners."""
+
+    prunes: frozenset[str] = frozenset()
+    rewinds: frozenset[str] = frozenset()
+    upgrades: frozenset[str] = frozenset()
+    conflicts: frozenset[str] = frozenset()
+
+    def to_data(self) -> dict[str, list[str]]:
+        """As a saved plan keeps it."""
+        return {name: sorted(getattr(self, name)) for name in self.__slots__}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Sequence[str]]) -> Approvals:
+        """Raises KeyError or TypeError for what `to_data` did not write."""
+        return cls(**{name: frozenset(data[name]) for name in cls.__slots__})
+
+    def joined(self, other: Approvals) -> Approvals:
+        """What either of the two allows."""
+        return Approvals(
+            **{name: getattr(self, name) | getattr(other, name) for name in self.__slots__}
+        )
+
+
+#: Nobody has allowed anything.
+NO_APPROVALS = Approvals()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +234,8 @@ class AppPlan:
     """A digest of what the cluster serves: with another one nothing counts as unchanged."""
     epoch: int = 0
     """How often the group's lease changed hands: which run is the later one."""
+    place: int = 0
+    """The index of the client that the unit is read and written by."""
 
     def changes(self) -> Iterator[Change]:
         for wave in self.waves:
@@ -243,17 +307,39 @@ class AppPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedCluster:
+    """A cluster that a plan is for; `place` is the client's index. `requests` were sent to it, and
+    `objects_read` came back, while the plan was made."""
+
+    name: str
+    uid: str
+    place: int = 0
+    objects_read: int = 0
+    requests: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """One run's plan. Deterministic: equal inputs give equal bytes when saved."""
+    """One run's plan for all clusters. Deterministic: equal inputs give equal bytes when saved."""
 
     label: str
     commit: str
-    cluster: str
-    cluster_uid: str
+    clusters: tuple[PlannedCluster, ...]
     apps: tuple[AppPlan, ...]
     offline: bool = False
-    objects_read: int = 0
-    requests: int = 0
+
+    @property
+    def cluster(self) -> str:
+        """The names of the clusters, for people; "" for a plan without one."""
+        return ", ".join(cluster.name for cluster in self.clusters)
+
+    @property
+    def objects_read(self) -> int:
+        return sum(cluster.objects_read for cluster in self.clusters)
+
+    @property
+    def requests(self) -> int:
+        return sum(cluster.requests for cluster in self.clusters)
 
     def changes(self) -> Iterator[Change]:
         for app in self.apps:
@@ -278,7 +364,9 @@ class Plan:
 
     @property
     def refusals(self) -> tuple[Refusal, ...]:
-        return tuple(r for app in self.apps for r in app.refusals)
+        """What guards refuse, each said once: a refusal of a whole group is noted at every unit."""
+        said = {(r.code, r.text, r.way_out): r for app in self.apps for r in app.refusals}
+        return tuple(said.values())
 
     @property
     def is_unjudged(self) -> bool:

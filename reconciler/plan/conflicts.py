@@ -7,18 +7,31 @@ when no one but people with `kubectl` has made it.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
 
 import reconciler
+from reconciler.objects.key import ObjectKey
 from reconciler.objects.observed import Observed
+from reconciler.objects.outcome import Refused
 from reconciler.objects.ownership import owned_by
+from reconciler.plan.change import Contest
 from reconciler.plan.inventory import PART_OF, part_of
 from reconciler.unit import UnitId
 
-__all__ = ["foreign", "is_anothers", "is_ours", "is_takeable", "released", "untakeable"]
+__all__ = [
+    "approval_of",
+    "contest_of",
+    "foreign",
+    "is_anothers",
+    "is_ours",
+    "is_takeable",
+    "released",
+    "untakeable",
+]
 
 _TAKEABLE = ("kubectl", "before-first-apply", reconciler.FIELD_MANAGER)
 _MARKERS = {
@@ -39,6 +52,17 @@ def is_takeable(manager: str) -> bool:
 def untakeable(managers: Iterable[str]) -> tuple[str, ...]:
     """Those whose fields stay theirs, sorted."""
     return tuple(sorted({m for m in managers if not is_takeable(m)}))
+
+
+def contest_of(refused: Refused) -> Contest:
+    """What a refusal of the server for a field conflict says."""
+    return Contest(untakeable(refused.managers), refused.fields)
+
+
+def approval_of(key: ObjectKey, contest: Contest) -> str:
+    """The hash that stands for taking exactly these fields of an object from these managers."""
+    rows = (key.full(), *contest.managers, "", *sorted(contest.fields))
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:12]
 
 
 def released(live: Observed, after: Mapping[str, Any]) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -14,11 +14,11 @@ from typing import Any
 
 import reconciler
 from reconciler.errors import ReconcilerError
-from reconciler.plan.change import AppPlan, Change, Plan
+from reconciler.plan.change import NO_APPROVALS, AppPlan, Approvals, Change, Plan
 
 __all__ = ["Saved", "SavedPlanInvalid", "dump", "load", "moved"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 #: Parts of the rollout state that say when, not what.
 _TIMES = ("started_at", "entered_at", "unready_since")
 
@@ -38,7 +38,7 @@ class Saved:
     inputs: str
     policies: str
     selection: Mapping[str, tuple[str, ...]]
-    approved: tuple[str, ...]
+    approvals: Approvals
     data: Mapping[str, Any]
 
 
@@ -48,7 +48,7 @@ def dump(
     inputs: str,
     policies: str,
     selection: Mapping[str, tuple[str, ...]],
-    approved: tuple[str, ...] = (),
+    approvals: Approvals = NO_APPROVALS,
 ) -> str:
     """The file's text; equal plans give equal bytes. `inputs` and `policies` are digests of what
     was read."""
@@ -56,11 +56,11 @@ def dump(
         "schemaVersion": SCHEMA_VERSION,
         "tool": f"{reconciler.DISTRIBUTION} {reconciler.__version__}",
         "revision": {"label": plan.label, "commit": plan.commit},
-        "cluster": {"name": plan.cluster, "uid": plan.cluster_uid},
+        "clusters": [{"name": c.name, "uid": c.uid} for c in plan.clusters],
         "inputsDigest": inputs,
         "policyDigest": policies,
         "selection": {key: sorted(values) for key, values in selection.items()},
-        "approved": sorted(approved),
+        "approvals": approvals.to_data(),
         "apps": [_app(app) for app in plan.apps if app.goes or app.refusals],
     }
     return json.dumps(document, indent=2, sort_keys=True) + "\n"
@@ -115,7 +115,7 @@ def load(text: str, file: str) -> Saved:
             data["inputsDigest"],
             data["policyDigest"],
             {key: tuple(values) for key, values in data["selection"].items()},
-            tuple(data["approved"]),
+            Approvals.from_data(data["approvals"]),
             data,
         )
     except (ValueError, KeyError, TypeError, AttributeError) as cause:
@@ -134,8 +134,9 @@ def moved(saved: Saved, fresh: str) -> tuple[str, ...]:
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    if before["cluster"]["uid"] != now["cluster"]["uid"]:
-        yield f"the plan was made for another cluster ({before['cluster']['name']})"
+    if [c["uid"] for c in before["clusters"]] != [c["uid"] for c in now["clusters"]]:
+        names = ", ".join(str(c["name"]) for c in before["clusters"])
+        yield f"the plan was made for another cluster ({names})"
         return
     if before["revision"]["commit"] != now["revision"]["commit"]:
         yield f"the plan was made of {before['revision']['label']}"

@@ -24,7 +24,7 @@ class Common:
     environments: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
-    app: str = ""
+    apps: tuple[str, ...] = ()
     output: str = "text"
     ascii_only: bool = False
     show_all: bool = False
@@ -35,7 +35,6 @@ class Common:
     clusters: str | None = None
     in_cluster: bool = False
     worktree: bool = False
-    upgrades: tuple[str, ...] = ()
     reports: tuple[tuple[str, str], ...] = ()
     link_base: str = ""
     marker: str = ""
@@ -51,19 +50,23 @@ class Common:
 def selection(common: Common) -> Selection:
     """What the selecting options say. Raises UsageMistake for an --app that is no id."""
     from reconciler.apps.app import Selection
+    from reconciler.unit import UnitId
 
-    environments, groups, models = common.environments, common.groups, common.models
-    if common.app:
-        parts = common.app.split("/")
-        if len(parts) != 3 or not all(parts):
+    units = []
+    for text in common.apps:
+        try:
+            units.append(UnitId.parse(text))
+        except ValueError:
             raise UsageMistake(
-                f"--app {common.app} is not an application",
+                f"--app {text} is not an application",
                 hint="write it as ENVIRONMENT/GROUP/MODEL, e.g. prod/hz-a/mnist",
-            )
-        environments = (*environments, parts[0])
-        groups = (*groups, f"{parts[0]}/{parts[1]}")
-        models = (*models, parts[2])
-    return Selection(frozenset(environments), frozenset(groups), frozenset(models))
+            ) from None
+    return Selection(
+        frozenset(common.environments),
+        frozenset(common.groups),
+        frozenset(common.models),
+        frozenset(units),
+    )
 
 
 def now(common: Common) -> datetime:

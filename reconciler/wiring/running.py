@@ -104,6 +104,8 @@ def run_once(
     common: Common, settings: Settings, options: LoopOptions, output: RunOutput
 ) -> ExitCode:
     """One pass; what a CronJob calls."""
+    from reconciler.operate.reports import pass_report
+
     with _run_context(common, options, output, looping=False) as context:
         start = context.clock.monotonic()
         try:
@@ -114,7 +116,7 @@ def run_once(
             output.note(f"{context.ending.why()}: nothing was written")
             return ExitCode.INCOMPLETE
         context.observer.passed(done, context.clock.monotonic() - start)
-        return output.show(done.report, tree)
+        return output.show(pass_report(done), tree)
 
 
 def loop_passes(
@@ -137,7 +139,7 @@ def loop_passes(
 
         def run(tree: Tree, wanted: Settings) -> Pass:
             done = context.run(tree, wanted)
-            codes.append(done.report.exit_code)
+            codes.append(done.exit_code)
             _news(context, done, tree)
             return done
 
@@ -180,7 +182,9 @@ def _news(context: RunContext, done: Pass, tree: Tree) -> None:
     """A pass is shown where it did something, or where another thing is wrong than before."""
     results = {o.unit: f"{o.state}: {o.text}" for o in done.outcomes if o.state != "noop"}
     if any(o.wrote for o in done.outcomes) or results.keys() != context.shown.keys():
-        context.output.show(done.report, tree)
+        from reconciler.operate.reports import pass_report
+
+        context.output.show(pass_report(done), tree)
     context.shown = results
 
 

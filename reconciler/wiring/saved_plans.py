@@ -12,6 +12,7 @@ from reconciler.engine.review import Reviewed
 from reconciler.engine.views.report import Changes, Findings, Report
 from reconciler.errors import ExitCode, UsageMistake
 from reconciler.plan import saved as plans
+from reconciler.plan.change import Approvals
 from reconciler.plan.saved import Saved
 from reconciler.ports import Tree
 from reconciler.wiring.common import Common
@@ -20,10 +21,10 @@ __all__ = ["bound", "moved", "read", "refused", "save"]
 
 
 def save(
-    file: str, reviewed: Reviewed, tree: Tree, chosen: Selection, approved: tuple[str, ...]
+    file: str, reviewed: Reviewed, tree: Tree, chosen: Selection, approvals: Approvals
 ) -> None:
     """Writes the plan with mode 0600, replacing the file at once."""
-    text = _dump(reviewed, tree, chosen, approved)
+    text = _dump(reviewed, tree, chosen, approvals)
     try:
         files.replace(file, text.encode(), mode=0o600)
     except OSError as cause:
@@ -41,7 +42,7 @@ def read(file: str) -> Saved:
 
 def bound(common: Common, saved: Saved) -> Common:
     """The options under which the plan was made: its revision and its selection."""
-    if common.environments or common.groups or common.models or common.app or common.revision:
+    if common.environments or common.groups or common.models or common.apps or common.revision:
         raise UsageMistake(
             "a saved plan says what is selected and of which revision",
             hint="leave the selecting options and --revision out",
@@ -52,6 +53,7 @@ def bound(common: Common, saved: Saved) -> Common:
         environments=saved.selection.get("environments", ()),
         groups=saved.selection.get("groups", ()),
         models=saved.selection.get("models", ()),
+        apps=saved.selection.get("apps", ()),
         revision=None if from_worktree else saved.commit,
         worktree=from_worktree,
     )
@@ -59,7 +61,7 @@ def bound(common: Common, saved: Saved) -> Common:
 
 def moved(saved: Saved, reviewed: Reviewed, tree: Tree, chosen: Selection) -> tuple[str, ...]:
     """What is not as it was planned."""
-    return plans.moved(saved, _dump(reviewed, tree, chosen, saved.approved))
+    return plans.moved(saved, _dump(reviewed, tree, chosen, saved.approvals))
 
 
 def refused(reviewed: Reviewed, different: tuple[str, ...]) -> Report:
@@ -76,7 +78,7 @@ def refused(reviewed: Reviewed, different: tuple[str, ...]) -> Report:
     )
 
 
-def _dump(reviewed: Reviewed, tree: Tree, chosen: Selection, approved: tuple[str, ...]) -> str:
+def _dump(reviewed: Reviewed, tree: Tree, chosen: Selection, approvals: Approvals) -> str:
     assert reviewed.plan is not None
     return plans.dump(
         reviewed.plan,
@@ -86,8 +88,9 @@ def _dump(reviewed: Reviewed, tree: Tree, chosen: Selection, approved: tuple[str
             "environments": tuple(chosen.environments),
             "groups": tuple(chosen.groups),
             "models": tuple(chosen.models),
+            "apps": tuple(map(str, chosen.units)),
         },
-        approved=approved,
+        approvals=approvals,
     )
 
 

@@ -6,10 +6,11 @@ import subprocess
 import sys
 import tomllib
 
-import grimp
 import pytest
 
 from tests.support import ROOT
+
+grimp = pytest.importorskip("grimp", reason="import-linter is not installed (the extra `dev`)")
 
 #: module that offends → (its line, what the report must say). One file offends once, so that each
 #: line of the report has one cause.

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from reconciler import catalogue
+from reconciler.catalogue.entry import Entry
 from reconciler.cli.program import captured
 from tests import error_catalogue
 
@@ -32,6 +33,14 @@ def test_an_entry_says_what_it_means_how_to_get_out_and_shows_an_example(entry):
     assert entry.way_out.endswith(".")
     assert entry.example
     assert (entry.code in catalogue.measured()) != bool(entry.own_example)
+
+
+def test_an_entry_takes_another_example_and_keeps_the_rest():
+    entry = Entry("W_A", "It is so.", "Do this.", "by hand")
+    assert entry.shown_as("measured") == Entry(
+        "W_A", "It is so.", "Do this.", "by hand", "measured"
+    )
+    assert (entry.kind, entry.example) == ("warning", "")
 
 
 def test_the_measured_examples_and_the_page_are_what_the_program_says_now():

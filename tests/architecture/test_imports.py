@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.support import ROOT
+from tests.support import COMMANDS, ROOT
 
 HEAVY = {
     "pydantic",
@@ -71,7 +71,7 @@ def test_check_imports_only_what_it_needs():
     }
 
 
-@pytest.mark.parametrize("command", ["merge", "check", "render", "plan", "apply", "promote"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_s_help_is_cheap(command):
     code, names = _imported(command, "--help")
     assert code == 0

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import xml.etree.ElementTree as ET
+from typing import Any
 
 import pytest
 import yaml
@@ -64,7 +65,7 @@ def shell(tmp_path):
             check=False,
         )
 
-    run.tools = tools
+    run.tools = tools  # type: ignore[attr-defined]
     return run
 
 
@@ -204,19 +205,51 @@ def test_arguments_are_handed_on(shell, sample, tmp_path):
         assert json.load(file)["apps"] == 1
 
 
+#: Stands in for `gh api`: keeps the comments of pull request 7 of o/r, in pages of two.
 GH = """#!{python}
-import json, os, sys
-with open(os.environ["LOG"], "a") as log:
-    print(json.dumps(sys.argv[1:]), file=log)
-if "--paginate" in sys.argv:
-    print(os.environ["COMMENTS"])
+import argparse, json, os, re
+
+parser = argparse.ArgumentParser()
+parser.add_argument("command", choices=["api"])
+parser.add_argument("path")
+parser.add_argument("--method", default="GET")
+parser.add_argument("--field")
+for flag in ("--paginate", "--slurp", "--silent"):
+    parser.add_argument(flag, action="store_true")
+asked = parser.parse_args()
+with open(os.environ["STORE"]) as file:
+    kept = json.load(file)
+body = None
+if asked.field:
+    name, _, source = asked.field.partition("=")
+    assert name == "body" and source[0] == "@", asked.field
+    with open(source[1:]) as file:
+        body = file.read()
+path, _, query = asked.path.partition("?")
+one = re.fullmatch("repos/o/r/issues/comments/([0-9]+)", path)
+if asked.method == "GET" and path == "repos/o/r/issues/7/comments":
+    assert asked.slurp
+    pages = [kept[n : n + 2] for n in range(0, len(kept), 2)] or [[]]
+    print(json.dumps(pages if asked.paginate else pages[:1]))
+elif asked.method == "POST" and path == "repos/o/r/issues/7/comments":
+    number = max((c["id"] for c in kept), default=0) + 1
+    kept.append({{"id": number, "user": {{"login": os.environ["AUTHOR"]}}, "body": body}})
+elif asked.method == "PATCH" and one:
+    (comment,) = [c for c in kept if c["id"] == int(one[1])]
+    comment["body"] = body
+else:
+    raise SystemExit("404 " + asked.method + " " + path)
+with open(os.environ["STORE"], "w") as file:
+    json.dump(kept, file)
 """
 
 
 def post(shell, tmp_path, text, comments, number="7"):
+    """(the step's process, the comments that the pull request has afterwards)."""
     program(shell.tools, "gh", GH.format(python=sys.executable))
     (tmp_path / "comment.md").write_text(text)
-    (tmp_path / "log").write_text("")
+    store = tmp_path / "store.json"
+    store.write_text(json.dumps(comments))
     done = shell(
         step(COMMENT, "Comment")["run"],
         tmp_path,
@@ -225,49 +258,42 @@ def post(shell, tmp_path, text, comments, number="7"):
         NUMBER=number,
         AUTHOR="github-actions[bot]",
         REPOSITORY="o/r",
-        LOG=str(tmp_path / "log"),
-        COMMENTS=json.dumps(comments),
+        STORE=str(store),
     )
-    calls = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
-    return done, [call for call in calls if "--paginate" not in call]
+    return done, json.loads(store.read_text())
 
 
 def said(number, login, body):
     return {"id": number, "user": {"login": login}, "body": body}
 
 
-def test_the_first_report_is_posted_from_its_file(shell, tmp_path):
-    done, ((_, *call),) = post(shell, tmp_path, f"{MARKER}\nhello", [[]])
+OURS = "github-actions[bot]"
+OTHERS = [said(1, "mallory", f"{MARKER}\nfake"), said(2, OURS, "another tool")]
+
+
+def test_the_first_report_is_posted_and_others_comments_stay(shell, tmp_path):
+    done, comments = post(shell, tmp_path, f"{MARKER}\nhello", OTHERS)
     assert done.returncode == 0, done.stderr
-    assert "POST" in call
-    assert "repos/o/r/issues/7/comments" in call
-    assert f"body=@{tmp_path}/comment.md" in call
+    assert comments == [*OTHERS, said(3, OURS, f"{MARKER}\nhello")]
 
 
 def test_the_next_one_replaces_ours_and_nobody_else_s(shell, tmp_path):
-    comments = [
-        [said(1, "mallory", f"{MARKER}\nfake")],
-        [
-            said(2, "github-actions[bot]", "another tool"),
-            said(3, "github-actions[bot]", f"{MARKER}\r\nold"),
-        ],
-    ]
-    done, (call,) = post(shell, tmp_path, f"{MARKER}\nnew", comments)
+    before = [*OTHERS, said(3, OURS, f"{MARKER}\r\nold")]  # on the second page
+    done, comments = post(shell, tmp_path, f"{MARKER}\nnew", before)
     assert done.returncode == 0, done.stderr
-    assert "PATCH" in call
-    assert "repos/o/r/issues/comments/3" in call
+    assert comments == [*OTHERS, said(3, OURS, f"{MARKER}\nnew")]
 
 
 def test_a_file_that_is_no_report_is_not_posted(shell, tmp_path):
     for text in ("hello\n", f"hello\n{MARKER}\n", f"{MARKER}\n" + "x" * 70_000):
-        done, calls = post(shell, tmp_path, text, [[]])
+        done, comments = post(shell, tmp_path, text, OTHERS)
         assert done.returncode == 1
-        assert calls == []
+        assert comments == OTHERS
 
 
 def test_without_a_pull_request_nothing_is_posted(shell, tmp_path):
-    done, calls = post(shell, tmp_path, f"{MARKER}\n", [[]], number="")
-    assert (done.returncode, calls) == (0, [])
+    done, comments = post(shell, tmp_path, f"{MARKER}\n", OTHERS, number="")
+    assert (done.returncode, comments) == (0, OTHERS)
 
 
 def gitlab(shell, repo, **variables):
@@ -305,26 +331,44 @@ def test_gitlab_s_job_checks_a_branch(shell, sample):
     assert "fine" in done.stdout
 
 
+NOTES = "/api/v4/projects/3/merge_requests/9/notes"
+
+
 class _Api(http.server.BaseHTTPRequestHandler):
-    def _answer(self, found):
+    """Keeps the notes of a merge request; user 5 asks. `edits` counts the times that a note changed."""
+
+    server: Any
+
+    def _answer(self, found, status=200):
         data = json.dumps(found).encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
 
     def do_GET(self):
-        if self.path.endswith("/user"):
+        path, _, query = self.path.partition("?")
+        if path == "/api/v4/user":
             self._answer({"id": 5})
+        elif path == NOTES:
+            self._answer(self.server.notes if query.endswith("page=1") else [])
         else:
-            self._answer(self.server.notes if self.path.endswith("page=1") else [])
+            self._answer({}, 404)
 
     def _write(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.seen.append(
-            (self.command, self.path, body["body"], self.headers["PRIVATE-TOKEN"])
-        )
-        self._answer({"id": 1})
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["body"]
+        notes, number = self.server.notes, self.path.removeprefix(f"{NOTES}/")
+        if self.headers["PRIVATE-TOKEN"] != "secret-token":
+            self._answer({}, 401)
+        elif self.command == "POST" and self.path == NOTES:
+            notes.append(_note(len(notes) + 1, 5, body))
+            self._answer(notes[-1], 201)
+        elif self.command == "PUT" and number in [str(note["id"]) for note in notes]:
+            (found,) = [note for note in notes if str(note["id"]) == number]
+            found |= {"body": body, "edits": found["edits"] + 1}
+            self._answer(found)
+        else:
+            self._answer({}, 404)
 
     do_POST = do_PUT = _write  # noqa: N815
 
@@ -334,8 +378,8 @@ class _Api(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def api():
-    server = http.server.HTTPServer(("127.0.0.1", 0), _Api)
-    server.seen, server.notes = [], []
+    server: Any = http.server.HTTPServer(("127.0.0.1", 0), _Api)
+    server.notes = []
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
@@ -359,18 +403,20 @@ def note(shell, api, folder, text):
     )
 
 
+def _note(number, author, body, edits=0):
+    return {"id": number, "author": {"id": author}, "body": body, "edits": edits}
+
+
 def test_gitlab_s_note_is_posted_then_replaced_then_left_alone(shell, api, tmp_path):
-    path = "/api/v4/projects/3/merge_requests/9/notes"
+    others = _note(1, 6, f"{MARKER}\nfake")
+    api.notes = [others]
     done = note(shell, api, tmp_path, f"{MARKER}\nfirst")
     assert done.returncode == 0, done.stderr
-    assert api.seen.pop() == ("POST", path, f"{MARKER}\nfirst", "secret-token")
-    api.notes = [
-        {"id": 1, "author": {"id": 6}, "body": f"{MARKER}\nfake"},
-        {"id": 2, "author": {"id": 5}, "body": f"{MARKER}\nfirst"},
-    ]
+    assert api.notes == [others, _note(2, 5, f"{MARKER}\nfirst")]
     assert note(shell, api, tmp_path, f"{MARKER}\nsecond").returncode == 0
-    assert api.seen.pop()[:2] == ("PUT", f"{path}/2")
-    assert note(shell, api, tmp_path, f"{MARKER}\nfirst").returncode == 0
-    assert api.seen == []
+    replaced = [others, _note(2, 5, f"{MARKER}\nsecond", edits=1)]
+    assert api.notes == replaced
+    assert note(shell, api, tmp_path, f"{MARKER}\nsecond").returncode == 0
+    assert api.notes == replaced
     assert note(shell, api, tmp_path, "no marker").returncode != 0
-    assert api.seen == []
+    assert api.notes == replaced

@@ -2,12 +2,18 @@
 
 import pytest
 
+from tests import needs
+
 
 @pytest.mark.parametrize(
     ("args", "said"),
     [
         (("--context", "prod"), "--context needs --kubeconfig"),
-        (("--kubeconfig", "absent.yaml"), "--kubeconfig absent.yaml is not a file"),
+        pytest.param(
+            ("--kubeconfig", "absent.yaml"),
+            "--kubeconfig absent.yaml is not a file",
+            marks=needs.kubernetes,
+        ),
         (("--kubeconfig", ""), "--kubeconfig names no file"),
         (("--kubeconfig", "x", "--embedded", "y.db"), "exclude each other"),
     ],
@@ -45,7 +51,11 @@ HEAD = "apiVersion: ml-reconciler.dev/v1\n"
             HEAD + "clusters: {a: {kubeconfig: x, inCluster: true}}\n",
             "needs either `kubeconfig` or `inCluster: true`",
         ),
-        (HEAD + "clusters: {other: {kubeconfig: x}}\n", "x does not lead to a cluster"),
+        pytest.param(
+            HEAD + "clusters: {other: {kubeconfig: x}}\n",
+            "x does not lead to a cluster",
+            marks=needs.kubernetes,
+        ),
     ],
 )
 def test_every_mistake_in_a_map_of_clusters_is_told(repo, tmp_path, text, said):

@@ -3,7 +3,6 @@
 import http.client
 import json
 import re
-import socket
 import subprocess
 import sys
 
@@ -13,6 +12,7 @@ from reconciler import kinds
 from reconciler.cli.options import Duration
 from reconciler.objects.key import ObjectKey
 from reconciler.simulation.cluster import EmbeddedCluster
+from tests.ports import free_port
 from tests.support import ROOT
 
 WEB = ObjectKey("apps", "Deployment", "ml-one", "web-v1")
@@ -154,12 +154,6 @@ def test_status_shows_the_last_run(repo):
     assert re.search(r"success 11-23 10:\d\d", out)
 
 
-def _free_port():
-    with socket.socket() as made:
-        made.bind(("127.0.0.1", 0))
-        return made.getsockname()[1]
-
-
 def _get(port, path):
     made = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
@@ -174,7 +168,7 @@ def _get(port, path):
 def test_a_push_triggers_a_pass_of_a_loop_that_waits(repo, tmp_path):
     secret = tmp_path / "secret"
     secret.write_text("a secret of the git host\n")
-    port = _free_port()
+    port = free_port()
     address = f"127.0.0.1:{port}"
     process = subprocess.Popen(
         [

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from reconciler.adapters.clock import SystemClock
 from reconciler.engine import apply_plan
 from reconciler.objects.key import ObjectKey
+from reconciler.unit import UnitId
 from tests import support
 from tests.controlplane.audit import Audit, counted, writes
 from tests.controlplane.fixtures import client
@@ -29,7 +30,7 @@ class Group:
         number = next(_COUNT)
         self.name = f"prod/f{number}"
         self.namespace = f"fault-{number}"
-        self.unit = f"{self.name}/maps"
+        self.unit = UnitId.parse(f"{self.name}/maps")
         self.plane = plane
         self.cluster = cluster or client(plane)
         self.clock = Hasty()
@@ -65,12 +66,14 @@ class Group:
     def run(self, tree, approved=(), **settings):
         """One reconcile; (report, requests that wrote, Leases and Events aside)."""
         mark = self.audit.mark()
-        report = apply_plan.reconcile(
-            self.review(tree, approved),
-            self.cluster,
-            self.clock,
-            Silent(),
-            apply_plan.Settings(**{"timeout": 5.0, **settings}),
+        report = support.Ran(
+            apply_plan.reconcile(
+                self.review(tree, approved),
+                self.cluster,
+                self.clock,
+                Silent(),
+                apply_plan.Settings(**{"timeout": 5.0, **settings}),
+            )
         )
         return report, writes(counted(self.audit.since(mark)))
 

@@ -15,6 +15,7 @@ from reconciler.engine import apply_plan
 from reconciler.objects.key import GroupKind
 from reconciler.plan import records
 from reconciler.plan.inventory import inventory_key
+from reconciler.unit import UnitId
 from tests import flow, support
 from tests.controlplane.audit import counted, writes
 
@@ -34,7 +35,7 @@ CRON = (
 def tree(environment, *apps):
     """An environment of its own with apps of plain objects, so that nothing is waited for."""
     prod = ("environment", "web", "one/group", "one/web")
-    files = {f"environments/prod/{name}.yaml": None for name in prod}
+    files: dict[str, str | None] = {f"environments/prod/{name}.yaml": None for name in prod}
     files[f"environments/{environment}/environment.yaml"] = "environment: {rank: 1, cluster: main}"
     files[f"environments/{environment}/one/group.yaml"] = (
         f"group: {{namespace: ml-{environment}, serviceAccount: models}}\n"
@@ -101,7 +102,9 @@ class Course:
         try:
             seen = support.reviewed(wanted, cluster, clock.now(), environments=[self.environment])
             settings = apply_plan.Settings(timeout=10.0)
-            report = apply_plan.reconcile(seen, cluster, clock, support.Silent(), settings)
+            report = support.Ran(
+                apply_plan.reconcile(seen, cluster, clock, support.Silent(), settings)
+            )
             assert report.exit_code == 0, (report.closing, flow.problems(report))
         finally:
             cluster.close()
@@ -147,7 +150,7 @@ class Course:
         }
         listed = {}
         for app in ("_group", "a", "b"):
-            seen = cluster.get(inventory_key(f"{self.environment}/one/{app}"))
+            seen = cluster.get(inventory_key(UnitId(self.environment, "one", app)))
             for member in records.from_body(seen.body).members if seen.is_present else ():
                 listed[member.key.kind, member.key.name] = member.uid
         return live, listed

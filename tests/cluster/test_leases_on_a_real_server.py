@@ -16,6 +16,7 @@ from reconciler.operate.group_status import Transition
 from reconciler.operate.leases import Leases
 from reconciler.operate.observers import _event
 from reconciler.operate.passes import State
+from reconciler.unit import UnitId
 from tests.cli.conftest import Repo
 from tests.support import NOW, small
 
@@ -60,7 +61,7 @@ def test_taking_renewing_and_giving_back(client, group):
     second = spec(client, group)
     assert second["acquireTime"] == first["acquireTime"]
     assert second["renewTime"] > first["renewTime"]
-    assert made.permit(f"{group}/web") == ""
+    assert made.permit(UnitId.parse(f"{group}/web")) == ""
     made.release()
     assert spec(client, group).get("holderIdentity", "") == ""
     other = contender(client, "two")
@@ -122,7 +123,7 @@ def test_a_lease_deleted_in_mid_run_is_not_held(client, group, real_cluster):
     key = lease.lease_key(group)
     real_cluster.delete(key, uid=client.get(key).uid)
     made._renew()
-    assert "deleted" in made.permit(f"{group}/web")
+    assert "deleted" in made.permit(UnitId.parse(f"{group}/web"))
 
 
 def test_a_deposed_holder_s_release_leaves_its_successor_alone(client, group):
@@ -138,7 +139,13 @@ def test_an_event_is_taken(client, real_cluster):
     key = lease.lease_key("prod/event")
     contender(client, "maker").acquire(["prod/event"])
     moved = Transition(
-        "prod/event/_group", State.FAILED, "False", "ReconciliationFailed", "why", "4" * 40, {}
+        UnitId("prod", "event", "_group"),
+        State.FAILED,
+        "False",
+        "ReconciliationFailed",
+        "why",
+        "4" * 40,
+        {},
     )
     outcome = client.create(_event(moved, NOW, "host_uuid", str))
     assert isinstance(outcome, Done), outcome

@@ -15,6 +15,7 @@ from reconciler.engine import apply_plan
 from reconciler.objects.key import GroupKind
 from reconciler.objects.outcome import Done, Refusal
 from reconciler.ports import ClusterUnreadable
+from tests import support
 from tests.cluster.place import Group, config_map, problems
 from tests.controlplane import plane
 from tests.controlplane.fixtures import client, eventually
@@ -70,7 +71,7 @@ def _run(group, tree, before):
     """A run whose audit log cannot be asked for at its end."""
     seen = group.review(tree)
     settings = apply_plan.Settings(timeout=5.0, before=before)
-    return apply_plan.reconcile(seen, group.cluster, group.clock, Silent(), settings)
+    return support.Ran(apply_plan.reconcile(seen, group.cluster, group.clock, Silent(), settings))
 
 
 def test_a_list_whose_pages_expire_is_read_again_in_one_piece(group, monkeypatch):

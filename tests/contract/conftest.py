@@ -6,6 +6,7 @@ they work a little after the request, the embedded cluster within it.
 """
 
 import itertools
+from typing import Any
 
 import pytest
 
@@ -17,10 +18,10 @@ from tests.controlplane.fixtures import eventually
 _COUNT = itertools.count(1)
 
 
-@pytest.fixture(params=["memory", "file", "real"])
+@pytest.fixture(params=["memory", "file", pytest.param("real_cluster", id="real")])
 def cluster(request, tmp_path):
-    if request.param == "real":
-        yield request.getfixturevalue("real_cluster")
+    if request.param == "real_cluster":
+        yield request.getfixturevalue(request.param)
         return
     path = str(tmp_path / "cluster.db") if request.param == "file" else None
     made = EmbeddedCluster(path, kinds=kinds.known())
@@ -35,7 +36,8 @@ def until(cluster):
     What it waits for is a controller's work: without controllers the test is left out."""
     if not isinstance(cluster, KubernetesCluster):
         return lambda check: check()
-    if not cluster.has_controllers:
+    real: Any = cluster
+    if not real.has_controllers:
         pytest.skip("this control plane has no kube-controller-manager")
     return eventually
 

@@ -2,6 +2,8 @@
 
 Where it is absent, those tests are skipped with the reason; RECONCILER_CLUSTER=required (CI, `make
 test-cluster`) builds it, or fails; RECONCILER_CLUSTER=off leaves it out.
+
+Where the suite runs in parallel, all tests that use it are one group: one process runs them.
 """
 
 import os
@@ -13,12 +15,36 @@ from reconciler.adapters.kubernetes.cluster import KubernetesCluster
 from reconciler.adapters.kubernetes.transport import Access, Allows, Transport
 from reconciler.objects.key import GroupKind
 from reconciler.objects.outcome import Done, Refusal
+from tests import needs
 from tests.controlplane import definitions, plane, programs
 from tests.controlplane.audit import Audit
 
 #: A custom kind as a CRD without list markers and status subresource has it.
 _WORKFLOW_TEMPLATE = GroupKind("argoproj.io", "WorkflowTemplate")
 _LEFT_OUT = "the real cluster is left out"
+GROUP = "control-plane"
+_PROGRAMS = "control_plane_programs"
+_ITEM = pytest.StashKey[pytest.Item]()
+
+
+def _uses_the_control_plane(item):
+    """By its fixtures; a parameter may be the name of one too (`request.getfixturevalue`)."""
+    if _PROGRAMS in item.fixturenames:
+        return True
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return any(isinstance(named, str) and named == "real_cluster" for named in parameters)
+
+
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks in the same hook
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if _uses_the_control_plane(item):
+            item.add_marker(pytest.mark.xdist_group(GROUP))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    item.config.stash[_ITEM] = item
 
 
 def eventually(check):
@@ -59,11 +85,19 @@ def _is_served(cluster, kind):
 
 
 @pytest.fixture(scope="session")
-def control_plane_programs():
+def control_plane_programs(pytestconfig):
+    item = pytestconfig.stash[_ITEM]
+    if hasattr(pytestconfig, "workerinput"):
+        # Without the group a second process would start a second control plane, without a word.
+        assert item.nodeid.endswith(f"@{GROUP}"), f"{item.nodeid} is not in the group {GROUP}"
     wish = os.environ.get("RECONCILER_CLUSTER", "")
     assert wish in ("", "off", "required"), f"RECONCILER_CLUSTER={wish} is neither off nor required"
     if wish == "off":
         pytest.skip(f"{_LEFT_OUT}: RECONCILER_CLUSTER=off")
+    if not needs.HAS_KUBERNETES:
+        if wish:
+            pytest.fail(needs.NO_KUBERNETES, pytrace=False)
+        pytest.skip(f"{_LEFT_OUT}: {needs.NO_KUBERNETES}")
     try:
         return programs.ensured() if wish else programs.found()
     except programs.Missing as missing:

@@ -16,6 +16,7 @@ import tempfile
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -69,7 +70,7 @@ class Plane:
         self._scratch = tempfile.TemporaryDirectory(prefix="controlplane-")
         self.folder = Path(self._scratch.name)
         self._running = {}
-        self._server = ()
+        self._server: tuple[Any, ...] = ()
         self._quota = quota
         self._wanted = controllers
         self.programs = programs

@@ -61,7 +61,8 @@ def sections() -> dict[str, Section]:
 
 
 def _section(name: str, text: str) -> Section:
-    steps, unnamed, end = [], [], 0
+    steps: list[File | Command] = []
+    unnamed, end = [], 0
     for block in _BLOCK.finditer(text):
         before, end = text[end : block.start()], block.end()
         language, body = block.groups()

@@ -98,25 +98,14 @@ _EXAMPLES = [
 ]
 
 
-@pytest.fixture(scope="module", params=_EXAMPLES)
-def built(request, tmp_path_factory):
-    """One section's example, built: (section, copy)."""
-    section = SECTIONS[request.param]
-    copy = Copy(tmp_path_factory.mktemp(section.name))
-    copy.build(section)
-    return section, copy
-
-
-def test_an_example_runs_as_the_guide_shows_it_and_nothing_else_is_touched(built):
-    section, copy = built
-    named = {step.path for step in _steps(section) if isinstance(step, File)}
-    assert {path for path in copy.changed() - named if not path.startswith(_WRITTEN)} == set()
-
-
-def test_the_copy_is_what_runs(built):
-    _, copy = built
+@pytest.mark.parametrize("name", _EXAMPLES)
+def test_an_example_runs_as_the_guide_shows_it_and_nothing_else_is_touched(name, tmp_path):
+    section, copy = SECTIONS[name], Copy(tmp_path)
     _, printed = copy.run("python -c 'import reconciler; print(reconciler.__file__)'")
     assert Path(printed.strip()) == copy.root / "reconciler/__init__.py"
+    copy.build(section)
+    named = {step.path for step in _steps(section) if isinstance(step, File)}
+    assert {path for path in copy.changed() - named if not path.startswith(_WRITTEN)} == set()
 
 
 def _steps(section):

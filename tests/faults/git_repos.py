@@ -30,7 +30,12 @@ def environment():
 
 
 class Repo:
-    """A bare repository, or one with a work tree, of which only plumbing is used."""
+    """A bare repository, or one with a work tree, of which only plumbing is used.
+
+    `head` is the commit that a test pushed, `url` where a test serves it."""
+
+    head = ""
+    url = ""
 
     def __init__(self, path: Path, *, bare=True, form="sha1"):
         self.path = path

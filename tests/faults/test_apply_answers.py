@@ -7,11 +7,12 @@ from reconciler.adapters.kubernetes.failures import failure
 from reconciler.adapters.kubernetes.transport import Answer
 from reconciler.objects.outcome import Refusal, Unknown
 from reconciler.simulation.cluster import Answered, Lost
-from tests import flow, scenarios, support
+from tests import flow, support
+from tests.scenarios import catalogue
 
 pytestmark = pytest.mark.slow
 
-TWO = scenarios.TWO
+TWO = catalogue.TWO
 REMOVED = {"environments/prod/one/web.yaml": None}
 
 
@@ -37,17 +38,17 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("name", scenarios.SCENARIOS)
+@pytest.mark.parametrize("name", catalogue.SCENARIOS)
 def test_any_write_may_fail_and_the_next_runs_converge(name, fault):
-    with scenarios.limits(scenarios.SCENARIOS[name]):
-        oracle = scenarios.clean(name)
+    with catalogue.limits(catalogue.SCENARIOS[name]):
+        oracle = catalogue.clean(name)
         targets = flow.writes(oracle.place, oracle.begun)
         for number, (verb, target) in enumerate(targets):
-            course = scenarios.Course(scenarios.SCENARIOS[name])
+            course = catalogue.Course(catalogue.SCENARIOS[name])
             course.place.cluster.before = flow.at_write(number, FAULTS[fault]())
             report = course.until_write(number)
             course.place.cluster.before = None
-            scenarios.sound(course, oracle)
+            catalogue.sound(course, oracle)
             # Made again, or read again and deleted, without a word; a shard may be left over.
             mended = (fault == "stale" and verb == "delete") or target == "Namespace ml-reconciler"
             litter = verb == "delete" and ".inventory." in target
@@ -55,7 +56,7 @@ def test_any_write_may_fail_and_the_next_runs_converge(name, fault):
                 assert report.exit_code == 6, (number, verb, target, report.closing)
                 assert flow.problems(report), number
             course.settle(2)
-            scenarios.ended(course, oracle)
+            catalogue.ended(course, oracle)
 
 
 @pytest.mark.parametrize(
@@ -117,8 +118,10 @@ def test_a_run_of_an_older_commit_that_was_paused_deletes_nothing_of_the_newer()
         if isinstance(effect, Look) and effect.key.name.endswith(".inventory"):
             flow.run(flow.pointing(TWO, "v1", "  replicas: 3\n"), place)
 
-    report = apply_plan.reconcile(
-        older, place.cluster, place.clock, support.Silent(), apply_plan.Settings(before=pause)
+    report = support.Ran(
+        apply_plan.reconcile(
+            older, place.cluster, place.clock, support.Silent(), apply_plan.Settings(before=pause)
+        )
     )
     assert flow.results(report)["prod/one/web"].status == "lost"
     assert not [target for verb, target in place.cluster.log if verb == "delete"]

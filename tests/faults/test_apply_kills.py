@@ -3,11 +3,12 @@ alone: same objects, nothing orphaned, nothing made or deleted a second time."""
 
 import pytest
 
-from tests import flow, scenarios
+from tests import flow
+from tests.scenarios import catalogue
 
 #: name → (before, after)
 SCENARIOS = {
-    name: (scenarios.SCENARIOS[name].before, scenarios.SCENARIOS[name].after)
+    name: (catalogue.SCENARIOS[name].before, catalogue.SCENARIOS[name].after)
     for name in (
         "a first apply in a new namespace",
         "an update",

@@ -8,7 +8,8 @@ import pytest
 
 from reconciler import kinds
 from reconciler.cli.program import captured
-from reconciler.engine import apply_plan, review
+from reconciler.engine import apply_plan
+from reconciler.engine.views import reviews
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.outcome import Refusal, Refused
 from reconciler.output import format as formats
@@ -164,7 +165,7 @@ def test_no_format_shows_what_the_cluster_holds(live, tmp_path, name):
     live.commit()
     files = []
     for number, command in enumerate(LIVE):
-        extra = ()
+        extra: tuple[str, ...] = ()
         if command[0] not in ("status", "versions"):
             files.append(tmp_path / f"{number}.out")
             extra = ("--report", f"{name}={files[-1]}")
@@ -222,7 +223,7 @@ def test_a_crash_shows_none(live, monkeypatch, debug):
     live.write(OWN, SERVING.replace("replicas: 2", "replicas: 3"))
     live.commit()
     monkeypatch.setattr(apply_plan, "reconcile", crash)
-    monkeypatch.setattr(review, "plan", crash)
+    monkeypatch.setattr(reviews, "plan_report", crash)
     monkeypatch.setenv("RECONCILER_DEBUG", debug)
     for command in (("plan",), ("reconcile", "--once")):
         code, out = live.live(*command)

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from git_repos import CONFIG, Repo, lay
-
 from reconciler.adapters import git
 from reconciler.errors import SourceError
+from tests.faults.git_repos import CONFIG, Repo, lay
 
 EDIT = {"environments/prod/mnist.yaml": b"serving: {version: v2}\n"}
 
@@ -18,6 +17,9 @@ EDIT = {"environments/prod/mnist.yaml": b"serving: {version: v2}\n"}
 class FixedClock:
     def now(self):
         return datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
+
+    def monotonic(self):
+        raise AssertionError
 
     def sleep(self, seconds):
         raise AssertionError

@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from git_repos import CONFIG, Repo, environment, lay
-
 from reconciler.adapters import git
 from reconciler.adapters.git import rules
 from reconciler.errors import SourceError
+from tests.faults.git_repos import CONFIG, Repo, environment, lay
 
 SECRET = b"/etc/a-target-that-must-not-show"
 

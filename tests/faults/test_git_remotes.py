@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from git_repos import CONFIG, Repo, environment
-
 from reconciler.adapters import git
 from reconciler.errors import SourceError
+from tests.faults.git_repos import CONFIG, Repo, environment
+from tests.ports import free_port
 
 TOKEN = "s3cr3t-t0ken-value"
 
@@ -26,11 +26,6 @@ def refused(call, *args, **options):
         call(*args, **options)
     assert caught.value.message
     return caught.value
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 @pytest.fixture(scope="module")

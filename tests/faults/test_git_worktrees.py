@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from git_repos import CONFIG, Repo, lay
-
 from reconciler.adapters import git
 from reconciler.adapters.git import rules
 from reconciler.errors import SourceError
+from tests.faults.git_repos import CONFIG, Repo, lay
 
 CONFIG_PATHS = sorted(path for path in CONFIG if not path.startswith("docs/"))
 

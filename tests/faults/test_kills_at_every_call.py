@@ -3,7 +3,8 @@ is sound at once, and at most two runs later all is as if nothing had happened (
 
 import pytest
 
-from tests import flow, scenarios
+from tests import flow
+from tests.scenarios import catalogue
 
 pytestmark = pytest.mark.slow
 
@@ -51,7 +52,7 @@ def points(log):
 
 def killed(name, number, *, done):
     """A course that ended at one point, as it was left."""
-    course = scenarios.Course(scenarios.SCENARIOS[name])
+    course = catalogue.Course(catalogue.SCENARIOS[name])
     knife = Knife(course.place, number, done=done)
     try:
         with pytest.raises(flow.Killed):
@@ -61,10 +62,10 @@ def killed(name, number, *, done):
     return course
 
 
-@pytest.mark.parametrize("name", scenarios.SCENARIOS)
+@pytest.mark.parametrize("name", catalogue.SCENARIOS)
 def test_a_kill_at_any_request_changes_nothing_of_the_end(name):
-    with scenarios.limits(scenarios.SCENARIOS[name]):
-        oracle = scenarios.clean(name)
+    with catalogue.limits(catalogue.SCENARIOS[name]):
+        oracle = catalogue.clean(name)
         # Of the last run, which wrote nothing, a kill leaves no trace.
         last = max(n for n, (verb, _) in enumerate(oracle.log) if verb in flow.WRITES)
         found = list(points(oracle.log[: last + 1]))
@@ -73,19 +74,19 @@ def test_a_kill_at_any_request_changes_nothing_of_the_end(name):
             course = killed(name, number, done=done)
             where = (oracle.log[number], number, done)
             try:
-                scenarios.sound(course, oracle)
+                catalogue.sound(course, oracle)
                 course.settle(2)
-                scenarios.ended(course, oracle)
+                catalogue.ended(course, oracle)
             except AssertionError as wrong:
                 raise AssertionError(f"killed at {where}") from wrong
 
 
-@pytest.mark.parametrize("name", scenarios.SCENARIOS)
+@pytest.mark.parametrize("name", catalogue.SCENARIOS)
 def test_nothing_that_is_wanted_is_deleted_in_a_clean_course(name):
     """The oracle of the above is sound itself, and quiet in the end (I4)."""
-    scenario = scenarios.SCENARIOS[name]
-    with scenarios.limits(scenario):
-        oracle = scenarios.clean(name)
+    scenario = catalogue.SCENARIOS[name]
+    with catalogue.limits(scenario):
+        oracle = catalogue.clean(name)
         wanted = {key.full() for key in flow.ours(oracle.place)}
         deleted = {target for verb, target in oracle.counts if verb == "deleted"}
         assert deleted & wanted == scenario.replaces

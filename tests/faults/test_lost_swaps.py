@@ -29,7 +29,9 @@ def tried(tree, place, written, times):
 
     place.cluster.before = before
     settings = apply_plan.Settings(timeout=600.0, again=look)
-    report = apply_plan.reconcile(look(), place.cluster, place.clock, support.Silent(), settings)
+    report = support.Ran(
+        apply_plan.reconcile(look(), place.cluster, place.clock, support.Silent(), settings)
+    )
     place.cluster.before = None
     return report, len(asked)
 

@@ -7,6 +7,7 @@ import queue
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
 
 import pytest
 
@@ -64,7 +65,7 @@ def sent():
 
 def notifier(*urls, secret=SECRET):
     counted = []
-    made = Notifier(tuple(map(Target, urls)), secret, counted.append, pause=0.001, seconds=0.5)
+    made: Any = Notifier(tuple(map(Target, urls)), secret, counted.append, pause=0.001, seconds=0.5)
     made.counts = counted
     return made
 

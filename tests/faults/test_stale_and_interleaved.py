@@ -11,11 +11,12 @@ from reconciler.objects.outcome import Refusal
 from reconciler.simulation.cluster import Lost
 from reconciler.simulation.server import Server
 from reconciler.simulation.store import Store
-from tests import flow, scenarios, support
+from tests import flow, support
+from tests.scenarios import catalogue
 
 pytestmark = pytest.mark.slow
 
-TWO, BUSIER = scenarios.TWO, scenarios.BUSIER
+TWO, BUSIER = catalogue.TWO, catalogue.BUSIER
 PRUNED = TWO.but({"environments/prod/one/web.yaml": ""})
 REMOVED = TWO.but({"environments/prod/one/web.yaml": None})
 MAP = flow.key("ConfigMap", "ml-one", "limits")
@@ -161,7 +162,7 @@ def test_what_another_made_since_it_was_seen_to_be_absent_is_not_written():
 
 
 def test_a_replace_leaves_what_another_made_under_the_name_meanwhile():
-    scenario = scenarios.SCENARIOS["a declared replace"]
+    scenario = catalogue.SCENARIOS["a declared replace"]
     place = flow.world()
     flow.settled(scenario.before, place)
     before, done = at(effects.Look, EXTRA, lambda: taken_over(place, EXTRA))
@@ -294,7 +295,7 @@ def test_an_inventory_that_another_run_wrote_first_ends_the_slower_one():
     flow.settled(TWO, place)
     slower = support.reviewed(BUSIER, place.cluster, place.clock.now())
     flow.run(flow.pointing(TWO, "v1", "  replicas: 2\n"), place)
-    report = apply_plan.reconcile(slower, place.cluster, place.clock, support.Silent())
+    report = support.Ran(apply_plan.reconcile(slower, place.cluster, place.clock, support.Silent()))
     assert flow.results(report)["prod/one/web"].status == "lost"
     live = flow.live(place, "Deployment", "ml-one", "web-v1")
     assert live["spec"]["replicas"] == 2

@@ -49,7 +49,7 @@ def stale_run(tree, place, reader):
     """Read late and written now."""
     seen = support.reviewed(tree, reader, place.clock.now())
     settings = apply_plan.Settings(timeout=60.0)
-    return apply_plan.reconcile(seen, reader, place.clock, support.Silent(), settings)
+    return support.Ran(apply_plan.reconcile(seen, reader, place.clock, support.Silent(), settings))
 
 
 #: What is wanted by the run that reads late.

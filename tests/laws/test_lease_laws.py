@@ -3,6 +3,7 @@ answers that are late or lost, pauses, wall clocks that jump, records edited by 
 
 import heapq
 from dataclasses import dataclass, field
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -77,7 +78,7 @@ class Runner:
     number: int
     offset: float
     chances: list
-    election: Election = None
+    election: Any = None  # an Election, once it has begun
     steps: object = None
     pending: object = None
     releasing: bool = False
@@ -162,7 +163,7 @@ class Play:
         if isinstance(request, Get) and chance > 0.85:
             # A replica that lags: any older state.
             body = self.history[int(runner.draw() * len(self.history)) % len(self.history)][1]
-            what = observed(body) if body is not None else absent(KEY)
+            what: Any = observed(body) if body is not None else absent(KEY)
         elif isinstance(request, Get) and chance > 0.8:
             what = unread(KEY, "time-out")
         elif not isinstance(request, Get) and chance > 0.93:

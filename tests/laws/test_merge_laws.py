@@ -11,6 +11,12 @@ from reconciler.origin import Branch, Items, Value, plain
 from tests.laws.strategies import folded, folded_texts, maps, typed_maps, values
 
 
+def _order(layers):
+    order, _ = stack.load(json.dumps(layers).encode(), "layers.yaml")
+    assert order is not None
+    return order
+
+
 def same(a, b):
     """Equal with bool, int and float kept apart, key order included."""
     return json.dumps(a) == json.dumps(b)
@@ -72,9 +78,7 @@ def test_deleting_removes_exactly_the_path(layer, data):
 
 @given(typed_maps(), typed_maps(), typed_maps())
 def test_a_cached_prefix_gives_the_same_tree(a, b, c):
-    order, _ = stack.load(
-        json.dumps({"layers": [{"name": n, "file": n} for n in "abc"]}).encode(), "layers.yaml"
-    )
+    order = _order({"layers": [{"name": n, "file": n} for n in "abc"]})
     documents = [
         document.parse(json.dumps(layer).encode(), name, name)
         for name, layer in zip("abc", (a, b, c), strict=True)
@@ -173,9 +177,7 @@ def test_no_bytes_at_all_make_the_parser_raise(data):
 
 @given(st.text(st.sampled_from("ab:{}[]-,!&*#'\"|>%@` \n\t?~01$"), max_size=40))
 def test_no_text_at_all_makes_merging_raise(text):
-    order, _ = stack.load(
-        json.dumps({"layers": [{"name": n, "file": n} for n in "ab"]}).encode(), "layers.yaml"
-    )
+    order = _order({"layers": [{"name": n, "file": n} for n in "ab"]})
     documents = [document.parse(text.encode(), name, name) for name in "ab"]
     merge.fold(documents, order)
 
@@ -237,7 +239,7 @@ _LAYERS = st.dictionaries(st.sampled_from("abckl"), _NODES, max_size=4).map(
 )
 def test_no_mix_of_markers_makes_merging_raise_and_every_listed_path_is_found(texts, lists):
     entries = [{"name": n, "file": n} for n in "xyz"]
-    order, _ = stack.load(json.dumps({"layers": entries, "lists": lists}).encode(), "layers.yaml")
+    order = _order({"layers": entries, "lists": lists})
     documents = [document.parse(t.encode(), n, n) for n, t in zip("xyz", texts, strict=True)]
     merged = merge.fold(documents, order)
     for path in chains.listing(merged.tree):

@@ -1,13 +1,15 @@
 """The perturbation law: change any leaf of the sample config, or of the config that sets every
 option, and every manifest field that changes names that leaf."""
 
+import functools
 import re
+from typing import Any
 
 import pytest
 import yaml
 
 from reconciler.objects.draft import embedded, show_path, walk
-from reconciler.origin import Value, plain
+from reconciler.origin import Origin, Site, Value, plain
 from tests.everything import everything_files
 from tests.support import MemoryTree, drawn, loaded, sample_files
 
@@ -53,7 +55,8 @@ def _others(text):
 
 
 def _mutants(text):
-    for document in yaml.compose_all(text, Loader=yaml.SafeLoader):
+    documents: Any = yaml.compose_all(text, Loader=yaml.SafeLoader)
+    for document in documents:
         if document is None:
             continue
         for node, line in _scalars(document):
@@ -91,42 +94,108 @@ def _names(leaf, path, line):
     )
 
 
-@pytest.mark.parametrize(("repo", "path"), LAYERS)
-def test_every_field_that_changes_names_the_leaf_that_changed_it(repo, path):
+_IDENTITY = ("apiVersion", "kind", "metadata.name")
+
+
+def _unnamed(before, after, path, line):
+    """The fields of `after` that differ from `before` and do not name the leaf at this place. Of an
+    object that is new, its kind, group or name does."""
+    objects = {place[:2] for place in before}
+    for place, leaf in after.items():
+        if place in before:
+            named = plain(before[place]) == plain(leaf) or _names(leaf, path, line)
+        elif place[:2] in objects:
+            named = _names(leaf, path, line)
+        elif place[2] == "metadata.name":
+            named = any(_names(after.get((*place[:2], f)), path, line) for f in _IDENTITY)
+        else:
+            continue
+        if not named:
+            yield place
+
+
+def _unexplained(before, after, path, line):
+    """What the leaf at this place changes without being named: in what is there afterwards, and,
+    since the way back is a change of the same leaf, in what was there before."""
+    return [*_unnamed(before, after, path, line), *_unnamed(after, before, path, line)]
+
+
+@functools.cache
+def _before(repo, path):
+    files = REPOS[repo]
+    return _fields(drawn(MemoryTree(files), **_readers(files, path)))
+
+
+def _valid(repo, path):
+    """(line, tree) of the first valid change of every leaf; None for a leaf without one."""
     files = REPOS[repo]
     selected = _readers(files, path)
-    before = _fields(drawn(MemoryTree(files), **selected))
-    done = set()
+    found: dict[Any, Any] = {}
     for line, value, text in _mutants(files[path].decode()):
-        if (line, value) in done:
+        if found.get((line, value)) is None:
+            tree = MemoryTree({**files, path: text.encode()})
+            valid = not loaded(tree, **selected).errors
+            found[line, value] = tree if valid else None
+    return found
+
+
+@pytest.mark.parametrize(("repo", "path"), LAYERS)
+def test_every_field_that_changes_names_the_leaf_that_changed_it(repo, path):
+    selected = _readers(REPOS[repo], path)
+    before = _before(repo, path)
+    changes = _valid(repo, path)
+    for (line, value), tree in changes.items():
+        if tree is not None:
+            found = _unexplained(before, _fields(drawn(tree, **selected)), path, line)
+            assert not found, (line, value, found)
+    untried = [leaf for leaf, tree in changes.items() if tree is None]
+    assert len(untried) <= 3 + 0.3 * len(changes), untried
+
+
+# -- the law itself --------------------------------------------------------------------------------
+
+_PATH, _LINE = "models/web/model.yaml", 3
+_NAMED = Value("b", Origin(Site(_PATH, _LINE, 1), "model", "set", "b"))
+_OTHER = Value("b", Origin(Site(_PATH, _LINE + 1, 1), "model", "set", "b"))
+_AT = ("prod/one/web", "ConfigMap/m")
+_FIELD, _NAME = (*_AT, "data.a"), (*_AT, "metadata.name")
+
+
+@pytest.mark.parametrize("leaf", ["b", _OTHER, 7, None], ids=["plain", "other", "number", "null"])
+def test_the_law_sees_a_field_that_does_not_name_the_leaf(leaf):
+    kept = {_NAME: _OTHER}
+    was = Value("a", _NAMED.origin)
+    before = {**kept, _FIELD: was}
+    assert _unexplained(before, {**kept, _FIELD: leaf}, _PATH, _LINE) == [_FIELD]
+    # One that is new, and one that disappears.
+    assert _unexplained(kept, {**kept, _FIELD: leaf}, _PATH, _LINE) == [_FIELD]
+    assert _unexplained({**kept, _FIELD: leaf}, kept, _PATH, _LINE) == [_FIELD]
+    # An object that is new, and one that disappears.
+    assert _unexplained({}, {_NAME: leaf, _FIELD: leaf}, _PATH, _LINE) == [_NAME]
+    assert _unexplained({_NAME: leaf, _FIELD: leaf}, {}, _PATH, _LINE) == [_NAME]
+
+
+def test_the_law_holds_where_every_changed_field_names_the_leaf():
+    kept = {_NAME: _OTHER}
+    was = Value("a", _NAMED.origin)
+    assert _unexplained({**kept, _FIELD: was}, {**kept, _FIELD: _NAMED}, _PATH, _LINE) == []
+    assert _unexplained(kept, {**kept, _FIELD: _NAMED}, _PATH, _LINE) == []
+    assert _unexplained({**kept, _FIELD: was}, kept, _PATH, _LINE) == []
+    assert _unexplained({}, {_NAME: _NAMED, _FIELD: _OTHER}, _PATH, _LINE) == []
+    assert _unexplained({_NAME: _NAMED, _FIELD: _OTHER}, {}, _PATH, _LINE) == []
+
+
+def test_the_law_sees_a_leaf_whose_origin_was_dropped_on_the_way_to_an_object():
+    repo, path = "sample", "models/mnist/model.yaml"
+    seen = 0
+    before = _before(repo, path)
+    for (line, _), tree in _valid(repo, path).items():
+        if tree is None:
             continue
-        tree = MemoryTree({**files, path: text.encode()})
-        if loaded(tree, **selected).errors:
-            continue
-        done.add((line, value))
-        after = _fields(drawn(tree, **selected))
-        for place in before.keys() & after.keys():
-            if plain(before[place]) != plain(after[place]):
-                assert _names(after[place], path, line), (path, line, place)
-        objects = {place[:2] for place in before}
-        for place in after.keys() - before.keys():
-            if place[:2] in objects:
-                assert _names(after[place], path, line), (path, line, place)
-            elif place[2] == "metadata.name":  # a new object: by its kind, group or name
-                identity = [after.get((*place[:2], f)) for f in ("apiVersion", "kind", place[2])]
-                assert any(_names(leaf, path, line) for leaf in identity), (path, line, place)
-    leaves = {(line, value) for line, value, _ in _mutants(files[path].decode())}
-    TRIED[repo, path] = (len(done), len(leaves))
-
-
-TRIED = {}
-
-
-def test_most_leaves_were_changed_to_something_valid():
-    changed, leaves = (sum(column) for column in zip(*TRIED.values(), strict=True))
-    assert len(TRIED) == len(LAYERS)
-    assert changed / leaves > 0.7, (changed, leaves, TRIED)
-
-
-def test_the_law_sees_a_dropped_origin():
-    assert not _names("registry.example/a:1", "environments/base.yaml", 4)
+        after = _fields(drawn(tree, **_readers(REPOS[repo], path)))
+        for place in after.keys() & before.keys():
+            if plain(after[place]) != plain(before[place]):
+                dropped = {**after, place: plain(after[place])}
+                assert place in _unexplained(before, dropped, path, line)
+                seen += 1
+    assert seen > 10

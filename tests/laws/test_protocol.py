@@ -119,7 +119,7 @@ def plans(draw):
         else None
     )
     return AppPlan(
-        "p/g/m",
+        UnitId("p", "g", "m"),
         "p",
         "g",
         "ns",
@@ -548,7 +548,9 @@ def test_i7_two_runners_with_one_plan_advance_once():
     from reconciler.engine import apply_plan
 
     for seen, status in ((first, "done"), (second, "lost")):
-        report = apply_plan.reconcile(seen, place.cluster, place.clock, support.Silent())
+        report = support.Ran(
+            apply_plan.reconcile(seen, place.cluster, place.clock, support.Silent())
+        )
         assert flow.results(report)["prod/one/web"].status == status
     assert "another run wrote the inventory first" in flow.problems(report)[0][2]
 

@@ -6,10 +6,11 @@ from typing import NamedTuple
 KILLS = "tests/faults/test_kills_at_every_call.py"
 ANSWERS = "tests/faults/test_apply_answers.py"
 LAWS = "tests/laws/test_protocol.py"
-PRUNE = "tests/unit/plan/test_prune.py"
-RECORDS = "tests/unit/plan/test_records.py"
+DELETIONS = "tests/unit/plan/test_deletions.py"
+PRUNE = "tests/scenarios/test_prune.py"
+RECORDS = "tests/scenarios/test_records.py"
 LEASE = "tests/unit/apply/test_lease.py"
-LEASES = "tests/unit/engine/test_leases.py"
+LEASES = "tests/scenarios/test_leases.py"
 LEASE_LAWS = "tests/laws/test_lease_laws.py"
 REQUESTS = "tests/unit/adapters/test_kubernetes_requests.py"
 RACES = "tests/faults/test_stale_and_interleaved.py"
@@ -18,7 +19,7 @@ _PROTOCOL = "apply/protocol.py"
 _EXECUTE = "apply/execute.py"
 _MAKING = "apply/making.py"
 _LEASE = "apply/lease.py"
-_GUARDS = "plan/prune.py"
+_GUARDS = "engine/guards/prune.py"
 _RECORDS = "plan/records.py"
 
 
@@ -162,10 +163,10 @@ MUTANTS = (
     ),
     Mutant(
         "a recorded name is ours whoever made the object",
-        _GUARDS,
+        "plan/prune.py",
         "if member.uid and seen.uid != member.uid:",
         "if False:",
-        (f"{PRUNE}::test_a_recorded_object_is_deleted_only_while_it_is_ours",),
+        (f"{DELETIONS}::test_a_recorded_object_is_deleted_only_while_it_is_ours",),
     ),
     Mutant(
         "a replace deletes whatever has the name",
@@ -237,7 +238,7 @@ MUTANTS = (
     Mutant(
         "an empty render prunes",
         _GUARDS,
-        "    if nothing_left and not tombstone:\n",
+        "    if nothing_left and group not in absent:\n",
         "    if False:\n",
         (f"{PRUNE}::test_a_removed_group_needs_its_tombstone_however_small_it_is",),
     ),
@@ -312,7 +313,7 @@ MUTANTS = (
         _EXECUTE,
         "                if not isinstance(effect, Look | Wait | DryRun | Inside | Vanish):\n",
         "                if isinstance(effect, Swap):\n",
-        ("tests/unit/apply/test_permit.py",),
+        ("tests/scenarios/test_permit.py",),
     ),
     # -- requests --------------------------------------------------------------------------------
     Mutant(

@@ -7,8 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from mutants import MUTANTS
 
+from tests.mutations.mutants import MUTANTS
 from tests.support import ROOT
 
 _NAMES = [mutant.name for mutant in MUTANTS]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli import options
 from reconciler.errors import ExitCode
+
+if TYPE_CHECKING:
+    from reconciler.plan.change import Approvals
 
 __all__ = ["COMMAND"]
 
@@ -33,8 +37,7 @@ def COMMAND(  # noqa: N802
     plan_file: str | None,
     timeout: float,
     everything: bool,
-    approved: tuple[str, ...],
-    rewinds: tuple[str, ...],
+    approvals: Approvals,
 ) -> ExitCode:
     """Carry a plan out, wave by wave, waiting for health between waves.
 
@@ -43,6 +46,8 @@ def COMMAND(  # noqa: N802
     """
     from reconciler.cli import reporting
     from reconciler.engine import apply_plan, review
+    from reconciler.engine.run_options import RunOptions
+    from reconciler.engine.views.runs import run_report
     from reconciler.wiring import clusters, saved_plans, source
     from reconciler.wiring.common import selection
 
@@ -50,7 +55,7 @@ def COMMAND(  # noqa: N802
     saved = saved_plans.read(plan_file) if plan_file is not None else None
     if saved is not None:
         common = saved_plans.bound(common, saved)
-        approved = (*approved, *saved.approved)
+        approvals = approvals.joined(saved.approvals)
     tree, chosen = source.tree(common, writes=True), selection(common)
     with clusters.cluster(common, allows="writes") as found:
         target = clusters.needed(found)
@@ -61,8 +66,7 @@ def COMMAND(  # noqa: N802
                 chosen,
                 target.clock.now(),
                 reader=target.targets,
-                approved=frozenset((*approved, *rewinds, *common.upgrades)),
-                workers=target.workers,
+                options=RunOptions(approvals=approvals, workers=target.workers),
             )
 
         reviewed = look()
@@ -70,11 +74,11 @@ def COMMAND(  # noqa: N802
             different = saved_plans.moved(saved, reviewed, tree, chosen)
             if different:
                 return reporting.show(common, saved_plans.refused(reviewed, different), tree)
-        report = apply_plan.apply(
+        run = apply_plan.apply(
             reviewed,
             target.targets,
             target.clock,
             reporting.Progress(),
             apply_plan.Settings(timeout=timeout, workers=target.workers, again=look),
         )
-    return reporting.show(common, report, tree)
+    return reporting.show(common, run_report(run), tree)

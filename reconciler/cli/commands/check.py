@@ -28,9 +28,13 @@ def COMMAND(common: options.Common) -> ExitCode:  # noqa: N802
     """
     from reconciler.cli import reporting
     from reconciler.engine import review
+    from reconciler.engine.run_options import RunOptions
+    from reconciler.engine.views.reviews import check_report
     from reconciler.wiring import source
     from reconciler.wiring.common import now, selection
 
     tree = source.tree(common)
-    report = review.check(tree, selection(common), now(common))
+    wanted = RunOptions(plans=False, foresees=False)
+    reviewed = review.review(tree, selection(common), now(common), options=wanted)
+    report = check_report(reviewed)
     return reporting.show(replace(common, show_all=True), report, tree)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli import options
 from reconciler.errors import ExitCode, UsageMistake
+
+if TYPE_CHECKING:
+    from reconciler.plan.change import Approvals
 
 __all__ = ["COMMAND"]
 
@@ -45,8 +49,7 @@ def COMMAND(  # noqa: N802
     read_only: bool,
     full: bool,
     everything: bool,
-    approved: tuple[str, ...],
-    rewinds: tuple[str, ...],
+    approvals: Approvals,
 ) -> ExitCode:
     """Compare the config with the live objects and say what `apply` would do, and nothing else.
 
@@ -55,6 +58,8 @@ def COMMAND(  # noqa: N802
     """
     from reconciler.cli import reporting
     from reconciler.engine import review
+    from reconciler.engine.run_options import RunOptions
+    from reconciler.engine.views.reviews import plan_report
     from reconciler.ports import ALONE
     from reconciler.wiring import clusters, saved_plans, source
     from reconciler.wiring.common import now, selection
@@ -74,11 +79,13 @@ def COMMAND(  # noqa: N802
             now(common),
             reader=found.targets if found is not None else None,
             base=compared,
-            approved=frozenset((*approved, *rewinds, *common.upgrades)),
-            full=full,
-            workers=found.workers if found is not None else ALONE,
+            options=RunOptions(
+                approvals=approvals,
+                full=full,
+                workers=found.workers if found is not None else ALONE,
+            ),
         )
-    report = review.plan(reviewed, show_all=everything, exit_code=exit_code)
+    report = plan_report(reviewed, show_all=everything, exit_code=exit_code)
     if out is not None and report.exit_code in (ExitCode.DONE, ExitCode.DIFFERENCES):
-        saved_plans.save(out, reviewed, tree, chosen, (*approved, *rewinds, *common.upgrades))
+        saved_plans.save(out, reviewed, tree, chosen, approvals)
     return reporting.show(common, report, tree, compared)

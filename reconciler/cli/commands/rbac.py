@@ -77,9 +77,13 @@ def COMMAND(  # noqa: N802
     fleet = stages.loaded(tree, chosen)
     if fleet.errors:
         from reconciler.engine import review
+        from reconciler.engine.run_options import RunOptions
+        from reconciler.engine.views.reviews import check_report
 
         common = replace(common, output="text")
-        return reporting.show(common, review.check(tree, chosen, now(common)), tree)
+        wanted = RunOptions(plans=False, foresees=False)
+        reviewed = review.review(tree, chosen, now(common), options=wanted)
+        return reporting.show(common, check_report(reviewed), tree)
     recorded, served = _seen(common, fleet, chosen)
     grant = rights.granted(fleet, rights.Purpose(purpose), recorded, served)
     identity = Identity(name or _NAMES[purpose], namespace, user)

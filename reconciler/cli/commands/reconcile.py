@@ -133,7 +133,7 @@ def COMMAND(common: options.Common, **given: Any) -> ExitCode:  # noqa: N802
         timeout = min(timeout, max(interval, _LEAST_PATIENCE))
     settings = Settings(
         selection(common),
-        frozenset((*given["approved"], *given["rewinds"], *common.upgrades)),
+        given["approvals"],
         apply_plan.Settings(timeout=timeout),
         corrects=given["drift"] == "correct",
     )

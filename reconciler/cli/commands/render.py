@@ -37,12 +37,16 @@ def COMMAND(common: options.Common) -> ExitCode:  # noqa: N802
     """
     from reconciler.cli import reporting
     from reconciler.engine import review
+    from reconciler.engine.run_options import RunOptions
+    from reconciler.engine.views.reviews import render_report
     from reconciler.objects.draft import embedded
     from reconciler.wiring import redaction, source
     from reconciler.wiring.common import now, selection
 
     tree = source.tree(common)
-    reviewed, report = review.render(tree, selection(common), now(common))
+    wanted = RunOptions(plans=False, foresees=False)
+    reviewed = review.review(tree, selection(common), now(common), options=wanted)
+    report = render_report(reviewed)
     if reviewed.has_errors:
         return reporting.show(common, report, tree)
     known = redaction.redactor()

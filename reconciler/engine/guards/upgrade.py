@@ -3,56 +3,57 @@ asked for those changes, so a person looks at them once."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
 
 import reconciler
-from reconciler.plan.change import Action, AppPlan, Change, Plan, Refusal, Standing
+from reconciler.engine.guards.guard import Guard
+from reconciler.plan.change import Action, AppPlan, Change, Plan, Refusal
 
-__all__ = ["REDRAWN", "guarded"]
+__all__ = ["guard"]
 
-#: The code of the refusal; an app that has it is left exactly as it is.
-REDRAWN = "E_TOOL_DRIFT"
-
-
-def guarded(plan: Plan, approved: frozenset[str]) -> Plan:
-    """The plan with every app held that another version of this program applied at this very
-    commit and that this version draws otherwise. `approved` holds this version where a person has
-    agreed. What controllers or people changed in the cluster is repaired as ever."""
-    if not plan.commit or reconciler.__version__ in approved:
-        return plan
-    return replace(plan, apps=tuple(_judged(app, plan.commit) for app in plan.apps))
+_CODE = "E_TOOL_DRIFT"
 
 
-def _judged(app: AppPlan, commit: str) -> AppPlan:
+def guard(approved: frozenset[str]) -> Guard:
+    """The guard for a run: it refuses every app that another version of this program applied at
+    this very commit and that this version draws differently. `approved` are the versions that a
+    person has agreed to. What controllers or people changed in the cluster is repaired as ever."""
+
+    def refuse(plan: Plan) -> Iterator[Refusal]:
+        version = reconciler.__version__
+        if not plan.commit or version in approved:
+            return
+        for app in plan.apps:
+            redrawn = sum(1 for c in app.changes() if c.goes and _is_redrawn(c, app))
+            if not redrawn or not _is_same_commit(app, plan.commit):
+                continue
+            assert app.recorded is not None
+            yield Refusal(
+                _CODE,
+                f"{reconciler.FIELD_MANAGER} {version} draws {redrawn} "
+                f"object{'' if redrawn == 1 else 's'} of {app.unit} otherwise than "
+                f"{app.recorded.tool}, and the commit is the same",
+                f"if meant: --approve-upgrade {version}",
+                app.unit,
+                app.place,
+            )
+
+    return refuse
+
+
+def _is_same_commit(app: AppPlan, commit: str) -> bool:
+    """Whether another version of the program applied this very commit, and no decision moves."""
     recorded = app.recorded
-    if (
-        recorded is None
-        or recorded.revision != commit
-        or recorded.tool in ("", reconciler.__version__)
-        or app.swap is not None
-    ):
-        return app
-    redrawn = [change for change in app.changes() if change.goes and _is_redrawn(change, app)]
-    if not redrawn:
-        return app
-    version = reconciler.__version__
-    refusal = Refusal(
-        REDRAWN,
-        f"{reconciler.FIELD_MANAGER} {version} draws {len(redrawn)} "
-        f"object{'' if len(redrawn) == 1 else 's'} of {app.unit} otherwise than {recorded.tool}, "
-        "and the commit is the same",
-        f"if meant: --approve-upgrade {version}",
+    return (
+        recorded is not None
+        and recorded.revision == commit
+        and recorded.tool not in ("", reconciler.__version__)
+        and app.swap is None
     )
-    waves = tuple(
-        tuple(replace(c, standing=Standing.HELD) if c.goes else c for c in wave)
-        for wave in app.waves
-    )
-    return replace(app, waves=waves, refusals=(*app.refusals, refusal))
 
 
 def _is_redrawn(change: Change, app: AppPlan) -> bool:
-    assert app.recorded is not None
-    before = app.recorded.find(change.key)
+    before = app.recorded.find(change.key) if app.recorded is not None else None
     if change.action is Action.DELETE or before is None:
         return True
     drawn = change.desired.digest if change.desired is not None else ""

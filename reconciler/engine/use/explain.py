@@ -8,6 +8,7 @@ from datetime import datetime
 from reconciler import kinds
 from reconciler.apps.app import App, Selection, Unit
 from reconciler.engine import review, stages
+from reconciler.engine.run_options import RunOptions
 from reconciler.engine.stages import Drawn
 from reconciler.engine.targets import Targets
 from reconciler.engine.views.report import Chain, Chains, Findings, Report, Table
@@ -23,11 +24,13 @@ from reconciler.ports import ClusterReader, Tree
 
 __all__ = ["explain_all", "explain_at", "explain_object", "explain_path", "layers", "status"]
 
+_NO_PLAN = RunOptions(plans=False)
+
 
 def explain_path(tree: Tree, selection: Selection, path: str, now: datetime) -> Report:
     """Who set a path, newest first, and what it reaches. Exit 1 where nothing is found; the chain
     of a deleted path is shown all the same."""
-    reviewed = review.review(tree, selection, now, plans=False)
+    reviewed = review.review(tree, selection, now, options=_NO_PLAN)
     found: list[Chain] = []
     for item in _asked(reviewed, selection):
         if not _speaks(item.unit, path):
@@ -52,7 +55,7 @@ def explain_path(tree: Tree, selection: Selection, path: str, now: datetime) -> 
 
 def explain_all(tree: Tree, selection: Selection, now: datetime) -> Report:
     """Every leaf, map entry, list element and deleted path of the selected apps."""
-    reviewed = review.review(tree, selection, now, plans=False)
+    reviewed = review.review(tree, selection, now, options=_NO_PLAN)
     found = []
     for item in _asked(reviewed, selection):
         unit = item.unit
@@ -68,7 +71,7 @@ def explain_all(tree: Tree, selection: Selection, now: datetime) -> Report:
 
 def explain_at(tree: Tree, selection: Selection, file: str, line: int, now: datetime) -> Report:
     """Where a config line ends up: paths, apps, objects; or that it never wins."""
-    reviewed = review.review(tree, selection, now, plans=False)
+    reviewed = review.review(tree, selection, now, options=_NO_PLAN)
     found: list[Chain] = []
     for item in _asked(reviewed, selection):
         for path, origin, wins in chains.at(item.unit.tree, file, line):
@@ -101,7 +104,7 @@ def explain_object(
     """Which config line a field of a drawn object comes from, or which decision. `field` "" is
     the whole object; with a cluster, weights are those of now. The object may be an embedded one,
     by its name or by that of its candidate."""
-    reviewed = review.review(tree, selection, now, reader=reader, plans=False)
+    reviewed = review.review(tree, selection, now, reader=reader, options=_NO_PLAN)
     found: list[Chain] = []
     for item in reviewed.units:
         for draft in item.drafts:
@@ -112,7 +115,7 @@ def explain_object(
 def _asked(reviewed: review.Reviewed, selection: Selection) -> Iterator[Drawn]:
     """The units that a question is about: foundations come along only where no model is named."""
     for item in reviewed.units:
-        if not selection.models or item.unit.model in selection.models:
+        if not selection.names_models or selection.takes(*item.unit.id):
             yield item
 
 
@@ -213,7 +216,7 @@ def status(
     now: datetime,
 ) -> Report:
     """The fleet in one table."""
-    reviewed = review.review(tree, selection, now, reader=reader, plans=False)
+    reviewed = review.review(tree, selection, now, reader=reader, options=_NO_PLAN)
     fleet = reviewed.fleet
     runs = {u: r for group in reviewed.statuses.values() for u, r in group.apps.items()}
     rows = [

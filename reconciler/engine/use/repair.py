@@ -18,6 +18,7 @@ import reconciler
 from reconciler.apps.app import Selection
 from reconciler.engine import review
 from reconciler.engine.review import Part
+from reconciler.engine.run_options import RunOptions
 from reconciler.engine.targets import Targets
 from reconciler.engine.views.report import Findings, Report, Table
 from reconciler.errors import ExitCode, most_severe
@@ -38,6 +39,8 @@ from reconciler.ports import ClusterWriter, Tree
 from reconciler.unit import UnitId
 
 __all__ = ["repair"]
+
+_NO_PLAN = RunOptions(plans=False)
 
 _OURS = {"app.kubernetes.io/managed-by": reconciler.FIELD_MANAGER}
 
@@ -92,15 +95,14 @@ def repair(
 ) -> Report:
     """The damaged inventories of the selection, side by side with the cluster and Git; those whose
     hash is in `approved` are written anew, by compare-and-swap. Exit 4 while one is left."""
-    reviewed = review.review(tree, selection, now, reader=targets, plans=False)
+    reviewed = review.review(tree, selection, now, reader=targets, options=_NO_PLAN)
     sections: list[Any] = [Findings(tuple(d for d in reviewed.diagnostics if d.is_error))]
     closing: list[str] = []
     codes = [ExitCode.DONE]
     for part in reviewed.parts:
         client = targets.clients[part.place]
         for unit, why in sorted(part.snapshot.damaged.items()):
-            names = unit
-            if len(names) != 3 or not selection.takes(*names):
+            if not unit.environment or not selection.takes(*unit):
                 continue
             side = _side(client, part, unit, why)
             sections.append(side.table())

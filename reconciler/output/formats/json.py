@@ -124,8 +124,7 @@ def plan_data(section: Changes) -> dict[str, Any]:
     plan = section.plan
     results = {r.unit: r for r in section.applied}
     return {
-        "cluster": plan.cluster,
-        "clusterUid": plan.cluster_uid,
+        "clusters": [{"name": c.name, "uid": c.uid} for c in plan.clusters],
         "offline": plan.offline,
         "commit": plan.commit,
         "counts": {action.value: n for action, n in plan.counts().items()},

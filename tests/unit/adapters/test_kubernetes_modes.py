@@ -8,7 +8,10 @@ import pytest
 
 from reconciler.adapters.kubernetes.cluster import KubernetesCluster
 from reconciler.adapters.kubernetes.transport import Access, Allows, NotAllowed, Transport
+from tests import needs
 from tests.unit.adapters.test_kubernetes_requests import BODY, Stub, discovered, reply
+
+pytestmark = needs.kubernetes
 
 DRY = orjson.dumps({"dryRun": ["All"]})
 METHODS = ("POST", "PUT", "PATCH", "DELETE")
@@ -105,19 +108,36 @@ def test_who_is_acted_for_is_named_in_every_request_and_never_left_out(stub, tmp
     made.close()
 
 
+class Watch:
+    """A clock that only sleeping moves."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
 def test_requests_are_kept_to_a_rate_where_the_server_does_not_share_itself_out(
     stub, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("reconciler.adapters.kubernetes.transport.time.monotonic", lambda: 0.0)
-    slept = []
+    watch = Watch()
+    monkeypatch.setattr("reconciler.adapters.kubernetes.transport.time", watch)
     made = transport(stub, tmp_path, Allows.READS)
-    made._sleep = slept.append
+    made._sleep = watch.sleep
     made.pace(shared_out=False)
-    for _ in range(302):
+    times = []
+    for _ in range(401):
         made.request("GET", "/x")
-    assert slept == [0.02, 0.04]  # 300 at once, then 50 a second
-    slept.clear()
+        times.append(watch.now)
+    assert len(stub.asked) == 401
+    # 300 at once, then 50 a second.
+    assert set(times[:300]) == {0.0}
+    assert times[300:] == pytest.approx([n / 50 for n in range(1, 102)])
     made.pace(shared_out=True)
     made.request("GET", "/x")
-    assert slept == []
+    assert watch.now == times[-1]
     made.close()

@@ -4,6 +4,7 @@ import http.server
 import json
 import logging
 import threading
+from typing import Any
 
 import pytest
 
@@ -14,10 +15,17 @@ from reconciler.errors import UsageMistake
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.objects.outcome import Refusal, Refused, Unknown
 from reconciler.ports import ClusterUnreadable
+from tests import needs
+
+pytestmark = needs.kubernetes
 
 TOKEN = "s3cret-token"
 CONFIG = GroupKind("", "ConfigMap")
-BODY = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "n"}}
+BODY: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "metadata": {"name": "c", "namespace": "n"},
+}
 HANG_UP = object()
 
 

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import http.client
 import socket
+from typing import Any
 
 import pytest
 
@@ -17,9 +18,9 @@ SECRET = b"a secret of the git host"
 def hook():
     triggered, counted = [], []
     made = listener.Webhook(SECRET, lambda: triggered.append(1), counted.append)
-    table = {("POST", "/webhook"): made}
+    table: dict[Any, Any] = {("POST", "/webhook"): made}
     table |= listener.health_routes(lambda: "", lambda: "no pass yet", lambda: "a_total 1\n")
-    server = listener.serve("127.0.0.1:0", table)
+    server: Any = listener.serve("127.0.0.1:0", table)
     server.triggered, server.counted = triggered, counted
     yield server
     server.close()

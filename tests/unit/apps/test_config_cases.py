@@ -53,11 +53,15 @@ STARTS = {
     "training": small().but({**WITNESS, FILES["model"]: TRAINING}),
 }
 CASES = [
-    pytest.param(case, id=f"{path.stem}: {case['name']}")
+    (f"{path.stem}: {case['name']}", case)
     for path in sorted(FOLDER.glob("*.yaml"))
     for case in yaml.safe_load(path.read_text())
 ]
 PLACES = {path: name for name, path in FILES.items()}
+
+
+def _each(cases):
+    return pytest.mark.parametrize("case", [case for _, case in cases], ids=[n for n, _ in cases])
 
 
 def _place(site):
@@ -110,7 +114,7 @@ def _drafts(tree):
     }
 
 
-@pytest.mark.parametrize("case", CASES)
+@_each(CASES)
 def test_every_mistake_is_told_at_its_line_and_blocks_its_apps_alone(case):
     fleet = loaded(_tree(case))
     told = {True: list(fleet.errors), False: [d for d in fleet.diagnostics if not d.is_error]}
@@ -128,7 +132,7 @@ def test_every_mistake_is_told_at_its_line_and_blocks_its_apps_alone(case):
     assert reached == set(fleet.blocked) or "E_LAYERS" in {d.code for d in fleet.errors}
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if "blocked" in c.values[0]])
+@_each([named for named in CASES if "blocked" in named[1]])
 def test_nothing_is_drawn_of_a_blocked_app_and_others_stay_as_they_are(case):
     blocked = set(case["blocked"])
     now = _drafts(_tree(case))
@@ -142,5 +146,5 @@ def test_nothing_is_drawn_of_a_blocked_app_and_others_stay_as_they_are(case):
 
 def test_there_are_more_than_eighty_cases_and_each_says_something_of_its_own():
     assert len(CASES) > 80
-    names = [case.id for case in CASES]
+    names = [name for name, _ in CASES]
     assert len(set(names)) == len(names)

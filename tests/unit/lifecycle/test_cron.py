@@ -155,4 +155,4 @@ def test_a_schedule_is_a_value():
     assert one == other
     assert hash(one) == hash(other)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        one.zone = "Asia/Tokyo"
+        one.zone = "Asia/Tokyo"  # type: ignore[misc]

@@ -3,7 +3,9 @@
 from reconciler import kinds
 from reconciler.apply.result import Result, Status
 from reconciler.engine import review
+from reconciler.engine.run_options import RunOptions
 from reconciler.engine.views.report import Changes, Report
+from reconciler.engine.views.reviews import check_report, plan_report
 from reconciler.errors import ExitCode
 from reconciler.simulation.cluster import EmbeddedCluster
 from reconciler.unit import UnitId
@@ -35,30 +37,30 @@ spec: {policyName: enough-replicas, validationActions: [Deny]}
 
 def check():
     tree = small().but({OWN: "serving:\n  replcas: 2\n"})
-    return review.check(tree, select(), NOW)
+    return check_report(review.review(tree, select(), NOW, options=RunOptions(plans=False)))
 
 
 def denied():
     tree = small().but({"policies/replicas.yaml": POLICY})
-    return review.plan(review.review(tree, select(), NOW))
+    return plan_report(review.review(tree, select(), NOW))
 
 
 def base():
-    return review.plan(review.review(sample().but(EDIT), select(), NOW, base=sample()))
+    return plan_report(review.review(sample().but(EDIT), select(), NOW, base=sample()))
 
 
 def plan():
-    return review.plan(reviewed(small(), EmbeddedCluster(kinds=kinds.known())))
+    return plan_report(reviewed(small(), EmbeddedCluster(kinds=kinds.known())))
 
 
 def reconciled():
-    return applied(small(), EmbeddedCluster(kinds=kinds.known()))
+    return applied(small(), EmbeddedCluster(kinds=kinds.known())).report
 
 
 def refused():
     cluster = EmbeddedCluster(kinds=kinds.known())
     applied(small(), cluster)
-    return review.plan(reviewed(small().but({OWN: None, GROUP: None}), cluster))
+    return plan_report(reviewed(small().but({OWN: None, GROUP: None}), cluster))
 
 
 def incomplete():

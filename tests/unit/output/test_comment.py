@@ -7,6 +7,7 @@ import pytest
 from reconciler.diagnostics import error, warning
 from reconciler.engine import review
 from reconciler.engine.views.report import Findings, Report
+from reconciler.engine.views.reviews import plan_report
 from reconciler.errors import ExitCode
 from reconciler.origin import Site
 from reconciler.output import format as formats
@@ -91,7 +92,7 @@ def large():
         {"environments/base.yaml": "serving: {replicas: 2, resources: {cpu: 2, memory: 2Gi}}\n"}
     )
     gone = {f"environments/prod/one/m{n:03}.yaml": None for n in range(0, 150, 10)}
-    return review.plan(review.review(head.but(gone), select(), NOW, base=_large(150)))
+    return plan_report(review.review(head.but(gone), select(), NOW, base=_large(150)))
 
 
 @pytest.mark.parametrize("budget", [60_000, 20_000, 8_000, 3_000])
@@ -173,7 +174,7 @@ def test_nothing_in_a_value_becomes_a_mention_a_reference_a_link_or_markup(said)
 def test_a_value_that_changes_is_only_code(said):
     files = {OWN: "serving:\n  env:\n  - {name: SAID, value: " + repr(said) + "}\n"}
     before = {OWN: "serving:\n  env:\n  - {name: SAID, value: before}\n"}
-    report = review.plan(review.review(small().but(files), select(), NOW, base=small().but(before)))
+    report = plan_report(review.review(small().but(files), select(), NOW, base=small().but(before)))
     text = comment(report)
     assert "SAID" in text
     assert LIVE.search(_outside_code(text.partition("-->")[2])) is None

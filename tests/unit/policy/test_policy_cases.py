@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from policymaking import judged, policy_text
 
 from reconciler.objects.draft import show_path
+from tests.unit.policy.policymaking import judged, policy_text
 
 FOLDER = Path(__file__).parents[2] / "cases" / "policy"
 CASES = [

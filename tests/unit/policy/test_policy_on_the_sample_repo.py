@@ -29,6 +29,9 @@ class Edited:
     commit = ""
     label = "worktree"
 
+    def unrelated(self, commits):
+        return frozenset()
+
     def __init__(self, edits: dict[str, bytes]) -> None:
         self.files = {**FILES, **edits}
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
-from policymaking import judged, loaded, manifest_of, policy_text, subject_of
 
 from reconciler.objects.draft import Manifest, show_path, walk
 from reconciler.objects.key import GroupKind
@@ -15,6 +15,7 @@ from reconciler.policy.evaluate import PolicySet, object_findings
 from reconciler.policy.finding import Level
 from reconciler.policy.match import plural_of
 from reconciler.unit import UnitId
+from tests.unit.policy.policymaking import judged, loaded, manifest_of, policy_text, subject_of
 
 OBJECT = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"n": "3"}}
 
@@ -182,9 +183,7 @@ def test_a_finding_names_the_overridden_lines_and_its_rule():
     )
     manifest = Manifest(plain.key, "v1", body, plain.digest, origins, "test")
     subject = subject_of(body)
-    subject = type(subject)(
-        *(manifest if f == "manifest" else getattr(subject, f) for f in subject.__slots__)
-    )
+    subject = dataclasses.replace(subject, manifest=manifest)
     text = policy_text({"validations": [{"expression": "object.data.n == '4'", "message": "m"}]})
     (finding,) = object_findings(loaded(text), [subject])
     assert str(finding.site) == "prod.yaml:9:3"
@@ -205,8 +204,7 @@ def test_findings_come_in_order_whatever_the_order_of_subjects():
 
 def test_an_empty_set_takes_no_subject():
     def subjects():
-        raise AssertionError("no policy, no drawing")
-        yield
+        yield pytest.fail("no policy, no drawing")
 
     assert object_findings(PolicySet(), subjects()) == ()
 

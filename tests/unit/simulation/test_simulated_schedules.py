@@ -2,10 +2,9 @@
 
 from datetime import UTC, datetime
 
-from simulated_pipeline import DOMAIN, outcomes, phases, state, template
-
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.kind import ReadinessState
+from tests.unit.simulation.simulated_pipeline import DOMAIN, outcomes, phases, state, template
 
 
 def cron(town, *schedules, name="nightly", **more):
@@ -25,8 +24,8 @@ def runs(town):
     return town.names("argoproj.io", "Workflow")
 
 
-def unix(*when):
-    return int(datetime(*when, tzinfo=UTC).timestamp())
+def unix(year, month, day, hour=0, minute=0):
+    return int(datetime(year, month, day, hour, minute, tzinfo=UTC).timestamp())
 
 
 def test_a_schedule_fires_in_its_zone_under_a_name_of_the_time(town):

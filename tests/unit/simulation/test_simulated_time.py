@@ -1,6 +1,7 @@
 """The timeline, the clock, and what a later process continues."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -21,7 +22,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 def test_events_fire_in_order_of_time_then_of_scheduling():
     timeline, seen = Timeline(START), []
     for name, seconds in [("c", 20), ("a", 10), ("b", 10)]:
-        timeline.at(START + timedelta(seconds=seconds), lambda n=name: seen.append(n))
+        timeline.at(START + timedelta(seconds=seconds), partial(seen.append, name))
     timeline.advance(START + timedelta(seconds=19))
     assert seen == ["a", "b"]
     timeline.advance(START + timedelta(seconds=20))
@@ -92,7 +93,9 @@ def test_a_kind_that_it_is_told_of_is_served_and_without_a_controller_stays_in_p
     world = World(start=START, kinds={thing.group_kind: thing})
     world.cluster.apply(body)
     world.run_for(timedelta(days=1))
-    assert "status" not in world.cluster.get(key_of(body)).body
+    live = world.cluster.get(key_of(body))
+    assert live.body is not None
+    assert "status" not in live.body
     assert isinstance(World(start=START, kinds={}).cluster.apply(body), Refused)
 
 

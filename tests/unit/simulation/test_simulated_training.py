@@ -3,12 +3,20 @@
 import json
 
 import pytest
-from simulated_pipeline import DOMAIN, outcomes, phases, pods, state, template, workflow
 
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.kind import ReadinessState
 from reconciler.simulation.controller import Settings
 from reconciler.simulation.depends import DependsInvalid, TaskState, holds, named
+from tests.unit.simulation.simulated_pipeline import (
+    DOMAIN,
+    outcomes,
+    phases,
+    pods,
+    state,
+    template,
+    workflow,
+)
 
 JOBS = {
     "kubedl TFJob": (

@@ -10,12 +10,12 @@ from reconciler import kinds
 from reconciler.apply.execute import Executor
 from reconciler.apps.app import Selection
 from reconciler.engine import predict, stages
-from reconciler.engine.run_options import How
+from reconciler.engine.run_options import RunOptions
 from reconciler.objects.key import GroupKind
 from reconciler.ports import Blob
 from reconciler.simulation.world import World
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 class Files:
@@ -36,6 +36,9 @@ class Files:
         for path in paths:
             yield path, (ROOT / path).read_bytes()
 
+    def unrelated(self, commits):
+        return frozenset()
+
 
 class Silent:
     def progress(self, subject, text):
@@ -47,9 +50,11 @@ def reconciled(world):
     fleet = stages.loaded(Files())
     snapshot = stages.read_snapshot(world.cluster, fleet)
     units = stages.drawn(fleet, snapshot, world.clock.now())
-    plan = predict.planned(fleet, units, snapshot, world.cluster, How(), selection=Selection())
+    plan = predict.planned(
+        fleet, units, snapshot, world.cluster, RunOptions(), selection=Selection()
+    )
     executor = Executor(world.cluster, world.clock, Silent())
-    results = [executor.run(app, "sample") for app in plan.apps]
+    results = [executor.run(app, "sample") for app in plan]
     return {r.unit: r.problems for r in results if r.status not in ("done", "nothing")}
 
 

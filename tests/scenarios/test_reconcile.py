@@ -64,7 +64,7 @@ def test_apply_writes_nothing_where_anything_is_denied():
     place = flow.world()
     tree = denying(PAIR, "object.kind != 'Deployment' || object.metadata.namespace != 'ml-one'")
     seen = support.reviewed(tree, place.cluster, place.clock.now())
-    report = apply_plan.apply(seen, place.cluster, place.clock, support.Silent())
+    report = support.Ran(apply_plan.apply(seen, place.cluster, place.clock, support.Silent()))
     assert report.exit_code == 3
     assert flow.writes(place) == []
 

@@ -120,8 +120,8 @@ def _older(body):
 
 
 def _of_schema_1(place):
-    for unit in flow.recorded(place):
-        place.cluster.edit(inventory.inventory_key(unit), _older, "reconciler")
+    for recorded in flow.recorded(place).values():
+        place.cluster.edit(inventory.inventory_key(recorded.unit), _older, "reconciler")
 
 
 def _put_status(place, key, status):

@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.apply import lease
 from reconciler.objects.outcome import Refusal
-from reconciler.operate.leases import Leases, LeaseUnavailable, micro_time
+from reconciler.operate.leases import Leases, LeaseUnavailable
 from reconciler.simulation.clock import SimulatedBackground
 from reconciler.simulation.cluster import Lost
 from reconciler.unit import UnitId
@@ -245,7 +245,3 @@ def test_a_wall_clock_that_jumps_changes_nothing(place):
     start = place.clock.monotonic()
     assert run("three").acquire(["prod/one"]) == {}
     assert 15 <= place.clock.monotonic() - start < 25
-
-
-def test_times_have_six_digits_and_no_zone_but_utc():
-    assert micro_time(support.NOW) == "2026-11-23T12:00:00.000000Z"

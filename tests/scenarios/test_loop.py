@@ -9,10 +9,11 @@ from reconciler.apply import lease
 from reconciler.engine.views.report import Changes
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.outcome import Refusal
-from reconciler.operate import group_status, passes
+from reconciler.operate import passes
 from reconciler.operate.loop import Timing
 from reconciler.operate.passes import State
-from reconciler.plan.statuses import GroupStatus, RecordedStatus, status_key
+from reconciler.operate.reports import pass_report
+from reconciler.plan.statuses import status_key
 from reconciler.unit import UnitId
 from tests import flow, support
 from tests.looping import Place
@@ -115,11 +116,11 @@ def test_the_drift_that_is_only_reported_is_shown(place):
     done = passes.run(
         place.repo.tree, loop.cluster, place.clock, support.Silent(), settings, loop.leases
     )
-    assert done.report.exit_code == 0
-    (changes,) = [s for s in done.report.sections if isinstance(s, Changes)]
+    assert done.exit_code == 0
+    (changes,) = [s for s in pass_report(done).sections if isinstance(s, Changes)]
     shown = [change.key for change in changes.plan.changes()]
     assert shown == [WEB]
-    assert any("drifted" in line for line in done.report.closing)
+    assert any("drifted" in line for line in pass_report(done).closing)
 
 
 def test_one_bad_app_is_tried_ever_less_often_and_slows_nobody():
@@ -444,16 +445,6 @@ def test_a_damaged_status_counts_as_none(place, text):
     place.steps(loop, 1)
     assert replicas(place) == 1
     assert ready(place)["status"] == "True"
-
-
-def test_large_groups_keep_short_histories():
-    history = [{"at": "x", "message": "m" * 500}] * 10
-    many = {
-        UnitId("prod", "one", f"app{n}"): RecordedStatus({"history": history}) for n in range(300)
-    }
-    body = group_status.body_of(GroupStatus("prod/one", many), (), (), str)
-    assert len(json.dumps(body)) < 900_000
-    assert all(len(json.loads(v)["history"]) == 3 for v in body["data"].values())
 
 
 def test_a_pass_of_many_results_has_one_state_an_app(place):

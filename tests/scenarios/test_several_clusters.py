@@ -34,7 +34,7 @@ def run(tree, places, *, whole=True, names=None):
     clock = places[names[0]].clock
     seen = review.review(tree, support.select(), clock.now(), reader=targets)
     settings = apply_plan.Settings(timeout=600.0)
-    report = apply_plan.reconcile(seen, targets, clock, support.Silent(), settings)
+    report = support.Ran(apply_plan.reconcile(seen, targets, clock, support.Silent(), settings))
     for place in places.values():
         place.run_until(clock.now())
     return report

@@ -6,7 +6,6 @@ import contextlib
 import pytest
 
 from reconciler.objects.key import key_of
-from reconciler.plan import marks
 from reconciler.plan.change import Action, Standing
 from reconciler.unit import UnitId
 from tests import flow, support
@@ -245,11 +244,6 @@ def test_a_suspended_app_is_compared_and_shown_and_never_written(place):
         changed.but({"environments/prod/web.yaml": 'serving:\n  version: "v2"\n'}), place, runs=6
     )
     assert flow.live(place, "ConfigMap", "ml-one", "map")["data"] == {"a": "two"}
-
-
-def test_the_names_of_the_marks_are_of_our_domain():
-    for name in (marks.PRUNE, marks.RECONCILE, marks.REPLACE, marks.SHARED, marks.ADOPT):
-        assert name.startswith("ml-reconciler.dev/")
 
 
 # -- a namespace is never deleted with what is not ours --------------------------------------------

@@ -4,7 +4,6 @@ import pytest
 
 from reconciler.objects.draft import seal, walk
 from reconciler.objects.outcome import Refusal
-from reconciler.plan import compare
 from reconciler.simulation.cluster import Lost
 from tests import flow, support
 
@@ -152,51 +151,6 @@ def test_a_field_added_by_hand_is_not_ours_and_no_difference(place):
     flow.quiet(TREE, place)
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "paths"),
-    [
-        (
-            {"spec": {"l": [{"name": "a", "v": 1}]}},
-            {"spec": {"l": [{"name": "a", "v": 2}]}},
-            [("spec", "l", 0, "v")],
-        ),
-        (
-            {"spec": {"l": [{"name": "a"}, {"name": "b"}]}},
-            {"spec": {"l": [{"name": "b"}, {"name": "a"}]}},
-            [("spec", "l")],
-        ),
-        ({"spec": {"l": [1, 2]}}, {"spec": {"l": [1]}}, [("spec", "l")]),
-        ({"spec": {"l": [1, 2]}}, {"spec": {"l": [1, 3]}}, [("spec", "l", 1)]),
-        ({"r": {"limits": {"cpu": "1"}}}, {"r": {"limits": {"cpu": "1000m"}}}, []),
-        (
-            {"r": {"limits": {"cpu": "1"}}},
-            {"r": {"limits": {"cpu": "1001m"}}},
-            [("r", "limits", "cpu")],
-        ),
-        (
-            {"r": {"names": {"cpu": "1"}}},
-            {"r": {"names": {"cpu": "1000m"}}},
-            [("r", "names", "cpu")],
-        ),
-        ({"a": 1}, {}, [("a",)]),
-        ({}, {"a": None}, [("a",)]),
-        ({"status": 1}, {"status": 2}, []),
-        (
-            {"metadata": {"uid": "a", "labels": {"x": "1"}}},
-            {"metadata": {"uid": "b", "labels": {"x": "2"}}},
-            [("metadata", "labels", "x")],
-        ),
-        (
-            {"spec": {"l": [{"name": "a"}, {"name": "b"}]}},
-            {"spec": {"l": [{"name": "b"}]}},
-            [("spec", "l", 0)],
-        ),
-    ],
-)
-def test_differences_are_fields(before, after, paths):
-    assert [change.path for change in compare.differences(before, after)] == paths
-
-
 # -- whose object it is ----------------------------------------------------------------------------------
 
 
@@ -340,9 +294,34 @@ def test_a_field_of_a_foreign_manager_is_held_and_the_manager_is_named(place):
     )
     flow.minutes(place, 2)
     change = change_of(flow.plan_of(TREE, place), target)
-    assert (change.standing, reasons(change)) == ("held", ["autoscaler owns .spec.replicas"])
+    (why,) = reasons(change)
+    assert (change.standing, why.partition(";")[0]) == ("held", "autoscaler owns .spec.replicas")
     held(TREE, place, target, "autoscaler owns .spec.replicas")
     assert place.cluster.server.get(target)["spec"]["replicas"] == 5
+
+
+def test_a_field_of_another_is_taken_only_by_the_approval_that_was_printed_for_it(place):
+    autoscaler = place.cluster.acting_as("autoscaler")
+    target = flow.key("Deployment", "ml-one", "web-v1")
+    body = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web-v1", "namespace": "ml-one"},
+        "spec": {"replicas": 5},
+    }
+    autoscaler.apply(body, force=True)
+    flow.minutes(place, 2)
+    (why,) = reasons(change_of(flow.plan_of(TREE, place), target))
+    approval = why.rpartition(" ")[2]
+    assert flow.run(TREE, place, approved=["0" * 12]).exit_code == 4
+    change = change_of(flow.plan_of(TREE, place, approved=[approval]), target)
+    assert (change.standing, change.takes_over) == ("go", ("autoscaler",))
+    flow.settled(TREE, place, approved=[approval])
+    assert place.cluster.server.get(target)["spec"]["replicas"] == 1
+    # It was for this owner: another one is asked about anew.
+    place.cluster.acting_as("somebody").apply(body, force=True)
+    flow.minutes(place, 2)
+    assert flow.run(TREE, place, approved=[approval]).exit_code == 4
 
 
 def test_what_is_held_stays_held_when_other_things_go_on(place):
@@ -488,7 +467,7 @@ def test_apply_refuses_the_whole_selection_where_anything_is_held(place):
     made_by(place, "helm")
     seen = support.reviewed(TREE, place.cluster, place.clock.now())
     start = len(place.cluster.log)
-    report = apply_plan.apply(seen, place.cluster, place.clock, support.Silent())
+    report = support.Ran(apply_plan.apply(seen, place.cluster, place.clock, support.Silent()))
     assert report.exit_code == 4
     assert report.closing == ("Nothing was written.",)
     assert flow.writes(place, start) == []

@@ -270,21 +270,3 @@ def test_a_refused_prune_is_in_the_file_and_its_approval_is_a_difference(place):
     (refusal,) = set(flow.plan_of(tombstone, place).refusals)
     lines = moved(before, tombstone, place, approved=[refusal.approval])
     assert f"prod/one/web {WEB.full()}: was planned as held, and now it is go" in lines
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "is not a saved plan"),
-        ("[]", "is not a saved plan"),
-        ("{}", "is not a saved plan"),
-        ('{"schemaVersion": 2}', "has plan schema 2"),
-        ('{"schemaVersion": 1}', "is not a saved plan"),
-        ('{"schemaVersion": 1, "revision": null}', "is not a saved plan"),
-    ],
-)
-def test_what_is_no_saved_plan_is_refused(text, message):
-    with pytest.raises(saved.SavedPlanInvalid) as caught:
-        saved.load(text, "plan.json")
-    assert message in caught.value.message
-    assert caught.value.hint

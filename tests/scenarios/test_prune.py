@@ -4,10 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.objects.observed import observed
 from reconciler.objects.outcome import Refusal
-from reconciler.plan import inventory, prune
-from reconciler.plan.snapshot import Snapshot
+from reconciler.plan import inventory
 from reconciler.simulation.cluster import Lost
 from reconciler.unit import UnitId
 from tests import flow, support
@@ -15,7 +13,10 @@ from tests import flow, support
 
 def group(count, each=1, base=flow.ROUTED):
     """The group prod/one with apps a00, a01, … that each have `each` ConfigMaps, nothing else."""
-    files = {"environments/prod/one/web.yaml": None, "environments/prod/web.yaml": None}
+    files: dict[str, str | None] = {
+        "environments/prod/one/web.yaml": None,
+        "environments/prod/web.yaml": None,
+    }
     for number in range(count):
         name = f"a{number:02d}"
         files[f"environments/prod/one/{name}.yaml"] = "manifests: [maps.yaml]\n"
@@ -641,53 +642,3 @@ def test_what_is_still_in_git_is_not_handed_over():
     plan = flow.plan_of(both, place)
     assert support.loaded(both).blocked[UnitId.parse("prod/uno/web")] == ("E_MOVED",)
     assert not [c for a in plan.apps if a.unit == UnitId.parse("prod/uno/web") for c in a.changes()]
-
-
-# -- one object ----------------------------------------------------------------------------------------
-
-
-TARGET = flow.key("ConfigMap", "ns", "a")
-
-
-def seen_as(uid="u", unit="p/g/old", manager="reconciler"):
-    return observed(
-        {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {
-                "name": "a",
-                "namespace": "ns",
-                "uid": uid,
-                "labels": {inventory.PART_OF: inventory.part_of(UnitId.parse(unit))},
-                "managedFields": [
-                    {"manager": manager, "operation": "Apply", "fieldsV1": {"f:data": {"f:a": {}}}}
-                ],
-            },
-        }
-    )
-
-
-@pytest.mark.parametrize(
-    ("seen", "others", "deleted"),
-    [
-        (seen_as(), [], True),
-        (seen_as(uid="another"), [], False),
-        (seen_as(manager="helm"), [], False),
-        # Both inventories list it: the object itself says whose it is, so one of them keeps it.
-        (seen_as(), ["p/g/new"], True),
-        (seen_as(unit="p/g/new"), ["p/g/new"], False),
-        (seen_as(unit="p/g/new"), [], True),
-    ],
-)
-def test_a_recorded_object_is_deleted_only_while_it_is_ours(seen, others, deleted):
-    member = inventory.Member(TARGET, "v1", "u", "m", "l")
-    known = {
-        UnitId.parse(u): inventory.Inventory(UnitId.parse(u), (member,))
-        for u in ("p/g/old", *others)
-    }
-    snapshot = Snapshot(inventories=known)
-    changes, stay = prune.deletions(
-        UnitId.parse("p/g/old"), [member], frozenset(), {TARGET: seen}, snapshot
-    )
-    assert [c.action.value for c in changes] == (["delete"] if deleted else [])
-    assert stay == ([member] if deleted else [])

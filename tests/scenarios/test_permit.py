@@ -11,7 +11,9 @@ GOING = "the lease ran out"
 def _carried_out(tree, place, permit):
     reviewed = support.reviewed(tree, place.cluster)
     settings = apply_plan.Settings(timeout=30.0, permit=permit)
-    return apply_plan.reconcile(reviewed, place.cluster, place.clock, support.Silent(), settings)
+    return support.Ran(
+        apply_plan.reconcile(reviewed, place.cluster, place.clock, support.Silent(), settings)
+    )
 
 
 @pytest.mark.parametrize("allowed", [0, 1, 2, 5])

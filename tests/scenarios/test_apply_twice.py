@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from reconciler.engine.views.reviews import plan_report
 from reconciler.output.format import Options
 from reconciler.output.formats import json as json_format
 from reconciler.output.formats import text as text_format
@@ -43,10 +44,10 @@ def test_so_does_one_after_controllers_wrote_status_defaults_and_runs(sample_wor
 def test_text_and_json_say_that_there_is_nothing_to_do(sample_world):
     report = flow.run(support.sample(), sample_world)
     assert report.exit_code == 0
-    shown = text_format.FORMAT.render(report, Options())
+    shown = text_format.FORMAT.render(report.report, Options())
     assert "nothing to do" in shown
     assert "wave" not in shown
-    found = json.loads(json_format.FORMAT.render(report, Options()))
+    found = json.loads(json_format.FORMAT.render(report.report, Options()))
     results = [app["result"] for app in _apps(found)]
     assert len(results) == len(flow.results(report))
     assert all((r["status"], r["done"], r["problems"]) == ("nothing", [], []) for r in results)
@@ -65,10 +66,9 @@ def _apps(found):
 
 
 def test_a_plan_of_it_has_no_difference(sample_world):
-    from reconciler.engine import review
 
     seen = support.reviewed(support.sample(), sample_world.cluster, sample_world.clock.now())
-    report = review.plan(seen, exit_code=True)
+    report = plan_report(seen, exit_code=True)
     assert report.exit_code == 0
     assert report.closing == ("No difference.",)
 
@@ -78,5 +78,5 @@ def test_an_offline_comparison_of_a_revision_with_itself_has_no_difference():
 
     tree = support.sample()
     seen = review.review(tree, support.select(), support.NOW, base=tree)
-    report = review.plan(seen, exit_code=True)
+    report = plan_report(seen, exit_code=True)
     assert (report.exit_code, report.closing) == (0, ("No difference.",))

@@ -1,0 +1,106 @@
+"""A review as a report: for `check`, `render` and `plan`."""
+
+from __future__ import annotations
+
+from reconciler.engine.review import Reviewed, verdict
+from reconciler.engine.views.report import Changes, Findings, Report
+from reconciler.engine.views.words import count
+from reconciler.errors import ExitCode
+
+__all__ = ["check_report", "plan_report", "render_report"]
+
+
+def check_report(reviewed: Reviewed) -> Report:
+    """All mistakes and findings; nothing is compared."""
+    return Report(
+        "check",
+        (Findings(reviewed.diagnostics, reviewed.findings),),
+        _closing(reviewed),
+        verdict(reviewed),
+        _known(reviewed),
+        reviewed.fleet.label,
+    )
+
+
+def render_report(reviewed: Reviewed) -> Report:
+    """What stands beside the manifests: mistakes and findings."""
+    return Report(
+        "render",
+        (Findings(reviewed.diagnostics, reviewed.findings),),
+        (),
+        verdict(reviewed),
+        {},
+        reviewed.fleet.label,
+    )
+
+
+def plan_report(reviewed: Reviewed, *, show_all: bool = False, exit_code: bool = False) -> Report:
+    """The plan. With `exit_code` differences have an exit code of their own."""
+    assert reviewed.plan is not None
+    code = verdict(reviewed)
+    if exit_code and reviewed.plan.has_changes and code is ExitCode.DONE:
+        code = ExitCode.DIFFERENCES
+    return Report(
+        "plan",
+        (
+            Findings(reviewed.diagnostics, reviewed.findings),
+            Changes(reviewed.plan, show_all=show_all, base=reviewed.snapshot.base),
+        ),
+        (_summary(reviewed),),
+        code,
+        {**_known(reviewed), "base": reviewed.snapshot.base},
+        reviewed.fleet.label,
+    )
+
+
+def _known(reviewed: Reviewed) -> dict[str, object]:
+    """What only programs want: how much was looked at, and what could not be."""
+    return {
+        "apps": len(reviewed.fleet.apps),
+        "policies": reviewed.policies,
+        "blocked": {str(unit): codes for unit, codes in reviewed.fleet.blocked.items()},
+    }
+
+
+def _closing(reviewed: Reviewed) -> tuple[str, ...]:
+    errors = [d for d in reviewed.diagnostics if d.is_error]
+    warnings = len(reviewed.diagnostics) - len(errors)
+    denies = sum(1 for f in reviewed.findings if f.blocks)
+    warns = len(reviewed.findings) - denies
+    fine = len(reviewed.fleet.apps)
+    total = fine + sum(1 for app in reviewed.fleet.blocked if not app.is_foundation)
+    if not errors and not denies:
+        text = f"{count(fine, 'app')} fine"
+        notes = [count(warnings, "warning")] if warnings else []
+        notes += [f"{count(warns, 'finding')} below deny"] if warns else []
+        return (f"{text}{'; ' + ', '.join(notes) if notes else ''}.",)
+    parts = []
+    if errors:
+        files = len({d.site.file for d in errors if d.site is not None})
+        parts.append(f"{count(len(errors), 'error')} in {count(files, 'file')}")
+    if denies:
+        parts.append(f"{count(denies, 'finding')} deny")
+    out = f"{', '.join(parts)}. "
+    out += f"{fine} of {count(total, 'app')} {'is' if total == 1 or fine == 1 else 'are'} fine. "
+    return (out + "Nothing was written.",)
+
+
+def _summary(reviewed: Reviewed) -> str:
+    assert reviewed.plan is not None
+    counts = {action.value: n for action, n in reviewed.plan.counts().items() if n}
+    decisions = sum(1 for app in reviewed.plan.apps if app.swap is not None)
+    held = sum(1 for c in reviewed.plan.changes() if not c.goes)
+    words = {"create": "to create", "update": "to update", "delete": "to delete"}
+    parts = [f"{counts[k]} {words[k]}" for k in words if k in counts]
+    if decisions:
+        parts.append(count(decisions, "decision"))
+    if held:
+        parts.append(f"{held} held")
+    if not parts:
+        return "No difference."
+    text = ", ".join(parts) + "."
+    if reviewed.denied:
+        return text + " Policy denies: `reconciler apply` would write nothing of the denied apps."
+    if reviewed.snapshot.offline:
+        return text + " Offline: weights are Git's target."
+    return text + " `reconciler apply` does exactly this."

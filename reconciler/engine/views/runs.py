@@ -1,0 +1,75 @@
+"""What came of a run as a report: for `apply` and `reconcile`."""
+
+from __future__ import annotations
+
+from reconciler.apply.result import Result, Status
+from reconciler.engine.apply_plan import RunResult
+from reconciler.engine.review import Reviewed, verdict
+from reconciler.engine.views.report import Changes, Findings, Report
+from reconciler.engine.views.words import count, listed
+from reconciler.errors import ExitCode
+from reconciler.objects.outcome import Verb
+
+__all__ = ["run_report"]
+
+
+def run_report(run: RunResult) -> Report:
+    """The plan with what came of each unit. The plan is left out where mistakes or denials kept all
+    of it back: then they are what matters."""
+    reviewed = run.reviewed
+    code = verdict(reviewed)
+    return Report(
+        run.command,
+        (
+            Findings(reviewed.diagnostics, reviewed.findings),
+            *_changes(reviewed, run.results, code),
+        ),
+        (_summary(reviewed, run.results, code),),
+        run.exit_code,
+        {
+            "blocked": {str(unit): codes for unit, codes in reviewed.fleet.blocked.items()},
+            "denied": [str(unit) for unit in sorted(reviewed.denied)],
+        },
+        reviewed.fleet.label,
+    )
+
+
+def _changes(
+    reviewed: Reviewed, results: tuple[Result, ...], code: ExitCode
+) -> tuple[Changes, ...]:
+    """The plan and what came of it; left out where mistakes or denials kept all of it back, for
+    then they are what matters."""
+    assert reviewed.plan is not None
+    if not results and code in (ExitCode.ERROR, ExitCode.DENIED) and not reviewed.plan.refusals:
+        return ()
+    return (Changes(reviewed.plan, applied=results),)
+
+
+def _summary(reviewed: Reviewed, results: tuple[Result, ...], code: ExitCode) -> str:
+    if not results and code is not ExitCode.DONE:
+        return "Nothing was written."
+    counts = {
+        "created": sum(r.count(Verb.CREATED) for r in results),
+        "updated": sum(r.count(Verb.UPDATED) for r in results),
+        "deleted": sum(r.count(Verb.DELETED) for r in results),
+        "unchanged": sum(r.unchanged for r in results),
+    }
+    parts = [f"{n} {word}" for word, n in counts.items() if n]
+    if not any(r.done for r in results):
+        parts.insert(0, "nothing to do")
+    text = f"applied {reviewed.fleet.label}: {', '.join(parts)}"
+    apps = reviewed.plan.apps if reviewed.plan is not None else ()
+    held = [app.unit for app in apps if app.is_held]
+    unjudged = [app.unit for app in apps if app.is_unjudged]
+    bad = [r for r in results if r.status not in (Status.DONE, Status.NOTHING)]
+    if bad:
+        return f"{text}. {count(len(bad), 'app')} incomplete: {listed([r.unit for r in bad])}."
+    left = sorted({*reviewed.fleet.blocked, *reviewed.denied, *reviewed.damaged})
+    if left:
+        return f"{text}. Blocked: {listed(left)}."
+    if unjudged:
+        return f"{text}. Not judged: {listed(unjudged)}."
+    if held:
+        return f"{text}. Held: {listed(held)}."
+    # Health was looked at only where something was done.
+    return f"{text}. All healthy." if any(r.status is Status.DONE for r in results) else f"{text}."
