@@ -13,7 +13,7 @@ ENTRIES = (
         "file. Only who changes the program sees this.",
         "Follow the help of the message; docs/extending.md shows each capability.",
         "error[E_EXTENSION]: reconciler/backends/frameworks/toy.py has no constant FRAMEWORK; "
-        "every file of this folder defines it\n   help: did you mean 'FRAMWORK'?",
+        "every file of this folder defines it\n   help: define FRAMEWORK in it, or move it away",
     ),
     Entry(
         "E_INTERNAL",
