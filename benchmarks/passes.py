@@ -59,7 +59,7 @@ def main() -> None:
     import orjson
 
     from reconciler.adapters.clock import SystemClock
-    from reconciler.adapters.following import Following
+    from reconciler.adapters.commit_follower import Following
     from reconciler.adapters.kubernetes.cluster import KubernetesCluster
     from reconciler.adapters.kubernetes.transport import Access, Allows, Transport
     from reconciler.cli import memory

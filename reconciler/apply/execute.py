@@ -27,7 +27,7 @@ from reconciler.apply.effect import (
     Vanish,
     Wait,
 )
-from reconciler.apply.inside import strangers
+from reconciler.apply.strangers import strangers
 from reconciler.apply.protocol import protocol
 from reconciler.apply.result import Answer, Result, Status
 from reconciler.objects.key import ObjectKey

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import reconciler
 from reconciler import kinds
-from reconciler.apply import making
+from reconciler.apply import preflight
 from reconciler.apply.effect import (
     Apply,
     Awaited,
@@ -188,13 +188,13 @@ class _Run:
         asked: set[ObjectKey] = set()
         for number, wave in enumerate(waves, 1):
             failed = False
-            wrong = yield from making.refused(waves[number - 1 :], asked)
+            wrong = yield from preflight.refused(waves[number - 1 :], asked)
             for change in () if wrong else wave:
-                why = yield from making.room_for(change)
+                why = yield from preflight.room_for(change)
                 if why:
                     wrong.append((change.key, why))
                     continue
-                answer = yield Apply(making.guarded(change))
+                answer = yield Apply(preflight.guarded(change))
                 if not self._applied(change, answer):
                     # What is not written yet need not be taken back when the commit is.
                     failed = True
@@ -243,7 +243,7 @@ class _Run:
                 self.members[change.key] = replace(member, uid=uid, live=live)
                 return True
             case Refused() | Unknown():
-                self._problem(change.key, making.told(change, answer))
+                self._problem(change.key, preflight.told(change, answer))
                 return False
             case _:
                 raise TypeError(answer)

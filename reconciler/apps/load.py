@@ -12,12 +12,12 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
-from reconciler.apps import plainfile, repository, rules, validate
+from reconciler.apps import manifest_files, repository, rules, validate
 from reconciler.apps import shape as shapes
 from reconciler.apps.app import App, Fleet, Foundation, PlainManifest, Selection
-from reconciler.apps.reading import Mistakes, Reading
+from reconciler.apps.layer_reader import Mistakes, Reading
 from reconciler.apps.repository import LAYERS_FILE, AppFiles, Files, Layout
-from reconciler.apps.telling import show
+from reconciler.apps.messages import show
 from reconciler.diagnostics import Diagnostic, error
 from reconciler.layers import document, merge, stack
 from reconciler.origin import Branch, Node, Site, Value, plain
@@ -70,7 +70,7 @@ class _Loader:
         self.groups: dict[tuple[str, str], Branch] = {}
         self.records: dict[str, dict[str, VersionRecord]] = {}
         self.bad_records: dict[str, tuple[Diagnostic, ...]] = {}
-        self.contents: dict[str, plainfile.Contents] = {}
+        self.contents: dict[str, manifest_files.Contents] = {}
         self.bytes: dict[str, bytes] = {}
 
     def run(self) -> Fleet:
@@ -349,7 +349,7 @@ class _Loader:
         bad = False
         allowed = frozenset(kind.value for kind in spec.group.cluster_scoped)
         for entry in spec.manifests:
-            path, found = plainfile.locate(entry, self.blobs, app.model)
+            path, found = manifest_files.locate(entry, self.blobs, app.model)
             bad |= self.mistakes.add(found, app.id)
             if path is None:
                 continue
@@ -357,9 +357,9 @@ class _Loader:
                 data = self.bytes.get(path)
                 if data is None:
                     ((_, data),) = self.files.read((path,))
-                self.contents[path] = plainfile.parse(data, path)
+                self.contents[path] = manifest_files.parse(data, path)
             namespace = spec.group.namespace.value
-            parsed, found = plainfile.checked(self.contents[path], namespace, allowed)
+            parsed, found = manifest_files.checked(self.contents[path], namespace, allowed)
             bad |= self.mistakes.add(found, app.id)
             out += parsed
             used.append(path)

@@ -8,7 +8,7 @@ import reconciler
 from reconciler.apps import workloads
 from reconciler.apps.app import App, Foundation
 from reconciler.apps.repository import AppFiles, Layout
-from reconciler.apps.telling import overridden
+from reconciler.apps.messages import overridden
 from reconciler.apps.workloads import unique
 from reconciler.diagnostics import Diagnostic, Related, error, warning
 from reconciler.origin import Origin, Site, Value

@@ -15,8 +15,8 @@ from typing import Any, TypeVar, cast
 from pydantic_core import PydanticCustomError, SchemaValidator, ValidationError, core_schema
 
 from reconciler.apps import shape as shapes
-from reconciler.apps import telling
-from reconciler.apps.telling import show
+from reconciler.apps import messages
+from reconciler.apps.messages import show
 from reconciler.diagnostics import Diagnostic
 from reconciler.objects.quantity import amount, is_quantity
 from reconciler.origin import Branch, Items, SecretRef, Value
@@ -47,7 +47,7 @@ def validate(
     try:
         value: T = _validator(cast(type, cls)).validate_python(tree)
     except ValidationError as mistakes:
-        teller = telling.Teller(cls, tree, at, what, elsewhere or {})
+        teller = messages.Teller(cls, tree, at, what, elsewhere or {})
         return None, tuple(teller.tell(e) for e in mistakes.errors(include_url=False))
     return value, ()
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import reconciler
-from reconciler.apps.telling import overridden
+from reconciler.apps.messages import overridden
 from reconciler.diagnostics import Diagnostic, Related, error
 from reconciler.objects.quantity import amount
 from reconciler.origin import Value

@@ -11,9 +11,9 @@ from typing import Any
 
 import reconciler
 from reconciler.apps.app import App, Foundation, Unit
-from reconciler.apps.telling import overridden
+from reconciler.apps.messages import overridden
 from reconciler.backends import contract, foundation, plain
-from reconciler.backends.carried import with_carried
+from reconciler.backends.embedded_text import with_carried
 from reconciler.backends.contract import Endpoint, Lookup, Version
 from reconciler.diagnostics import Diagnostic, Related, error
 from reconciler.lifecycle.decision import Weights

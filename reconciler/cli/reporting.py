@@ -58,14 +58,14 @@ def show(
 ) -> ExitCode:
     """Prints a report in the format asked for and writes the files asked for; the command's exit
     code. `base` is what the source is compared with, for what a proposal touches."""
-    from reconciler.engine.views import strict
-    from reconciler.output import clean
+    from reconciler.engine.views import fail_on
+    from reconciler.output import redact
 
     known = redactor()
     read = _lines(source)
-    report = strict.held_to(report, common.fail_on)
-    clean.learn(report, known, read)
-    report = clean.clean(report, known)
+    report = fail_on.held_to(report, common.fail_on)
+    redact.learn(report, known, read)
+    report = redact.clean(report, known)
     options = _options(common, report, lambda file, number: _redacted(known, read(file, number)))
     if common.reports:
         options = replace(options, changed=_changed(source, base))
@@ -79,7 +79,7 @@ def failed(common: Common, command: str, error: ReconcilerError) -> None:
     must not take the last run's for this one's."""
     from reconciler.diagnostics import ConfigInvalid, Diagnostic, Severity
     from reconciler.engine.views.report import Findings, Report
-    from reconciler.output import clean
+    from reconciler.output import redact
 
     if isinstance(error, ConfigInvalid):
         found = error.diagnostics
@@ -88,7 +88,7 @@ def failed(common: Common, command: str, error: ReconcilerError) -> None:
     closing = (f"`reconciler {command}` could not go on.",)
     known = redactor()
     report = Report(command, (Findings(found),), closing, error.exit_code)
-    report = clean.clean(report, known)
+    report = redact.clean(report, known)
     _write(common, report, _options(common, report, _no_lines), known)
 
 

@@ -21,7 +21,7 @@ from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.objects.kind import PruneClass
 from reconciler.objects.observed import Observed, Presence, unread
 from reconciler.objects.outcome import Done, Outcome, Refusal, Refused, Unknown, Verb
-from reconciler.plan import build, conflicts, marks, merge
+from reconciler.plan import build, conflicts, marks, merge_prediction
 from reconciler.plan.build import Judged, Prediction
 from reconciler.plan.change import AppPlan
 from reconciler.plan.snapshot import Snapshot
@@ -119,7 +119,7 @@ class _Predictor:
         live = found or item.live
         if live.presence is Presence.UNREAD:
             return Prediction(manifest, Unknown(live.why), found=found)
-        body = merge.predicted(manifest.body, live)
+        body = merge_prediction.predicted(manifest.body, live)
         verb = Verb.UPDATED if live.is_present else Verb.CREATED
         return Prediction(manifest, Done(verb, body), found=found)
 

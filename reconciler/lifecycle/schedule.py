@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from reconciler.apps.app import App, Foundation
-from reconciler.apps.telling import overridden
+from reconciler.apps.messages import overridden
 from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.lifecycle import cron
 from reconciler.lifecycle.decision import Fires

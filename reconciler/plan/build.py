@@ -27,7 +27,7 @@ from reconciler.plan.change import (
     Standing,
     StateSwap,
 )
-from reconciler.plan.content import content_digest
+from reconciler.plan.live_content import content_digest
 from reconciler.plan.inventory import Inventory, Member, live_digest
 from reconciler.plan.snapshot import Snapshot
 from reconciler.unit import UnitId

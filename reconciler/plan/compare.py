@@ -19,7 +19,7 @@ from reconciler.objects.listkeys import keys_of, usual_keys
 from reconciler.objects.quantity import amount
 from reconciler.origin import Origin
 from reconciler.plan.change import FieldChange, Inside
-from reconciler.plan.content import comparable
+from reconciler.plan.live_content import comparable
 
 __all__ = ["differences", "origin_for"]
 

@@ -16,7 +16,7 @@ from reconciler.objects.draft import Manifest, at
 from reconciler.objects.key import GroupKind, split_version
 from reconciler.policy import locate, match
 from reconciler.policy.cel import Engine, NotEvaluable, Outcome, Program, Values
-from reconciler.policy.composed import Composed
+from reconciler.policy.variables import Composed
 from reconciler.policy.finding import Finding, Verdict
 from reconciler.policy.match import Request
 from reconciler.policy.rules import Binding, Expression, Param, ParamRef, Policy, Validation

@@ -10,7 +10,7 @@ from reconciler.objects.draft import FieldPath, Manifest, at, show_path
 from reconciler.origin import Origin
 from reconciler.policy import trace
 from reconciler.policy.cel import Program
-from reconciler.policy.composed import Composed
+from reconciler.policy.variables import Composed
 from reconciler.policy.rules import Policy
 
 __all__ = ["LEVEL", "Spot", "annotated", "spot", "told"]

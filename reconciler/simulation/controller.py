@@ -14,7 +14,7 @@ from typing import Any
 
 from reconciler.objects.key import GroupKind, ObjectKey, key_of
 from reconciler.objects.outcome import Refusal
-from reconciler.simulation.bodies import Body, Problems, clone, stamp
+from reconciler.simulation.object_bodies import Body, Problems, clone, stamp
 from reconciler.simulation.fault import ApiFault
 from reconciler.simulation.outcomes import Outcomes
 from reconciler.simulation.server import Server

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from reconciler.simulation.bodies import Body
+from reconciler.simulation.object_bodies import Body
 from reconciler.simulation.controller import Desk
 
 __all__ = ["INFERENCE", "MODEL", "MODEL_VERSION", "crash_cause", "deployable", "down"]

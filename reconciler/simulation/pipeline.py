@@ -14,7 +14,7 @@ import orjson
 import reconciler
 from reconciler.objects.key import ObjectKey, split_version
 from reconciler.simulation import training
-from reconciler.simulation.bodies import Body, stamp
+from reconciler.simulation.object_bodies import Body, stamp
 from reconciler.simulation.controller import Desk
 
 __all__ = [

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from reconciler.simulation import pipeline, training
-from reconciler.simulation.bodies import Body, stamp
+from reconciler.simulation.object_bodies import Body, stamp
 from reconciler.simulation.controller import Desk, moment
 from reconciler.simulation.depends import DependsInvalid, TaskState, expression_of, holds, named
 from reconciler.simulation.fault import ApiFault

@@ -16,7 +16,7 @@ from reconciler.objects.kind import Kind
 from reconciler.objects.outcome import CLUSTER_SCOPED, Refusal, Verb
 from reconciler.ports import Clock, Discovery
 from reconciler.simulation import defaults, merge, validate
-from reconciler.simulation.bodies import (
+from reconciler.simulation.object_bodies import (
     Body,
     asked,
     bare,

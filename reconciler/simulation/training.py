@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from reconciler.simulation.bodies import Body, stamp
+from reconciler.simulation.object_bodies import Body, stamp
 from reconciler.simulation.controller import Desk, moment
 from reconciler.simulation.outcomes import Trained
 

@@ -14,7 +14,7 @@ from types import TracebackType
 from reconciler.objects.key import GroupKind, ObjectKey, key_of
 from reconciler.objects.kind import Kind
 from reconciler.simulation import projects
-from reconciler.simulation.bodies import Body
+from reconciler.simulation.object_bodies import Body
 from reconciler.simulation.clock import EPOCH, SimulatedClock
 from reconciler.simulation.cluster import EmbeddedCluster
 from reconciler.simulation.controller import Controller, Desk, Settings

@@ -11,9 +11,9 @@ from reconciler.apps.app import Selection
 from reconciler.engine.review import Reviewed
 from reconciler.engine.views.report import Changes, Findings, Report
 from reconciler.errors import ExitCode, UsageMistake
-from reconciler.plan import saved as plans
+from reconciler.plan import saved_plan as plans
 from reconciler.plan.change import Approvals
-from reconciler.plan.saved import Saved
+from reconciler.plan.saved_plan import Saved
 from reconciler.ports import Tree
 from reconciler.wiring.common import Common
 

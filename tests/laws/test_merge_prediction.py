@@ -12,9 +12,9 @@ from reconciler import kinds
 from reconciler.objects.observed import observed
 from reconciler.objects.outcome import Done
 from reconciler.objects.quantity import amount
-from reconciler.plan import merge
+from reconciler.plan import merge_prediction
 from reconciler.plan.compare import differences
-from reconciler.plan.content import comparable
+from reconciler.plan.live_content import comparable
 from reconciler.simulation.cluster import EmbeddedCluster
 
 NAMES = st.sampled_from("abc")
@@ -77,7 +77,7 @@ def test_it_differs_from_the_live_object_exactly_where_the_servers_dry_run_does(
     assert isinstance(said, Done)
     was: Any = live.body  # nothing, where there was no object
     answered: Any = said.body
-    ours = merge.predicted(after, live)
+    ours = merge_prediction.predicted(after, live)
     assert settled(comparable(ours)) == settled(comparable(answered))
     assert bool(differences(was, ours)) == bool(differences(was, answered))
     cluster.close()
@@ -98,13 +98,13 @@ def test_what_is_not_there_is_made_as_it_stands_in_git():
     from reconciler.objects.key import key_of
     from reconciler.objects.observed import absent
 
-    assert merge.predicted(body, absent(key_of(body))) == body
+    assert merge_prediction.predicted(body, absent(key_of(body))) == body
 
 
 @pytest.mark.parametrize(("live", "desired"), [("01", "1"), ("1", 1)])
 def test_only_amounts_have_two_spellings(live, desired):
     one = observed(config_map({"a": live}, {}))
-    made = merge.predicted(config_map({"a": desired}, {}), one)
+    made = merge_prediction.predicted(config_map({"a": desired}, {}), one)
     assert made["data"]["a"] == desired
 
 
@@ -114,5 +114,5 @@ def test_nothing_of_what_it_is_given_changes():
     live = cluster.get(observed(config_map({}, {})).key)
     kept = copy.deepcopy(live.body)
     assert reconciler.FIELD_MANAGER in str(kept)
-    merge.predicted(config_map({"a": "3"}, {}), live)
+    merge_prediction.predicted(config_map({"a": "3"}, {}), live)
     assert live.body == kept

@@ -40,10 +40,10 @@ def COMMAND(  # noqa: N802
     The version needs a record in models/MODEL/versions/. A group that overrides the pointer is
     named and refused, unless it is asked for with --group.
     """
-    from reconciler.cli import promoting
+    from reconciler.cli import promotion
     from reconciler.engine.use import promote
     from reconciler.wiring import source
 
     tree = source.tree(common)
     planned = promote.plan_promotion(tree, model, environment, version, group)
-    return promoting.carry_out(common, tree, planned, branch=branch, dry_run=dry_run)
+    return promotion.carry_out(common, tree, planned, branch=branch, dry_run=dry_run)

@@ -112,7 +112,7 @@ def COMMAND(common: options.Common, **given: Any) -> ExitCode:  # noqa: N802
     from reconciler.cli import reporting
     from reconciler.engine import apply_plan
     from reconciler.operate.passes import Settings
-    from reconciler.wiring import running
+    from reconciler.wiring import runs
     from reconciler.wiring.common import selection
 
     once, interval, timeout = given["once"], given["interval"], given["timeout"]
@@ -137,7 +137,7 @@ def COMMAND(common: options.Common, **given: Any) -> ExitCode:  # noqa: N802
         apply_plan.Settings(timeout=timeout),
         corrects=given["drift"] == "correct",
     )
-    loop_options = running.LoopOptions(
+    loop_options = runs.LoopOptions(
         deadline=given["deadline"],
         lease=not given["no_lease"],
         wait=given["wait"],
@@ -152,11 +152,11 @@ def COMMAND(common: options.Common, **given: Any) -> ExitCode:  # noqa: N802
         events=not given["no_events"],
         passes=given["passes"],
     )
-    output = running.RunOutput(
+    output = runs.RunOutput(
         lambda report, tree: reporting.show(common, report, tree),
         lambda text: click.echo(text, err=True),
         reporting.Progress(),
     )
     if once:
-        return running.run_once(common, settings, loop_options, output)
-    return running.loop_passes(common, settings, loop_options, output, interval)
+        return runs.run_once(common, settings, loop_options, output)
+    return runs.loop_passes(common, settings, loop_options, output, interval)

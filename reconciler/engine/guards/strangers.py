@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from reconciler.apply.inside import strangers
+from reconciler.apply.strangers import strangers
 from reconciler.engine.guards.guard import Guard
 from reconciler.objects.key import ObjectKey, told
 from reconciler.plan.change import Action, Plan, Refusal, Standing

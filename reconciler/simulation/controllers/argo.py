@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from reconciler.objects.key import GroupKind
-from reconciler.simulation.bodies import Body, Problems, stamp
+from reconciler.simulation.object_bodies import Body, Problems, stamp
 from reconciler.simulation.controller import (
     Controller,
     Desk,

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from reconciler.objects.key import GroupKind, ObjectKey, key_of
-from reconciler.simulation.bodies import Body, Problems, default, map_in, maps_in
+from reconciler.simulation.object_bodies import Body, Problems, default, map_in, maps_in
 from reconciler.simulation.controller import Controller, Desk, Project, with_condition
 
 __all__ = ["PROJECT"]

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from reconciler.objects.key import GroupKind
-from reconciler.simulation.bodies import Body, stamp
+from reconciler.simulation.object_bodies import Body, stamp
 from reconciler.simulation.controller import (
     Controller,
     Desk,

@@ -8,7 +8,7 @@ from typing import Any
 
 from reconciler.objects.key import GroupKind
 from reconciler.simulation import kubedl, training
-from reconciler.simulation.bodies import Body, stamp
+from reconciler.simulation.object_bodies import Body, stamp
 from reconciler.simulation.controller import Controller, Desk, Project, moment, owner_reference
 
 __all__ = ["PROJECT"]

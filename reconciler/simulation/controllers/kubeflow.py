@@ -7,7 +7,7 @@ from datetime import datetime
 
 from reconciler.objects.key import GroupKind
 from reconciler.simulation import training
-from reconciler.simulation.bodies import Body, Problems
+from reconciler.simulation.object_bodies import Body, Problems
 from reconciler.simulation.controller import Controller, Desk, Project
 
 __all__ = ["PROJECT"]

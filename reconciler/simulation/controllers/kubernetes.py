@@ -10,7 +10,7 @@ import orjson
 
 from reconciler.objects.key import GroupKind
 from reconciler.simulation import training
-from reconciler.simulation.bodies import Body, stamp
+from reconciler.simulation.object_bodies import Body, stamp
 from reconciler.simulation.controller import Controller, Desk, Project, moment, with_condition
 
 __all__ = ["PROJECT"]

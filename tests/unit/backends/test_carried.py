@@ -6,7 +6,7 @@ import json
 import pytest
 
 from reconciler import kinds
-from reconciler.backends.carried import with_carried
+from reconciler.backends.embedded_text import with_carried
 from reconciler.objects.draft import Draft, canonical, seal, show_path
 from reconciler.objects.key import ObjectKey
 from reconciler.origin import Branch, Items, Origin, Site, Value

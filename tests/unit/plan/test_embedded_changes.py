@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from reconciler.backends.carried import with_carried
+from reconciler.backends.embedded_text import with_carried
 from reconciler.objects.draft import Draft, Embedded, seal, show_path
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.kind import Wave

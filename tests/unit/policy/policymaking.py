@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from reconciler import policy
-from reconciler.backends.carried import with_carried
+from reconciler.backends.embedded_text import with_carried
 from reconciler.objects.draft import Draft, Manifest, seal
 from reconciler.objects.key import key_of
 from reconciler.origin import Origin, Site, Value

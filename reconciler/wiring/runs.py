@@ -18,7 +18,7 @@ from reconciler.errors import ExitCode, UsageMistake
 from reconciler.unit import UnitId
 from reconciler.wiring import clusters, redaction, source
 from reconciler.wiring.common import Common
-from reconciler.wiring.ending import Ending, Interrupted
+from reconciler.wiring.shutdown import Ending, Interrupted
 
 if TYPE_CHECKING:
     from reconciler.engine.views.report import Report
@@ -124,7 +124,7 @@ def loop_passes(
 ) -> ExitCode:
     """Passes until a signal comes. The exit code is 0: what a pass could not do is in its status,
     its log and its metrics. A loop of so many passes ends with the last one's code."""
-    from reconciler.adapters.following import Following
+    from reconciler.adapters.commit_follower import Following
     from reconciler.engine.memo import Memo
     from reconciler.operate.loop import Loop, Timing
 
