@@ -44,7 +44,7 @@ def run(folder: Path, workers: int = 1) -> tuple[int, str]:
     if workers == 1:
         lines = set(digests(tree))
     else:
-        contract.capabilities()  # imported once, before the processes part
+        contract.list_capabilities()  # imported once, before the processes part
         models = sorted({path.split("/")[1] for path in tree.blobs() if path.startswith("models/")})
         pipes = [_forked(tree, models[n::workers]) for n in range(1, workers)]
         lines = set(digests(tree, models[::workers]))

@@ -14,7 +14,7 @@ import textwrap
 from pathlib import Path
 
 from reconciler import catalogue, policy
-from reconciler.cli.program import captured
+from reconciler.cli.program import run_captured
 from reconciler.layers import document, merge
 from reconciler.output.text import render_diagnostics
 from tests.support import ROOT, loaded, record, small
@@ -219,7 +219,7 @@ def _printed(code, arguments, files):
             file.write_bytes(data)
         try:
             os.chdir(made)
-            _, out = captured(arguments)
+            _, out = run_captured(arguments)
         finally:
             os.chdir(before)
     # A finding of a policy begins with another word, and its code is in the formats of machines.

@@ -177,5 +177,5 @@ class Ran:
 def applied(tree, cluster, now=NOW, approved=(), before=None, timeout=30.0, **selected):
     """One `reconcile` of a tree; what came of it."""
     seen = reviewed(tree, cluster, now, approved, **selected)
-    settings = apply_plan.Settings(timeout=timeout, before=before)
+    settings = apply_plan.ApplySettings(timeout=timeout, before=before)
     return Ran(apply_plan.reconcile(seen, cluster, cluster.clock, Silent(), settings))

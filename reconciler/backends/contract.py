@@ -27,13 +27,13 @@ __all__ = [
     "Router",
     "Serving",
     "Version",
-    "capabilities",
-    "framework",
-    "name_fits",
-    "names",
-    "orchestrator",
-    "router",
-    "serving",
+    "check_name_fits",
+    "find_framework",
+    "find_orchestrator",
+    "find_router",
+    "find_serving",
+    "list_capabilities",
+    "list_names",
 ]
 
 _ROOMS = {
@@ -122,27 +122,27 @@ class Router:
     options: type | None = None
 
 
-def framework(name: str) -> Framework:
+def find_framework(name: str) -> Framework:
     found: Framework = extensions.load(_ROOMS["framework"], name, "FRAMEWORK")
     return found
 
 
-def orchestrator(name: str) -> Orchestrator:
+def find_orchestrator(name: str) -> Orchestrator:
     found: Orchestrator = extensions.load(_ROOMS["orchestrator"], name, "ORCHESTRATOR")
     return found
 
 
-def serving(name: str) -> Serving:
+def find_serving(name: str) -> Serving:
     found: Serving = extensions.load(_ROOMS["serving"], name, "SERVING")
     return found
 
 
-def router(name: str) -> Router:
+def find_router(name: str) -> Router:
     found: Router = extensions.load(_ROOMS["router"], name, "ROUTER")
     return found
 
 
-def name_fits(kind: GroupKind, name: str, named: Value[Any]) -> Iterator[Diagnostic]:
+def check_name_fits(kind: GroupKind, name: str, named: Value[Any]) -> Iterator[Diagnostic]:
     """A rendered name against what the kind and its controllers leave room for."""
     known = kinds.find(kind)
     longest = known.longest_name - known.longest_suffix
@@ -163,22 +163,22 @@ def name_fits(kind: GroupKind, name: str, named: Value[Any]) -> Iterator[Diagnos
         )
 
 
-def names(what: str) -> tuple[str, ...]:
+def list_names(what: str) -> tuple[str, ...]:
     """The capabilities of one kind, without importing them."""
     return extensions.names(_ROOMS[what])
 
 
-def capabilities() -> dict[str, dict[str, Any]]:
+def list_capabilities() -> dict[str, dict[str, Any]]:
     """Per block of an app the capabilities with the dataclass of their own block. Imports every
     backend file: they are small and import nothing heavy."""
     training: dict[str, Any] = {}
     serving_blocks: dict[str, Any] = {}
-    for name in names("framework"):
-        training[name] = framework(name).options
-    for name in names("orchestrator"):
-        training[name] = orchestrator(name).options
-    for name in names("serving"):
-        serving_blocks[name] = serving(name).options
-    for name in names("router"):
-        serving_blocks[name] = router(name).options
+    for name in list_names("framework"):
+        training[name] = find_framework(name).options
+    for name in list_names("orchestrator"):
+        training[name] = find_orchestrator(name).options
+    for name in list_names("serving"):
+        serving_blocks[name] = find_serving(name).options
+    for name in list_names("router"):
+        serving_blocks[name] = find_router(name).options
     return {"training": training, "serving": serving_blocks}

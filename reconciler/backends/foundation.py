@@ -9,7 +9,7 @@ from typing import Any
 from reconciler.apps.app import Foundation
 from reconciler.objects.draft import Draft
 from reconciler.objects.key import ObjectKey
-from reconciler.origin import BUILT_IN, derived
+from reconciler.origin import BUILT_IN, derive
 
 __all__ = ["draw"]
 
@@ -24,7 +24,7 @@ def draw(unit: Foundation) -> Iterator[Draft]:
     if spec.create_namespace.value:
         made = spec.create_namespace
         # The object is there because of both lines.
-        name = namespace if made.origin is BUILT_IN else derived(namespace.value, namespace, made)
+        name = namespace if made.origin is BUILT_IN else derive(namespace.value, namespace, made)
         yield Draft(
             ObjectKey("", "Namespace", "", namespace.value),
             "v1",

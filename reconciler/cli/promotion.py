@@ -13,13 +13,13 @@ from reconciler.errors import ExitCode
 from reconciler.ports import Tree
 from reconciler.secrets import printable
 from reconciler.wiring import redaction, source
-from reconciler.wiring.common import Common
+from reconciler.wiring.common import CommonOptions
 
 __all__ = ["carry_out"]
 
 
 def carry_out(
-    common: Common, tree: Tree, planned: Promotion, *, branch: str | None, dry_run: bool
+    common: CommonOptions, tree: Tree, planned: Promotion, *, branch: str | None, dry_run: bool
 ) -> ExitCode:
     """Writes the edit unless it is a dry run, and shows it as a diff."""
     title = f"promote {planned.model} {planned.after} to {planned.environment}"

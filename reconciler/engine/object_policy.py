@@ -10,17 +10,17 @@ from reconciler.backends import draw
 from reconciler.diagnostics import Diagnostic
 from reconciler.engine.stages import Drawn, sealed
 from reconciler.plan.snapshot import Snapshot
-from reconciler.policy.evaluate import PolicySet, Subject, object_findings
+from reconciler.policy.evaluate import PolicySet, Subject, judge_objects
 from reconciler.policy.finding import Finding
 from reconciler.ports import Tree
 from reconciler.unit import UnitId
 
-__all__ = ["denied", "findings", "policies_of"]
+__all__ = ["denied_units", "judge_units", "load_policies"]
 
 _FOLDER = "policies/"
 
 
-def policies_of(tree: Tree) -> tuple[PolicySet, tuple[Diagnostic, ...]]:
+def load_policies(tree: Tree) -> tuple[PolicySet, tuple[Diagnostic, ...]]:
     """The policies of a tree; a faulty file blocks everything (its diagnostics say so)."""
     paths = [
         path
@@ -32,11 +32,11 @@ def policies_of(tree: Tree) -> tuple[PolicySet, tuple[Diagnostic, ...]]:
     return policy.load(dict(tree.read(paths)))
 
 
-def findings(
+def judge_units(
     policies: PolicySet, units: Iterable[Drawn], snapshot: Snapshot
 ) -> tuple[Finding, ...]:
     """Every finding on what was drawn."""
-    return tuple(object_findings(policies, _subjects(units, snapshot)))
+    return tuple(judge_objects(policies, _subjects(units, snapshot)))
 
 
 def _subjects(units: Iterable[Drawn], snapshot: Snapshot) -> Iterator[Subject]:
@@ -58,6 +58,6 @@ def _type_of(unit: Unit) -> str:
     return unit.spec.model.type.value if isinstance(unit, App) else ""
 
 
-def denied(found: Iterable[Finding]) -> frozenset[UnitId]:
+def denied_units(found: Iterable[Finding]) -> frozenset[UnitId]:
     """The units that a finding blocks."""
     return frozenset(f.app for f in found if f.blocks)

@@ -22,7 +22,7 @@ from reconciler.objects.draft import Draft, Manifest, seal
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.objects.observed import Observed
 from reconciler.plan import inventory, records, statuses
-from reconciler.plan.build import Decided
+from reconciler.plan.build import UnitDecision
 from reconciler.plan.change import StateSwap
 from reconciler.plan.inventory import Inventory, InventoryInvalid
 from reconciler.plan.snapshot import RecordedState, Snapshot
@@ -37,14 +37,14 @@ class Drawn:
     """One unit with what was decided for it and drawn of it."""
 
     unit: Unit
-    decided: Decided
+    decided: UnitDecision
     drafts: tuple[Draft, ...]
 
 
 def loaded(tree: Tree, selection: Selection | None = None) -> Fleet:
     """Load, type and check: what backends and schedules refuse blocks its app like any mistake."""
     fleet = load.load(
-        tree, contract.capabilities(), selection, label=tree.label, commit=tree.commit
+        tree, contract.list_capabilities(), selection, label=tree.label, commit=tree.commit
     )
     found: dict[tuple[object, ...], Diagnostic] = {}
     blocked = {app: set(codes) for app, codes in fleet.blocked.items()}
@@ -58,10 +58,10 @@ def loaded(tree: Tree, selection: Selection | None = None) -> Fleet:
             mistakes: Iterator[Diagnostic] = schedule.check_windows(unit)
             reached += tuple(members.get(unit.group_id, ()))
         else:
-            mistakes = itertools.chain(draw.check(unit), schedule.check(unit))
+            mistakes = itertools.chain(draw.check_unit(unit), schedule.check(unit))
         checks += [(item, reached) for item in mistakes]
     refused = {unit_id for item, ids in checks if item.is_error for unit_id in ids}
-    checks += clashes.find(app for app in fleet.apps if app.id not in refused)
+    checks += clashes.find_clashes(app for app in fleet.apps if app.id not in refused)
     for item, ids in checks:
         key = (item.code, item.site, item.path, item.message)
         found[key] = found.get(key, item).reaching(*ids)
@@ -107,7 +107,7 @@ def read_snapshot(
         kinds |= {d.key.group_kind for d in memo.fixed(unit)}
         if isinstance(unit, App) and unit.serves and unit.spec.serving is not None:
             wish = rollout.target(unit.id, unit.spec.serving).outcome
-            drafts = draw.moving(unit, wish, draw.nothing_live)
+            drafts = draw.draw_moving(unit, wish, draw.lookup_nothing)
             kinds |= {d.key.group_kind for d in drafts}
 
     objects: dict[ObjectKey, Observed] = {}
@@ -124,7 +124,7 @@ def read_snapshot(
         objects=objects,
         inventories=state.inventories,
         states=state.states,
-        statuses=statuses.recorded_in(own.items),
+        statuses=statuses.read_statuses(own.items),
         unread_kinds=unread,
         damaged=state.damaged,
         handed=passed_on,
@@ -233,15 +233,15 @@ def drawn(
     for unit in fleet.units():
         if isinstance(unit, Foundation) or unit.group_id in absent:
             empty = unit.group_id in absent
-            yield Drawn(unit, Decided(), () if empty else memo.fixed(unit))
+            yield Drawn(unit, UnitDecision(), () if empty else memo.fixed(unit))
             continue
         decision, swap = decide(unit, snapshot, now)
         drafts = memo.fixed(unit)
         if decision is not None:
-            moving = draw.moving(unit, decision.outcome, snapshot.lookup)
+            moving = draw.draw_moving(unit, decision.outcome, snapshot.lookup)
             drafts += inventory.with_membership(moving, unit.id)
         fires = tuple(schedule.foresee(unit, now)) if foresees else ()
-        yield Drawn(unit, Decided(decision, fires, swap), drafts)
+        yield Drawn(unit, UnitDecision(decision, fires, swap), drafts)
 
 
 def decide(
@@ -258,10 +258,10 @@ def decide(
     if stored is None:
         source = snapshot.handed.get(app.id)
         stored = snapshot.states.get(source) if source is not None else None
-    state = rollout.State.from_data(stored.data) if stored is not None else None
+    state = rollout.RolloutState.from_data(stored.data) if stored is not None else None
     wanted = [serving.version.value] if serving.version is not None else list(serving.traffic)
     interest = {*wanted, *([state.stable, state.wanted] if state else ())}
-    facts = draw.facts(app, interest, snapshot.lookup)
+    facts = draw.read_facts(app, interest, snapshot.lookup)
     decision = rollout.decide(app.id, serving, app.records, state, facts, now)
     data = decision.state
     if data is None and state is not None and not version:

@@ -112,7 +112,9 @@ class _Comment:
 
     def _verdict(self) -> str:
         sign, why = _VERDICTS.get(self.report.exit_code, ("❌", ""))
-        counts = [text for section in self.changes for text in [comparison.counted(section)] if text]
+        counts = [
+            text for section in self.changes for text in [comparison.counted(section)] if text
+        ]
         said = "; ".join([*([why] if why else []), *counts])
         if not said:
             said = " ".join(self.report.closing).rstrip(".")

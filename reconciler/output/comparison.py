@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from reconciler.engine.views.report import Changes
-from reconciler.lifecycle.decision import ReasonKind, Verdict
+from reconciler.lifecycle.decision import ReasonKind, RolloutVerdict
 from reconciler.origin import Origin, Site
 from reconciler.output import detail as inside
 from reconciler.output import fields, plan_text
@@ -171,7 +171,7 @@ def _site(origin: Origin | None) -> Site | None:
 
 def _decision(app: AppPlan, options: Options, prose: Prose) -> Iterator[str]:
     decision = app.decision
-    quiet = (Verdict.STEADY, Verdict.IDLE, Verdict.TARGET)
+    quiet = (RolloutVerdict.STEADY, RolloutVerdict.IDLE, RolloutVerdict.TARGET)
     if decision is None or (decision.verdict in quiet and app.swap is None):
         return
     shares = ", ".join(f"{s.version.value} {s.weight.value} %" for s in decision.outcome.shares)

@@ -6,7 +6,7 @@ import pytest
 
 from reconciler import catalogue
 from reconciler.catalogue.entry import Entry
-from reconciler.cli.program import captured
+from reconciler.cli.program import run_captured
 from tests import error_catalogue
 
 ENTRIES = catalogue.entries()
@@ -50,16 +50,16 @@ def test_the_measured_examples_and_the_page_are_what_the_program_says_now():
 
 
 def test_explain_prints_an_entry():
-    code, out = captured(["explain", "E_UNKNOWN_KEY"])
+    code, out = run_captured(["explain", "E_UNKNOWN_KEY"])
     assert code == 0
     assert out.startswith("E_UNKNOWN_KEY  error\n")
     assert "No field has this name." in out
     assert "did you mean 'serving'?" in out
-    assert captured(["explain", "e_unknown_key"]) == (code, out)
+    assert run_captured(["explain", "e_unknown_key"]) == (code, out)
 
 
 def test_explain_prints_an_entry_for_machines():
-    code, out = captured(["explain", "W_BASE", "--output", "json"])
+    code, out = run_captured(["explain", "W_BASE", "--output", "json"])
     assert code == 0
     found = json.loads(out)
     entry = ENTRIES["W_BASE"]
@@ -73,7 +73,7 @@ def test_explain_prints_an_entry_for_machines():
 
 
 def test_explain_names_the_nearest_code():
-    code, out = captured(["explain", "E_UNKOWN_KEY"])
+    code, out = run_captured(["explain", "E_UNKOWN_KEY"])
     assert code == 1
     assert "there is no code 'E_UNKOWN_KEY'" in out
     assert "did you mean 'E_UNKNOWN_KEY'?" in out
@@ -81,10 +81,10 @@ def test_explain_names_the_nearest_code():
 
 def test_an_entry_is_printed_without_any_config(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert captured(["explain", "E_LOCKED"])[0] == 0
+    assert run_captured(["explain", "E_LOCKED"])[0] == 0
 
 
 def test_a_code_goes_with_no_other_question():
-    code, out = captured(["explain", "E_LOCKED", "--all"])
+    code, out = run_captured(["explain", "E_LOCKED", "--all"])
     assert code == 1
     assert "say what to explain" in out

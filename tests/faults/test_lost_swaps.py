@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from reconciler.engine import apply_plan
-from reconciler.objects.outcome import Refusal
+from reconciler.objects.outcome import RefusalCause
 from tests import flow, support
 from tests.cli.conftest import Repo
 
@@ -22,13 +22,13 @@ def tried(tree, place, written, times):
             asked.append(target)
             if left[0]:
                 left[0] -= 1
-                raise flow.refuse(Refusal.STALE, "the object has been modified")
+                raise flow.refuse(RefusalCause.STALE, "the object has been modified")
 
     def look():
         return support.reviewed(tree, place.cluster, place.clock.now())
 
     place.cluster.before = before
-    settings = apply_plan.Settings(timeout=600.0, again=look)
+    settings = apply_plan.ApplySettings(timeout=600.0, again=look)
     report = support.Ran(
         apply_plan.reconcile(look(), place.cluster, place.clock, support.Silent(), settings)
     )

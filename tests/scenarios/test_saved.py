@@ -43,7 +43,7 @@ def dump(tree, place, inputs="i", policies="p", **options):
 
 
 def moved(before, tree, place, **options):
-    return saved_plan.moved(saved_plan.load(before, "plan.json"), dump(tree, place, **options))
+    return saved_plan.find_moved(saved_plan.load(before, "plan.json"), dump(tree, place, **options))
 
 
 def test_equal_plans_give_equal_bytes_and_the_file_reads_back(place):
@@ -51,7 +51,7 @@ def test_equal_plans_give_equal_bytes_and_the_file_reads_back(place):
     assert first == dump(WANTED, place)
     found = saved_plan.load(first, "plan.json")
     assert (found.inputs, found.policies, found.selection) == ("i", "p", {"models": ()})
-    assert saved_plan.moved(found, first) == ()
+    assert saved_plan.find_moved(found, first) == ()
 
 
 def test_no_value_of_any_field_is_in_the_file(place):

@@ -50,7 +50,7 @@ def reconciled(world):
     fleet = stages.loaded(Files())
     snapshot = stages.read_snapshot(world.cluster, fleet)
     units = stages.drawn(fleet, snapshot, world.clock.now())
-    plan = predict.planned(
+    plan = predict.plan_units(
         fleet, units, snapshot, world.cluster, RunOptions(), selection=Selection()
     )
     executor = Executor(world.cluster, world.clock, Silent())

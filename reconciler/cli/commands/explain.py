@@ -42,7 +42,7 @@ _WIDTH = 100
 @options.selection
 @options.cluster
 def COMMAND(  # noqa: N802
-    common: options.Common,
+    common: options.CommonOptions,
     path: str | None,
     at: str | None,
     target: str | None,

@@ -151,7 +151,7 @@ def _provenance(tree: Branch) -> dict[str, list[dict[str, Any]]]:
     from reconciler.layers import chains
 
     out = {}
-    for path, origin in chains.listing(tree).items():
+    for path, origin in chains.list_origins(tree).items():
         links = [*origin.chain(), *chains.referenced(origin)]
         out[path] = [_link(link) for link in links]
     return out

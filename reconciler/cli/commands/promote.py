@@ -27,7 +27,7 @@ __all__ = ["COMMAND"]
 @click.option("--dry-run", is_flag=True, help="Show the edit and write nothing.")
 @options.common
 def COMMAND(  # noqa: N802
-    common: options.Common,
+    common: options.CommonOptions,
     model: str,
     environment: str,
     version: str,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from reconciler.apps.app import Fleet, Selection
     from reconciler.objects.key import GroupKind, ObjectKey
     from reconciler.ports import Discovery, KindServed
-    from reconciler.wiring.common import Common
+    from reconciler.wiring.common import CommonOptions
 
 __all__ = ["COMMAND"]
 
@@ -59,7 +59,7 @@ _NAMES = {"reconcile": "reconciler", "plan": "reconciler-plan", "read-only": "re
 @options.selection
 @options.cluster
 def COMMAND(  # noqa: N802
-    common: Common, purpose: str, name: str | None, namespace: str, user: str
+    common: CommonOptions, purpose: str, name: str | None, namespace: str, user: str
 ) -> ExitCode:
     """Print roles and bindings made of the kinds that the config draws, with nothing by wildcard.
 
@@ -85,7 +85,7 @@ def COMMAND(  # noqa: N802
         reviewed = review.review(tree, chosen, now(common), options=wanted)
         return reporting.show(common, check_report(reviewed), tree)
     recorded, served = _seen(common, fleet, chosen)
-    grant = rights.granted(fleet, rights.Purpose(purpose), recorded, served)
+    grant = rights.grant_rights(fleet, rights.Purpose(purpose), recorded, served)
     identity = Identity(name or _NAMES[purpose], namespace, user)
     for text in yaml_of(grant, identity):
         click.echo(text, nl=False)
@@ -100,11 +100,11 @@ def COMMAND(  # noqa: N802
 
 
 def _seen(
-    common: Common, fleet: Fleet, chosen: Selection
+    common: CommonOptions, fleet: Fleet, chosen: Selection
 ) -> tuple[list[tuple[str, ObjectKey]], Discovery | None]:
     """What the clusters record of the selected units, and what they serve together."""
     from reconciler.engine import stages
-    from reconciler.engine.targets import parts
+    from reconciler.engine.targets import split_fleet
     from reconciler.ports import Discovery
     from reconciler.wiring import clusters
 
@@ -113,7 +113,7 @@ def _seen(
     with clusters.cluster(common) as found:
         if found is None:
             return [], None
-        for place, _ in parts(fleet, found.targets):
+        for place, _ in split_fleet(fleet, found.targets):
             client = found.targets.clients[place]
             kinds.update(client.discover().kinds)
             for unit, inventory in stages.recorded(client).items():

@@ -14,7 +14,7 @@ from reconciler.origin import plain
 from reconciler.secrets import MASK, json_safe
 
 if TYPE_CHECKING:
-    from reconciler.engine.review import Reviewed
+    from reconciler.engine.review import Review
 
 __all__ = ["COMMAND"]
 
@@ -30,7 +30,7 @@ __all__ = ["COMMAND"]
 )
 @options.common
 @options.selection
-def COMMAND(common: options.Common) -> ExitCode:  # noqa: N802
+def COMMAND(common: options.CommonOptions) -> ExitCode:  # noqa: N802
     """Print the desired objects as YAML, or as JSON with the config lines of every field.
 
     Weights are Git's target: only a cluster decides the way there.
@@ -39,7 +39,7 @@ def COMMAND(common: options.Common) -> ExitCode:  # noqa: N802
     from reconciler.engine import review
     from reconciler.engine.run_options import RunOptions
     from reconciler.engine.views.reviews import render_report
-    from reconciler.objects.draft import embedded
+    from reconciler.objects.draft import list_embedded
     from reconciler.wiring import redaction, source
     from reconciler.wiring.common import now, selection
 
@@ -53,7 +53,7 @@ def COMMAND(common: options.Common) -> ExitCode:  # noqa: N802
     for item in reviewed.units:
         for draft in item.drafts:
             known.learn_tree(plain(draft.tree))
-            for _, inner in embedded(draft):
+            for _, inner in list_embedded(draft):
                 known.learn_tree(plain(inner.tree))
     if common.output == "json":
         document = {"schemaVersion": 1, "objects": list(_data(reviewed))}
@@ -70,7 +70,7 @@ def COMMAND(common: options.Common) -> ExitCode:  # noqa: N802
     return report.exit_code
 
 
-def _text(reviewed: Reviewed) -> Iterator[str]:
+def _text(reviewed: Review) -> Iterator[str]:
     from reconciler.engine.stages import sealed
     from reconciler.layers.emit import emit
 
@@ -78,7 +78,7 @@ def _text(reviewed: Reviewed) -> Iterator[str]:
         yield f"---\n# {item.unit.id}\n{emit(manifest.body)}"
 
 
-def _data(reviewed: Reviewed) -> Iterator[dict[str, Any]]:
+def _data(reviewed: Review) -> Iterator[dict[str, Any]]:
     from reconciler.objects.draft import seal, show_path, walk
     from reconciler.origin import Value
 

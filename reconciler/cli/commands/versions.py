@@ -34,7 +34,7 @@ def _when(stamp: str) -> str:
 @options.common
 @options.selection
 @options.cluster
-def COMMAND(common: options.Common, record: bool, branch: str | None) -> ExitCode:  # noqa: N802
+def COMMAND(common: options.CommonOptions, record: bool, branch: str | None) -> ExitCode:  # noqa: N802
     """List model versions: recorded in Git, and published in the cluster without a record.
 
     With --record each published version without one gets the next number and a record, to be

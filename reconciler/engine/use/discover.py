@@ -18,7 +18,7 @@ import orjson
 import reconciler
 from reconciler.apps.app import Selection
 from reconciler.engine import stages
-from reconciler.engine.targets import Targets, parts, targets_of
+from reconciler.engine.targets import Targets, split_fleet, targets_of
 from reconciler.layers.emit import emit
 from reconciler.objects.key import GroupKind
 from reconciler.objects.observed import Observed
@@ -72,7 +72,7 @@ def published(
             )
     models = {app.model for app in fleet.apps}
     targets = targets_of(reader) if reader is not None else None
-    for place, _ in parts(fleet, targets) if targets is not None else ():
+    for place, _ in split_fleet(fleet, targets) if targets is not None else ():
         assert targets is not None
         for kind in _KINDS:
             for item in targets.clients[place].list(kind, labels={_LABEL: "model-version"}).items:

@@ -14,7 +14,7 @@ from reconciler.engine.targets import Targets
 from reconciler.engine.views.report import Chain, Chains, Findings, Report, Table
 from reconciler.errors import ExitCode
 from reconciler.layers import chains
-from reconciler.lifecycle.decision import Verdict
+from reconciler.lifecycle.decision import RolloutVerdict
 from reconciler.objects.draft import Draft, Embedded, show_path, walk
 from reconciler.objects.kind import ReadinessState
 from reconciler.origin import Origin, Value, plain
@@ -35,7 +35,7 @@ def explain_path(tree: Tree, selection: Selection, path: str, now: datetime) -> 
     for item in _asked(reviewed, selection):
         if not _speaks(item.unit, path):
             continue
-        node, origin = chains.find(item.unit.tree, path)
+        node, origin = chains.find_path(item.unit.tree, path)
         if node is None and origin is None:
             continue
         found.append(
@@ -45,7 +45,7 @@ def explain_path(tree: Tree, selection: Selection, path: str, now: datetime) -> 
                 origin,
                 item.unit.id,
                 gone=node is None,
-                locked=chains.locked(item.unit.locks, path),
+                locked=chains.find_lock(item.unit.locks, path),
                 used_by=tuple(_used_by(item, origin)) if origin is not None else (),
             )
         )
@@ -59,12 +59,12 @@ def explain_all(tree: Tree, selection: Selection, now: datetime) -> Report:
     found = []
     for item in _asked(reviewed, selection):
         unit = item.unit
-        for path, origin in chains.listing(unit.tree).items():
+        for path, origin in chains.list_origins(unit.tree).items():
             if not _speaks(unit, path):
                 continue
-            node, _ = chains.find(unit.tree, path)
+            node, _ = chains.find_path(unit.tree, path)
             value = plain(node) if node is not None else None
-            lock = chains.locked(unit.locks, path)
+            lock = chains.find_lock(unit.locks, path)
             found.append(Chain(path, value, origin, unit.id, gone=node is None, locked=lock))
     return _answer(reviewed, found, bool(found), "nothing is selected")
 
@@ -74,10 +74,10 @@ def explain_at(tree: Tree, selection: Selection, file: str, line: int, now: date
     reviewed = review.review(tree, selection, now, options=_NO_PLAN)
     found: list[Chain] = []
     for item in _asked(reviewed, selection):
-        for path, origin, wins in chains.at(item.unit.tree, file, line):
+        for path, origin, wins in chains.find_at_line(item.unit.tree, file, line):
             if not _speaks(item.unit, path):
                 continue
-            node, winner = chains.find(item.unit.tree, path)
+            node, winner = chains.find_path(item.unit.tree, path)
             note = "" if wins else f"overridden by {winner.site}" if winner is not None else "dead"
             found.append(
                 Chain(
@@ -112,7 +112,7 @@ def explain_object(
     return _answer(reviewed, found, bool(found), f"no drawn object {target} has a field {field}")
 
 
-def _asked(reviewed: review.Reviewed, selection: Selection) -> Iterator[Drawn]:
+def _asked(reviewed: review.Review, selection: Selection) -> Iterator[Drawn]:
     """The units that a question is about: foundations come along only where no model is named."""
     for item in reviewed.units:
         if not selection.names_models or selection.takes(*item.unit.id):
@@ -181,7 +181,7 @@ def _rests_on(origin: Origin, wanted: Origin, depth: int = 0) -> bool:
     return depth < 20 and any(_rests_on(link, wanted, depth + 1) for link in origin.through)
 
 
-def _answer(reviewed: review.Reviewed, found: list[Chain], there: bool, nothing: str) -> Report:
+def _answer(reviewed: review.Review, found: list[Chain], there: bool, nothing: str) -> Report:
     errors = tuple(d for d in reviewed.diagnostics if d.is_error)
     closing = () if found else (nothing,)
     code = ExitCode.DONE if there else ExitCode.ERROR
@@ -256,7 +256,11 @@ def _row(item: Drawn, snapshot: Snapshot, recorded_run: RecordedStatus | None) -
         shares = [s for s in decision.outcome.shares if s.weight.value]
         version = shares[0].version.value if len(shares) == 1 else "split"
         traffic = " ".join(f"{s.version.value} {s.weight.value}" for s in shares)
-        if decision.verdict not in (Verdict.STEADY, Verdict.TARGET, Verdict.IDLE):
+        if decision.verdict not in (
+            RolloutVerdict.STEADY,
+            RolloutVerdict.TARGET,
+            RolloutVerdict.IDLE,
+        ):
             following = decision.reasons[0].text if decision.reasons else ""
     fires = [f for f in item.decided.schedules if f.times]
     if fires:
@@ -270,9 +274,9 @@ def _health(item: Drawn, snapshot: Snapshot, decision: object) -> str:
     if snapshot.offline:
         return "-"
     verdict = getattr(decision, "verdict", None)
-    if verdict in (Verdict.HELD, Verdict.ABORTING):
+    if verdict in (RolloutVerdict.HELD, RolloutVerdict.ABORTING):
         return "held"
-    if verdict is Verdict.UNKNOWN:
+    if verdict is RolloutVerdict.UNKNOWN:
         return "unknown"
     states = [kinds.readiness(snapshot.lookup(d.key)).state for d in item.drafts]
     if not states:

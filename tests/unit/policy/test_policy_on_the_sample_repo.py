@@ -47,13 +47,13 @@ class Edited:
 
 def found(edits: dict[str, bytes]):
     tree = Edited(edits)
-    policies, diagnostics = object_policy.policies_of(tree)
+    policies, diagnostics = object_policy.load_policies(tree)
     assert diagnostics == ()
     fleet = stages.loaded(tree, Selection())
     assert [d for d in fleet.diagnostics if d.is_error] == []
     now = datetime(2026, 11, 23, tzinfo=UTC)
     units = tuple(stages.drawn(fleet, Snapshot.none(), now))
-    return object_policy.findings(policies, units, Snapshot.none())
+    return object_policy.judge_units(policies, units, Snapshot.none())
 
 
 def changed(file: str, old: str, new: str) -> dict[str, bytes]:
