@@ -23,14 +23,14 @@ _NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 def digests(tree: Any, models: Iterable[str] = ()) -> Iterator[str]:
     """One line an object, `Kind.group namespace/name digest`; of all models, or of those named."""
     from reconciler.apps.app import Selection
-    from reconciler.engine import stages
+    from reconciler.engine import draw, load
     from reconciler.objects.draft import digest
     from reconciler.plan.snapshot import Snapshot
 
-    fleet = stages.loaded(tree, Selection(models=frozenset(models)))
+    fleet = load.load_fleet(tree, Selection(models=frozenset(models)))
     if fleet.errors:
         raise SystemExit("\n".join(f"{d.site} {d.code} {d.message}" for d in fleet.errors[:20]))
-    for item in stages.drawn(fleet, Snapshot.none(), _NOW, foresees=False):
+    for item in draw.draw_units(fleet, Snapshot.none(), _NOW, foresees=False):
         for draft in item.drafts:
             yield f"{draft.key.full()} {digest(draft)}"
 
@@ -44,7 +44,7 @@ def run(folder: Path, workers: int = 1) -> tuple[int, str]:
     if workers == 1:
         lines = set(digests(tree))
     else:
-        contract.capabilities()  # imported once, before the processes part
+        contract.list_capabilities()  # imported once, before the processes part
         models = sorted({path.split("/")[1] for path in tree.blobs() if path.startswith("models/")})
         pipes = [_forked(tree, models[n::workers]) for n in range(1, workers)]
         lines = set(digests(tree, models[::workers]))

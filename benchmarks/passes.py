@@ -30,7 +30,9 @@ def _pass(follower: Any, client: Any, clock: Any, memo: Any) -> None:
     seen = review.review(
         tree, Selection(), clock.now(), reader=client, options=RunOptions(memo=memo)
     )
-    report = apply_plan.reconcile(seen, client, clock, _Quiet(), apply_plan.Settings(timeout=0.0))
+    report = apply_plan.reconcile(
+        seen, client, clock, _Quiet(), apply_plan.ApplySettings(timeout=0.0)
+    )
     if report.exit_code is not ExitCode.DONE or (seen.plan is None or seen.plan.has_changes):
         raise SystemExit(f"there was something to do: {report.results}")
 
@@ -59,11 +61,11 @@ def main() -> None:
     import orjson
 
     from reconciler.adapters.clock import SystemClock
-    from reconciler.adapters.following import Following
+    from reconciler.adapters.commit_follower import CommitFollower
     from reconciler.adapters.kubernetes.cluster import KubernetesCluster
     from reconciler.adapters.kubernetes.transport import Access, Allows, Transport
     from reconciler.cli import memory
-    from reconciler.cli.options import Common
+    from reconciler.cli.options import CommonOptions
     from reconciler.engine.memo import Memo
     from reconciler.wiring import source
 
@@ -77,7 +79,7 @@ def main() -> None:
     transport = Transport(Access(given.kubeconfig, allows=Allows.WRITES), clock.sleep)
     client = KubernetesCluster(transport, "bench")
     memo = Memo(keeps=True)
-    follower = Following(lambda: source.newest(Common(repo=str(given.repo))))
+    follower = CommitFollower(lambda: source.newest(CommonOptions(repo=str(given.repo))))
     lists = _recorded(follower, client, clock, memo, transport)
     passes, floors, size = [], [], 0
     sent = client.requests

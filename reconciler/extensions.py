@@ -15,11 +15,17 @@ from typing import Any
 from reconciler.errors import ReconcilerError
 from reconciler.suggest import did_you_mean
 
-__all__ = ["ExtensionMissing", "load", "names"]
+__all__ = ["ExtensionInvalid", "ExtensionMissing", "load", "names"]
 
 
 class ExtensionMissing(ReconcilerError):
     """A capability was named that no file provides."""
+
+    code = "E_EXTENSION"
+
+
+class ExtensionInvalid(ReconcilerError):
+    """A capability does what it has not declared."""
 
     code = "E_EXTENSION"
 

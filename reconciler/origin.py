@@ -23,7 +23,7 @@ __all__ = [
     "Site",
     "Value",
     "built_in",
-    "derived",
+    "derive",
     "literal_node",
     "plain",
 ]
@@ -262,7 +262,7 @@ def built_in(value: T) -> Value[T]:
     return Value(value, BUILT_IN)
 
 
-def derived(value: T, *inputs: Value[Any] | Branch | Items) -> Value[T]:
+def derive(value: T, *inputs: Value[Any] | Branch | Items) -> Value[T]:
     """A Value computed from several: the first input leads, the others are `through`.
 
     With one input the origin is shared as it is.

@@ -197,17 +197,18 @@ _Out = TypeVar("_Out")
 class Workers(Protocol):
     """Several calls at once, where what is called waits for others most of the time."""
 
-    def map(self, call: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
-        """The results in the order of `items`; the first exception is raised once all that had
-        begun are over."""
+    def map(self, call: Callable[[_In], _Out], items: Iterable[_In]) -> tuple[_Out, ...]:
+        """The results in the order of `items`. It is eager: every call is over when it returns.
+        When calls fail, the exception of the first item that failed is raised once all calls that
+        had begun are over; calls that had not begun may never begin."""
         ...
 
 
 class Alone:
     """Fulfils `Workers` one call at a time."""
 
-    def map(self, call: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
-        return map(call, items)
+    def map(self, call: Callable[[_In], _Out], items: Iterable[_In]) -> tuple[_Out, ...]:
+        return tuple(map(call, items))
 
 
 #: For who names no workers.

@@ -8,7 +8,7 @@ from datetime import timedelta
 import reconciler
 from reconciler import kinds
 from reconciler.objects.key import ObjectKey, key_of
-from reconciler.objects.outcome import Refusal, Refused, Verb
+from reconciler.objects.outcome import RefusalCause, Refused, Verb
 from reconciler.plan import records
 from reconciler.simulation.cluster import Answered
 from reconciler.simulation.world import World
@@ -17,11 +17,11 @@ from tests import support
 WRITES = frozenset({"apply", "create", "replace", "delete"})
 READS = frozenset({"get", "list", "discover"})
 CODES = {
-    Refusal.STALE: 409,
-    Refusal.FORBIDDEN: 403,
-    Refusal.INVALID: 422,
-    Refusal.TOO_MANY: 429,
-    Refusal.NOT_SERVED: 404,
+    RefusalCause.STALE: 409,
+    RefusalCause.FORBIDDEN: 403,
+    RefusalCause.INVALID: 422,
+    RefusalCause.TOO_MANY: 429,
+    RefusalCause.NOT_SERVED: 404,
 }
 
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from reconciler import kinds
-from reconciler.engine.apply_plan import Settings as Apply
+from reconciler.engine.apply_plan import ApplySettings as Apply
 from reconciler.errors import SourceError
 from reconciler.operate import passes
 from reconciler.operate.leases import Leases
 from reconciler.operate.loop import Loop, Timing
 from reconciler.operate.metrics import Registry
 from reconciler.operate.observers import Observers, Sinks
-from reconciler.operate.passes import Settings
+from reconciler.operate.passes import PassSettings
 from reconciler.simulation.clock import SimulatedBackground
 from reconciler.simulation.world import World
 from tests import support
@@ -78,11 +78,11 @@ class Place:
         observer = Observers(cluster, self.clock, name, sinks, held, lambda: cluster.requests)
         if held is not None and keep:
             held.keep(SimulatedBackground(self.clock.timeline))
-        wanted = Settings(apply=Apply(timeout=30.0), ended=lambda: self.ended)
+        wanted = PassSettings(apply=Apply(timeout=30.0), ended=lambda: self.ended)
         wanted = replace(wanted, **settings)
 
         def run(tree, now_settings):
-            return passes.run(tree, cluster, self.clock, support.Silent(), now_settings, held)
+            return passes.run_pass(tree, cluster, self.clock, support.Silent(), now_settings, held)
 
         loop: Any = Loop(
             self.repo, run, self.clock, observer, settings=wanted, timing=timing or Timing()

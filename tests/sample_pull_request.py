@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from reconciler.cli.program import captured
+from reconciler.cli.program import run_captured
 from tests.support import FOLDERS, ROOT
 
 FILE = ROOT / "docs" / "sample-pull-request.md"
@@ -63,7 +63,7 @@ def produced(name="markdown"):
         head = git(folder, "rev-parse", "HEAD")
         where = ("--repo", made, "--revision", head, "--now", NOW)
         files = ("--report", f"{name}={out}", "--link-base", LINKS.format(head=head))
-        captured(["plan", "--base", "main", *where, *files])
+        run_captured(["plan", "--base", "main", *where, *files])
         return out.read_text()
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from reconciler.apps.app import Selection
-from reconciler.engine import apply_plan, review, stages
+from reconciler.engine import apply_plan, draw, load, review
 from reconciler.engine.run_options import RunOptions
 from reconciler.engine.views.runs import run_report
 from reconciler.plan.change import Approvals
@@ -109,7 +109,7 @@ def record(version):
 
 
 def loaded(tree, **selected):
-    return stages.loaded(tree, select(**selected))
+    return load.load_fleet(tree, select(**selected))
 
 
 def select(**selected):
@@ -122,7 +122,7 @@ def drawn(tree, now=NOW, **selected):
     assert not fleet.errors, fleet.errors
     return {
         (str(item.unit.id), draft.key): draft
-        for item in stages.drawn(fleet, Snapshot.none(), now)
+        for item in draw.draw_units(fleet, Snapshot.none(), now)
         for draft in item.drafts
     }
 
@@ -177,5 +177,5 @@ class Ran:
 def applied(tree, cluster, now=NOW, approved=(), before=None, timeout=30.0, **selected):
     """One `reconcile` of a tree; what came of it."""
     seen = reviewed(tree, cluster, now, approved, **selected)
-    settings = apply_plan.Settings(timeout=timeout, before=before)
+    settings = apply_plan.ApplySettings(timeout=timeout, before=before)
     return Ran(apply_plan.reconcile(seen, cluster, cluster.clock, Silent(), settings))

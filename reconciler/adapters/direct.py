@@ -15,8 +15,8 @@ import orjson
 from reconciler.adapters.kubernetes.failures import failure
 from reconciler.adapters.kubernetes.transport import NoAnswer, Transport
 from reconciler.objects.key import GroupKind, ObjectKey, key_of
-from reconciler.objects.observed import Observed, absent, observed
-from reconciler.objects.outcome import Done, Outcome, Refusal, Refused, Unknown, Verb
+from reconciler.objects.observed import Observed, absent_object, live_object
+from reconciler.objects.outcome import Done, Outcome, RefusalCause, Refused, Unknown, Verb
 from reconciler.ports import ClusterUnreadable
 
 __all__ = ["DirectClient"]
@@ -44,13 +44,13 @@ class DirectClient:
         except NoAnswer as cause:
             raise ClusterUnreadable(str(cause)) from cause
         if answer.status == 200:
-            return observed(orjson.loads(answer.data))
+            return live_object(orjson.loads(answer.data))
         refused = failure(answer, _KINDS[key.group_kind][1])
         if isinstance(refused, Refused) and refused.refusal in (
-            Refusal.ABSENT,
-            Refusal.NAMESPACE_MISSING,
+            RefusalCause.ABSENT,
+            RefusalCause.NAMESPACE_MISSING,
         ):
-            return absent(key)
+            return absent_object(key)
         raise ClusterUnreadable(f"{key.full()} could not be read: {refused.message}")
 
     def create(self, body: Mapping[str, Any]) -> Outcome:

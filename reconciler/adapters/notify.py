@@ -52,7 +52,7 @@ class Target:
 
 
 @dataclass(slots=True)
-class _Letter:
+class _Delivery:
     target: Target
     id: str
     body: bytes
@@ -79,7 +79,7 @@ class Notifier:
         self._pause = pause
         self._seconds = seconds
         self._taken: dict[tuple[str, str], None] = {}
-        self._waiting: queue.Queue[_Letter | None] = queue.Queue()
+        self._waiting: queue.Queue[_Delivery | None] = queue.Queue()
         self._left = 0
         self._changed = threading.Condition()
         self._ended = threading.Event()
@@ -101,7 +101,7 @@ class Notifier:
                 continue
             with self._changed:
                 self._left += 1
-            self._waiting.put(_Letter(target, str(event["id"]), body))
+            self._waiting.put(_Delivery(target, str(event["id"]), body))
 
     def close(self, patience: float) -> None:
         """Waits at most `patience` seconds for what is on its way; the rest is dropped."""
@@ -112,7 +112,7 @@ class Notifier:
         self._thread.join(0.2)
 
     def _deliver(self) -> None:
-        later: list[_Letter] = []
+        later: list[_Delivery] = []
         while not self._ended.is_set():
             letter = self._next(later)
             if letter is None:
@@ -129,7 +129,7 @@ class Notifier:
                 self._left -= 1
                 self._changed.notify_all()
 
-    def _next(self, later: list[_Letter]) -> _Letter | None:
+    def _next(self, later: list[_Delivery]) -> _Delivery | None:
         """The next letter that is due; new ones do not wait behind those of a dead target."""
         later.sort(key=lambda letter: letter.due)
         now = time.monotonic()
@@ -140,7 +140,7 @@ class Notifier:
         except queue.Empty:
             return None
 
-    def _post(self, letter: _Letter) -> bool:
+    def _post(self, letter: _Delivery) -> bool:
         parts = urlsplit(letter.target.url)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else None
         made: http.client.HTTPConnection
@@ -166,7 +166,7 @@ class Notifier:
         finally:
             made.close()
 
-    def _headers(self, letter: _Letter) -> dict[str, str]:
+    def _headers(self, letter: _Delivery) -> dict[str, str]:
         headers = {
             "Content-Type": "application/cloudevents+json",
             "User-Agent": f"{DISTRIBUTION}/{__version__}",

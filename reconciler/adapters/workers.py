@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -18,10 +18,10 @@ class Threads:
     def __init__(self, count: int) -> None:
         self._count = count
 
-    def map(self, call: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
+    def map(self, call: Callable[[_In], _Out], items: Iterable[_In]) -> tuple[_Out, ...]:
         """A pool for this call alone, so that a call that maps in turn cannot wait for itself."""
-        todo = list(items)
+        todo = tuple(items)
         if len(todo) < 2 or self._count < 2:
-            return map(call, todo)
+            return tuple(map(call, todo))
         with ThreadPoolExecutor(min(self._count, len(todo))) as pool:
-            return iter(list(pool.map(call, todo)))
+            return tuple(pool.map(call, todo))

@@ -14,7 +14,6 @@ from reconciler.unit import UnitId
 
 __all__ = [
     "Apply",
-    "Awaited",
     "Delete",
     "DropState",
     "DryRun",
@@ -26,6 +25,7 @@ __all__ = [
     "Swap",
     "Vanish",
     "Wait",
+    "WaitResult",
 ]
 
 
@@ -118,7 +118,7 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Awaited:
+class WaitResult:
     """The answer to `Wait`: the objects as last seen, and why those not ready are not."""
 
     seen: Mapping[ObjectKey, Observed]

@@ -14,7 +14,6 @@ import reconciler
 from reconciler import kinds
 from reconciler.apply.effect import (
     Apply,
-    Awaited,
     Delete,
     DropState,
     DryRun,
@@ -26,22 +25,23 @@ from reconciler.apply.effect import (
     Swap,
     Vanish,
     Wait,
+    WaitResult,
 )
-from reconciler.apply.inside import strangers
 from reconciler.apply.protocol import protocol
-from reconciler.apply.result import Answer, Result, Status
+from reconciler.apply.result import ApplyResult, ApplyStatus, EffectAnswer
+from reconciler.apply.strangers import find_strangers
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.kind import ReadinessState
-from reconciler.objects.observed import Observed, Presence, unread
+from reconciler.objects.observed import Observed, Presence, unread_object
 from reconciler.objects.outcome import Done, Outcome, Refused, Unknown, Verb
-from reconciler.objects.outcome import Refusal as Why
+from reconciler.objects.outcome import RefusalCause as Why
 from reconciler.plan.change import AppPlan, Change
 from reconciler.plan.inventory import inventory_key, state_key
-from reconciler.plan.records import shard_key, state_body, stored
+from reconciler.plan.records import shard_key, state_body, to_objects
 from reconciler.ports import Clock, ClusterUnreadable, ClusterWriter, Reporter
 from reconciler.unit import UnitId
 
-__all__ = ["Executor", "Permit", "always"]
+__all__ = ["Executor", "Permit", "always_permit"]
 
 _POLL_SECONDS = 2.0
 #: How long a kind may take to be served after its definition was accepted.
@@ -58,7 +58,7 @@ class _Stopped(Exception):
     """The permit is gone; carries why."""
 
 
-def always(_unit: UnitId) -> str:
+def always_permit(_unit: UnitId) -> str:
     """The permit that never ends."""
     return ""
 
@@ -75,7 +75,7 @@ class Executor:
         *,
         timeout: float = 600.0,
         before: Callable[[Effect], None] | None = None,
-        permit: Permit = always,
+        permit: Permit = always_permit,
     ) -> None:
         self.cluster = cluster
         self.clock = clock
@@ -84,12 +84,12 @@ class Executor:
         self.before = before
         self.permit = permit
 
-    def run(self, plan: AppPlan, revision: str) -> Result:
+    def run(self, plan: AppPlan, revision: str) -> ApplyResult:
         """Carries one unit's plan out. A run that loses its permit stops where it is: the
         inventory lists whatever was written, and the next run goes on from there."""
-        result = Result(plan.unit)
+        result = ApplyResult(plan.unit)
         steps = protocol(plan, revision, result)
-        answer: Answer | None = None
+        answer: EffectAnswer | None = None
         while True:
             try:
                 effect = next(steps) if answer is None else steps.send(answer)
@@ -103,7 +103,7 @@ class Executor:
                 answer = self._perform(plan, effect)
             except _Stopped as stopped:
                 steps.close()
-                result.status = Status.STOPPED
+                result.status = ApplyStatus.STOPPED
                 result.problems.append((None, str(stopped)))
                 return result
 
@@ -112,7 +112,7 @@ class Executor:
         if why:
             raise _Stopped(why)
 
-    def _perform(self, plan: AppPlan, effect: Effect) -> Answer:
+    def _perform(self, plan: AppPlan, effect: Effect) -> EffectAnswer:
         match effect:
             case PutInventory() | Swap() | DropState():
                 return self._keep(effect)
@@ -164,7 +164,7 @@ class Executor:
             if isinstance(gone, Done):
                 self._drop_shards(inventory.shards)
             return gone
-        bodies = stored(inventory)
+        bodies = to_objects(inventory)
         for body in bodies.shards:
             if body["metadata"]["name"] not in inventory.shards:
                 made = self._create(body)
@@ -243,12 +243,12 @@ class Executor:
         body["spec"] = {**body.get("spec", {}), "suspend": True}
         return self._writer(plan).replace(body)
 
-    def _inside(self, key: ObjectKey, ours: frozenset[ObjectKey]) -> Awaited:
+    def _inside(self, key: ObjectKey, ours: frozenset[ObjectKey]) -> WaitResult:
         try:
-            found = strangers(self.cluster, key.name, ours)
+            found = find_strangers(self.cluster, key.name, ours)
         except ClusterUnreadable as error:
-            return Awaited({}, {key: error.message})
-        return Awaited({}, dict.fromkeys(found, "is not ours"))
+            return WaitResult({}, {key: error.message})
+        return WaitResult({}, dict.fromkeys(found, "is not ours"))
 
     def _vanish(self, unit: UnitId, key: ObjectKey) -> Observed:
         spent = 0.0
@@ -265,9 +265,9 @@ class Executor:
         try:
             return self.cluster.get(key)
         except ClusterUnreadable as error:
-            return unread(key, error.message)
+            return unread_object(key, error.message)
 
-    def _wait(self, unit: UnitId, effect: Wait) -> Awaited:
+    def _wait(self, unit: UnitId, effect: Wait) -> WaitResult:
         """Polls until all are ready, one has failed, or the time is up."""
         spent = 0.0
         waiting = dict.fromkeys(effect.keys, "")
@@ -284,12 +284,12 @@ class Executor:
                 else:
                     waiting[key] = state.text
             if failed or not waiting:
-                return Awaited(seen, failed | waiting if failed else {})
+                return WaitResult(seen, failed | waiting if failed else {})
             if not effect.patient:
-                return Awaited(seen, {k: f"not ready: {t}" for k, t in waiting.items()})
+                return WaitResult(seen, {k: f"not ready: {t}" for k, t in waiting.items()})
             if spent >= self.timeout:
                 late = {k: f"not ready after {self.timeout:.0f} s: {t}" for k, t in waiting.items()}
-                return Awaited(seen, late)
+                return WaitResult(seen, late)
             key, text = next(iter(waiting.items()))
             left = f"{spent:.0f} s of {self.timeout:.0f} s"
             self.reporter.progress(

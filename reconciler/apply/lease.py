@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import reconciler
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.observed import Observed, Presence
-from reconciler.objects.outcome import Done, Outcome, Refusal, Refused, Unknown
+from reconciler.objects.outcome import Done, Outcome, RefusalCause, Refused, Unknown
 
 __all__ = [
     "Answered",
@@ -221,7 +221,7 @@ def _create(election: Election, stamp: str) -> Steps:
         },
     }
     answer = yield Create(body)
-    if isinstance(answer.what, Refused) and answer.what.refusal is Refusal.NAMESPACE_MISSING:
+    if isinstance(answer.what, Refused) and answer.what.refusal is RefusalCause.NAMESPACE_MISSING:
         home = {"name": election.key.namespace}
         yield Create({"apiVersion": "v1", "kind": "Namespace", "metadata": home})
         answer = yield Create(body)
@@ -280,7 +280,7 @@ def _deposed(election: Election, how: str) -> Election:
 
 def _failed(election: Election, answer: Answered) -> Election:
     match answer.what:
-        case Refused(Refusal.STALE | Refusal.ALREADY_EXISTS | Refusal.ABSENT):
+        case Refused(RefusalCause.STALE | RefusalCause.ALREADY_EXISTS | RefusalCause.ABSENT):
             return replace(election, why="another was faster to take the lease")
         case Refused(_, _, message) | Unknown(message):
             return replace(election, blind=True, why=f"the lease could not be written: {message}")
@@ -320,6 +320,6 @@ def release(election: Election, stamp: str) -> Steps:
             return given
         spec = {**now.spec, "holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": stamp}
         answer = yield Replace({**(now.body or {}), "spec": spec})
-        if not (isinstance(answer.what, Refused) and answer.what.refusal is Refusal.STALE):
+        if not (isinstance(answer.what, Refused) and answer.what.refusal is RefusalCause.STALE):
             return given
     return given

@@ -14,10 +14,9 @@ from dataclasses import replace
 
 import reconciler
 from reconciler import kinds
-from reconciler.apply import making
+from reconciler.apply import preflight
 from reconciler.apply.effect import (
     Apply,
-    Awaited,
     Delete,
     DropState,
     Effect,
@@ -27,12 +26,13 @@ from reconciler.apply.effect import (
     Suspend,
     Swap,
     Wait,
+    WaitResult,
 )
-from reconciler.apply.result import Answer, Result, Status
-from reconciler.objects.key import GroupKind, ObjectKey, told
+from reconciler.apply.result import ApplyResult, ApplyStatus, EffectAnswer
+from reconciler.objects.key import GroupKind, ObjectKey, format_keys
 from reconciler.objects.kind import Wave
-from reconciler.objects.observed import Observed, Presence, observed
-from reconciler.objects.outcome import Done, Refusal, Refused, Unknown, Verb
+from reconciler.objects.observed import Observed, Presence, live_object
+from reconciler.objects.outcome import Done, RefusalCause, Refused, Unknown, Verb
 from reconciler.plan.change import Action, AppPlan, Change
 from reconciler.plan.inventory import (
     SCHEMA_VERSION,
@@ -42,7 +42,7 @@ from reconciler.plan.inventory import (
     inventory_key,
     live_digest,
 )
-from reconciler.plan.records import stored
+from reconciler.plan.records import to_objects
 from reconciler.unit import UnitId
 
 __all__ = ["Step", "protocol"]
@@ -50,22 +50,22 @@ __all__ = ["Step", "protocol"]
 _DELETES = (Action.DELETE, Action.KEEP)
 _NAMESPACE = GroupKind("", "Namespace")
 #: Answers to a delete after which the object must be looked at.
-_MOVED = (Refusal.STALE, Refusal.ABSENT)
+_MOVED = (RefusalCause.STALE, RefusalCause.ABSENT)
 #: Answers to a compare-and-swap that only another writer can have caused.
-_OVERTAKEN = (Refusal.STALE, Refusal.ALREADY_EXISTS, Refusal.ABSENT)
+_OVERTAKEN = (RefusalCause.STALE, RefusalCause.ALREADY_EXISTS, RefusalCause.ABSENT)
 
-Step = Generator[Effect, Answer, "Result"]
+Step = Generator[Effect, EffectAnswer, "ApplyResult"]
 
 
-def protocol(plan: AppPlan, revision: str, result: Result | None = None) -> Step:
+def protocol(plan: AppPlan, revision: str, result: ApplyResult | None = None) -> Step:
     """Yields effects and returns the Result, which is filled in on the way. Sends expected: an
     Outcome for every write, an Observed for Look, an Awaited for Wait."""
-    run = _Run(plan, revision, result or Result(plan.unit))
+    run = _Run(plan, revision, result or ApplyResult(plan.unit))
     return run.steps()
 
 
 class _Run:
-    def __init__(self, plan: AppPlan, revision: str, result: Result) -> None:
+    def __init__(self, plan: AppPlan, revision: str, result: ApplyResult) -> None:
         self.plan = plan
         self.revision = revision
         changed = {c.key: c for c in plan.changes()}
@@ -89,21 +89,21 @@ class _Run:
 
     def steps(self) -> Step:
         if self.plan.goes:
-            self.result.status = Status.DONE
+            self.result.status = ApplyStatus.DONE
             yield from self._work()
         for change in self.plan.changes():
             if change.awaited:
                 self._incomplete(change.key, "; ".join(r.text for r in change.reasons))
         return self.result  # I4: a run without change issues no mutating call
 
-    def _work(self) -> Generator[Effect, Answer, None]:
+    def _work(self) -> Generator[Effect, EffectAnswer, None]:
         if self._has_effects() and not (yield from self._record(Phase.APPLYING, self._superset())):
             return
         if self._moves() and not (yield from self._swap()):
             return
         if (yield from self._forward()):
             yield from self._prune()
-        if self.result.status is not Status.LOST:
+        if self.result.status is not ApplyStatus.LOST:
             yield from self._settle()
 
     # -- inventory and state -----------------------------------------------------------------------
@@ -130,7 +130,7 @@ class _Run:
 
     def _record(
         self, phase: Phase, members: tuple[Member, ...], *, drop: bool = False
-    ) -> Generator[Effect, Answer, bool]:
+    ) -> Generator[Effect, EffectAnswer, bool]:
         wanted = replace(
             self.inventory,
             members=members,
@@ -149,14 +149,14 @@ class _Run:
                 version = metadata.get("resourceVersion", "")
                 uid = metadata.get("uid", self.inventory.uid)
                 self.written = True
-                shards = stored(wanted).names
+                shards = to_objects(wanted).names
                 self.inventory = replace(wanted, resource_version=version, uid=uid, shards=shards)
                 return True
             case _:
                 self._not_swapped("the inventory", answer)
         return False
 
-    def _swap(self) -> Generator[Effect, Answer, bool]:
+    def _swap(self) -> Generator[Effect, EffectAnswer, bool]:
         assert self.plan.swap is not None
         answer = yield Swap(self.plan.unit, self.plan.swap)
         if isinstance(answer, Done):
@@ -165,54 +165,54 @@ class _Run:
         self._not_swapped("the rollout state", answer)
         return False
 
-    def _not_swapped(self, what: str, answer: Answer) -> None:
+    def _not_swapped(self, what: str, answer: EffectAnswer) -> None:
         match answer:
             case Refused(refusal, _, message) if refusal in _OVERTAKEN:
                 self._problem(None, f"another run wrote {what} first: {message}")
-                self.result.status = Status.LOST
+                self.result.status = ApplyStatus.LOST
             case Refused(_, _, message):
                 self._problem(None, f"{what} cannot be written: {message}")
-                self.result.status = Status.FAILED
+                self.result.status = ApplyStatus.FAILED
             case Unknown(message):
                 self._problem(None, f"whether {what} was written is unknown: {message}")
-                self.result.status = Status.FAILED
+                self.result.status = ApplyStatus.FAILED
             case _:
                 raise TypeError(answer)
 
     # -- forward -----------------------------------------------------------------------------------
 
-    def _forward(self) -> Generator[Effect, Answer, bool]:
+    def _forward(self) -> Generator[Effect, EffectAnswer, bool]:
         """Applies wave by wave; False when a wave failed or is not healthy: then nothing is
         pruned and no later wave begins."""
         waves, held = self._reachable()
         asked: set[ObjectKey] = set()
         for number, wave in enumerate(waves, 1):
             failed = False
-            wrong = yield from making.refused(waves[number - 1 :], asked)
+            wrong = yield from preflight.ask_server(waves[number - 1 :], asked)
             for change in () if wrong else wave:
-                why = yield from making.room_for(change)
+                why = yield from preflight.make_room(change)
                 if why:
                     wrong.append((change.key, why))
                     continue
-                answer = yield Apply(making.guarded(change))
+                answer = yield Apply(preflight.without_old_uid(change))
                 if not self._applied(change, answer):
                     # What is not written yet need not be taken back when the commit is.
                     failed = True
                     break
             self.result.problems += wrong
             if failed or wrong:
-                self.result.status = Status.FAILED
+                self.result.status = ApplyStatus.FAILED
                 return False
             ready = yield from self._wait(self._awaited(waves, number), number, len(waves))
             if not ready:
-                self.result.status = Status.INCOMPLETE
+                self.result.status = ApplyStatus.INCOMPLETE
                 return False
         if self.plan.unfinished and not waves and self.desired:
             # An earlier run ended before all was seen healthy: nobody may call it healthy unseen
             # (I10). It waits again only for a run that was cut short.
             patient = self.inventory.phase is Phase.APPLYING
             if not (yield from self._wait(self.desired, 1, 1, patient=patient)):
-                self.result.status = Status.INCOMPLETE
+                self.result.status = ApplyStatus.INCOMPLETE
                 return False
         for change in held:
             self._incomplete(change.key, "; ".join(r.text for r in change.reasons))
@@ -232,18 +232,18 @@ class _Run:
                 return waves, held
         return waves, []
 
-    def _applied(self, change: Change, answer: Answer) -> bool:
+    def _applied(self, change: Change, answer: EffectAnswer) -> bool:
         match answer:
             case Done(verb, body):
                 self.result.done.append((change, verb))
                 member = self.wanted[change.key]
-                seen = observed(body) if body is not None else None
+                seen = live_object(body) if body is not None else None
                 uid = seen.uid if seen is not None else member.uid
                 live = live_digest(seen) if seen is not None else ""
                 self.members[change.key] = replace(member, uid=uid, live=live)
                 return True
             case Refused() | Unknown():
-                self._problem(change.key, making.told(change, answer))
+                self._problem(change.key, preflight.explain_failure(change, answer))
                 return False
             case _:
                 raise TypeError(answer)
@@ -266,13 +266,13 @@ class _Run:
 
     def _wait(
         self, keys: set[ObjectKey], number: int, waves: int, *, patient: bool = True
-    ) -> Generator[Effect, Answer, bool]:
+    ) -> Generator[Effect, EffectAnswer, bool]:
         # What is ready by being there was seen to be there: written a moment ago, or listed.
         keys = {k for k in keys if not kinds.find(k.group_kind).ready_at_once}
         if not keys:
             return True
         answer = yield Wait(tuple(sorted(keys)), number, waves, patient)
-        if not isinstance(answer, Awaited):
+        if not isinstance(answer, WaitResult):
             raise TypeError(answer)
         for key, seen in answer.seen.items():
             self._seen(key, seen)
@@ -287,7 +287,7 @@ class _Run:
 
     # -- prune -------------------------------------------------------------------------------------
 
-    def _prune(self) -> Generator[Effect, Answer, None]:
+    def _prune(self) -> Generator[Effect, EffectAnswer, None]:
         """Deletes in the plan's order. What one kind of wave leaves behind ends the pruning: a
         backend outlives its route, and a template the runs of its schedule."""
         waves = [[c for c in w if c.goes and c.action is Action.DELETE] for w in self.plan.waves]
@@ -299,10 +299,10 @@ class _Run:
                 return
             for change in wave:
                 yield from self._remove(change)
-            if self.result.status is not Status.DONE:
+            if self.result.status is not ApplyStatus.DONE:
                 return
 
-    def _undisturbed(self) -> Generator[Effect, Answer, bool]:
+    def _undisturbed(self) -> Generator[Effect, EffectAnswer, bool]:
         """Whether nobody has written the inventory since this run did. A run of a newer commit may
         want by now what this one would delete."""
         seen = yield Look(inventory_key(self.plan.unit))
@@ -313,11 +313,11 @@ class _Run:
             return False
         if seen.resource_version != self.inventory.resource_version:
             self._problem(None, "another run wrote the inventory: nothing is deleted")
-            self.result.status = Status.LOST
+            self.result.status = ApplyStatus.LOST
             return False
         return True
 
-    def _remove(self, change: Change) -> Generator[Effect, Answer, None]:
+    def _remove(self, change: Change) -> Generator[Effect, EffectAnswer, None]:
         if change.key.group_kind == _NAMESPACE and not (yield from self._is_empty(change.key)):
             return
         if not change.suspend_first:
@@ -333,16 +333,16 @@ class _Run:
         if seen is not None:
             self._deleted(change, (yield Delete(change, seen.resource_version)))
 
-    def _is_empty(self, key: ObjectKey) -> Generator[Effect, Answer, bool]:
+    def _is_empty(self, key: ObjectKey) -> Generator[Effect, EffectAnswer, bool]:
         """Whether a namespace holds nothing but what this unit deletes (I2)."""
         answer = yield Inside(key, frozenset(self.members))
-        if not isinstance(answer, Awaited):
+        if not isinstance(answer, WaitResult):
             raise TypeError(answer)
         if answer.not_ready:
-            self._incomplete(key, f"not deleted: it holds {told(answer.not_ready)}")
+            self._incomplete(key, f"not deleted: it holds {format_keys(answer.not_ready)}")
         return not answer.not_ready
 
-    def _still_there(self, change: Change) -> Generator[Effect, Answer, Observed | None]:
+    def _still_there(self, change: Change) -> Generator[Effect, EffectAnswer, Observed | None]:
         """The object by a fresh read; None when it is gone, someone else's by now (I2), or could
         not be read."""
         seen = yield Look(change.key)
@@ -358,7 +358,7 @@ class _Run:
 
     def _suspended(
         self, change: Change, seen: Observed
-    ) -> Generator[Effect, Answer, Observed | None]:
+    ) -> Generator[Effect, EffectAnswer, Observed | None]:
         """A schedule that fires no more and has no run; None when it must wait."""
         if not ((seen.body or {}).get("spec") or {}).get("suspend"):
             answer = yield Suspend(change, seen)
@@ -366,7 +366,7 @@ class _Run:
                 self._incomplete(change.key, f"could not be suspended: {_text(answer)}")
                 return None
             # The answer is the object with the runs that it has by now.
-            seen = observed(answer.body) if answer.body is not None else seen
+            seen = live_object(answer.body) if answer.body is not None else seen
         active = ((seen.body or {}).get("status") or {}).get("active") or []
         if active:
             runs = ", ".join(str(run.get("name")) for run in active)
@@ -374,7 +374,7 @@ class _Run:
             return None
         return seen
 
-    def _deleted(self, change: Change, answer: Answer) -> None:
+    def _deleted(self, change: Change, answer: EffectAnswer) -> None:
         match answer:
             case Done(Verb.DELETED):
                 self.result.done.append((change, Verb.DELETED))
@@ -390,9 +390,9 @@ class _Run:
 
     # -- the end -----------------------------------------------------------------------------------
 
-    def _settle(self) -> Generator[Effect, Answer, None]:
+    def _settle(self) -> Generator[Effect, EffectAnswer, None]:
         """The exact inventory: what is desired, and what was not yet seen to be gone."""
-        complete = self.result.status is Status.DONE
+        complete = self.result.status is ApplyStatus.DONE
         members = {k: m for k, m in self.members.items() if m.uid}
         if not complete:
             # Something failed: keep the union, so that nothing which may exist is forgotten (I1).
@@ -418,7 +418,7 @@ class _Run:
         known = {(m.key, m.uid) for m in self.inventory.members}
         return phase is self.inventory.phase and known == {(k, m.uid) for k, m in members.items()}
 
-    def _forget_source(self) -> Generator[Effect, Answer, bool]:
+    def _forget_source(self) -> Generator[Effect, EffectAnswer, bool]:
         """The unit that handed its objects over: by now each of them is recorded here."""
         source = self.plan.source
         if source is None:
@@ -431,7 +431,7 @@ class _Run:
         self._incomplete(None, f"the inventory of {source.unit} is still there: {_text(answer)}")
         return False
 
-    def _dropped(self, unit: UnitId) -> Generator[Effect, Answer, bool]:
+    def _dropped(self, unit: UnitId) -> Generator[Effect, EffectAnswer, bool]:
         """A rollout state outlives no inventory: a later app of the name would go on from it."""
         answer = yield DropState(unit)
         if isinstance(answer, Done):
@@ -440,13 +440,13 @@ class _Run:
         return False
 
     def _incomplete(self, key: ObjectKey | None, why: str) -> None:
-        if self.result.status in (Status.DONE, Status.NOTHING):
-            self.result.status = Status.INCOMPLETE
+        if self.result.status in (ApplyStatus.DONE, ApplyStatus.NOTHING):
+            self.result.status = ApplyStatus.INCOMPLETE
         self._problem(key, why)
 
     def _problem(self, key: ObjectKey | None, why: str) -> None:
         self.result.problems.append((key, why))
 
 
-def _text(answer: Answer) -> str:
+def _text(answer: EffectAnswer) -> str:
     return answer.message if isinstance(answer, Refused | Unknown) else ""

@@ -6,19 +6,19 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
-from reconciler.apply.effect import Awaited
+from reconciler.apply.effect import WaitResult
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.observed import Observed
 from reconciler.objects.outcome import Outcome, Verb
 from reconciler.plan.change import Change
 from reconciler.unit import UnitId
 
-__all__ = ["Answer", "Result", "Status"]
+__all__ = ["ApplyResult", "ApplyStatus", "EffectAnswer"]
 
-Answer: TypeAlias = Outcome | Observed | Awaited
+EffectAnswer: TypeAlias = Outcome | Observed | WaitResult
 
 
-class Status(StrEnum):
+class ApplyStatus(StrEnum):
     DONE = "done"
     NOTHING = "nothing"
     INCOMPLETE = "incomplete"  # applied, but something is not ready or not gone yet
@@ -28,11 +28,11 @@ class Status(StrEnum):
 
 
 @dataclass(slots=True)
-class Result:
+class ApplyResult:
     """What came of one unit's plan."""
 
     unit: UnitId
-    status: Status = Status.NOTHING
+    status: ApplyStatus = ApplyStatus.NOTHING
     done: list[tuple[Change, Verb]] = field(default_factory=list)
     problems: list[tuple[ObjectKey | None, str]] = field(default_factory=list)
     unchanged: int = 0

@@ -12,12 +12,12 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
-from reconciler.apps import plainfile, repository, rules, validate
+from reconciler.apps import manifest_files, repository, rules, validate
 from reconciler.apps import shape as shapes
 from reconciler.apps.app import App, Fleet, Foundation, PlainManifest, Selection
-from reconciler.apps.reading import Mistakes, Reading
+from reconciler.apps.layer_reader import LayerReader, Mistakes
+from reconciler.apps.messages import show_node
 from reconciler.apps.repository import LAYERS_FILE, AppFiles, Files, Layout
-from reconciler.apps.telling import show
 from reconciler.diagnostics import Diagnostic, error
 from reconciler.layers import document, merge, stack
 from reconciler.origin import Branch, Node, Site, Value, plain
@@ -70,7 +70,7 @@ class _Loader:
         self.groups: dict[tuple[str, str], Branch] = {}
         self.records: dict[str, dict[str, VersionRecord]] = {}
         self.bad_records: dict[str, tuple[Diagnostic, ...]] = {}
-        self.contents: dict[str, plainfile.Contents] = {}
+        self.contents: dict[str, manifest_files.ManifestFile] = {}
         self.bytes: dict[str, bytes] = {}
 
     def run(self) -> Fleet:
@@ -91,12 +91,12 @@ class _Loader:
         groups = sorted({(a.environment, a.group) for a in selected})
         if not self.selection.names_models or self._asks_for_foundations():
             groups = [g for g in self.layout.groups if self.selection.takes(*g)]
-        reading = Reading(self.files, self.layout, order, self.mistakes)
+        reading = LayerReader(self.files, self.layout, order, self.mistakes)
         reading.parse(selected, groups, everything=self.selection.is_everything)
         self._fetch_manifests(selected)
         foundations = [f for g in groups if (f := self._foundation(reading, *g)) is not None]
         apps = [app for files in selected if (app := self._app(reading, files)) is not None]
-        shared = rules.across(foundations, apps)
+        shared = rules.check_across(foundations, apps)
         for item, ids in shared:
             self.mistakes.add((item,), *ids)
         return self._fleet(tuple(apps), tuple(foundations), known, {})
@@ -171,7 +171,7 @@ class _Loader:
 
     # -- one unit ----------------------------------------------------------------------------------
 
-    def _foundation(self, reading: Reading, environment: str, group: str) -> Foundation | None:
+    def _foundation(self, reading: LayerReader, environment: str, group: str) -> Foundation | None:
         unit = UnitId.foundation(environment, group)
         folded = reading.fold(reading.group_paths(environment, group), unit)
         if folded is None:
@@ -191,7 +191,7 @@ class _Loader:
             typed[block] = value
         if bad:
             return None
-        if self.mistakes.add(rules.group(typed["group"]), unit):
+        if self.mistakes.add(rules.check_group(typed["group"]), unit):
             return None
         return Foundation(
             environment,
@@ -204,7 +204,7 @@ class _Loader:
             folded.locks,
         )
 
-    def _app(self, reading: Reading, files: AppFiles) -> App | None:
+    def _app(self, reading: LayerReader, files: AppFiles) -> App | None:
         if files.model not in self.layout.models:
             return None
         folded = reading.fold(reading.paths(files), files.id, files.model)
@@ -234,7 +234,7 @@ class _Loader:
         if spec is None or bad or records is None:
             return None
         manifests, more = self._manifests(spec, files)
-        bad |= self.mistakes.add(rules.check(files, spec, records, self.layout), files.id)
+        bad |= self.mistakes.add(rules.check_app(files, spec, records, self.layout), files.id)
         if bad or manifests is None:
             return None
         used += more
@@ -252,7 +252,7 @@ class _Loader:
             folded.locks,
         )
 
-    def _moved(self, reading: Reading, files: AppFiles, tree: Branch) -> Iterator[Diagnostic]:
+    def _moved(self, reading: LayerReader, files: AppFiles, tree: Branch) -> Iterator[Diagnostic]:
         """What a model's layers changed by way of references: its group's and environment's own
         blocks, or the type that named its layer."""
         home = self.groups.get((files.environment, files.group))
@@ -349,7 +349,7 @@ class _Loader:
         bad = False
         allowed = frozenset(kind.value for kind in spec.group.cluster_scoped)
         for entry in spec.manifests:
-            path, found = plainfile.locate(entry, self.blobs, app.model)
+            path, found = manifest_files.find_file(entry, self.blobs, app.model)
             bad |= self.mistakes.add(found, app.id)
             if path is None:
                 continue
@@ -357,9 +357,9 @@ class _Loader:
                 data = self.bytes.get(path)
                 if data is None:
                     ((_, data),) = self.files.read((path,))
-                self.contents[path] = plainfile.parse(data, path)
+                self.contents[path] = manifest_files.parse_documents(data, path)
             namespace = spec.group.namespace.value
-            parsed, found = plainfile.checked(self.contents[path], namespace, allowed)
+            parsed, found = manifest_files.check_documents(self.contents[path], namespace, allowed)
             bad |= self.mistakes.add(found, app.id)
             out += parsed
             used.append(path)
@@ -383,7 +383,7 @@ def _no_block(environment: str, group: str, block: str, node: Node | None) -> Di
             path=block,
             help=f"write e.g. {block}: {example}",
         )
-    found = show(node)
+    found = show_node(node)
     return error(
         "E_TYPE", f"expected a map, found {found}", node.origin.site, path=block, found=found
     )
@@ -407,7 +407,7 @@ def _split_options(
             if cls is not None and isinstance(child, Branch):
                 blocks.append((f"{block}.{key}", key, cls, child))
             elif cls is not None:
-                found = show(child)
+                found = show_node(child)
                 message = f"expected a map, found {found}"
                 site, path = child.origin.site, f"{block}.{key}"
                 wrong.append(error("E_TYPE", message, site, path=path, found=found))

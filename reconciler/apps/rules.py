@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import reconciler
 from reconciler.apps import workloads
 from reconciler.apps.app import App, Foundation
+from reconciler.apps.messages import list_overridden
 from reconciler.apps.repository import AppFiles, Layout
-from reconciler.apps.telling import overridden
-from reconciler.apps.workloads import unique
+from reconciler.apps.workloads import check_unique
 from reconciler.diagnostics import Diagnostic, Related, error, warning
 from reconciler.origin import Origin, Site, Value
 from reconciler.spec.application import Application
@@ -20,10 +20,10 @@ from reconciler.spec.training import Training
 from reconciler.suggest import did_you_mean
 from reconciler.unit import UnitId
 
-__all__ = ["across", "check", "group"]
+__all__ = ["check_across", "check_app", "check_group"]
 
 
-def check(
+def check_app(
     files: AppFiles,
     spec: Application,
     records: Mapping[str, VersionRecord],
@@ -32,27 +32,27 @@ def check(
     """Every mistake of one app."""
     if spec.training is not None:
         yield from _training(files.model, spec.training, layout)
-        yield from workloads.training(spec.training, spec.dataset)
+        yield from workloads.check_training(spec.training, spec.dataset)
     if spec.serving is not None:
         yield from _serving(files, spec.serving, records, layout)
-        yield from workloads.serving(spec.serving)
-    yield from group(spec.group)
+        yield from workloads.check_serving(spec.serving)
+    yield from check_group(spec.group)
     yield from _slugs(records)
     yield from _dataset(spec)
-    yield from workloads.labels(spec.labels)
+    yield from workloads.check_labels(spec.labels)
     if spec.moved is not None:
         yield from _moved(files, spec.moved.from_, layout)
 
 
-def group(spec: Group) -> Iterator[Diagnostic]:
+def check_group(spec: Group) -> Iterator[Diagnostic]:
     """Every mistake of one group's own block."""
     for name, amount in spec.quota.items():
-        yield from workloads.qualified(name, amount, "group.quota", "a resource")
+        yield from workloads.check_name(name, amount, "group.quota", "a resource")
     for pool, given in spec.pools.items():
         path = f"group.pools.{pool}.nodeSelector"
         for name, value in given.node_selector.items():
-            yield from workloads.qualified(name, value, path, "a label")
-            yield from workloads.label_value(value, f'{path}."{name}"')
+            yield from workloads.check_name(name, value, path, "a label")
+            yield from workloads.check_label_value(value, f'{path}."{name}"')
 
 
 def _groups(
@@ -83,8 +83,8 @@ def _groups(
 
 def _training(model: str, training: Training, layout: Layout) -> Iterator[Diagnostic]:
     yield from _groups(model, training.run_in, "training.runIn", layout)
-    yield from unique("training.candidates", [c.name for c in training.candidates])
-    yield from unique("training.schedules", [s.name for s in training.schedules])
+    yield from check_unique("training.candidates", [c.name for c in training.candidates])
+    yield from check_unique("training.schedules", [s.name for s in training.schedules])
     if not training.run_in:
         yield warning(
             "W_RUN_NOWHERE",
@@ -110,7 +110,7 @@ def _training(model: str, training: Training, layout: Layout) -> Iterator[Diagno
                 + ("is only one" if there == 1 else f"are only {there}"),
                 wanted.site,
                 path="training.select.candidates",
-                related=overridden(wanted.origin),
+                related=list_overridden(wanted.origin),
                 help="nothing would ever be published",
             )
     if not training.command:
@@ -136,7 +136,7 @@ def _serving(
             path="serving.traffic",
             related=[
                 Related(serving.version.site, "the version is set here"),
-                *overridden(first.origin),
+                *list_overridden(first.origin),
             ],
             help="keep the pointer for rollouts, the split for a static test; "
             "`version: null` takes the pointer away",
@@ -177,7 +177,7 @@ def _version(
         f"models/{model}/versions/{version}.yaml does not exist",
         origin.site,
         path=path,
-        related=overridden(origin),
+        related=list_overridden(origin),
         help=did_you_mean(version, records, also=f"recorded: {known}"),
     )
 
@@ -237,7 +237,10 @@ def _rollout(serving: Serving) -> Iterator[Diagnostic]:
                 f"weights rise from step to step; {step.weight.value} follows {before.value}",
                 step.weight.site,
                 path=path,
-                related=[Related(before.site, "the step before"), *overridden(step.weight.origin)],
+                related=[
+                    Related(before.site, "the step before"),
+                    *list_overridden(step.weight.origin),
+                ],
             )
         elif before is not None and not paused:
             yield _hurried(before, f"{step.weight.value} %", path)
@@ -303,11 +306,11 @@ def _moved(files: AppFiles, origin: Value[str], layout: Layout) -> Iterator[Diag
         hint = f"delete environments/{folder}/{model}.yaml in the same commit"
     else:
         return
-    related = overridden(origin.origin)
+    related = list_overridden(origin.origin)
     yield error("E_MOVED", message, origin.site, path="moved.from", related=related, help=hint)
 
 
-def across(
+def check_across(
     foundations: Sequence[Foundation], apps: Sequence[App]
 ) -> list[tuple[Diagnostic, tuple[UnitId, ...]]]:
     """Mistakes between units: shared namespaces, the tool's own namespace."""
@@ -329,7 +332,7 @@ def across(
                         f"no group may live in {namespace.value!r}: it {whose}",
                         namespace.site,
                         path="group.namespace",
-                        related=overridden(namespace.origin),
+                        related=list_overridden(namespace.origin),
                         help="give the group a namespace of its own",
                     ),
                     reached,
@@ -349,7 +352,7 @@ def across(
                         path="group.namespace",
                         related=[
                             Related(first.spec.namespace.site, first.group_id),
-                            *overridden(namespace.origin),
+                            *list_overridden(namespace.origin),
                         ],
                         help="give each group a namespace of its own",
                     ),

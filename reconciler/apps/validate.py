@@ -14,9 +14,9 @@ from typing import Any, TypeVar, cast
 
 from pydantic_core import PydanticCustomError, SchemaValidator, ValidationError, core_schema
 
+from reconciler.apps import messages
 from reconciler.apps import shape as shapes
-from reconciler.apps import telling
-from reconciler.apps.telling import show
+from reconciler.apps.messages import show_node
 from reconciler.diagnostics import Diagnostic
 from reconciler.objects.quantity import amount, is_quantity
 from reconciler.origin import Branch, Items, SecretRef, Value
@@ -47,7 +47,7 @@ def validate(
     try:
         value: T = _validator(cast(type, cls)).validate_python(tree)
     except ValidationError as mistakes:
-        teller = telling.Teller(cls, tree, at, what, elsewhere or {})
+        teller = messages.MessageWriter(cls, tree, at, what, elsewhere or {})
         return None, tuple(teller.tell(e) for e in mistakes.errors(include_url=False))
     return value, ()
 
@@ -110,7 +110,7 @@ def _children_of_map(node: Any) -> Any:
     if isinstance(node, Branch):
         return node.children
     raise PydanticCustomError(
-        "shape", "expected {wanted}, found {found}", {"wanted": "a map", "found": show(node)}
+        "shape", "expected {wanted}, found {found}", {"wanted": "a map", "found": show_node(node)}
     )
 
 
@@ -118,7 +118,7 @@ def _children_of_list(node: Any) -> Any:
     if isinstance(node, Items):
         return node.children
     raise PydanticCustomError(
-        "shape", "expected {wanted}, found {found}", {"wanted": "a list", "found": show(node)}
+        "shape", "expected {wanted}, found {found}", {"wanted": "a list", "found": show_node(node)}
     )
 
 
@@ -132,21 +132,23 @@ def _leaf_check(leaf: shapes.Leaf) -> Callable[[Any], Any]:
     def check(node: Any) -> Any:
         if type(node) is not Value:
             raise PydanticCustomError(
-                "kind", "expected {wanted}, found {found}", {"wanted": wanted, "found": show(node)}
+                "kind",
+                "expected {wanted}, found {found}",
+                {"wanted": wanted, "found": show_node(node)},
             )
         datum = node.value
         if type(datum) not in accepted:
             raise PydanticCustomError(
                 "secret" if type(datum) is SecretRef else "kind",
                 "expected {wanted}, found {found}",
-                {"wanted": wanted, "found": show(node)},
+                {"wanted": wanted, "found": show_node(node)},
             )
         if choices and datum not in choices:
             close = nearest(datum, choices)
             raise PydanticCustomError(
                 "choice",
                 "expected {wanted}, found {found}",
-                {"wanted": wanted, "found": show(node), "close": close or ""},
+                {"wanted": wanted, "found": show_node(node), "close": close or ""},
             )
         if type(datum) is SecretRef:
             _secret_form(datum)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import reconciler
-from reconciler.apps.telling import overridden
+from reconciler.apps.messages import list_overridden
 from reconciler.diagnostics import Diagnostic, Related, error
 from reconciler.objects.quantity import amount
 from reconciler.origin import Value
@@ -17,7 +17,14 @@ from reconciler.spec.training import Training
 from reconciler.spec.workload import Resources, Volume
 from reconciler.suggest import question
 
-__all__ = ["label_value", "labels", "qualified", "serving", "training", "unique"]
+__all__ = [
+    "check_label_value",
+    "check_labels",
+    "check_name",
+    "check_serving",
+    "check_training",
+    "check_unique",
+]
 
 # Below this a container cannot even start: `512m` is half a byte, and `4` is four.
 _LEAST_MEMORY = 2**20
@@ -27,7 +34,7 @@ _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _OURS = ("app.kubernetes.io/managed-by", "applyset.kubernetes.io/part-of")
 
 
-def unique(path: str, names: Iterable[Value[str]]) -> Iterator[Diagnostic]:
+def check_unique(path: str, names: Iterable[Value[str]]) -> Iterator[Diagnostic]:
     """Names that may stand once in a list."""
     seen: dict[str, Value[str]] = {}
     for name in names:
@@ -42,9 +49,9 @@ def unique(path: str, names: Iterable[Value[str]]) -> Iterator[Diagnostic]:
         seen.setdefault(name.value, name)
 
 
-def training(spec: Training, dataset: Dataset | None) -> Iterator[Diagnostic]:
+def check_training(spec: Training, dataset: Dataset | None) -> Iterator[Diagnostic]:
     """`dataset`, if it is on a claim, is mounted into the trainer too."""
-    yield from unique("training.env", [v.name for v in spec.env])
+    yield from check_unique("training.env", [v.name for v in spec.env])
     mounts = [v.path for v in spec.volumes]
     if dataset is not None and dataset.pvc is not None and dataset.path is not None:
         mounts.insert(0, dataset.path)
@@ -62,15 +69,15 @@ def training(spec: Training, dataset: Dataset | None) -> Iterator[Diagnostic]:
     yield from _resources(spec.step_resources, "training.stepResources")
 
 
-def serving(spec: Serving) -> Iterator[Diagnostic]:
-    yield from unique("serving.env", [v.name for v in spec.env])
-    yield from unique("serving.hostnames", spec.hostnames)
+def check_serving(spec: Serving) -> Iterator[Diagnostic]:
+    yield from check_unique("serving.env", [v.name for v in spec.env])
+    yield from check_unique("serving.hostnames", spec.hostnames)
     yield from _mounts("serving.volumes", [v.path for v in spec.volumes])
     yield from _resources(spec.resources, "serving.resources")
 
 
 def _mounts(path: str, mounts: Iterable[Value[str]]) -> Iterator[Diagnostic]:
-    yield from unique(path, [m.map(lambda text: text.rstrip("/") or "/") for m in mounts])
+    yield from check_unique(path, [m.map(lambda text: text.rstrip("/") or "/") for m in mounts])
 
 
 def _shm(volumes: Iterable[Volume]) -> Iterator[Diagnostic]:
@@ -99,29 +106,29 @@ def _memory(size: Value[Any], path: str) -> Iterator[Diagnostic]:
             + (" (`m` is a thousandth)" if text.endswith("m") else ""),
             size.site,
             path=path,
-            related=overridden(size.origin),
+            related=list_overridden(size.origin),
             help=question(guess),
         )
 
 
-def labels(given: Mapping[str, Value[str]]) -> Iterator[Diagnostic]:
+def check_labels(given: Mapping[str, Value[str]]) -> Iterator[Diagnostic]:
     """Labels that a user adds to every object of an app."""
     for name, value in given.items():
         path = "labels." + (name if re.fullmatch(r"[\w-]+", name) else f'"{name}"')
-        yield from qualified(name, value, "labels", "a label")
-        yield from label_value(value, path)
+        yield from check_name(name, value, "labels", "a label")
+        yield from check_label_value(value, path)
         if name in _OURS or name.startswith(f"{reconciler.API_DOMAIN}/"):
             yield error(
                 "E_LABEL",
                 f"the label {name!r} is the program's own: objects are found by it",
                 value.site,
                 path=path,
-                related=overridden(value.origin),
+                related=list_overridden(value.origin),
                 help="choose another name",
             )
 
 
-def qualified(name: str, at: Value[Any], path: str, what: str) -> Iterator[Diagnostic]:
+def check_name(name: str, at: Value[Any], path: str, what: str) -> Iterator[Diagnostic]:
     """A label's or resource's name: an optional DNS prefix and a slash, at most 63 characters."""
     prefix, slash, rest = name.rpartition("/")
     good = _NAME.fullmatch(rest) and (
@@ -137,7 +144,7 @@ def qualified(name: str, at: Value[Any], path: str, what: str) -> Iterator[Diagn
         )
 
 
-def label_value(value: Value[str], path: str) -> Iterator[Diagnostic]:
+def check_label_value(value: Value[str], path: str) -> Iterator[Diagnostic]:
     if _LABEL_VALUE.fullmatch(value.value) is None:
         yield error(
             "E_VALUE",
@@ -145,5 +152,5 @@ def label_value(value: Value[str], path: str) -> Iterator[Diagnostic]:
             f"found {value.value!r}",
             value.site,
             path=path,
-            related=overridden(value.origin),
+            related=list_overridden(value.origin),
         )

@@ -13,10 +13,10 @@ from reconciler.objects.key import ObjectKey
 from reconciler.origin import Site
 from reconciler.unit import UnitId
 
-__all__ = ["find"]
+__all__ = ["find_clashes"]
 
 
-def find(apps: Iterable[App]) -> Iterator[tuple[Diagnostic, tuple[UnitId, ...]]]:
+def find_clashes(apps: Iterable[App]) -> Iterator[tuple[Diagnostic, tuple[UnitId, ...]]]:
     """Every clash, with the ids of the apps that it reaches.
 
     Cost: draws only apps with manifests of their own and those whose model's name begins another's
@@ -58,12 +58,12 @@ def _suspects(members: list[App]) -> list[App]:
 def _keys(app: App) -> Iterator[tuple[ObjectKey, Site]]:
     serving = app.spec.serving
     if serving is not None and app.serves:
-        backend = contract.serving(serving.backend.value)
+        backend = contract.find_serving(serving.backend.value)
         for record in app.records.values():
             version = contract.Version(record.version, record, serving.replicas)
             for draft in backend.draw(app, version):
                 yield draft.key, record.version.site
-    for draft in draw.fixed(app):
+    for draft in draw.draw_fixed(app):
         origin = origin_at(draft.tree, ("metadata", "name"))
         site = origin.site if origin is not None else app.spec.model.owner.site
         yield draft.key, site

@@ -27,13 +27,13 @@ __all__ = [
     "Router",
     "Serving",
     "Version",
-    "capabilities",
-    "framework",
-    "name_fits",
-    "names",
-    "orchestrator",
-    "router",
-    "serving",
+    "check_name_fits",
+    "find_framework",
+    "find_orchestrator",
+    "find_router",
+    "find_serving",
+    "list_capabilities",
+    "list_names",
 ]
 
 _ROOMS = {
@@ -88,19 +88,23 @@ class Framework:
 
 @dataclass(frozen=True, slots=True)
 class Orchestrator:
-    """Draws what fires the schedules and runs the steps."""
+    """Draws what fires the schedules and runs the steps. `kinds` says which kinds it draws of an
+    app: a run lists these in the cluster."""
 
     name: str
     draw: Callable[[App, Framework], tuple[Draft, ...]]
     check: Check
+    kinds: Callable[[App], frozenset[GroupKind]]
     options: type | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """Draws one version's objects and reads its capacity."""
+    """Draws one version's objects and reads its capacity. `kinds` are the kinds that it draws: a
+    run lists these in the cluster."""
 
     name: str
+    kinds: tuple[GroupKind, ...]
     draw: Callable[[App, Version], tuple[Draft, ...]]
     endpoint: Callable[[App, Version], Endpoint]
     capacity: Callable[[App, Version, Lookup], Capacity | None]
@@ -112,37 +116,39 @@ class Serving:
 @dataclass(frozen=True, slots=True)
 class Router:
     """Draws the route for a split and reads the split back. `splits` is False for a router that
-    cannot weigh: rollout steps are refused at plan time."""
+    cannot weigh: rollout steps are refused at plan time. `kinds` are the kinds that it draws: a
+    run lists these in the cluster."""
 
     name: str
     splits: bool
+    kinds: tuple[GroupKind, ...]
     draw: Callable[[App, Weights, Mapping[str, Endpoint], Lookup], tuple[Draft, ...]]
     read: Callable[[App, Mapping[str, Endpoint], Lookup], LiveRoute]
     check: Check
     options: type | None = None
 
 
-def framework(name: str) -> Framework:
+def find_framework(name: str) -> Framework:
     found: Framework = extensions.load(_ROOMS["framework"], name, "FRAMEWORK")
     return found
 
 
-def orchestrator(name: str) -> Orchestrator:
+def find_orchestrator(name: str) -> Orchestrator:
     found: Orchestrator = extensions.load(_ROOMS["orchestrator"], name, "ORCHESTRATOR")
     return found
 
 
-def serving(name: str) -> Serving:
+def find_serving(name: str) -> Serving:
     found: Serving = extensions.load(_ROOMS["serving"], name, "SERVING")
     return found
 
 
-def router(name: str) -> Router:
+def find_router(name: str) -> Router:
     found: Router = extensions.load(_ROOMS["router"], name, "ROUTER")
     return found
 
 
-def name_fits(kind: GroupKind, name: str, named: Value[Any]) -> Iterator[Diagnostic]:
+def check_name_fits(kind: GroupKind, name: str, named: Value[Any]) -> Iterator[Diagnostic]:
     """A rendered name against what the kind and its controllers leave room for."""
     known = kinds.find(kind)
     longest = known.longest_name - known.longest_suffix
@@ -163,22 +169,22 @@ def name_fits(kind: GroupKind, name: str, named: Value[Any]) -> Iterator[Diagnos
         )
 
 
-def names(what: str) -> tuple[str, ...]:
+def list_names(what: str) -> tuple[str, ...]:
     """The capabilities of one kind, without importing them."""
     return extensions.names(_ROOMS[what])
 
 
-def capabilities() -> dict[str, dict[str, Any]]:
+def list_capabilities() -> dict[str, dict[str, Any]]:
     """Per block of an app the capabilities with the dataclass of their own block. Imports every
     backend file: they are small and import nothing heavy."""
     training: dict[str, Any] = {}
     serving_blocks: dict[str, Any] = {}
-    for name in names("framework"):
-        training[name] = framework(name).options
-    for name in names("orchestrator"):
-        training[name] = orchestrator(name).options
-    for name in names("serving"):
-        serving_blocks[name] = serving(name).options
-    for name in names("router"):
-        serving_blocks[name] = router(name).options
+    for name in list_names("framework"):
+        training[name] = find_framework(name).options
+    for name in list_names("orchestrator"):
+        training[name] = find_orchestrator(name).options
+    for name in list_names("serving"):
+        serving_blocks[name] = find_serving(name).options
+    for name in list_names("router"):
+        serving_blocks[name] = find_router(name).options
     return {"training": training, "serving": serving_blocks}

@@ -11,48 +11,58 @@ from typing import Any
 
 import reconciler
 from reconciler.apps.app import App, Foundation, Unit
-from reconciler.apps.telling import overridden
+from reconciler.apps.messages import list_overridden
 from reconciler.backends import contract, foundation, plain
-from reconciler.backends.carried import with_carried
 from reconciler.backends.contract import Endpoint, Lookup, Version
+from reconciler.backends.embedded_text import embed_texts
 from reconciler.diagnostics import Diagnostic, Related, error
+from reconciler.extensions import ExtensionInvalid
 from reconciler.lifecycle.decision import Weights
-from reconciler.lifecycle.rollout import Capacity, Facts
+from reconciler.lifecycle.rollout import Capacity, RolloutFacts
 from reconciler.objects.draft import Draft
-from reconciler.objects.observed import absent
+from reconciler.objects.key import GroupKind
+from reconciler.objects.observed import absent_object
 from reconciler.origin import Branch, Value
 from reconciler.suggest import did_you_mean
 
-__all__ = ["check", "facts", "fixed", "labels_of", "moving", "nothing_live"]
+__all__ = [
+    "check_unit",
+    "draw_fixed",
+    "draw_moving",
+    "kinds_of",
+    "labels_of",
+    "lookup_nothing",
+    "read_facts",
+]
 
 DOMAIN = reconciler.API_DOMAIN
 MANAGED_BY = "app.kubernetes.io/managed-by"
 
 
-def nothing_live(key: Any) -> Any:
+def lookup_nothing(key: Any) -> Any:
     """The lookup of runs without a cluster."""
-    return absent(key)
+    return absent_object(key)
 
 
-def fixed(unit: Unit) -> tuple[Draft, ...]:
+def draw_fixed(unit: Unit) -> tuple[Draft, ...]:
     """What the files alone decide: the foundation, the training objects, plain manifests."""
     if isinstance(unit, Foundation):
         return _finished(foundation.draw(unit), unit)
     drafts: list[Draft] = []
     training = unit.spec.training
     if unit.trains and training is not None:
-        framework = contract.framework(training.framework.value)
-        drafts += contract.orchestrator(training.orchestrator.value).draw(unit, framework)
+        framework = contract.find_framework(training.framework.value)
+        drafts += contract.find_orchestrator(training.orchestrator.value).draw(unit, framework)
     drafts += plain.draw(unit)
     return _finished(drafts, unit)
 
 
-def moving(app: App, weights: Weights, lookup: Lookup) -> tuple[Draft, ...]:
+def draw_moving(app: App, weights: Weights, lookup: Lookup) -> tuple[Draft, ...]:
     """What the decision decides: one serving object a version, and the route over them."""
     serving = app.spec.serving
     if serving is None or not app.serves:
         return ()
-    backend = contract.serving(serving.backend.value)
+    backend = contract.find_serving(serving.backend.value)
     drafts: list[Draft] = []
     endpoints: dict[str, Endpoint] = {}
     for version in _versions(app, weights):
@@ -60,18 +70,46 @@ def moving(app: App, weights: Weights, lookup: Lookup) -> tuple[Draft, ...]:
         endpoints[version.name.value] = backend.endpoint(app, version)
     if not drafts:
         return ()
-    router = contract.router(serving.router.value)
+    router = contract.find_router(serving.router.value)
     drafts += router.draw(app, weights, endpoints, lookup)
     return _finished(drafts, app)
 
 
-def facts(app: App, weights_of: Iterable[str], lookup: Lookup) -> Facts:
+def kinds_of(unit: Unit) -> frozenset[GroupKind]:
+    """The kinds of everything that may be drawn of a unit, without drawing it: what a run must
+    list. A backend that draws another kind is refused by `fixed` and `moving`."""
+    if isinstance(unit, Foundation):
+        return foundation.kinds_of(unit)
+    found = plain.kinds_of(unit)
+    training, serving = unit.spec.training, unit.spec.serving
+    if unit.trains and training is not None:
+        found |= contract.find_orchestrator(training.orchestrator.value).kinds(unit)
+    if unit.serves and serving is not None:
+        found |= frozenset(contract.find_serving(serving.backend.value).kinds)
+        found |= frozenset(contract.find_router(serving.router.value).kinds)
+    return found
+
+
+def _declared(drafts: Iterable[Draft], unit: Unit) -> Iterator[Draft]:
+    """The drafts. Raises ExtensionInvalid for one of a kind that its backend does not declare: a
+    run would not list it, and so would never see the object again."""
+    known = kinds_of(unit)
+    for draft in drafts:
+        if draft.key.group_kind not in known:
+            raise ExtensionInvalid(
+                f"{draft.rule} draws a {draft.key.group_kind}, which it does not declare",
+                hint="add it to the `kinds` of the backend",
+            )
+        yield draft
+
+
+def read_facts(app: App, weights_of: Iterable[str], lookup: Lookup) -> RolloutFacts:
     """What the cluster says of an app's rollout. `weights_of` are the versions of interest."""
     serving = app.spec.serving
     if serving is None:
-        return Facts({}, routed=False)
-    backend = contract.serving(serving.backend.value)
-    router = contract.router(serving.router.value)
+        return RolloutFacts({}, routed=False)
+    backend = contract.find_serving(serving.backend.value)
+    router = contract.find_router(serving.router.value)
     capacity: dict[str, Capacity] = {}
     endpoints: dict[str, Endpoint] = {}
     for name in app.records:
@@ -82,17 +120,17 @@ def facts(app: App, weights_of: Iterable[str], lookup: Lookup) -> Facts:
         if found is not None:
             capacity[name] = found
     route = router.read(app, endpoints, lookup)
-    return Facts(capacity, route.weights, route.unread, router.splits, route.accepted)
+    return RolloutFacts(capacity, route.weights, route.unread, router.splits, route.accepted)
 
 
-def check(unit: Unit) -> Iterator[Diagnostic]:
+def check_unit(unit: Unit) -> Iterator[Diagnostic]:
     """What each backend in use has to say about the app: combinations known not to work, names
     that controllers would overflow. Called before anything is drawn."""
     if isinstance(unit, Foundation):
         return
     known = True
     for what, named in _used(unit):
-        names = contract.names(what)
+        names = contract.list_names(what)
         if named.value not in names:
             known = False
             yield error(
@@ -100,19 +138,19 @@ def check(unit: Unit) -> Iterator[Diagnostic]:
                 f"there is no {_WORDS.get(what, what)} {named.value!r}",
                 named.site,
                 path=_PATHS[what],
-                related=overridden(named.origin),
+                related=list_overridden(named.origin),
                 help=did_you_mean(named.value, names, also=f"known: {', '.join(names)}"),
             )
     if not known:
         return
     training, serving = unit.spec.training, unit.spec.serving
     if training is not None:
-        yield from contract.framework(training.framework.value).check(unit)
-        yield from contract.orchestrator(training.orchestrator.value).check(unit)
+        yield from contract.find_framework(training.framework.value).check(unit)
+        yield from contract.find_orchestrator(training.orchestrator.value).check(unit)
         yield from _pool(unit, training.pool, "training.pool")
     if serving is not None:
-        yield from contract.serving(serving.backend.value).check(unit)
-        router = contract.router(serving.router.value)
+        yield from contract.find_serving(serving.backend.value).check(unit)
+        router = contract.find_router(serving.router.value)
         yield from router.check(unit)
         yield from _pool(unit, serving.pool, "serving.pool")
         steps = serving.rollout.steps if serving.rollout is not None else ()
@@ -160,13 +198,15 @@ def _pool(app: App, name: Value[str] | None, path: str) -> Iterator[Diagnostic]:
             f"the group {app.group_id} has no pool {name.value!r}",
             name.site,
             path=path,
-            related=overridden(name.origin),
+            related=list_overridden(name.origin),
             help=f"pools of the group: {', '.join(pools) or 'none'}",
         )
 
 
 def _splitting() -> str:
-    return ", ".join(name for name in contract.names("router") if contract.router(name).splits)
+    return ", ".join(
+        name for name in contract.list_names("router") if contract.find_router(name).splits
+    )
 
 
 # -- parts -----------------------------------------------------------------------------------------
@@ -210,8 +250,9 @@ def _finished(drafts: Iterable[Draft], unit: Unit) -> tuple[Draft, ...]:
         namespace = unit.spec.group.namespace
     else:
         namespace = unit.spec.namespace
-    finished = (_finish(draft, common, ours, namespace) for draft in drafts)
-    return tuple(with_carried(draft) for draft in finished)
+    declared = _declared(drafts, unit)
+    finished = (_finish(draft, common, ours, namespace) for draft in declared)
+    return tuple(embed_texts(draft) for draft in finished)
 
 
 def _finish(

@@ -8,10 +8,10 @@ from typing import Any
 
 from reconciler.apps.app import Foundation
 from reconciler.objects.draft import Draft
-from reconciler.objects.key import ObjectKey
-from reconciler.origin import BUILT_IN, derived
+from reconciler.objects.key import GroupKind, ObjectKey
+from reconciler.origin import BUILT_IN, derive
 
-__all__ = ["draw"]
+__all__ = ["draw", "kinds_of"]
 
 _RULE = "foundation"
 
@@ -24,7 +24,7 @@ def draw(unit: Foundation) -> Iterator[Draft]:
     if spec.create_namespace.value:
         made = spec.create_namespace
         # The object is there because of both lines.
-        name = namespace if made.origin is BUILT_IN else derived(namespace.value, namespace, made)
+        name = namespace if made.origin is BUILT_IN else derive(namespace.value, namespace, made)
         yield Draft(
             ObjectKey("", "Namespace", "", namespace.value),
             "v1",
@@ -47,3 +47,8 @@ def draw(unit: Foundation) -> Iterator[Draft]:
             {"metadata": {"name": "group"}, "spec": {"hard": hard}},
             _RULE,
         )
+
+
+def kinds_of(unit: Foundation) -> frozenset[GroupKind]:
+    """The kinds that `draw` draws of a foundation."""
+    return frozenset(draft.key.group_kind for draft in draw(unit))

@@ -9,7 +9,7 @@ from reconciler.objects.draft import Draft
 from reconciler.objects.key import GroupKind, ObjectKey, split_version
 from reconciler.origin import Branch, Value
 
-__all__ = ["draw"]
+__all__ = ["draw", "kinds_of"]
 
 
 def draw(app: App) -> Iterator[Draft]:
@@ -29,3 +29,14 @@ def draw(app: App) -> Iterator[Draft]:
         scoped = any(k.value == str(GroupKind(group, kind.value)) for k in cluster_scoped)
         key = ObjectKey(group, kind.value, "" if scoped else app.namespace, name.value)
         yield Draft(key, version.value, root, "plain manifest")
+
+
+def kinds_of(app: App) -> frozenset[GroupKind]:
+    """The kinds that `draw` draws of an app."""
+    out = set()
+    for manifest in app.manifests:
+        version, kind = manifest.root.children["apiVersion"], manifest.root.children["kind"]
+        assert isinstance(version, Value)
+        assert isinstance(kind, Value)
+        out.add(GroupKind(split_version(version.value)[0], kind.value))
+    return frozenset(out)

@@ -8,7 +8,7 @@ from typing import Any
 
 from reconciler.apps.app import App
 from reconciler.objects.draft import Tree
-from reconciler.origin import SecretRef, Value, built_in, derived
+from reconciler.origin import SecretRef, Value, built_in, derive
 from reconciler.spec.constraint import seconds
 from reconciler.spec.environment import Pool
 from reconciler.spec.serving import Probe, Serving
@@ -24,7 +24,7 @@ __all__ = [
     "readiness",
     "resources",
     "seconds_of",
-    "served",
+    "served_versions",
     "spec",
     "text",
     "version_slug",
@@ -37,7 +37,7 @@ _GPU = built_in("nvidia.com/gpu")
 
 def text(template: str, *inputs: Value[Any]) -> Value[str]:
     """`template.format(...)` over the inputs' data, derived from all of them."""
-    return derived(template.format(*(i.value for i in inputs)), *inputs)
+    return derive(template.format(*(i.value for i in inputs)), *inputs)
 
 
 def version_slug(version: str) -> str:
@@ -51,8 +51,8 @@ def pool_of(app: App, name: Value[str] | None) -> Pool | None:
     if pool is None or name is None:
         return None
     return Pool(
-        {key: derived(value.value, value, name) for key, value in pool.node_selector.items()},
-        derived(pool.gpu_resource.value, pool.gpu_resource, name),
+        {key: derive(value.value, value, name) for key, value in pool.node_selector.items()},
+        derive(pool.gpu_resource.value, pool.gpu_resource, name),
     )
 
 
@@ -67,7 +67,7 @@ def resources(wanted: Resources | None, pool: Pool | None = None) -> Tree:
         amounts["memory"] = wanted.memory.map(str)
     if wanted.gpu is not None and wanted.gpu.value > 0:
         resource = pool.gpu_resource if pool is not None else _GPU
-        amounts[resource.value] = derived(str(wanted.gpu.value), wanted.gpu, resource)
+        amounts[resource.value] = derive(str(wanted.gpu.value), wanted.gpu, resource)
     return {"requests": dict(amounts), "limits": dict(amounts)} if amounts else {}
 
 
@@ -79,12 +79,12 @@ def env(variables: Iterable[EnvVar]) -> list[Tree]:
         if isinstance(datum, SecretRef):
             name, _, key = datum.ref.partition("/")
             reference = {
-                "name": derived(name, variable.value),
-                "key": derived(key, variable.value),
+                "name": derive(name, variable.value),
+                "key": derive(key, variable.value),
             }
             out.append({"name": variable.name, "valueFrom": {"secretKeyRef": reference}})
         else:
-            out.append({"name": variable.name, "value": derived(_spell(datum), variable.value)})
+            out.append({"name": variable.name, "value": derive(_spell(datum), variable.value)})
     return out
 
 
@@ -94,7 +94,7 @@ def facts(variables: Iterable[EnvVar], told: Mapping[str, Value[Any] | None]) ->
     names = [variable.name for variable in variables]
     known = {name.value for name in names}
     return [
-        {"name": derived(name, fact, *names), "value": derived(fact.value, fact, *names)}
+        {"name": derive(name, fact, *names), "value": derive(fact.value, fact, *names)}
         for name, fact in told.items()
         if fact is not None and name not in known
     ]
@@ -174,7 +174,7 @@ def pod_labels(app: App, **more: Tree) -> dict[str, Tree]:
     }
 
 
-def served(serving: Serving) -> tuple[str, ...]:
+def served_versions(serving: Serving) -> tuple[str, ...]:
     """The versions that Git asks for: the pointer's, or those of the split."""
     return tuple(serving.traffic) if serving.version is None else (serving.version.value,)
 

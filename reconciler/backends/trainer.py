@@ -11,7 +11,7 @@ from reconciler.origin import Value
 from reconciler.spec.training import Candidate, Training
 from reconciler.spec.workload import Volume
 
-__all__ = ["job", "mounts_of", "template", "told", "training_of"]
+__all__ = ["add_data_variables", "job", "mounts_of", "template", "training_of"]
 
 
 def training_of(app: App) -> Training:
@@ -39,7 +39,7 @@ def template(app: App, candidate: Candidate | None, container: str, *, restart: 
         sized=sized,
         mounts=mounts,
     )
-    told(app, main)
+    add_data_variables(app, main)
     spec = pod.spec(app, [main], mounts=mounts, pool=pool)
     if training.shared_memory is not None:
         main.setdefault("volumeMounts", []).append({"name": "shm", "mountPath": "/dev/shm"})
@@ -61,7 +61,7 @@ def mounts_of(app: App) -> list[Volume]:
     return [Volume(dataset.pvc, dataset.path), *volumes]
 
 
-def told(app: App, container: dict[str, Tree]) -> None:
+def add_data_variables(app: App, container: dict[str, Tree]) -> None:
     """Adds which data a run reads to the container's variables; a user's own of that name wins."""
     dataset = app.spec.dataset
     if dataset is None:

@@ -10,10 +10,10 @@ import click
 
 from reconciler import extensions
 from reconciler.errors import ReconcilerError
-from reconciler.wiring.common import Common
+from reconciler.wiring.common import CommonOptions
 
 __all__ = [
-    "Common",
+    "CommonOptions",
     "Duration",
     "approval",
     "cluster",
@@ -126,13 +126,13 @@ _SHARED = (
 def common(
     function: Callable[..., Any], outputs: tuple[str, ...] | None = None
 ) -> Callable[..., Any]:
-    """Collects the shared options of a command into its first argument, a `Common`. `outputs` are
-    its formats, the default first, where they are not those of reports."""
+    """Collects the shared options of a command into its first argument, a `CommonOptions`.
+    `outputs` are its formats, the default first, where they are not those of reports."""
     import functools
 
     @functools.wraps(function)
     def wrapped(**given: Any) -> Any:
-        said = Common(**{name: given.pop(name) for name in _SHARED if name in given})
+        said = CommonOptions(**{name: given.pop(name) for name in _SHARED if name in given})
         try:
             return function(said, **given)
         except ReconcilerError as error:

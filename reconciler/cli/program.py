@@ -21,7 +21,7 @@ from reconciler.secrets import Redactor, printable
 from reconciler.suggest import did_you_mean
 from reconciler.wiring.redaction import run_redactor
 
-__all__ = ["captured", "cli", "main", "run"]
+__all__ = ["cli", "main", "run", "run_captured"]
 
 _ROOM = "reconciler.cli.commands"
 
@@ -168,7 +168,7 @@ def _trace(redactor: Redactor) -> None:
     click.echo(printable(redactor.redact(traceback.format_exc())), err=True, nl=False)
 
 
-def captured(args: list[str]) -> tuple[ExitCode, str]:
+def run_captured(args: list[str]) -> tuple[ExitCode, str]:
     """Runs the program within this process; its exit code and all that it printed."""
     import contextlib
     import io

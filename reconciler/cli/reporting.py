@@ -20,7 +20,7 @@ import click
 from reconciler.adapters import files
 from reconciler.errors import ExitCode, ReconcilerError, UsageMistake
 from reconciler.secrets import Redactor
-from reconciler.wiring.common import Common
+from reconciler.wiring.common import CommonOptions
 from reconciler.wiring.redaction import redactor
 
 if TYPE_CHECKING:
@@ -54,18 +54,18 @@ class Progress:
 
 
 def show(
-    common: Common, report: Report, source: Tree | None = None, base: Tree | None = None
+    common: CommonOptions, report: Report, source: Tree | None = None, base: Tree | None = None
 ) -> ExitCode:
     """Prints a report in the format asked for and writes the files asked for; the command's exit
     code. `base` is what the source is compared with, for what a proposal touches."""
-    from reconciler.engine.views import strict
-    from reconciler.output import clean
+    from reconciler.engine.views import fail_on
+    from reconciler.output import redact
 
     known = redactor()
     read = _lines(source)
-    report = strict.held_to(report, common.fail_on)
-    clean.learn(report, known, read)
-    report = clean.clean(report, known)
+    report = fail_on.held_to(report, common.fail_on)
+    redact.learn(report, known, read)
+    report = redact.clean(report, known)
     options = _options(common, report, lambda file, number: _redacted(known, read(file, number)))
     if common.reports:
         options = replace(options, changed=_changed(source, base))
@@ -74,12 +74,12 @@ def show(
     return report.exit_code
 
 
-def failed(common: Common, command: str, error: ReconcilerError) -> None:
+def failed(common: CommonOptions, command: str, error: ReconcilerError) -> None:
     """The files that were asked for, when a command stopped before it had a report: who reads them
     must not take the last run's for this one's."""
     from reconciler.diagnostics import ConfigInvalid, Diagnostic, Severity
     from reconciler.engine.views.report import Findings, Report
-    from reconciler.output import clean
+    from reconciler.output import redact
 
     if isinstance(error, ConfigInvalid):
         found = error.diagnostics
@@ -88,11 +88,11 @@ def failed(common: Common, command: str, error: ReconcilerError) -> None:
     closing = (f"`reconciler {command}` could not go on.",)
     known = redactor()
     report = Report(command, (Findings(found),), closing, error.exit_code)
-    report = clean.clean(report, known)
+    report = redact.clean(report, known)
     _write(common, report, _options(common, report, _no_lines), known)
 
 
-def _write(common: Common, report: Report, options: Options, known: Redactor) -> None:
+def _write(common: CommonOptions, report: Report, options: Options, known: Redactor) -> None:
     plain = replace(options, style=type(options.style)(ascii_only=common.ascii_only))
     for name, file in common.reports:
         if file == "-":
@@ -127,7 +127,7 @@ def _replace(file: str, text: str) -> None:
 # -- how -------------------------------------------------------------------------------------------
 
 
-def _options(common: Common, report: Report, read: Lines) -> Options:
+def _options(common: CommonOptions, report: Report, read: Lines) -> Options:
     from reconciler.output.format import Options
 
     return Options(
@@ -140,7 +140,7 @@ def _options(common: Common, report: Report, read: Lines) -> Options:
     )
 
 
-def _selected(common: Common) -> Iterator[str]:
+def _selected(common: CommonOptions) -> Iterator[str]:
     for flag, names in (
         ("--environment", common.environments),
         ("--group", common.groups),
@@ -157,7 +157,7 @@ def _base(report: Report) -> Iterator[str]:
         yield f"--base {_WORD.sub('?', base.rpartition('@')[2])}"
 
 
-def _link_base(common: Common) -> str:
+def _link_base(common: CommonOptions) -> str:
     """What a file's path is put behind: as told, or as the CI system says. A wrong one is a
     mistake of the caller's; a strange one of the environment is not used."""
     if common.link_base:
@@ -176,7 +176,7 @@ def _link_base(common: Common) -> str:
     return made if _LINK.fullmatch(made) else ""
 
 
-def style(common: Common) -> Any:
+def style(common: CommonOptions) -> Any:
     """Colours only on a terminal and never with NO_COLOR; ASCII where the output cannot do more."""
     from reconciler.output.text import Style
 

@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from reconciler.apply.effect import Effect
-from reconciler.apply.execute import Executor, Permit, always
-from reconciler.apply.result import Result, Status
-from reconciler.engine.review import Part, Reviewed, verdict
+from reconciler.apply.execute import Executor, Permit, always_permit
+from reconciler.apply.result import ApplyResult, ApplyStatus
+from reconciler.engine.review import Review, ReviewPart, exit_code_of
 from reconciler.engine.targets import Targets, targets_of
 from reconciler.errors import ExitCode, most_severe
 from reconciler.plan.change import AppPlan, Plan
 from reconciler.ports import ALONE, Clock, ClusterWriter, Reporter, Workers
 from reconciler.unit import UnitId
 
-__all__ = ["RunResult", "Settings", "apply", "reconcile"]
+__all__ = ["ApplySettings", "RunResult", "apply", "reconcile"]
 
 
 #: How often a run reads again and decides again because somebody else was faster.
@@ -30,55 +30,55 @@ class RunResult:
     code counts what was found before the first write, too."""
 
     command: str
-    reviewed: Reviewed
-    results: tuple[Result, ...]
+    reviewed: Review
+    results: tuple[ApplyResult, ...]
     exit_code: ExitCode
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ApplySettings:
     """`timeout` bounds each wave's wait, in seconds; `before` sees every effect ahead of time;
     `permit` says of a unit why it may not be written any more ("" when it may). `again` reviews
     anew, for apps that lost a compare-and-swap; `epoch` tells a group's lease transitions."""
 
     timeout: float = 600.0
     before: Callable[[Effect], None] | None = None
-    permit: Permit = always
+    permit: Permit = always_permit
     workers: Workers = ALONE
-    again: Callable[[], Reviewed] | None = None
+    again: Callable[[], Review] | None = None
     epoch: Callable[[UnitId], int] | None = None
 
 
 def apply(
-    reviewed: Reviewed,
+    reviewed: Review,
     cluster: ClusterWriter | Targets[ClusterWriter],
     clock: Clock,
     reporter: Reporter,
-    settings: Settings | None = None,
+    settings: ApplySettings | None = None,
 ) -> RunResult:
     """The whole selection or nothing: an error, a denial or a refusal anywhere stops all."""
-    code = verdict(reviewed)
+    code = exit_code_of(reviewed)
     if code is not ExitCode.DONE:
         return _result("apply", reviewed, (), code)
-    run = _Run(cluster, clock, reporter, settings or Settings())
+    run = _Run(cluster, clock, reporter, settings or ApplySettings())
     return _result("apply", reviewed, run.carried_out(reviewed, lambda _: True), code)
 
 
 def reconcile(
-    reviewed: Reviewed,
+    reviewed: Review,
     cluster: ClusterWriter | Targets[ClusterWriter],
     clock: Clock,
     reporter: Reporter,
-    settings: Settings | None = None,
+    settings: ApplySettings | None = None,
 ) -> RunResult:
     """Blocks per app and goes on with the others. A denied foundation takes its group with it;
     deletes that a guard refused are already held in the plan. What lost a compare-and-swap is
     read, decided and tried again."""
-    settings = settings or Settings()
+    settings = settings or ApplySettings()
     run = _Run(cluster, clock, reporter, settings)
     results = {r.unit: r for r in run.carried_out(reviewed, _allowed(reviewed))}
     for _ in range(_TRIES - 1):
-        lost = {unit for unit, result in results.items() if result.status is Status.LOST}
+        lost = {unit for unit, result in results.items() if result.status is ApplyStatus.LOST}
         if not lost or settings.again is None:
             break
         fresh = settings.again()
@@ -91,13 +91,13 @@ def reconcile(
         results |= {r.unit: r for r in tried}
         if not tried:
             break
-    return _result("reconcile", reviewed, tuple(results.values()), verdict(reviewed))
+    return _result("reconcile", reviewed, tuple(results.values()), exit_code_of(reviewed))
 
 
 Allowed: TypeAlias = Callable[[AppPlan], bool]
 
 
-def _allowed(reviewed: Reviewed) -> Allowed:
+def _allowed(reviewed: Review) -> Allowed:
     denied = reviewed.denied
     groups = {unit.group_id for unit in denied if unit.is_foundation}
 
@@ -120,18 +120,18 @@ class _Run:
         cluster: ClusterWriter | Targets[ClusterWriter],
         clock: Clock,
         reporter: Reporter,
-        settings: Settings,
+        settings: ApplySettings,
     ) -> None:
         self.targets = targets_of(cluster)
         self.clock = clock
         self.reporter = reporter
         self.settings = settings
 
-    def carried_out(self, reviewed: Reviewed, allowed: Allowed) -> tuple[Result, ...]:
+    def carried_out(self, reviewed: Review, allowed: Allowed) -> tuple[ApplyResult, ...]:
         """Part by part; within one, foundations before apps, and those that go after them."""
         plan = reviewed.plan
         assert plan is not None
-        results: list[Result] = []
+        results: list[ApplyResult] = []
         for part in reviewed.parts:
             results += self._part(part, plan, self._executor(part.place), allowed)
         return tuple(results)
@@ -146,15 +146,17 @@ class _Run:
             permit=self.settings.permit,
         )
 
-    def _part(self, part: Part, plan: Plan, executor: Executor, allowed: Allowed) -> list[Result]:
+    def _part(
+        self, part: ReviewPart, plan: Plan, executor: Executor, allowed: Allowed
+    ) -> list[ApplyResult]:
         revision = plan.commit or plan.label
-        results: list[Result] = []
+        results: list[ApplyResult] = []
         broken: set[str] = set()
         mine = [a for a in plan.apps if a.place == part.place and allowed(a)]
         first = not (part.snapshot.inventories or part.snapshot.damaged)
         for stage in _stages(mine, first_alone=first):
 
-            def carry_out(app: AppPlan) -> Result:
+            def carry_out(app: AppPlan) -> ApplyResult:
                 group = f"{app.environment}/{app.group}"
                 if group in broken:
                     return _left(app, "its group's foundation is not in place")
@@ -176,7 +178,7 @@ class _Run:
         return replace(app, epoch=self.settings.epoch(app.unit))
 
 
-_NOT_IN_PLACE = (Status.FAILED, Status.LOST, Status.STOPPED)
+_NOT_IN_PLACE = (ApplyStatus.FAILED, ApplyStatus.LOST, ApplyStatus.STOPPED)
 
 
 def _stages(apps: list[AppPlan], *, first_alone: bool) -> Iterator[list[AppPlan]]:
@@ -195,14 +197,14 @@ def _stage(app: AppPlan) -> int:
     return 2 if app.empties else 0
 
 
-def _left(app: AppPlan, why: str) -> Result:
-    return Result(app.unit, Status.INCOMPLETE, problems=[(None, why)])
+def _left(app: AppPlan, why: str) -> ApplyResult:
+    return ApplyResult(app.unit, ApplyStatus.INCOMPLETE, problems=[(None, why)])
 
 
-def _staying(part: Part, group: str, results: list[Result]) -> list[str]:
+def _staying(part: ReviewPart, group: str, results: list[ApplyResult]) -> list[str]:
     """The apps of a group that have objects still: a namespace takes all of them with it, running
     jobs included."""
-    gone = {r.unit for r in results if r.status in (Status.DONE, Status.NOTHING)}
+    gone = {r.unit for r in results if r.status in (ApplyStatus.DONE, ApplyStatus.NOTHING)}
     here = {*part.snapshot.inventories, *part.snapshot.damaged}
     return sorted(
         str(unit)
@@ -212,9 +214,9 @@ def _staying(part: Part, group: str, results: list[Result]) -> list[str]:
 
 
 def _result(
-    command: str, reviewed: Reviewed, results: tuple[Result, ...], code: ExitCode
+    command: str, reviewed: Review, results: tuple[ApplyResult, ...], code: ExitCode
 ) -> RunResult:
     codes = [code]
-    if any(r.status not in (Status.DONE, Status.NOTHING) for r in results):
+    if any(r.status not in (ApplyStatus.DONE, ApplyStatus.NOTHING) for r in results):
         codes.append(ExitCode.INCOMPLETE)
     return RunResult(command, reviewed, results, most_severe(codes))

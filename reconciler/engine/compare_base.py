@@ -15,10 +15,10 @@ from typing import Any
 import reconciler
 from reconciler.apps.app import Fleet, Selection
 from reconciler.diagnostics import Diagnostic, warning
-from reconciler.engine import predict, stages
+from reconciler.engine import draw, load, observe, predict
+from reconciler.engine.draw import UnitDrafts
 from reconciler.engine.guards import prune
 from reconciler.engine.run_options import RunOptions
-from reconciler.engine.stages import Drawn
 from reconciler.lifecycle.decision import Reason
 from reconciler.objects.draft import Manifest, seal
 from reconciler.objects.key import ObjectKey
@@ -29,13 +29,13 @@ from reconciler.plan.snapshot import Snapshot
 from reconciler.ports import Tree
 from reconciler.unit import UnitId
 
-__all__ = ["Side", "absent_groups", "compared", "sides"]
+__all__ = ["BaseSide", "absent_groups", "plan_against", "render_sides"]
 
 _UID = "base"
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class BaseSide:
     """What the base revision draws for one cluster. Clusters are kept apart: two of them may hold
     objects of the same name."""
 
@@ -43,14 +43,14 @@ class Side:
     snapshot: Snapshot
 
 
-def sides(
+def render_sides(
     base: Tree, fleet: Fleet, selection: Selection, now: datetime
-) -> tuple[tuple[Side, ...], tuple[Diagnostic, ...]]:
+) -> tuple[tuple[BaseSide, ...], tuple[Diagnostic, ...]]:
     """The base's rendering a cluster, and a warning where a part of it could not be rendered."""
-    rendered = stages.loaded(base, selection)
+    rendered = load.load_fleet(base, selection)
     objects: dict[str, dict[ObjectKey, Observed]] = {}
     inventories: dict[str, dict[UnitId, Inventory]] = {}
-    for item in stages.drawn(rendered, Snapshot.none(), now, foresees=False):
+    for item in draw.draw_units(rendered, Snapshot.none(), now, foresees=False):
         cluster = item.unit.cluster
         members = []
         for draft in item.drafts:
@@ -62,9 +62,11 @@ def sides(
         units = inventories.setdefault(cluster, {})
         units[item.unit.id] = Inventory(item.unit.id, tuple(sorted(members)))
     here = {unit.cluster for unit in fleet.units()}
-    handed = stages.handed(fleet, {k: v for each in inventories.values() for k, v in each.items()})
+    handed = observe.find_handovers(
+        fleet, {k: v for each in inventories.values() for k, v in each.items()}
+    )
     out = [
-        Side(
+        BaseSide(
             cluster,
             replace(
                 Snapshot.none(),
@@ -99,10 +101,10 @@ def _unrendered(base: Fleet, label: str) -> Iterable[Diagnostic]:
     ).reaching(*blocked)
 
 
-def compared(
+def plan_against(
     fleet: Fleet,
-    units: Iterable[Drawn],
-    found: Iterable[Side],
+    units: Iterable[UnitDrafts],
+    found: Iterable[BaseSide],
     tree: Tree,
     *,
     selection: Selection | None,
@@ -115,7 +117,7 @@ def compared(
     recorded = {}
     for place, side in enumerate(found):
         mine = [item for item in units if item.unit.cluster == side.cluster]
-        apps += predict.planned(
+        apps += predict.plan_units(
             fleet, mine, side.snapshot, None, RunOptions(), selection=selection, place=place
         )
         recorded[place] = side.snapshot.inventories
@@ -125,7 +127,7 @@ def compared(
         fleet.label,
         fleet.commit,
         (PlannedCluster("", "", objects_read=read),) if read else (),
-        tuple(sorted((_shown(app, files) for app in apps), key=predict.turn)),
+        tuple(sorted((_shown(app, files) for app in apps), key=predict.unit_order)),
         offline=True,
     )
     warnings = {

@@ -14,7 +14,7 @@ from typing import TypeVar
 from reconciler.apps.app import Fleet, Selection, Unit
 from reconciler.backends import draw
 from reconciler.objects import draft as drafts
-from reconciler.objects.draft import Draft
+from reconciler.objects.draft import Draft, Manifest
 from reconciler.plan import inventory
 from reconciler.ports import Tree
 from reconciler.unit import UnitId
@@ -33,6 +33,7 @@ class Memo:
         self._kept: dict[str, object] = {}
         self._fixed: dict[tuple[UnitId, str], tuple[Draft, ...]] = {}
         self._digests: dict[int, tuple[Draft, str]] = {}
+        self._sealed: dict[int, tuple[Draft, Manifest]] = {}
 
     def of_commit(self, tree: Tree, selection: Selection, name: str, make: Callable[[], T]) -> T:
         """What `make` gives for a commit and a selection, made once. A tree that is no commit may
@@ -48,7 +49,9 @@ class Memo:
         return found
 
     def follow(self, fleet: Fleet) -> None:
-        """Drops what is kept of units that are not of this fleet, as their files are now."""
+        """Begins a review: drops manifests, and what is kept of units that are not of this fleet,
+        as their files are now."""
+        self._sealed = {}
         wanted = {(unit.id, unit.inputs) for unit in fleet.units()}
         self._fixed = {key: found for key, found in self._fixed.items() if key in wanted}
         alive = {id(one) for found in self._fixed.values() for one in found}
@@ -58,8 +61,16 @@ class Memo:
         """What is drawn of a unit's files, with the label of its inventory."""
         key = (unit.id, unit.inputs)
         if key not in self._fixed:
-            self._fixed[key] = inventory.with_membership(draw.fixed(unit), unit.id)
+            self._fixed[key] = inventory.with_membership(draw.draw_fixed(unit), unit.id)
         return self._fixed[key]
+
+    def seal(self, one: Draft) -> Manifest:
+        """A draft's manifest, made once per review: for policies and for the comparison."""
+        known = self._sealed.get(id(one))
+        if known is None:
+            # The draft is kept with its manifest: nothing else can get its id.
+            known = self._sealed[id(one)] = (one, drafts.seal(one))
+        return known[1]
 
     def digest(self, one: Draft) -> str:
         """A draft's digest; of one that is kept for long it is computed once."""

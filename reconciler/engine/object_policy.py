@@ -8,19 +8,20 @@ from reconciler import policy
 from reconciler.apps.app import App, Unit
 from reconciler.backends import draw
 from reconciler.diagnostics import Diagnostic
-from reconciler.engine.stages import Drawn, sealed
+from reconciler.engine.draw import UnitDrafts
+from reconciler.engine.memo import Memo
 from reconciler.plan.snapshot import Snapshot
-from reconciler.policy.evaluate import PolicySet, Subject, object_findings
+from reconciler.policy.evaluate import PolicySet, Subject, judge_objects, may_judge
 from reconciler.policy.finding import Finding
 from reconciler.ports import Tree
 from reconciler.unit import UnitId
 
-__all__ = ["denied", "findings", "policies_of"]
+__all__ = ["denied_units", "judge_units", "load_policies"]
 
 _FOLDER = "policies/"
 
 
-def policies_of(tree: Tree) -> tuple[PolicySet, tuple[Diagnostic, ...]]:
+def load_policies(tree: Tree) -> tuple[PolicySet, tuple[Diagnostic, ...]]:
     """The policies of a tree; a faulty file blocks everything (its diagnostics say so)."""
     paths = [
         path
@@ -32,32 +33,37 @@ def policies_of(tree: Tree) -> tuple[PolicySet, tuple[Diagnostic, ...]]:
     return policy.load(dict(tree.read(paths)))
 
 
-def findings(
-    policies: PolicySet, units: Iterable[Drawn], snapshot: Snapshot
+def judge_units(
+    policies: PolicySet, units: Iterable[UnitDrafts], snapshot: Snapshot, memo: Memo
 ) -> tuple[Finding, ...]:
     """Every finding on what was drawn."""
-    return tuple(object_findings(policies, _subjects(units, snapshot)))
+    return tuple(judge_objects(policies, _subjects(policies, units, snapshot, memo)))
 
 
-def _subjects(units: Iterable[Drawn], snapshot: Snapshot) -> Iterator[Subject]:
-    for item, manifest in sealed(units):
-        live = snapshot.lookup(manifest.key)
-        yield Subject(
-            app=item.unit.id,
-            app_type=_type_of(item.unit),
-            environment=item.unit.environment,
-            group=item.unit.group,
-            manifest=manifest,
-            operation="UPDATE" if live.is_present else "CREATE",
-            old=live.body if live.is_present else None,
-            namespace_labels=draw.labels_of(item.unit),
-        )
+def _subjects(
+    policies: PolicySet, units: Iterable[UnitDrafts], snapshot: Snapshot, memo: Memo
+) -> Iterator[Subject]:
+    for item in units:
+        for draft in item.drafts:
+            if not may_judge(policies, draft):
+                continue
+            live = snapshot.lookup(draft.key)
+            yield Subject(
+                app=item.unit.id,
+                app_type=_type_of(item.unit),
+                environment=item.unit.environment,
+                group=item.unit.group,
+                manifest=memo.seal(draft),
+                operation="UPDATE" if live.is_present else "CREATE",
+                old=live.body if live.is_present else None,
+                namespace_labels=draw.labels_of(item.unit),
+            )
 
 
 def _type_of(unit: Unit) -> str:
     return unit.spec.model.type.value if isinstance(unit, App) else ""
 
 
-def denied(found: Iterable[Finding]) -> frozenset[UnitId]:
+def denied_units(found: Iterable[Finding]) -> frozenset[UnitId]:
     """The units that a finding blocks."""
     return frozenset(f.app for f in found if f.blocks)

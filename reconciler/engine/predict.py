@@ -8,27 +8,27 @@ asked in the object's wave.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from reconciler import kinds
 from reconciler.apps.app import Fleet, Selection, Unit
+from reconciler.engine.draw import UnitDrafts
+from reconciler.engine.memo import Memo
 from reconciler.engine.run_options import RunOptions
-from reconciler.engine.stages import Drawn
-from reconciler.objects import draft as drafts
 from reconciler.objects.draft import Draft, Manifest, seal
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.objects.kind import PruneClass
-from reconciler.objects.observed import Observed, Presence, unread
-from reconciler.objects.outcome import Done, Outcome, Refusal, Refused, Unknown, Verb
-from reconciler.plan import build, conflicts, marks, merge
-from reconciler.plan.build import Judged, Prediction
+from reconciler.objects.observed import Observed, Presence, unread_object
+from reconciler.objects.outcome import Done, Outcome, RefusalCause, Refused, Unknown, Verb
+from reconciler.plan import build, conflicts, marks, merge_prediction
+from reconciler.plan.build import NoopCheck, Prediction
 from reconciler.plan.change import AppPlan
 from reconciler.plan.snapshot import Snapshot
 from reconciler.ports import ClusterReader, ClusterUnreadable
 from reconciler.unit import UnitId
 
-__all__ = ["planned", "turn"]
+__all__ = ["plan_units", "unit_order"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class _Question:
     """One object that could differ, and for whom it would be written."""
 
     unit: Unit
-    item: Judged
+    item: NoopCheck
     made_here: frozenset[str]
     """What this run makes before it: `Namespace NAME`, and `Kind.group` of definitions."""
 
@@ -47,6 +47,7 @@ class _Predictor:
 
     reader: ClusterReader | None
     snapshot: Snapshot
+    seal: Callable[[Draft], Manifest] = seal
     approved: frozenset[str] = frozenset()
     """Hashes of fields that a person allows us to take from their owners."""
     fields: dict[UnitId, dict[tuple[str, str], tuple[tuple[str | int, ...], ...]]] = field(
@@ -56,7 +57,7 @@ class _Predictor:
 
     def ask(self, question: _Question) -> Prediction:
         item, draft = question.item, self._ours_of(question)
-        manifest = seal(draft)
+        manifest = self.seal(draft)
         if draft is not item.draft:
             # What was left to others is no other content: it is recorded as it stands in Git.
             manifest = replace(manifest, digest=item.digest)
@@ -87,24 +88,24 @@ class _Predictor:
         tenth of a second each, for it waits for the namespace to appear."""
         kind = draft.key.group_kind
         if not self.snapshot.serves(kind):
-            return Refused(Refusal.NOT_SERVED, 404, f"{kind} is not served yet")
+            return Refused(RefusalCause.NOT_SERVED, 404, f"{kind} is not served yet")
         if f"Namespace {draft.key.namespace}" in made_here:
             text = f"the namespace {draft.key.namespace} is not there yet"
-            return Refused(Refusal.NAMESPACE_MISSING, 404, text)
+            return Refused(RefusalCause.NAMESPACE_MISSING, 404, text)
         return None
 
-    def _predicted(self, item: Judged, manifest: Manifest, reader: ClusterReader) -> Prediction:
+    def _predicted(self, item: NoopCheck, manifest: Manifest, reader: ClusterReader) -> Prediction:
         outcome = reader.dry_run(manifest.body)
         took: tuple[str, ...] = ()
-        if isinstance(outcome, Refused) and outcome.refusal is Refusal.FIELD_CONFLICT:
+        if isinstance(outcome, Refused) and outcome.refusal is RefusalCause.FIELD_CONFLICT:
             managers = tuple(sorted(set(outcome.managers)))
             adopts = bool(marks.adopted_uid(item.draft)) and item.member is None
             approval = conflicts.approval_of(item.draft.key, conflicts.contest_of(outcome))
             allowed = adopts or approval in self.approved
-            if managers and (allowed or not conflicts.untakeable(managers)):
+            if managers and (allowed or not conflicts.list_untakeable(managers)):
                 took = managers
                 outcome = reader.dry_run(manifest.body, force=True)
-        if isinstance(outcome, Refused) and outcome.refusal is Refusal.IMMUTABLE:
+        if isinstance(outcome, Refused) and outcome.refusal is RefusalCause.IMMUTABLE:
             made_anew = _made_anew(item, manifest, outcome, reader)
             if made_anew is not None:
                 return made_anew
@@ -113,13 +114,13 @@ class _Predictor:
             found = self._look(item.draft.key)
         return Prediction(manifest, outcome, took, found)
 
-    def _merged(self, item: Judged, manifest: Manifest) -> Prediction:
+    def _merged(self, item: NoopCheck, manifest: Manifest) -> Prediction:
         """Without the right to ask: our own merge, and one read of what was not in the listing."""
         found = None if item.live.is_present else self._look(item.draft.key)
         live = found or item.live
         if live.presence is Presence.UNREAD:
             return Prediction(manifest, Unknown(live.why), found=found)
-        body = merge.predicted(manifest.body, live)
+        body = merge_prediction.predict_body(manifest.body, live)
         verb = Verb.UPDATED if live.is_present else Verb.CREATED
         return Prediction(manifest, Done(verb, body), found=found)
 
@@ -129,7 +130,7 @@ class _Predictor:
         try:
             seen = self.reader.get(key)
         except ClusterUnreadable as error:
-            return unread(key, error.message)
+            return unread_object(key, error.message)
         return seen if seen.is_present else None
 
 
@@ -137,14 +138,14 @@ def _made(outcome: Outcome) -> bool:
     if isinstance(outcome, Done):
         return outcome.verb is Verb.CREATED
     return isinstance(outcome, Refused) and outcome.refusal in (
-        Refusal.NAMESPACE_MISSING,
-        Refusal.NOT_SERVED,
-        Refusal.INVALID,
+        RefusalCause.NAMESPACE_MISSING,
+        RefusalCause.NOT_SERVED,
+        RefusalCause.INVALID,
     )
 
 
 def _made_anew(
-    item: Judged, manifest: Manifest, refused: Refused, reader: ClusterReader
+    item: NoopCheck, manifest: Manifest, refused: Refused, reader: ClusterReader
 ) -> Prediction | None:
     """A replace where Git allows it, the object holds no state, it may be deleted, and the server
     would take the new one (asked under another name, as this one is still taken). None where Git
@@ -172,9 +173,9 @@ def _made_anew(
 # -- all units -------------------------------------------------------------------------------------
 
 
-def planned(
+def plan_units(
     fleet: Fleet,
-    units: Iterable[Drawn],
+    units: Iterable[UnitDrafts],
     snapshot: Snapshot,
     reader: ClusterReader | None,
     options: RunOptions,
@@ -188,14 +189,14 @@ def planned(
     units = tuple(item for item in units if item.unit.id not in snapshot.damaged)
     if reader is not None and not snapshot.offline:
         snapshot = _confirmed(snapshot, units, reader)
-    predictor = _Predictor(reader, snapshot, options.approvals.conflicts)
-    digest = options.memo.digest if options.memo is not None else drafts.digest
-    judged: list[list[Judged]] = []
+    memo = options.memo or Memo()
+    predictor = _Predictor(reader, snapshot, memo.seal, options.approvals.conflicts)
+    judged: list[list[NoopCheck]] = []
     made: list[frozenset[str]] = []
     spaces: set[str] = set()
     for item in units:
-        recorded, _ = build.recorded_of(item.unit, snapshot)
-        mine = [build.judge(draft, recorded, snapshot, digest) for draft in item.drafts]
+        recorded, _ = build.find_recorded(item.unit, snapshot)
+        mine = [build.check_noop(draft, recorded, snapshot, memo.digest) for draft in item.drafts]
         spaces |= {f"Namespace {j.draft.key.name}" for j in mine if _is_new_namespace(j)}
         made.append(frozenset(spaces) | _defined(item.drafts))
         judged.append(mine)
@@ -213,7 +214,7 @@ def planned(
     for question, answer in zip(questions, replies, strict=True):
         answers[question.unit.id, question.item.draft.key] = answer
     plans = [
-        build.build(
+        build.build_plan(
             item.unit,
             mine,
             {j.draft.key: answers[item.unit.id, j.draft.key] for j in mine if not j.unchanged},
@@ -226,10 +227,10 @@ def planned(
     ]
     if selection is not None and (snapshot.base or not snapshot.offline):
         plans += _removed(fleet, snapshot, selection, place)
-    return tuple(sorted(plans, key=turn))
+    return tuple(sorted(plans, key=unit_order))
 
 
-def _is_new_namespace(item: Judged) -> bool:
+def _is_new_namespace(item: NoopCheck) -> bool:
     return item.draft.key.group_kind == GroupKind("", "Namespace") and (
         item.live.presence is Presence.ABSENT
     )
@@ -246,14 +247,14 @@ def _defined(drafts: Iterable[Draft]) -> set[str]:
     return out
 
 
-def turn(plan: AppPlan) -> tuple[int, UnitId]:
+def unit_order(plan: AppPlan) -> tuple[int, UnitId]:
     """Foundations come first and, where they go, last: nothing outlives its namespace."""
     if not plan.unit.is_foundation:
         return 1, plan.unit
     return (2 if plan.empties else 0), plan.unit
 
 
-def _confirmed(snapshot: Snapshot, units: Iterable[Drawn], reader: ClusterReader) -> Snapshot:
+def _confirmed(snapshot: Snapshot, units: Iterable[UnitDrafts], reader: ClusterReader) -> Snapshot:
     """The snapshot with a read of each recorded object that is neither wanted nor in a listing:
     one that lost its label is still there, and to forget it would orphan it."""
     wanted = {draft.key for item in units for draft in item.drafts}
@@ -266,7 +267,7 @@ def _confirmed(snapshot: Snapshot, units: Iterable[Drawn], reader: ClusterReader
                 try:
                     found[member.key] = reader.get(member.key)
                 except ClusterUnreadable as error:
-                    found[member.key] = unread(member.key, error.message)
+                    found[member.key] = unread_object(member.key, error.message)
     return replace(snapshot, objects={**snapshot.objects, **found}) if found else snapshot
 
 
@@ -281,4 +282,4 @@ def _removed(
         if unit in fleet.known or unit in handed:
             continue
         if selection.takes(*unit):
-            yield build.removed(unit, snapshot, place)
+            yield build.plan_removed(unit, snapshot, place)

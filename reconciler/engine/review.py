@@ -8,13 +8,13 @@ from datetime import datetime
 
 from reconciler.apps.app import Fleet, Selection
 from reconciler.diagnostics import Diagnostic, error, warning
-from reconciler.engine import compare_base, object_policy, predict, stages
+from reconciler.engine import compare_base, draw, load, object_policy, observe, predict
+from reconciler.engine.draw import UnitDrafts
 from reconciler.engine.guards import conflicts, history, prune, strangers, upgrade
 from reconciler.engine.guards.guard import Guard, hold
 from reconciler.engine.memo import Memo
 from reconciler.engine.run_options import RunOptions
-from reconciler.engine.stages import Drawn
-from reconciler.engine.targets import Targets, parts, targets_of, unmapped
+from reconciler.engine.targets import Targets, find_unmapped, split_fleet, targets_of
 from reconciler.errors import ExitCode, most_severe
 from reconciler.plan.change import AppPlan, Plan, PlannedCluster
 from reconciler.plan.inventory import InventoryInvalid
@@ -26,35 +26,35 @@ from reconciler.ports import ClusterReader, Tree
 from reconciler.suggest import did_you_mean
 from reconciler.unit import UnitId
 
-__all__ = ["Part", "Reviewed", "review", "verdict"]
+__all__ = ["Review", "ReviewPart", "exit_code_of", "review"]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ReviewPart:
     """What one client answers for: a fleet's units there, and what was seen."""
 
     fleet: Fleet
-    units: tuple[Drawn, ...]
+    units: tuple[UnitDrafts, ...]
     snapshot: Snapshot
     place: int = 0
     """The client's index among the targets."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reviewed:
+class Review:
     """Everything known before the first write: a part for each client that was asked, and one
     where none was. `plan` is None where a command asked for none."""
 
     fleet: Fleet
     diagnostics: tuple[Diagnostic, ...]
     findings: tuple[Finding, ...]
-    parts: tuple[Part, ...]
+    parts: tuple[ReviewPart, ...]
     plan: Plan | None = None
     policies: int = 0
     """How many policies are bound somewhere."""
 
     @property
-    def units(self) -> tuple[Drawn, ...]:
+    def units(self) -> tuple[UnitDrafts, ...]:
         return tuple(item for part in self.parts for item in part.units)
 
     @property
@@ -72,7 +72,7 @@ class Reviewed:
         """What the clusters record of the last runs, per group."""
         return {g: status for part in self.parts for g, status in part.snapshot.statuses.items()}
 
-    def without(self, units: Collection[UnitId]) -> Reviewed:
+    def without(self, units: Collection[UnitId]) -> Review:
         """The same with some units left out of the plan."""
         if self.plan is None:
             return self
@@ -85,7 +85,7 @@ class Reviewed:
 
     @property
     def denied(self) -> frozenset[UnitId]:
-        return object_policy.denied(self.findings)
+        return object_policy.denied_units(self.findings)
 
 
 def review(
@@ -96,7 +96,7 @@ def review(
     reader: ClusterReader | Targets[ClusterReader] | None = None,
     base: Tree | None = None,
     options: RunOptions | None = None,
-) -> Reviewed:
+) -> Review:
     """The stages up to the plan; without `options.plans` up to object policy. With `base` and
     without a reader the base revision's rendering is the observed side."""
     options = options or RunOptions()
@@ -104,10 +104,10 @@ def review(
         options = replace(options, memo=Memo())
     memo = options.memo
     assert memo is not None
-    fleet = memo.of_commit(tree, selection, "fleet", lambda: stages.loaded(tree, selection))
+    fleet = memo.of_commit(tree, selection, "fleet", lambda: load.load_fleet(tree, selection))
     memo.follow(fleet)
     policies, faults = memo.of_commit(
-        tree, selection, "policies", lambda: object_policy.policies_of(tree)
+        tree, selection, "policies", lambda: object_policy.load_policies(tree)
     )
     chosen: Selection | None = selection
     if any(d.is_error for d in faults):
@@ -143,27 +143,32 @@ class _Run:
     options: RunOptions
     policies: PolicySet
 
-    def on(self, fleet: Fleet, targets: Targets[ClusterReader] | None) -> Reviewed:
+    @property
+    def memo(self) -> Memo:
+        assert self.options.memo is not None
+        return self.options.memo
+
+    def on(self, fleet: Fleet, targets: Targets[ClusterReader] | None) -> Review:
         """On the clusters, or without any."""
         options = self.options
         lost: tuple[Diagnostic, ...] = ()
         if targets is not None:
             fleet, lost = _mapped(fleet, targets)
-        done: list[Part] = []
+        done: list[ReviewPart] = []
         found: list[Finding] = []
         apps: list[AppPlan] = []
         clusters: list[PlannedCluster] = []
         for place, part, snapshot in self._sides(fleet, targets):
-            drawn = stages.drawn(
+            drawn = draw.draw_units(
                 part, snapshot, self.now, foresees=options.foresees, memo=options.memo
             )
             units = tuple(drawn)
-            found += object_policy.findings(self.policies, units, snapshot)
-            done.append(Part(part, units, snapshot, place))
+            found += object_policy.judge_units(self.policies, units, snapshot, self.memo)
+            done.append(ReviewPart(part, units, snapshot, place))
             if not options.plans:
                 continue
             client = targets.clients[place] if targets is not None else None
-            apps += predict.planned(
+            apps += predict.plan_units(
                 part, units, snapshot, client, options, selection=self.chosen, place=place
             )
             if client is not None:
@@ -175,7 +180,7 @@ class _Run:
             offline = targets is None
             plan = Plan(fleet.label, fleet.commit, tuple(clusters), tuple(apps), offline)
             plan = self._guarded(plan, fleet, done, targets)
-        return Reviewed(fleet, lost, tuple(found), tuple(done), plan)
+        return Review(fleet, lost, tuple(found), tuple(done), plan)
 
     def _sides(
         self, fleet: Fleet, targets: Targets[ClusterReader] | None
@@ -185,13 +190,12 @@ class _Run:
         if targets is None:
             yield 0, fleet, Snapshot.none()
             return
-        for place, part in parts(fleet, targets):
-            seen = stages.read_snapshot(
+        for place, part in split_fleet(fleet, targets):
+            seen = observe.read_snapshot(
                 targets.clients[place],
                 part,
                 self.selection,
                 full=self.options.full,
-                memo=self.options.memo,
             )
             yield place, part, seen
 
@@ -199,7 +203,7 @@ class _Run:
         self,
         plan: Plan,
         fleet: Fleet,
-        done: Iterable[Part],
+        done: Iterable[ReviewPart],
         targets: Targets[ClusterReader] | None,
     ) -> Plan:
         """The plan as the guards leave it, each after the one before."""
@@ -211,7 +215,7 @@ class _Run:
             return targets.clients[place] if targets is not None else None
 
         lost = history.lost_commits(plan, self.tree)
-        plan = history.restated(plan, lost, allowed.rewinds)
+        plan = history.restate_rewinds(plan, lost, allowed.rewinds)
         guards: tuple[Guard, ...] = (
             conflicts.guard(allowed.conflicts),
             strangers.guard(reader_of, recorded),
@@ -223,23 +227,25 @@ class _Run:
             plan = hold(plan, guard(plan))
         return plan
 
-    def against(self, fleet: Fleet, base: Tree) -> Reviewed:
+    def against(self, fleet: Fleet, base: Tree) -> Review:
         """Against what the base draws, cluster by cluster."""
         offline = replace(Snapshot.none(), base=base.label)
-        units = tuple(stages.drawn(fleet, Snapshot.none(), self.now))
-        sides, doubts = compare_base.sides(base, fleet, self.selection, self.now)
+        units = tuple(draw.draw_units(fleet, Snapshot.none(), self.now))
+        sides, doubts = compare_base.render_sides(base, fleet, self.selection, self.now)
         found: list[Finding] = []
         for side in sides:
             mine = tuple(item for item in units if item.unit.cluster == side.cluster)
-            found += object_policy.findings(self.policies, mine, side.snapshot)
-        plan, guarded = compare_base.compared(fleet, units, sides, self.tree, selection=self.chosen)
-        parts_of = (Part(fleet, units, offline),)
-        return Reviewed(fleet, (*doubts, *guarded), tuple(found), parts_of, plan)
+            found += object_policy.judge_units(self.policies, mine, side.snapshot, self.memo)
+        plan, guarded = compare_base.plan_against(
+            fleet, units, sides, self.tree, selection=self.chosen
+        )
+        parts_of = (ReviewPart(fleet, units, offline),)
+        return Review(fleet, (*doubts, *guarded), tuple(found), parts_of, plan)
 
 
 def _mapped(fleet: Fleet, targets: Targets[ClusterReader]) -> tuple[Fleet, tuple[Diagnostic, ...]]:
     """The fleet without the units on clusters that nobody can speak to, and a word on each."""
-    lost = unmapped(fleet, targets)
+    lost = find_unmapped(fleet, targets)
     if not lost:
         return fleet, ()
     merged: dict[tuple[object, ...], Diagnostic] = {}
@@ -277,7 +283,7 @@ def _nothing(fleet: Fleet, selection: Selection) -> Iterator[Diagnostic]:
     )
 
 
-def verdict(reviewed: Reviewed) -> ExitCode:
+def exit_code_of(reviewed: Review) -> ExitCode:
     """The exit code of what was found before any write."""
     codes = []
     if reviewed.has_errors:

@@ -15,7 +15,7 @@ from reconciler.diagnostics import Diagnostic, error
 from reconciler.ports import ClusterReader
 from reconciler.unit import UnitId
 
-__all__ = ["Targets", "parts", "targets_of", "unmapped"]
+__all__ = ["Targets", "find_unmapped", "split_fleet", "targets_of"]
 
 ClientT = TypeVar("ClientT", bound=ClusterReader, covariant=True)
 
@@ -42,7 +42,7 @@ def targets_of(client: Targets[ClientT] | ClientT) -> Targets[ClientT]:
     return client if isinstance(client, Targets) else Targets((client,), everywhere=True)
 
 
-def parts(fleet: Fleet, targets: Targets[ClusterReader]) -> Iterator[tuple[int, Fleet]]:
+def split_fleet(fleet: Fleet, targets: Targets[ClusterReader]) -> Iterator[tuple[int, Fleet]]:
     """The fleet as each client has it, by the client's index. A unit counts as known to a client
     unless it is known to be on another cluster: so one that moved is pruned where it was, and one
     that cannot be read is left alone everywhere."""
@@ -60,7 +60,7 @@ def parts(fleet: Fleet, targets: Targets[ClusterReader]) -> Iterator[tuple[int, 
         yield index, here
 
 
-def unmapped(fleet: Fleet, targets: Targets[ClusterReader]) -> dict[UnitId, Diagnostic]:
+def find_unmapped(fleet: Fleet, targets: Targets[ClusterReader]) -> dict[UnitId, Diagnostic]:
     """Unit → what is wrong with the cluster that it names."""
     out: dict[UnitId, Diagnostic] = {}
     for unit in fleet.units():

@@ -9,10 +9,10 @@ from reconciler.layers.locks import Lock
 from reconciler.layers.paths import Path, Selector, spell
 from reconciler.origin import Branch, Deletion, Items, Node, Origin, Site
 
-__all__ = ["at", "find", "listing", "locked", "referenced"]
+__all__ = ["find_at_line", "find_lock", "find_path", "list_origins", "referenced"]
 
 
-def listing(tree: Branch) -> dict[str, Origin]:
+def list_origins(tree: Branch) -> dict[str, Origin]:
     """The newest link of every leaf, map entry, list element and deleted path, by spelled path.
 
     What stands wins over what is gone where a removed element's index is in use again.
@@ -38,7 +38,7 @@ def referenced(origin: Origin) -> Iterator[Origin]:
         stack.extend(reversed(link.through))
 
 
-def find(tree: Branch, text: str) -> tuple[Node | None, Origin | None]:
+def find_path(tree: Branch, text: str) -> tuple[Node | None, Origin | None]:
     """The node at a spelled path and its newest link; (None, link) for a deleted one and
     (None, None) for one that never was. Raises PathInvalid."""
     node: Node = tree
@@ -64,13 +64,13 @@ def find(tree: Branch, text: str) -> tuple[Node | None, Origin | None]:
     return (None if gone is not None else node), origin
 
 
-def locked(locks: Iterable[Lock], text: str) -> Site | None:
+def find_lock(locks: Iterable[Lock], text: str) -> Site | None:
     """Where a spelled path is locked: it, or a map that it lies in. Raises PathInvalid."""
     path = paths.parse(text)
     return next((lock.site for lock in locks if path[: len(lock.path)] == lock.path), None)
 
 
-def at(tree: Branch, file: str, line: int) -> list[tuple[str, Origin, bool]]:
+def find_at_line(tree: Branch, file: str, line: int) -> list[tuple[str, Origin, bool]]:
     """Every path that a config line had a say in: (path, the line's link, whether it wins).
 
     A value that refers to the line counts as won by it.

@@ -254,7 +254,7 @@ class Layering:
                 return node  # type: ignore[no-any-return]
             return Value(node.value, self.link(node.origin, op, was))
         if kind is Items:
-            return lists.fresh(self, node, marks, path, states, was, op)
+            return lists.lay_fresh(self, node, marks, path, states, was, op)
         if self.simple and not states and was is None and op == "set":
             return node  # type: ignore[no-any-return]
         children: dict[str, Node] = {}
@@ -297,7 +297,7 @@ class Layering:
             self.reference(node, None, path)
             return Value(node.value, self.link(node.origin, op, low))
         if isinstance(node, Items):
-            taken = lists.fresh(self, node, _NONE, path, states, None, "set")
+            taken = lists.lay_fresh(self, node, _NONE, path, states, None, "set")
             return Items(taken.children, self.link(node.origin, op, low), taken.keys)
         before: Mapping[str, Node] = low.children if isinstance(low, Branch) else {}
         children: dict[str, Node] = {}

@@ -14,7 +14,7 @@ from reconciler.layers.markers import Marked, Marks
 from reconciler.layers.paths import Path, Patterns, Selector, Strategy
 from reconciler.origin import Branch, Deletion, Items, Node, Op, Origin, SecretRef, Site, Value
 
-__all__ = ["Layering", "combine", "fresh"]
+__all__ = ["Layering", "combine", "lay_fresh"]
 
 _NONE = Marks()
 
@@ -59,7 +59,7 @@ def _strategy(marks: Marks, states: tuple[Patterns, ...]) -> Strategy:
     return paths.declared(states) or Strategy("replace")
 
 
-def fresh(
+def lay_fresh(
     run: Layering,
     node: Items,
     marks: Marks,

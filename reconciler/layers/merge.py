@@ -19,12 +19,12 @@ from reconciler.layers.paths import Patterns
 from reconciler.layers.stack import Layer, Stack
 from reconciler.origin import Branch, Origin, Site
 
-__all__ = ["Merged", "Prefixes", "fold"]
+__all__ = ["MergeResult", "Prefixes", "fold"]
 
 _EMPTY = Branch({}, Origin(Site("", 0, 0), "", "set", is_scalar=False))
 
 
-class Merged(NamedTuple):
+class MergeResult(NamedTuple):
     """The folded and resolved tree, and every error and warning of the merge itself. The
     documents' own diagnostics are theirs."""
 
@@ -61,7 +61,7 @@ class Prefixes:
         return found
 
 
-def fold(documents: Sequence[Document], stack: Stack, cache: Prefixes | None = None) -> Merged:
+def fold(documents: Sequence[Document], stack: Stack, cache: Prefixes | None = None) -> MergeResult:
     """The documents, lowest first, as one resolved tree with every mistake found on the way.
 
     With a cache, one step an app for each layer that it does not share with an app before. All
@@ -75,9 +75,9 @@ def fold(documents: Sequence[Document], stack: Stack, cache: Prefixes | None = N
         at = at.step(document, stack, states)
     state = at.state
     if not state.references:
-        return Merged(state.tree, state.found, state.locks)
+        return MergeResult(state.tree, state.found, state.locks)
     tree, found = references.resolve(state.tree, state.pending)
-    return Merged(tree, state.found + tuple(found), state.locks)
+    return MergeResult(tree, state.found + tuple(found), state.locks)
 
 
 def _layered(

@@ -15,12 +15,12 @@ from typing import Generic, TypeVar
 from reconciler.origin import Origin, Value
 from reconciler.unit import UnitId
 
-__all__ = ["Decision", "Fires", "Reason", "ReasonKind", "Share", "Verdict", "Weights"]
+__all__ = ["Decision", "Fires", "Reason", "ReasonKind", "RolloutVerdict", "Share", "Weights"]
 
 T = TypeVar("T")
 
 
-class Verdict(StrEnum):
+class RolloutVerdict(StrEnum):
     """Where an app's traffic stands after this decision."""
 
     IDLE = "idle"  # nothing to serve
@@ -85,7 +85,7 @@ class Decision(Generic[T]):
     again; `inputs` is a digest of everything that it was made from."""
 
     subject: UnitId
-    verdict: Verdict
+    verdict: RolloutVerdict
     outcome: T
     reasons: tuple[Reason, ...] = ()
     state: Mapping[str, str] | None = None

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-__all__ = ["PREPARING", "Capacity", "Facts", "State"]
+__all__ = ["PREPARING", "Capacity", "RolloutFacts", "RolloutState"]
 
 #: The stage of a rollout whose new version has no traffic yet.
 PREPARING = -1
@@ -26,7 +26,7 @@ class Capacity:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class RolloutFacts:
     """What the cluster says. A version missing from `capacity` could not be read; `weights` is the
     live route's split (None: no route exists; `route_unread`: unknown); `routed` is False for an
     app whose router splits nothing. `accepted`: the controller has seen the route as it is."""
@@ -39,7 +39,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class RolloutState:
     """What is remembered between runs, in one ConfigMap per app."""
 
     stable: str = ""
@@ -58,7 +58,7 @@ class State:
         return {key: str(value) for key, value in asdict(self).items() if value != ""}
 
     @classmethod
-    def from_data(cls, data: Mapping[str, str]) -> State:
+    def from_data(cls, data: Mapping[str, str]) -> RolloutState:
         """Unknown keys are left out; a garbled stage counts as not begun."""
         known = {k: v for k, v in data.items() if k in cls.__slots__ and k != "stage"}
         try:

@@ -18,15 +18,15 @@ from typing import Any
 
 import orjson
 
-from reconciler.lifecycle.decision import Decision, Reason, Share, Verdict, Weights
-from reconciler.lifecycle.facts import PREPARING, Capacity, Facts, State
-from reconciler.origin import Value, derived
+from reconciler.lifecycle.decision import Decision, Reason, RolloutVerdict, Share, Weights
+from reconciler.lifecycle.facts import PREPARING, Capacity, RolloutFacts, RolloutState
+from reconciler.origin import Value, derive
 from reconciler.spec.constraint import seconds
 from reconciler.spec.model import VersionRecord
 from reconciler.spec.serving import Serving
 from reconciler.unit import UnitId
 
-__all__ = ["Capacity", "Facts", "State", "decide", "target"]
+__all__ = ["Capacity", "RolloutFacts", "RolloutState", "decide", "target"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +38,27 @@ class _Stage:
 def target(app: UnitId, serving: Serving) -> Decision[Weights]:
     """Git's wish, for runs without a cluster: the pointer's version, or the static split."""
     if serving.traffic:
-        return _static(app, serving, Verdict.TARGET)
+        return _static(app, serving, RolloutVerdict.TARGET)
     if serving.version is None:
-        return Decision(app, Verdict.IDLE, Weights())
-    share = Share(serving.version, derived(100, serving.version))
+        return Decision(app, RolloutVerdict.IDLE, Weights())
+    share = Share(serving.version, derive(100, serving.version))
     reason = Reason("Git's target; a cluster decides the way there", serving.version.origin)
-    return Decision(app, Verdict.TARGET, Weights((share,)), (reason,))
+    return Decision(app, RolloutVerdict.TARGET, Weights((share,)), (reason,))
 
 
 def decide(
     app: UnitId,
     serving: Serving,
     records: Mapping[str, VersionRecord],
-    state: State | None,
-    facts: Facts,
+    state: RolloutState | None,
+    facts: RolloutFacts,
     now: datetime,
 ) -> Decision[Weights]:
     """The weights from now on. `now` has a zone. Every branch gives the reasons."""
     if serving.traffic:
-        decision = _forgetful(_static(app, serving, Verdict.STEADY), state)
+        decision = _forgetful(_static(app, serving, RolloutVerdict.STEADY), state)
     elif serving.version is None:
-        decision = _forgetful(Decision(app, Verdict.IDLE, Weights()), state)
+        decision = _forgetful(Decision(app, RolloutVerdict.IDLE, Weights()), state)
     else:
         decision = _Machine(app, serving, serving.version, records, state, facts, now).run()
     kept = _draining(decision.outcome, facts, records, serving)
@@ -67,7 +67,7 @@ def decide(
     return replace(decision, inputs=_inputs(serving, state, facts, now))
 
 
-def _static(app: UnitId, serving: Serving, verdict: Verdict) -> Decision[Weights]:
+def _static(app: UnitId, serving: Serving, verdict: RolloutVerdict) -> Decision[Weights]:
     shares = tuple(
         Share(Value(version, weight.origin), weight) for version, weight in serving.traffic.items()
     )
@@ -75,16 +75,16 @@ def _static(app: UnitId, serving: Serving, verdict: Verdict) -> Decision[Weights
     return Decision(app, verdict, Weights(shares), (Reason("static split in Git", first.origin),))
 
 
-def _forgetful(decision: Decision[Weights], state: State | None) -> Decision[Weights]:
+def _forgetful(decision: Decision[Weights], state: RolloutState | None) -> Decision[Weights]:
     """Without a pointer nothing is rolled out. What was stable before must not be gone back to
     when a pointer returns: then the live route says what is."""
-    if state is None or state == State():
+    if state is None or state == RolloutState():
         return decision
-    return replace(decision, state=State().to_data())
+    return replace(decision, state=RolloutState().to_data())
 
 
 def _draining(
-    outcome: Weights, facts: Facts, records: Mapping[str, VersionRecord], serving: Serving
+    outcome: Weights, facts: RolloutFacts, records: Mapping[str, VersionRecord], serving: Serving
 ) -> tuple[Value[str], ...]:
     drawn = {share.version.value for share in outcome.shares}
     pointer = serving.version
@@ -96,7 +96,9 @@ def _draining(
     )
 
 
-def _inputs(serving: Serving, state: State | None, facts: Facts, now: datetime) -> str:
+def _inputs(
+    serving: Serving, state: RolloutState | None, facts: RolloutFacts, now: datetime
+) -> str:
     record = {
         "version": serving.version.value if serving.version is not None else None,
         "traffic": {k: v.value for k, v in serving.traffic.items()},
@@ -129,14 +131,14 @@ def _stages(serving: Serving, version: Value[str]) -> tuple[_Stage, ...]:
             pause = step.pause if before.pause is None else _longer(before.pause, step.pause)
             stages[-1] = _Stage(before.weight, pause)
     if not stages or stages[-1].weight.value != 100:
-        stages.append(_Stage(derived(100, version), None))
+        stages.append(_Stage(derive(100, version), None))
     return tuple(stages)
 
 
 def _longer(first: Value[str], second: Value[str]) -> Value[str]:
     """Two pauses in a row add up."""
     total = seconds(first.value) + seconds(second.value)
-    return derived(f"{math.ceil(total)}s", first, second)
+    return derive(f"{math.ceil(total)}s", first, second)
 
 
 class _Machine:
@@ -148,8 +150,8 @@ class _Machine:
         serving: Serving,
         wanted: Value[str],
         records: Mapping[str, VersionRecord],
-        state: State | None,
-        facts: Facts,
+        state: RolloutState | None,
+        facts: RolloutFacts,
         now: datetime,
     ) -> None:
         self.app = app
@@ -163,14 +165,14 @@ class _Machine:
         self.stages = _stages(serving, wanted)
         self.digest = records[wanted.value].digest.value if wanted.value in records else ""
 
-    def _recovered(self) -> State:
+    def _recovered(self) -> RolloutState:
         """The state of an app that has none: from the live route, else the wanted version is
         stable from the start (nothing serves yet, so nothing can be taken from anyone)."""
         live = self.facts.weights or {}
         others = {v: w for v, w in live.items() if v != self.wanted.value and w > 0}
         if not others:
-            return State(stable=self.wanted.value)
-        return State(stable=max(sorted(others), key=lambda v: others[v]))
+            return RolloutState(stable=self.wanted.value)
+        return RolloutState(stable=max(sorted(others), key=lambda v: others[v]))
 
     # -- the branches ------------------------------------------------------------------------------
 
@@ -179,13 +181,13 @@ class _Machine:
             return self._unknown("the live route could not be read")
         if self.state.stable not in self.records:
             why = f"the stable version {self.state.stable} has no record any more"
-            self.state = State(stable=self.wanted.value)
-            return self._all_stable(Verdict.STEADY, Reason(why, self.wanted.origin))
+            self.state = RolloutState(stable=self.wanted.value)
+            return self._all_stable(RolloutVerdict.STEADY, Reason(why, self.wanted.origin))
         if self.state.stable == self.wanted.value:
             return self._at_rest()
         if self.state.held_digest and self.state.held_digest == self.digest:
             why = f"{self.wanted.value} is held: {self.state.held_why}"
-            return self._all_stable(Verdict.HELD, Reason(why, self.wanted.origin))
+            return self._all_stable(RolloutVerdict.HELD, Reason(why, self.wanted.origin))
         if self.wanted.value not in self.facts.capacity:
             return self._unknown(f"the backend of {self.wanted.value} could not be read")
         if (self.state.wanted, self.state.wanted_digest) != (self.wanted.value, self.digest):
@@ -225,14 +227,16 @@ class _Machine:
     def _at_rest(self) -> Decision[Weights]:
         """Nothing to roll out; a rollout that Git took back ends here, at once."""
         leaving = self.state.wanted not in ("", self.wanted.value)
-        self.state = State(stable=self.wanted.value)
+        self.state = RolloutState(stable=self.wanted.value)
         reasons = [Reason(f"{self.wanted.value} is stable", self.wanted.origin)]
         if leaving:
             reasons.insert(0, Reason("Git returned to the stable version", self.wanted.origin))
-        return self._all_stable(Verdict.ABORTING if leaving else Verdict.STEADY, *reasons)
+        return self._all_stable(
+            RolloutVerdict.ABORTING if leaving else RolloutVerdict.STEADY, *reasons
+        )
 
     def _begin(self) -> Decision[Weights]:
-        self.state = State(
+        self.state = RolloutState(
             stable=self.state.stable,
             wanted=self.wanted.value,
             wanted_digest=self.digest,
@@ -252,7 +256,9 @@ class _Machine:
         if self.now >= deadline:
             return self._abort(f"not ready within {self._deadline_text()}")
         why = f"{self.wanted.value} has {capacity.ready} of {capacity.desired} replicas ready"
-        return self._weights(0, Verdict.PREPARING, Reason(why, self.wanted.origin), due=deadline)
+        return self._weights(
+            0, RolloutVerdict.PREPARING, Reason(why, self.wanted.origin), due=deadline
+        )
 
     def _walk(self) -> Decision[Weights]:
         stage = min(self.state.stage, len(self.stages) - 1)
@@ -270,22 +276,24 @@ class _Machine:
             return self._enter(stage, f"the live weight is {live}, the step's is {weight.value}")
         if self.facts.routed and not self.facts.accepted:
             reason = Reason("the route is not accepted yet", weight.origin)
-            return self._weights(weight, Verdict.WAITING, reason)
+            return self._weights(weight, RolloutVerdict.WAITING, reason)
         if stage == len(self.stages) - 1:
-            self.state = State(stable=self.wanted.value)
+            self.state = RolloutState(stable=self.wanted.value)
             text = f"{self.wanted.value} has all traffic: it is stable"
-            return self._all_stable(Verdict.STEADY, Reason(text, self.wanted.origin))
+            return self._all_stable(RolloutVerdict.STEADY, Reason(text, self.wanted.origin))
         due = self._due(stage)
         if self.now < due:
             reason = self._step_reason(stage, f"paused until {_clock(due)}")
-            return self._weights(weight, Verdict.PAUSED, reason, due=due)
+            return self._weights(weight, RolloutVerdict.PAUSED, reason, due=due)
         following = self.stages[stage + 1].weight.value
         if not capacity.carries(following):
             deadline = due + self._patience()
             if self.now >= deadline:
                 return self._abort(f"not ready for {following} % within {self._deadline_text()}")
             why = f"{following} % needs more than {capacity.ready} of {capacity.desired} ready"
-            return self._weights(weight, Verdict.WAITING, Reason(why, weight.origin), due=deadline)
+            return self._weights(
+                weight, RolloutVerdict.WAITING, Reason(why, weight.origin), due=deadline
+            )
         return self._enter(stage + 1, f"{capacity.ready} of {capacity.desired} replicas ready")
 
     def _unready(self, stage: int, capacity: Capacity) -> Decision[Weights]:
@@ -296,7 +304,9 @@ class _Machine:
             return self._abort(f"not ready for {self._deadline_text()}")
         weight = self.stages[stage].weight
         why = f"{capacity.ready} of {capacity.desired} replicas ready at {weight.value} %"
-        return self._weights(weight, Verdict.WAITING, Reason(why, weight.origin), due=deadline)
+        return self._weights(
+            weight, RolloutVerdict.WAITING, Reason(why, weight.origin), due=deadline
+        )
 
     def _enter(self, stage: int, because: str) -> Decision[Weights]:
         self.state = replace(
@@ -304,10 +314,10 @@ class _Machine:
         )
         due = self._due(stage) if self.stages[stage].pause is not None else None
         reason = self._step_reason(stage, because)
-        return self._weights(self.stages[stage].weight, Verdict.STEPPING, reason, due=due)
+        return self._weights(self.stages[stage].weight, RolloutVerdict.STEPPING, reason, due=due)
 
     def _abort(self, why: str) -> Decision[Weights]:
-        self.state = State(
+        self.state = RolloutState(
             stable=self.state.stable,
             wanted=self.wanted.value,
             wanted_digest=self.digest,
@@ -315,15 +325,15 @@ class _Machine:
             held_why=f"{why} ({_clock(self.now)})",
         )
         text = f"{self.wanted.value} given up: {why}; held until Git changes"
-        return self._all_stable(Verdict.ABORTING, Reason(text, self.wanted.origin))
+        return self._all_stable(RolloutVerdict.ABORTING, Reason(text, self.wanted.origin))
 
     def _unknown(self, why: str) -> Decision[Weights]:
         """Nothing moves: the split stays what the state says it is."""
         self.state = self.before or self.state
         stage = self.state.stage
         underway = self.state.wanted == self.wanted.value and 0 <= stage < len(self.stages)
-        weight = self.stages[stage].weight if underway else derived(0, self.wanted)
-        decision = self._weights(weight, Verdict.UNKNOWN, Reason(why, self.wanted.origin))
+        weight = self.stages[stage].weight if underway else derive(0, self.wanted)
+        decision = self._weights(weight, RolloutVerdict.UNKNOWN, Reason(why, self.wanted.origin))
         return replace(decision, state=None)
 
     # -- shared parts ------------------------------------------------------------------------------
@@ -334,32 +344,32 @@ class _Machine:
         return Reason(text, weight.origin)
 
     def _stable_name(self) -> Value[str]:
-        return derived(self.state.stable, self.wanted)
+        return derive(self.state.stable, self.wanted)
 
-    def _all_stable(self, verdict: Verdict, *reasons: Reason) -> Decision[Weights]:
-        share = Share(self._stable_name(), derived(100, self.wanted))
+    def _all_stable(self, verdict: RolloutVerdict, *reasons: Reason) -> Decision[Weights]:
+        share = Share(self._stable_name(), derive(100, self.wanted))
         return self._decision(verdict, Weights((share,)), reasons)
 
     def _weights(
         self,
         weight: Value[int] | int,
-        verdict: Verdict,
+        verdict: RolloutVerdict,
         *reasons: Reason,
         due: datetime | None = None,
     ) -> Decision[Weights]:
         """The wanted version at `weight`, the stable one at the rest."""
-        new = weight if isinstance(weight, Value) else derived(weight, self.wanted)
+        new = weight if isinstance(weight, Value) else derive(weight, self.wanted)
         shares: tuple[Share, ...] = (
-            Share(self._stable_name(), derived(100 - new.value, new)),
+            Share(self._stable_name(), derive(100 - new.value, new)),
             Share(self.wanted, new),
         )
         if self.state.stable == self.wanted.value:
-            shares = (Share(self.wanted, derived(100, self.wanted)),)
+            shares = (Share(self.wanted, derive(100, self.wanted)),)
         return self._decision(verdict, Weights(shares), reasons, due)
 
     def _decision(
         self,
-        verdict: Verdict,
+        verdict: RolloutVerdict,
         outcome: Weights,
         reasons: tuple[Reason, ...],
         due: datetime | None = None,

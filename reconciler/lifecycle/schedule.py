@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from reconciler.apps.app import App, Foundation
-from reconciler.apps.telling import overridden
+from reconciler.apps.messages import list_overridden
 from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.lifecycle import cron
 from reconciler.lifecycle.decision import Fires
 from reconciler.spec.training import Schedule
 
-__all__ = ["check", "check_windows", "foresee", "resolved"]
+__all__ = ["check", "check_windows", "foresee", "resolve_cron"]
 
 _HORIZON = timedelta(days=366)
 
 
-def resolved(app: App, entry: Schedule, text: str) -> str:
+def resolve_cron(app: App, entry: Schedule, text: str) -> str:
     """The expression with every `H` resolved. The seed is the schedule's full name, so replicas
     agree and only a rename moves the slot."""
     return cron.resolve_hash(text, f"{app.id}/{entry.name.value}")
@@ -35,7 +35,7 @@ def check(app: App) -> Iterator[Diagnostic]:
                 "@every has no stable phase: it drifts with every restart",
                 entry.cron.site,
                 path=f"{path}.cron",
-                related=overridden(entry.cron.origin),
+                related=list_overridden(entry.cron.origin),
                 help="give the times, e.g. 0 */6 * * *",
             )
             continue
@@ -45,12 +45,12 @@ def check(app: App) -> Iterator[Diagnostic]:
                 "the zone is a field of its own here",
                 entry.cron.site,
                 path=f"{path}.cron",
-                related=overridden(entry.cron.origin),
+                related=list_overridden(entry.cron.origin),
                 help="use timeZone",
             )
             continue
         try:
-            parsed = cron.parse(resolved(app, entry, text), entry.time_zone.value)
+            parsed = cron.parse(resolve_cron(app, entry, text), entry.time_zone.value)
         except cron.CronInvalid as invalid:
             zone = invalid.code == "E_TIME_ZONE"
             at = entry.time_zone if zone else entry.cron
@@ -59,7 +59,7 @@ def check(app: App) -> Iterator[Diagnostic]:
                 invalid.message,
                 at.site,
                 path=f"{path}.{'timeZone' if zone else 'cron'}",
-                related=overridden(at.origin),
+                related=list_overridden(at.origin),
                 help=invalid.hint,
             )
             continue
@@ -69,7 +69,7 @@ def check(app: App) -> Iterator[Diagnostic]:
                 f"{text!r} never fires: Argo's controller would loop over it for ever",
                 entry.cron.site,
                 path=f"{path}.cron",
-                related=overridden(entry.cron.origin),
+                related=list_overridden(entry.cron.origin),
                 help="check day and month",
             )
         elif cron.in_transition(parsed, 2027):
@@ -99,7 +99,7 @@ def check_windows(unit: Foundation) -> Iterator[Diagnostic]:
         if message:
             wrong = True
             slot = "timeZone" if at is window.time_zone else "cron"
-            related = overridden(at.origin)
+            related = list_overridden(at.origin)
             yield error(code, message, at.site, path=f"{path}.{slot}", related=related, help=hint)
     for first in () if wrong else unit.environment_spec.windows[:1]:
         yield warning(
@@ -117,7 +117,7 @@ def foresee(app: App, now: datetime, count: int = 2) -> Iterator[Fires]:
     if training is None or not app.trains:
         return
     for entry in training.schedules:
-        text = resolved(app, entry, entry.cron.value)
+        text = resolve_cron(app, entry, entry.cron.value)
         zone = entry.time_zone.value
         times: tuple[datetime, ...] = ()
         if not entry.suspend.value:

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import orjson
 
 from reconciler.objects.key import ObjectKey
-from reconciler.origin import Branch, Items, Origin, SecretRef, Value, derived
+from reconciler.origin import Branch, Items, Origin, SecretRef, Value, derive
 
 __all__ = [
     "Draft",
@@ -24,15 +24,15 @@ __all__ = [
     "Manifest",
     "Placeholder",
     "Tree",
-    "at",
     "canonical",
     "digest",
     "digest_of_body",
-    "embedded",
-    "leaves",
+    "list_embedded",
+    "list_leaves",
     "origin_at",
     "seal",
     "show_path",
+    "value_at",
     "walk",
 ]
 
@@ -72,8 +72,8 @@ class Embedded(Value[str]):
     def __init__(self, name: str, draft: Draft, written: Value[str] | None = None) -> None:
         text = written
         if text is None:
-            values = [leaf for leaf in leaves(draft.tree) if isinstance(leaf, Value)]
-            text = derived(_text_of(draft.tree), *values)
+            values = [leaf for leaf in list_leaves(draft.tree) if isinstance(leaf, Value)]
+            text = derive(_text_of(draft.tree), *values)
         super().__init__(text.value, text.origin)
         self.name = name
         self.draft = draft
@@ -125,7 +125,7 @@ def walk(tree: Tree, path: FieldPath = ()) -> Iterator[tuple[FieldPath, Any]]:
         yield path, tree
 
 
-def leaves(tree: Tree) -> list[Any]:
+def list_leaves(tree: Tree) -> list[Any]:
     """The leaves alone, in the order of `walk`: for hot paths that need no places."""
     out: list[Any] = []
     _gather(tree, out)
@@ -155,7 +155,7 @@ def _gather(tree: Tree, out: list[Any]) -> None:
             _gather(child, out)
 
 
-def at(tree: Tree, path: FieldPath) -> Any:
+def value_at(tree: Tree, path: FieldPath) -> Any:
     """The subtree at a path. Raises LookupError where there is none."""
     for step in path:
         if isinstance(tree, Branch | Items):
@@ -174,7 +174,7 @@ def at(tree: Tree, path: FieldPath) -> Any:
 def origin_at(tree: Tree, path: FieldPath) -> Origin | None:
     """The origin of the leaf or subtree of a draft's tree at a path."""
     try:
-        found = at(tree, path)
+        found = value_at(tree, path)
     except LookupError:
         return None
     if isinstance(found, Value | Branch | Items):
@@ -182,14 +182,14 @@ def origin_at(tree: Tree, path: FieldPath) -> Origin | None:
     return next((leaf.origin for _, leaf in walk(found) if isinstance(leaf, Value)), None)
 
 
-def embedded(draft: Draft, path: FieldPath = ()) -> Iterator[tuple[FieldPath, Draft]]:
+def list_embedded(draft: Draft, path: FieldPath = ()) -> Iterator[tuple[FieldPath, Draft]]:
     """The drafts that a draft holds as texts, each with its text's path, and those that they hold
     themselves: a path then goes on inside the text."""
     for below, leaf in walk(draft.tree):
         if isinstance(leaf, Embedded):
             here = (*path, *below)
             yield here, leaf.draft
-            yield from embedded(leaf.draft, here)
+            yield from list_embedded(leaf.draft, here)
 
 
 def _plain_default(node: Any) -> Any:
@@ -245,7 +245,7 @@ def seal(draft: Draft) -> Manifest:
     """The manifest of a draft: plain body, digest, and one origin a leaf."""
     raw = orjson.dumps(draft.tree, default=_plain_default)
     body: dict[str, Any] = orjson.loads(raw)
-    found = leaves(draft.tree)
+    found = list_leaves(draft.tree)
     origins = tuple([leaf.origin if isinstance(leaf, Value) else None for leaf in found])
     inner: tuple[tuple[FieldPath, Manifest], ...] = ()
     if any(type(leaf) is Embedded for leaf in found):

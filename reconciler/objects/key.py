@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 __all__ = [
     "GroupKind",
     "ObjectKey",
+    "format_keys",
     "is_dns_label",
     "is_object_name",
     "key_of",
     "split_version",
-    "told",
 ]
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -49,7 +49,7 @@ class ObjectKey(NamedTuple):
         return f"{self.group_kind} {place}{self.name}"
 
 
-def told(keys: Iterable[ObjectKey], most: int = 3) -> str:
+def format_keys(keys: Iterable[ObjectKey], most: int = 3) -> str:
     """The first of some objects for people, and how many more there are."""
     names = [str(key) for key in sorted(keys)]
     more = f" and {len(names) - most} more" if len(names) > most else ""

@@ -10,7 +10,7 @@ from typing import Any
 from reconciler.objects.key import ObjectKey, key_of
 from reconciler.objects.ownership import owners_digest
 
-__all__ = ["Observed", "Presence", "absent", "observed", "unread"]
+__all__ = ["Observed", "Presence", "absent_object", "live_object", "unread_object"]
 
 
 class Presence(StrEnum):
@@ -43,15 +43,15 @@ class Observed:
         return bool(meta.get("deletionTimestamp"))
 
 
-def absent(key: ObjectKey) -> Observed:
+def absent_object(key: ObjectKey) -> Observed:
     return Observed(key, Presence.ABSENT)
 
 
-def unread(key: ObjectKey, why: str) -> Observed:
+def unread_object(key: ObjectKey, why: str) -> Observed:
     return Observed(key, Presence.UNREAD, why=why)
 
 
-def observed(body: Mapping[str, Any]) -> Observed:
+def live_object(body: Mapping[str, Any]) -> Observed:
     """From a full body, as GET or LIST gave it (list items need apiVersion and kind set)."""
     meta = body["metadata"]
     return Observed(

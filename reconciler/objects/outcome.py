@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-__all__ = ["CLUSTER_SCOPED", "Done", "Outcome", "Refusal", "Refused", "Unknown", "Verb"]
+__all__ = ["CLUSTER_SCOPED", "Done", "Outcome", "RefusalCause", "Refused", "Unknown", "Verb"]
 
 #: In the refusal of an object with a namespace whose kind has none.
 CLUSTER_SCOPED = "is cluster-scoped: no namespace"
@@ -26,7 +26,7 @@ class Verb(StrEnum):
     ACCEPTED = "accepted"  # a DELETE that finalizers hold back: not gone yet
 
 
-class Refusal(StrEnum):
+class RefusalCause(StrEnum):
     """What a refused request means for the caller."""
 
     FIELD_CONFLICT = "field-conflict"  # another manager owns the field: decide
@@ -58,7 +58,7 @@ class Refused:
     """It did not happen, and why. `fields` are the paths that the causes name; `managers` the
     conflicting field managers, aligned with `fields`."""
 
-    refusal: Refusal
+    refusal: RefusalCause
     code: int
     message: str
     fields: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 import reconciler
-from reconciler.operate.passes import Outcome, State
+from reconciler.operate.passes import UnitResult, UnitState
 from reconciler.plan.inventory import INVENTORY_LABEL
 from reconciler.plan.statuses import GroupStatus, RecordedStatus, status_key
 from reconciler.unit import UnitId
@@ -31,15 +31,15 @@ _MOST_BYTES = 600_000
 _READY = ("True", "Succeeded", "")
 #: State → (Ready, reason, Stalled or Reconciling while it lasts).
 _CONDITIONS = {
-    State.SUCCESS: _READY,
-    State.NOOP: _READY,
-    State.INCOMPLETE: ("False", "HealthCheckFailed", "Reconciling"),
-    State.FAILED: ("False", "ReconciliationFailed", "Reconciling"),
-    State.BLOCKED: ("False", "BuildFailed", "Stalled"),
-    State.DENIED: ("False", "PolicyDenied", "Stalled"),
-    State.REFUSED: ("False", "ApprovalNeeded", "Stalled"),
-    State.UNKNOWN: ("Unknown", "DependencyNotReady", "Reconciling"),
-    State.DRIFTED: ("False", "Drifted", "Stalled"),
+    UnitState.SUCCESS: _READY,
+    UnitState.NOOP: _READY,
+    UnitState.INCOMPLETE: ("False", "HealthCheckFailed", "Reconciling"),
+    UnitState.FAILED: ("False", "ReconciliationFailed", "Reconciling"),
+    UnitState.BLOCKED: ("False", "BuildFailed", "Stalled"),
+    UnitState.DENIED: ("False", "PolicyDenied", "Stalled"),
+    UnitState.REFUSED: ("False", "ApprovalNeeded", "Stalled"),
+    UnitState.UNKNOWN: ("Unknown", "DependencyNotReady", "Reconciling"),
+    UnitState.DRIFTED: ("False", "Drifted", "Stalled"),
 }
 
 
@@ -48,7 +48,7 @@ class Transition:
     """An entry to be written, and what everybody should hear of it."""
 
     unit: UnitId
-    state: State
+    state: UnitState
     ready: str
     reason: str
     text: str
@@ -61,12 +61,17 @@ class Transition:
 
 
 def next_status(
-    known: RecordedStatus, outcome: Outcome, revision: str, run: str, now: datetime, seconds: float
+    known: RecordedStatus,
+    outcome: UnitResult,
+    revision: str,
+    run: str,
+    now: datetime,
+    seconds: float,
 ) -> Transition | None:
     """What to record of a pass; None when nothing happened that is not recorded already."""
     if outcome.state not in _CONDITIONS or outcome.gone:
         return None
-    if outcome.state is State.NOOP and not known.status:
+    if outcome.state is UnitState.NOOP and not known.status:
         return None  # nothing was ever told of it, and there is nothing to tell
     ready, reason, while_ = _CONDITIONS[outcome.state]
     before = known.condition("Ready")

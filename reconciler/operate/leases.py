@@ -13,7 +13,7 @@ from datetime import datetime
 from reconciler.apply import lease
 from reconciler.apply.lease import Answered, Create, Election, Get, Replace, Timing
 from reconciler.errors import ReconcilerError
-from reconciler.objects.observed import Observed, unread
+from reconciler.objects.observed import Observed, unread_object
 from reconciler.objects.outcome import Outcome, Unknown
 from reconciler.ports import Background, Clock, LeaseClient
 from reconciler.unit import UnitId
@@ -213,7 +213,7 @@ def _asked(client: LeaseClient, request: lease.Request) -> Observed | Outcome:
             try:
                 return client.get(key)
             except ReconcilerError as error:
-                return unread(key, error.message)
+                return unread_object(key, error.message)
         case Create(body) | Replace(body):
             try:
                 write = client.create if isinstance(request, Create) else client.replace

@@ -11,14 +11,14 @@ from typing import Protocol
 
 from reconciler.errors import ReconcilerError
 from reconciler.operate.backoff import Backoff
-from reconciler.operate.passes import Pass, Settings, State
+from reconciler.operate.passes import Pass, PassSettings, UnitState
 from reconciler.ports import Clock, Tree
 
 __all__ = ["Follower", "Loop", "Observer", "Timing"]
 
-_FAILING = (State.FAILED,)
+_FAILING = (UnitState.FAILED,)
 #: Nothing was tried: what was known before stays.
-_NO_NEWS = (State.BACKING_OFF, State.STOPPED, State.SKIPPED_LOCKED)
+_NO_NEWS = (UnitState.BACKING_OFF, UnitState.STOPPED, UnitState.SKIPPED_LOCKED)
 
 
 class Follower(Protocol):
@@ -59,11 +59,11 @@ class Loop:
     def __init__(
         self,
         follower: Follower,
-        run: Callable[[Tree, Settings], Pass],
+        run: Callable[[Tree, PassSettings], Pass],
         clock: Clock,
         observer: Observer,
         *,
-        settings: Settings,
+        settings: PassSettings,
         timing: Timing | None = None,
         chance: Callable[[], float] = lambda: 0.0,
     ) -> None:

@@ -18,14 +18,14 @@ from reconciler.objects.outcome import Done
 from reconciler.operate.group_status import Transition, body_of, next_status
 from reconciler.operate.leases import Leases, micro_time
 from reconciler.operate.metrics import Registry
-from reconciler.operate.passes import Outcome, Pass, State
+from reconciler.operate.passes import Pass, UnitResult, UnitState
 from reconciler.plan.statuses import GroupStatus, RecordedStatus, status_key
 from reconciler.ports import Clock, ClusterWriter, LeaseClient
 from reconciler.unit import UnitId
 
 __all__ = ["Log", "Notify", "Observers", "Sinks", "cloud_event"]
 
-_GOOD = (State.SUCCESS, State.NOOP)
+_GOOD = (UnitState.SUCCESS, UnitState.NOOP)
 _NOTE = 1000
 
 #: Takes a CloudEvent; delivers it when it can.
@@ -111,7 +111,7 @@ class Observers:
         registry.set("last_pass_timestamp_seconds", now.timestamp())
         for name in ("apps", "objects", "environment_info", "lease_held", "lease_transitions"):
             registry.clear(name)
-        environments: dict[str, list[Outcome]] = {}
+        environments: dict[str, list[UnitResult]] = {}
         for outcome in done.outcomes:
             environments.setdefault(outcome.unit.environment, []).append(outcome)
         for environment, outcomes in sorted(environments.items()):
@@ -122,7 +122,7 @@ class Observers:
             registry.set("lease_transitions", self._leases.epoch(group) or 0, group=group)
 
     def _environment(
-        self, environment: str, outcomes: list[Outcome], done: Pass, now: datetime
+        self, environment: str, outcomes: list[UnitResult], done: Pass, now: datetime
     ) -> None:
         registry = self._sinks.registry
         desired = drifted = 0
@@ -156,7 +156,7 @@ class Observers:
         for group, why in sorted(done.locked.items()):
             log.event("info", redact(why), environment=group, result="skipped_locked")
         for outcome in done.outcomes:
-            if outcome.state is State.SKIPPED_LOCKED:
+            if outcome.state is UnitState.SKIPPED_LOCKED:
                 continue
             level = "info" if outcome.state in _GOOD else "warning"
             for key, verb in outcome.done:
@@ -164,7 +164,7 @@ class Observers:
                     "info", "wrote", app=str(outcome.unit), object=key, action=verb,
                     revision=done.commit or done.label,
                 )  # fmt: skip
-            if outcome.state is not State.NOOP:
+            if outcome.state is not UnitState.NOOP:
                 log.event(
                     level, redact(outcome.text) or outcome.state.value, app=str(outcome.unit),
                     result=outcome.state.value, revision=done.commit or done.label,
@@ -174,9 +174,9 @@ class Observers:
 
     def _record(self, done: Pass, seconds: float, now: datetime) -> None:
         revision = done.commit or done.label
-        groups: dict[str, list[Outcome]] = {}
+        groups: dict[str, list[UnitResult]] = {}
         for outcome in done.outcomes:
-            if outcome.state is not State.SKIPPED_LOCKED:
+            if outcome.state is not UnitState.SKIPPED_LOCKED:
                 groups.setdefault(outcome.unit.group_id, []).append(outcome)
         for group, outcomes in sorted(groups.items()):
             known = done.statuses.get(group, GroupStatus(group))

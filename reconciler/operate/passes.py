@@ -8,13 +8,13 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from reconciler.apply.result import Result, Status
+from reconciler.apply.result import ApplyResult, ApplyStatus
 from reconciler.apps.app import Selection
 from reconciler.diagnostics import Diagnostic
 from reconciler.engine import apply_plan, review
 from reconciler.engine.apply_plan import RunResult
 from reconciler.engine.memo import Memo
-from reconciler.engine.review import Reviewed
+from reconciler.engine.review import Review
 from reconciler.engine.run_options import RunOptions
 from reconciler.engine.targets import Targets
 from reconciler.errors import ExitCode, most_severe
@@ -26,10 +26,10 @@ from reconciler.plan.statuses import GroupStatus
 from reconciler.ports import Clock, ClusterWriter, Reporter, Tree
 from reconciler.unit import UnitId
 
-__all__ = ["Outcome", "Pass", "Settings", "State", "groups_of", "run"]
+__all__ = ["Pass", "PassSettings", "UnitResult", "UnitState", "groups_of", "run_pass"]
 
 
-class State(StrEnum):
+class UnitState(StrEnum):
     """What came of one unit in one pass. The words are labels of metrics: a bounded set."""
 
     SUCCESS = "success"
@@ -47,11 +47,11 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class UnitResult:
     """`text` says why, for people. `corrected` counts drift that was put right, by kind."""
 
     unit: UnitId
-    state: State
+    state: UnitState
     text: str = ""
     objects: int = 0
     drifted: int = 0
@@ -75,7 +75,7 @@ class Pass:
     run: RunResult | None
     exit_code: ExitCode
     plan: Plan | None = None
-    outcomes: tuple[Outcome, ...] = ()
+    outcomes: tuple[UnitResult, ...] = ()
     locked: Mapping[str, str] = field(default_factory=dict)
     statuses: Mapping[str, GroupStatus] = field(default_factory=dict)
     commit: str = ""
@@ -83,14 +83,14 @@ class Pass:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class PassSettings:
     """`ended` says why nothing may be begun any more. `resting` says of a unit why it is left out
     of this pass. `wait`: see `Leases.acquire`. Without `corrects`, what drifted is only shown; with
     `full` the server is asked about every object."""
 
     selection: Selection = field(default_factory=Selection)
     approvals: Approvals = NO_APPROVALS
-    apply: apply_plan.Settings = field(default_factory=apply_plan.Settings)
+    apply: apply_plan.ApplySettings = field(default_factory=apply_plan.ApplySettings)
     corrects: bool = True
     full: bool = False
     memo: Memo | None = None
@@ -116,12 +116,12 @@ def groups_of(tree: Tree, selection: Selection) -> frozenset[str]:
     return frozenset(found)
 
 
-def run(
+def run_pass(
     tree: Tree,
     cluster: ClusterWriter | Targets[ClusterWriter],
     clock: Clock,
     reporter: Reporter,
-    settings: Settings,
+    settings: PassSettings,
     leases: Leases | None = None,
 ) -> Pass:
     """One pass over a tree. Raises SourceError, ClusterUnreadable and LeaseUnavailable; nothing is
@@ -133,7 +133,7 @@ def run(
         if locked.keys() >= groups:
             return _all_locked(tree, locked, settings)
 
-    def look() -> Reviewed:
+    def look() -> Review:
         return review.review(
             tree,
             settings.selection,
@@ -175,12 +175,12 @@ def run(
     return Pass(run, code, plan, outcomes, locked, reviewed.statuses, plan.commit, plan.label)
 
 
-def _exit_code(code: ExitCode, locked: Mapping[str, str], settings: Settings) -> ExitCode:
+def _exit_code(code: ExitCode, locked: Mapping[str, str], settings: PassSettings) -> ExitCode:
     blocked = bool(locked) and settings.fail_if_locked
     return most_severe([code, *([ExitCode.LOCKED] if blocked else [])])
 
 
-def _permit(settings: Settings, leases: Leases | None) -> Callable[[UnitId], str]:
+def _permit(settings: PassSettings, leases: Leases | None) -> Callable[[UnitId], str]:
     given = settings.apply.permit
 
     def permit(unit: UnitId) -> str:
@@ -194,17 +194,17 @@ def _permit(settings: Settings, leases: Leases | None) -> Callable[[UnitId], str
 
 
 def _aside(
-    plan: Plan, locked: Mapping[str, str], settings: Settings
-) -> Iterator[tuple[UnitId, tuple[State, str]]]:
+    plan: Plan, locked: Mapping[str, str], settings: PassSettings
+) -> Iterator[tuple[UnitId, tuple[UnitState, str]]]:
     for app in plan.apps:
         group = app.unit.group_id
         resting = settings.resting(app.unit)
         if group in locked:
-            yield app.unit, (State.SKIPPED_LOCKED, locked[group])
+            yield app.unit, (UnitState.SKIPPED_LOCKED, locked[group])
         elif resting:
-            yield app.unit, (State.BACKING_OFF, resting)
+            yield app.unit, (UnitState.BACKING_OFF, resting)
         elif not settings.corrects and has_drifted(app):
-            yield app.unit, (State.DRIFTED, "differs from what was applied; only reported")
+            yield app.unit, (UnitState.DRIFTED, "differs from what was applied; only reported")
 
 
 def has_drifted(app: AppPlan) -> bool:
@@ -220,9 +220,9 @@ def has_drifted(app: AppPlan) -> bool:
     return before == {m.key: m.manifest for m in app.members}
 
 
-def _all_locked(tree: Tree, locked: Mapping[str, str], settings: Settings) -> Pass:
+def _all_locked(tree: Tree, locked: Mapping[str, str], settings: PassSettings) -> Pass:
     outcomes = tuple(
-        Outcome(UnitId.foundation(*group.split("/")), State.SKIPPED_LOCKED, why)
+        UnitResult(UnitId.foundation(*group.split("/")), UnitState.SKIPPED_LOCKED, why)
         for group, why in sorted(locked.items())
     )
     code = _exit_code(ExitCode.DONE, locked, settings)
@@ -232,18 +232,20 @@ def _all_locked(tree: Tree, locked: Mapping[str, str], settings: Settings) -> Pa
 # -- what came of it -------------------------------------------------------------------------------
 
 _STATES = {
-    Status.DONE: State.SUCCESS,
-    Status.NOTHING: State.NOOP,
-    Status.INCOMPLETE: State.INCOMPLETE,
-    Status.FAILED: State.FAILED,
-    Status.LOST: State.FAILED,
-    Status.STOPPED: State.STOPPED,
+    ApplyStatus.DONE: UnitState.SUCCESS,
+    ApplyStatus.NOTHING: UnitState.NOOP,
+    ApplyStatus.INCOMPLETE: UnitState.INCOMPLETE,
+    ApplyStatus.FAILED: UnitState.FAILED,
+    ApplyStatus.LOST: UnitState.FAILED,
+    ApplyStatus.STOPPED: UnitState.STOPPED,
 }
 
 
 def _outcomes(
-    reviewed: Reviewed, results: Mapping[UnitId, Result], aside: Mapping[UnitId, tuple[State, str]]
-) -> Iterator[Outcome]:
+    reviewed: Review,
+    results: Mapping[UnitId, ApplyResult],
+    aside: Mapping[UnitId, tuple[UnitState, str]],
+) -> Iterator[UnitResult]:
     assert reviewed.plan is not None
     seen = set()
     for app in reviewed.plan.apps:
@@ -251,10 +253,10 @@ def _outcomes(
         yield _outcome(app, reviewed, results.get(app.unit), aside.get(app.unit))
     for unit, codes in sorted(reviewed.fleet.blocked.items()):
         if unit not in seen:
-            yield Outcome(unit, State.BLOCKED, _because(unit, codes, reviewed.diagnostics))
+            yield UnitResult(unit, UnitState.BLOCKED, _because(unit, codes, reviewed.diagnostics))
     for unit, why in sorted(reviewed.damaged.items()):
         if unit not in seen and unit not in reviewed.fleet.blocked:
-            yield Outcome(unit, State.REFUSED, why)
+            yield UnitResult(unit, UnitState.REFUSED, why)
 
 
 def _because(unit: UnitId, codes: Iterable[str], diagnostics: Iterable[Diagnostic]) -> str:
@@ -266,31 +268,31 @@ def _because(unit: UnitId, codes: Iterable[str], diagnostics: Iterable[Diagnosti
 
 
 def _outcome(
-    app: AppPlan, reviewed: Reviewed, result: Result | None, aside: tuple[State, str] | None
-) -> Outcome:
+    app: AppPlan, reviewed: Review, result: ApplyResult | None, aside: tuple[UnitState, str] | None
+) -> UnitResult:
     objects = len(app.members)
     going = [change for change in app.changes() if change.goes]
     drifted = len(going) if has_drifted(app) else 0
     if aside is not None:
-        return Outcome(app.unit, aside[0], aside[1], objects, drifted)
+        return UnitResult(app.unit, aside[0], aside[1], objects, drifted)
     if app.unit in reviewed.denied:
-        return Outcome(app.unit, State.DENIED, "a policy denies it", objects)
+        return UnitResult(app.unit, UnitState.DENIED, "a policy denies it", objects)
     if app.is_unjudged:
-        return Outcome(app.unit, State.UNKNOWN, _reasons(app), objects)
+        return UnitResult(app.unit, UnitState.UNKNOWN, _reasons(app), objects)
     if result is None or any(refusal.is_whole for refusal in app.refusals):
         why = app.refusals[0].text if app.refusals else "its group is denied"
-        return Outcome(app.unit, State.REFUSED, why, objects)
+        return UnitResult(app.unit, UnitState.REFUSED, why, objects)
     text = "; ".join(f"{key}: {why}" if key else why for key, why in result.problems)
     state = _STATES[result.status]
-    if state in (State.SUCCESS, State.NOOP) and (app.refusals or app.is_held):
-        state, text = State.REFUSED, app.refusals[0].text if app.refusals else _reasons(app)
+    if state in (UnitState.SUCCESS, UnitState.NOOP) and (app.refusals or app.is_held):
+        state, text = UnitState.REFUSED, app.refusals[0].text if app.refusals else _reasons(app)
     corrected: dict[str, int] = {}
     for change, verb in result.done if drifted else ():
         if verb is not Verb.UNCHANGED:
             corrected[change.key.kind] = corrected.get(change.key.kind, 0) + 1
     done = tuple((change.key.full(), verb.value) for change, verb in result.done)
-    gone = app.removed and state in (State.SUCCESS, State.NOOP)
-    return Outcome(app.unit, state, text, objects, drifted, corrected, done, gone)
+    gone = app.removed and state in (UnitState.SUCCESS, UnitState.NOOP)
+    return UnitResult(app.unit, state, text, objects, drifted, corrected, done, gone)
 
 
 def _reasons(app: AppPlan) -> str:

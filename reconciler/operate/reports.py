@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from reconciler.engine.views.report import Changes, Report
 from reconciler.engine.views.runs import run_report
-from reconciler.operate.passes import Pass, State
+from reconciler.operate.passes import Pass, UnitState
 
 __all__ = ["pass_report"]
 
@@ -15,9 +15,9 @@ def pass_report(done: Pass) -> Report:
     """The report of one pass."""
     report = run_report(done.run) if done.run is not None else Report("reconcile")
     lines = [f"skipped_locked: {group}: {why}" for group, why in sorted(done.locked.items())]
-    resting = [o for o in done.outcomes if o.state is State.BACKING_OFF]
+    resting = [o for o in done.outcomes if o.state is UnitState.BACKING_OFF]
     lines += [f"backing off: {o.unit}: {o.text}" for o in resting]
-    drifted = [str(o.unit) for o in done.outcomes if o.state is State.DRIFTED]
+    drifted = [str(o.unit) for o in done.outcomes if o.state is UnitState.DRIFTED]
     if drifted:
         lines.append(f"drifted, and only reported: {', '.join(drifted)}")
     sections = tuple(

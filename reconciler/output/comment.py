@@ -19,7 +19,7 @@ from reconciler.engine.views.report import Chains, Changes, Findings, Report, Ti
 from reconciler.errors import ExitCode
 from reconciler.layers.emit import emit
 from reconciler.origin import Site
-from reconciler.output import compared, issues
+from reconciler.output import comparison, issues
 from reconciler.output.format import Options
 from reconciler.output.issues import Issue, Level
 from reconciler.output.markdown import cell, code, fence, html_code, link, prose
@@ -116,7 +116,9 @@ class _Comment:
 
     def _verdict(self) -> str:
         sign, why = _VERDICTS.get(self.report.exit_code, ("❌", ""))
-        counts = [text for section in self.changes for text in [compared.counted(section)] if text]
+        counts = [
+            text for section in self.changes for text in [comparison.counted(section)] if text
+        ]
         said = "; ".join([*([why] if why else []), *counts])
         if not said:
             said = " ".join(self.report.closing).rstrip(".")
@@ -140,13 +142,13 @@ class _Comment:
     # -- what matters ------------------------------------------------------------------------------
 
     def _leaving(self) -> Iterator[str]:
-        rows = [row for section in self.changes for row in compared.leaving(section)]
+        rows = [row for section in self.changes for row in comparison.leaving(section)]
         if not rows:
             return
         shown = self._few(rows, self.limits.deletes, "deletes")
         lines = [f"**Deleted or replaced** ({len(rows)})", ""]
         for app, change in shown:
-            why = compared.reasons(change, self.options.link_base, self._prose)
+            why = comparison.reasons(change, self.options.link_base, self._prose)
             lines.append(f"- {change.action.value} {code(str(change.key))} of {code(app)}{why}")
         yield "\n".join(lines if shown else lines[:1])
 
@@ -184,14 +186,14 @@ class _Comment:
 
     def _overview(self) -> Iterator[str]:
         for section in self.changes:
-            rows = compared.overview(section)
+            rows = comparison.overview(section)
             if not rows:
                 continue
             shown = self._few(rows, self.limits.rows, "rows of apps")
-            head = ["app", *compared.COLUMNS]
-            lines = [_row(head), _row(["---", *["---:"] * len(compared.COLUMNS)])]
+            head = ["app", *comparison.COLUMNS]
+            lines = [_row(head), _row(["---", *["---:"] * len(comparison.COLUMNS)])]
             lines += [_row([cell(app), *(str(n or "") for n in numbers)]) for app, numbers in shown]
-            quiet = sum(1 for app in section.plan.apps if not compared.is_shown(app))
+            quiet = sum(1 for app in section.plan.apps if not comparison.is_shown(app))
             if shown:
                 yield "\n".join(lines)
             if quiet:
@@ -199,22 +201,22 @@ class _Comment:
 
     def _details(self) -> Iterator[str]:
         for section in self.changes:
-            apps = [app for app in section.plan.apps if compared.is_shown(app)]
+            apps = [app for app in section.plan.apps if comparison.is_shown(app)]
             shown = apps[: self.limits.details]
             if len(shown) < len(apps):
                 self.cut.append(f"the details of {len(apps) - len(shown)} apps")
             cut = 0
             for app in shown:
-                lines, left = compared.detail(app, self.options, self.limits.fields, self._prose)
+                lines, left = comparison.detail(app, self.options, self.limits.fields, self._prose)
                 cut += left
-                title = f"{html_code(str(app.unit))}: {compared.words(app)}"
+                title = f"{html_code(str(app.unit))}: {comparison.words(app)}"
                 body = "\n".join(lines).strip("\n")
                 yield f"<details><summary>{title}</summary>\n\n{body}\n\n</details>"
             if cut:
                 self.cut.append(f"{cut} fields")
 
     def _reach(self) -> Iterator[str]:
-        rows = [row for section in self.changes for row in compared.reach(section)]
+        rows = [row for section in self.changes for row in comparison.reach(section)]
         if not rows:
             return
         shown = self._few(rows, min(self.limits.rows, 20), "shared lines")

@@ -9,7 +9,7 @@ import reconciler
 from reconciler.engine.views.report import SCHEMA_VERSION
 from reconciler.engine.views.rights import Purpose
 from reconciler.engine.views.status import Health, StepKind
-from reconciler.lifecycle.decision import ReasonKind, Verdict
+from reconciler.lifecycle.decision import ReasonKind, RolloutVerdict
 
 __all__ = ["documents"]
 
@@ -144,7 +144,7 @@ def _app() -> Schema:
     schedule = _record({"schedule": _TEXT, "cron": _TEXT, "timeZone": _TEXT, "next": _list(_TIME)})
     decision = _record(
         {
-            "verdict": _words(Verdict),
+            "verdict": _words(RolloutVerdict),
             "weights": _map(_COUNT),
             "reasons": _list(_reason()),
             "due": _TIME_OR_NULL,

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 import reconciler
 from reconciler import kinds
 from reconciler.apps.app import Unit
-from reconciler.lifecycle.decision import Decision, Fires, Reason, Verdict, Weights
+from reconciler.lifecycle.decision import Decision, Fires, Reason, RolloutVerdict, Weights
 from reconciler.objects.draft import Draft, Manifest, digest
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.observed import Observed, Presence
-from reconciler.objects.outcome import CLUSTER_SCOPED, Done, Outcome, Refusal, Refused, Unknown
+from reconciler.objects.outcome import CLUSTER_SCOPED, Done, Outcome, RefusalCause, Refused, Unknown
 from reconciler.plan import compare, conflicts, marks, order, prune
 from reconciler.plan.change import (
     Action,
@@ -27,19 +27,19 @@ from reconciler.plan.change import (
     Standing,
     StateSwap,
 )
-from reconciler.plan.content import content_digest
 from reconciler.plan.inventory import Inventory, Member, live_digest
+from reconciler.plan.live_content import content_digest
 from reconciler.plan.snapshot import Snapshot
 from reconciler.unit import UnitId
 
 __all__ = [
-    "Decided",
-    "Judged",
+    "NoopCheck",
     "Prediction",
-    "build",
-    "judge",
-    "recorded_of",
-    "removed",
+    "UnitDecision",
+    "build_plan",
+    "check_noop",
+    "find_recorded",
+    "plan_removed",
 ]
 
 #: On every object of one served version.
@@ -47,7 +47,7 @@ _VERSION = f"{reconciler.API_DOMAIN}/version"
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class NoopCheck:
     """A draft and whether it could differ from what is recorded and seen."""
 
     draft: Draft
@@ -58,7 +58,7 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class UnitDecision:
     """What lifecycle decided for a unit, as its plan shows and records it."""
 
     decision: Decision[Weights] | None = None
@@ -82,7 +82,7 @@ class Prediction:
     """Why a rule of ours forbids what Git allows; "" where none does."""
 
 
-def recorded_of(unit: Unit, snapshot: Snapshot) -> tuple[Inventory | None, Inventory | None]:
+def find_recorded(unit: Unit, snapshot: Snapshot) -> tuple[Inventory | None, Inventory | None]:
     """What is recorded of a unit, with what was handed over to it; and the inventory of the unit
     that it was renamed from, while there is one."""
     own = snapshot.inventories.get(unit.id)
@@ -92,12 +92,12 @@ def recorded_of(unit: Unit, snapshot: Snapshot) -> tuple[Inventory | None, Inven
     return (own or Inventory(unit.id, ())).union(source.members), source
 
 
-def judge(
+def check_noop(
     draft: Draft,
     recorded: Inventory | None,
     snapshot: Snapshot,
     digest: Callable[[Draft], str] = digest,
-) -> Judged:
+) -> NoopCheck:
     """The no-op rule: same manifest digest, same uid, same live digest as recorded, and a cluster
     that serves what it served then."""
     content = digest(draft)
@@ -114,21 +114,21 @@ def judge(
         and member.live == live_digest(live)
         and not live.is_terminating
     )
-    return Judged(draft, content, live, member, unchanged)
+    return NoopCheck(draft, content, live, member, unchanged)
 
 
-def build(
+def build_plan(
     unit: Unit,
-    judged: Iterable[Judged],
+    judged: Iterable[NoopCheck],
     predictions: Mapping[ObjectKey, Prediction],
     snapshot: Snapshot,
-    decided: Decided,
+    decided: UnitDecision,
     creates: frozenset[str] = frozenset(),
     place: int = 0,
 ) -> AppPlan:
     """The plan of one unit. `creates` are the namespaces that this very run will make, as
     `Namespace NAME`, and the kinds that this unit will define, as `Kind.group`."""
-    recorded, source = recorded_of(unit, snapshot)
+    recorded, source = find_recorded(unit, snapshot)
     changes: list[Change] = []
     members: list[Member] = []
     for item in judged:
@@ -155,7 +155,7 @@ def build(
     desired |= {c.key for c in changes}
     if recorded is not None:
         seen_of = {m.key: snapshot.lookup(m.key) for m in recorded.members}
-        deletes, stay = prune.deletions(unit.id, recorded.members, desired, seen_of, snapshot)
+        deletes, stay = prune.plan_deletions(unit.id, recorded.members, desired, seen_of, snapshot)
         changes += [_explained(c, seen_of[c.key], decided, changes) for c in deletes]
         members += stay
     return AppPlan(
@@ -164,7 +164,7 @@ def build(
         unit.group,
         unit.namespace,
         unit.cluster,
-        order.waves(changes, retreats=_retreats(decided)),
+        order.order_waves(changes, retreats=_retreats(decided)),
         tuple(sorted(members)),
         recorded,
         decided.decision,
@@ -179,7 +179,7 @@ def build(
 
 
 def _explained(
-    change: Change, live: Observed, decided: Decided, changes: Iterable[Change]
+    change: Change, live: Observed, decided: UnitDecision, changes: Iterable[Change]
 ) -> Change:
     """A delete with the better reason, where there is one: an object of a version goes because
     the version does, or because it is drawn under another name."""
@@ -201,24 +201,27 @@ def _explained(
     return change
 
 
-def _retreats(decided: Decided) -> bool:
+def _retreats(decided: UnitDecision) -> bool:
     """Traffic leaves a version that may be broken: it must not wait for anything."""
     decision = decided.decision
-    return decision is not None and decision.verdict in (Verdict.ABORTING, Verdict.HELD)
+    return decision is not None and decision.verdict in (
+        RolloutVerdict.ABORTING,
+        RolloutVerdict.HELD,
+    )
 
 
-def removed(unit_id: UnitId, snapshot: Snapshot, place: int = 0) -> AppPlan:
+def plan_removed(unit_id: UnitId, snapshot: Snapshot, place: int = 0) -> AppPlan:
     """The plan of a unit whose file is gone from a readable tree: everything recorded goes."""
     recorded = snapshot.inventories[unit_id]
     seen = {m.key: snapshot.lookup(m.key) for m in recorded.members}
-    deletes, stay = prune.deletions(unit_id, recorded.members, frozenset(), seen, snapshot)
+    deletes, stay = prune.plan_deletions(unit_id, recorded.members, frozenset(), seen, snapshot)
     return AppPlan(
         unit_id,
         unit_id.environment,
         unit_id.group,
         "",
         "",
-        order.waves(deletes),
+        order.order_waves(deletes),
         tuple(sorted(stay)),
         recorded,
         removed=True,
@@ -233,7 +236,7 @@ def removed(unit_id: UnitId, snapshot: Snapshot, place: int = 0) -> AppPlan:
 
 
 def _change(
-    item: Judged, answer: Prediction, unit: Unit, snapshot: Snapshot, creates: frozenset[str]
+    item: NoopCheck, answer: Prediction, unit: Unit, snapshot: Snapshot, creates: frozenset[str]
 ) -> Change | None:
     draft = item.draft
     live = answer.found or item.live
@@ -281,7 +284,7 @@ def _not_ours(draft: Draft, live: Observed, unit: Unit, snapshot: Snapshot) -> s
         return (
             f"exists and is not the one to adopt: {marks.ADOPT} names {allowed}, it is {live.uid}"
         )
-    why = conflicts.foreign(live, unit.id, adopts=bool(allowed))
+    why = conflicts.why_foreign(live, unit.id, adopts=bool(allowed))
     if not why:
         return ""
     hint = (
@@ -313,14 +316,14 @@ def _predicted(
 ) -> Change | None:
     if replaces:
         why = Reason(f"{', '.join(replaces)} cannot be changed in place: deleted and made anew")
-        fields = compare.differences(live.body or {}, body, change.desired)
+        fields = compare.compare_bodies(live.body or {}, body, change.desired)
         return replace(change, action=Action.REPLACE, fields=fields, reasons=(why,))
     if change.action is Action.CREATE:
         return replace(change, reasons=change.reasons or (_why_new(change),))
-    fields = compare.differences(live.body or {}, body, change.desired)
+    fields = compare.compare_bodies(live.body or {}, body, change.desired)
     left = tuple(
         Reason(f"{path} is no longer in Git and stays: {', '.join(names)} manages it")
-        for path, names in conflicts.released(live, body)
+        for path, names in conflicts.list_released(live, body)
     )
     if not fields and not change.takes_over and not left:
         return None
@@ -343,23 +346,23 @@ def _why(fields: tuple[FieldChange, ...]) -> tuple[Reason, ...]:
 
 def _refused(change: Change, refused: Refused, creates: frozenset[str]) -> Change:
     match refused.refusal:
-        case Refusal.TOO_MANY | Refusal.EXPIRED | Refusal.UNAUTHORIZED:
+        case RefusalCause.TOO_MANY | RefusalCause.EXPIRED | RefusalCause.UNAUTHORIZED:
             # It says nothing about the object: asked again, the answer is another.
             return _standing(change, Standing.UNJUDGED, f"not judged: {refused.message}")
-        case Refusal.NAMESPACE_MISSING if f"Namespace {change.key.namespace}" in creates:
+        case RefusalCause.NAMESPACE_MISSING if f"Namespace {change.key.namespace}" in creates:
             return _unverified(change, f"Namespace {change.key.namespace}", "its namespace is made")
-        case Refusal.NOT_SERVED if str(change.key.group_kind) in creates:
+        case RefusalCause.NOT_SERVED if str(change.key.group_kind) in creates:
             return _unverified(change, str(change.key.group_kind), "its kind is defined")
-        case Refusal.NAMESPACE_MISSING:
+        case RefusalCause.NAMESPACE_MISSING:
             text = f"the namespace {change.key.namespace} does not exist"
-        case Refusal.NOT_SERVED:
+        case RefusalCause.NOT_SERVED:
             text = f"the cluster does not serve {change.key.group_kind}: install what provides it"
-        case Refusal.FIELD_CONFLICT:
+        case RefusalCause.FIELD_CONFLICT:
             return replace(change, contest=conflicts.contest_of(refused))
-        case Refusal.IMMUTABLE:
+        case RefusalCause.IMMUTABLE:
             text = f"{', '.join(refused.fields) or refused.message} cannot be changed in place"
             text += f"; with {marks.REPLACE}: enabled it would be deleted and made anew"
-        case Refusal.INVALID if refused.message.endswith(CLUSTER_SCOPED):
+        case RefusalCause.INVALID if refused.message.endswith(CLUSTER_SCOPED):
             kind = change.key.group_kind
             text = f"{refused.message}; the group may allow it: clusterScoped: [{kind}]"
         case _:

@@ -14,19 +14,19 @@ from typing import Any
 
 import orjson
 
-from reconciler.objects.draft import FieldPath, Manifest, at, walk
+from reconciler.objects.draft import FieldPath, Manifest, value_at, walk
 from reconciler.objects.listkeys import keys_of, usual_keys
 from reconciler.objects.quantity import amount
 from reconciler.origin import Origin
 from reconciler.plan.change import FieldChange, Inside
-from reconciler.plan.content import comparable
+from reconciler.plan.live_content import comparable
 
-__all__ = ["differences", "origin_for"]
+__all__ = ["compare_bodies", "origin_for"]
 
 _QUANTITY_PARENTS = frozenset({"limits", "requests", "hard"})
 
 
-def differences(
+def compare_bodies(
     before: Mapping[str, Any], after: Mapping[str, Any], desired: Manifest | None = None
 ) -> tuple[FieldChange, ...]:
     """Every field that changes, in body order of `after`, removed ones last in each map."""
@@ -64,7 +64,7 @@ def _embedded_at(desired: Manifest, path: FieldPath, text: Any) -> Manifest | No
         if place == path:
             return inner
     for place, inner in desired.embedded:
-        if at(desired.body, place) == text:
+        if value_at(desired.body, place) == text:
             return inner
     return None
 

@@ -25,12 +25,12 @@ from reconciler.unit import UnitId
 __all__ = [
     "approval_of",
     "contest_of",
-    "foreign",
     "is_anothers",
     "is_ours",
     "is_takeable",
-    "released",
-    "untakeable",
+    "list_released",
+    "list_untakeable",
+    "why_foreign",
 ]
 
 _TAKEABLE = ("kubectl", "before-first-apply", reconciler.FIELD_MANAGER)
@@ -49,14 +49,14 @@ def is_takeable(manager: str) -> bool:
     return manager.startswith(_TAKEABLE)
 
 
-def untakeable(managers: Iterable[str]) -> tuple[str, ...]:
+def list_untakeable(managers: Iterable[str]) -> tuple[str, ...]:
     """Those whose fields stay theirs, sorted."""
     return tuple(sorted({m for m in managers if not is_takeable(m)}))
 
 
 def contest_of(refused: Refused) -> Contest:
     """What a refusal of the server for a field conflict says."""
-    return Contest(untakeable(refused.managers), refused.fields)
+    return Contest(list_untakeable(refused.managers), refused.fields)
 
 
 def approval_of(key: ObjectKey, contest: Contest) -> str:
@@ -65,7 +65,9 @@ def approval_of(key: ObjectKey, contest: Contest) -> str:
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:12]
 
 
-def released(live: Observed, after: Mapping[str, Any]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def list_released(
+    live: Observed, after: Mapping[str, Any]
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """The fields that an apply with the result `after` would give up and that stay because others
     own them too: each with their names, sorted. None where `after` does not tell who owns what."""
     before = owned_by(((live.body or {}).get("metadata") or {}).get("managedFields") or ())
@@ -104,14 +106,14 @@ def is_anothers(live: Observed, unit: UnitId) -> bool:
     return bool(_claimed(live, unit))
 
 
-def foreign(live: Observed, unit: UnitId, *, adopts: bool = False) -> str:
+def why_foreign(live: Observed, unit: UnitId, *, adopts: bool = False) -> str:
     """Why an object that is in no inventory of ours may not be adopted; "" when it may. `adopts`:
     Git names this very object, so that others may have written it."""
     why = _claimed(live, unit)
     if why or is_ours(live) or adopts:
         return why
     metadata: Mapping[str, Any] = (live.body or {}).get("metadata") or {}
-    others = untakeable(
+    others = list_untakeable(
         str(row.get("manager", ""))
         for row in metadata.get("managedFields") or ()
         if row.get("subresource") != "status"

@@ -18,7 +18,7 @@ from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.objects.draft import Draft
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.observed import Observed
-from reconciler.plan.content import content_digest
+from reconciler.plan.live_content import content_digest
 from reconciler.unit import FOUNDATION, UnitId
 
 __all__ = [

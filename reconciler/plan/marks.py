@@ -14,7 +14,7 @@ from typing import Any
 
 import reconciler
 from reconciler import kinds
-from reconciler.objects.draft import Draft, FieldPath, at
+from reconciler.objects.draft import Draft, FieldPath, value_at
 from reconciler.objects.observed import Observed
 from reconciler.objects.ownership import owned_by
 from reconciler.origin import Branch, Items, Value
@@ -122,7 +122,7 @@ def _annotation(draft: Draft, name: str) -> str:
 
 def _text(tree: Any, path: FieldPath) -> str:
     try:
-        found = at(tree, path)
+        found = value_at(tree, path)
     except LookupError:
         return ""
     return str(found.value if isinstance(found, Value) else found)

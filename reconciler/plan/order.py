@@ -9,10 +9,12 @@ from reconciler.objects.key import ObjectKey
 from reconciler.objects.kind import Wave
 from reconciler.plan.change import Action, Change
 
-__all__ = ["waves"]
+__all__ = ["order_waves"]
 
 
-def waves(changes: Iterable[Change], *, retreats: bool = False) -> tuple[tuple[Change, ...], ...]:
+def order_waves(
+    changes: Iterable[Change], *, retreats: bool = False
+) -> tuple[tuple[Change, ...], ...]:
     """Non-empty waves in the order of execution; each sorted by key. Namespaces are a wave of
     their own, ahead of what lives in them and gone after it. A rollout that `retreats` moves its
     route first: the stable version behind it serves already."""

@@ -16,15 +16,15 @@ from reconciler.objects.kind import PruneClass
 from reconciler.objects.observed import Observed, Presence
 from reconciler.plan import conflicts, marks
 from reconciler.plan.change import Action, Change, Expected, Standing
-from reconciler.plan.content import content_digest
 from reconciler.plan.inventory import PART_OF, Member, part_of
+from reconciler.plan.live_content import content_digest
 from reconciler.plan.snapshot import Snapshot
 from reconciler.unit import UnitId
 
-__all__ = ["deletions"]
+__all__ = ["plan_deletions"]
 
 
-def deletions(
+def plan_deletions(
     unit: UnitId,
     members: Iterable[Member],
     desired: frozenset[ObjectKey],

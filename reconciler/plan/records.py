@@ -31,14 +31,14 @@ from reconciler.unit import UnitId
 
 __all__ = [
     "KINDS",
-    "Stored",
+    "StoredInventory",
     "from_body",
     "member_of",
     "shard_key",
     "state_body",
     "state_data",
-    "stored",
     "to_body",
+    "to_objects",
 ]
 
 STATE_VERSION = 1
@@ -51,7 +51,7 @@ _REPAIR = "`reconciler repair` shows what is where; until then its app is left a
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredInventory:
     """The objects that an inventory is stored in. `shards` come before the parent."""
 
     parent: dict[str, Any]
@@ -62,7 +62,7 @@ class Stored:
         return tuple(body["metadata"]["name"] for body in self.shards)
 
 
-def stored(inventory: Inventory, most: int = SHARD_BYTES) -> Stored:
+def to_objects(inventory: Inventory, most: int = SHARD_BYTES) -> StoredInventory:
     """An inventory as objects. The parent carries the resourceVersion that was read, which makes
     writing it a compare-and-swap."""
     text = "\n".join(_line(m) for m in sorted(inventory.members))
@@ -93,12 +93,12 @@ def stored(inventory: Inventory, most: int = SHARD_BYTES) -> Stored:
         data["shards"] = "\n".join(body["metadata"]["name"] for body in shards)
     else:
         data["members"] = text
-    return Stored(_config_map(metadata, data), shards)
+    return StoredInventory(_config_map(metadata, data), shards)
 
 
 def to_body(inventory: Inventory) -> dict[str, Any]:
     """The parent alone."""
-    return stored(inventory).parent
+    return to_objects(inventory).parent
 
 
 def from_body(

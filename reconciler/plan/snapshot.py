@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.objects.key import GroupKind, ObjectKey
-from reconciler.objects.observed import Observed, absent, unread
+from reconciler.objects.observed import Observed, absent_object, unread_object
 from reconciler.plan.inventory import Inventory
 from reconciler.plan.statuses import GroupStatus
 from reconciler.unit import UnitId
@@ -68,7 +68,7 @@ class Snapshot:
         if found is not None:
             return found
         why = self.unread_kinds.get(key.group_kind)
-        return unread(key, why) if why is not None else absent(key)
+        return unread_object(key, why) if why is not None else absent_object(key)
 
     def owner_of(self, key: ObjectKey, but: Collection[UnitId | None] = ()) -> UnitId | None:
         """The unit whose inventory lists the object, or None; those in `but` are passed over."""

@@ -16,7 +16,7 @@ from reconciler.objects.observed import Observed
 from reconciler.plan.inventory import INVENTORY_LABEL
 from reconciler.unit import UnitId
 
-__all__ = ["GroupStatus", "RecordedStatus", "recorded_in", "status_key"]
+__all__ = ["GroupStatus", "RecordedStatus", "read_statuses", "status_key"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class GroupStatus:
     version: str = ""
 
 
-def recorded_in(items: Iterable[Observed]) -> dict[str, GroupStatus]:
+def read_statuses(items: Iterable[Observed]) -> dict[str, GroupStatus]:
     """The statuses among ConfigMaps of ours, by group. What was damaged counts as not there."""
     out = {}
     for item in items:

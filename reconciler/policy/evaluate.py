@@ -12,17 +12,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from reconciler import kinds
-from reconciler.objects.draft import Manifest, at
+from reconciler.objects.draft import Draft, Manifest, list_embedded, value_at
 from reconciler.objects.key import GroupKind, split_version
 from reconciler.policy import locate, match
-from reconciler.policy.cel import Engine, NotEvaluable, Outcome, Program, Values
-from reconciler.policy.composed import Composed
-from reconciler.policy.finding import Finding, Verdict
+from reconciler.policy.cel import Engine, EvalResult, NotEvaluable, Program, Values
+from reconciler.policy.finding import Finding, FindingVerdict
 from reconciler.policy.match import Request
 from reconciler.policy.rules import Binding, Expression, Param, ParamRef, Policy, Validation
+from reconciler.policy.variables import VariableValues
 from reconciler.unit import UnitId
 
-__all__ = ["PolicySet", "Subject", "object_findings"]
+__all__ = ["PolicySet", "Subject", "judge_objects", "may_judge"]
 
 _LONGEST_MESSAGE = 5 * 1024
 
@@ -58,7 +58,15 @@ class Subject:
     namespace_labels: Mapping[str, str]
 
 
-def object_findings(policies: PolicySet, subjects: Iterable[Subject]) -> tuple[Finding, ...]:
+def may_judge(policies: PolicySet, draft: Draft) -> bool:
+    """Whether a policy could match an object, or one inside it: others need not be sealed."""
+    kinds_of = {draft.key.group_kind, *(inner.key.group_kind for _, inner in list_embedded(draft))}
+    return any(
+        match.may_be_for(policy.match, kind) for policy, _ in policies.bound for kind in kinds_of
+    )
+
+
+def judge_objects(policies: PolicySet, subjects: Iterable[Subject]) -> tuple[Finding, ...]:
     """Every finding, sorted by app, object and policy. Subjects are taken one at a time."""
     if not policies:
         return ()
@@ -189,7 +197,7 @@ def _under(
     chosen = _chosen(policy.param_kind, binding.param, judged.request, params)
     if not chosen and not binding.param.missing_allowed:
         error = f"no {policy.param_kind} matches the binding's paramRef"
-        yield _unjudged(policy, binding, judged, Verdict.ERROR, error, None)
+        yield _unjudged(policy, binding, judged, FindingVerdict.ERROR, error, None)
     for param in chosen:
         yield from _judge(policy, binding, judged, param)
 
@@ -224,12 +232,12 @@ def _judge(
     if problem is not None:
         yield _unjudged(policy, binding, judged, *problem)
         return
-    composed = Composed(policy, values)
+    composed = VariableValues(policy, values)
     for validation in policy.validations:
         yield from _validate(policy, binding, judged, validation, composed)
 
 
-_Problem = tuple[Verdict, str, Expression]
+_Problem = tuple[FindingVerdict, str, Expression]
 
 
 def _conditions(policy: Policy, values: Values) -> tuple[bool, _Problem | None]:
@@ -238,7 +246,7 @@ def _conditions(policy: Policy, values: Values) -> tuple[bool, _Problem | None]:
     problem: _Problem | None = None
     for condition in policy.conditions:
         if isinstance(condition.program, NotEvaluable):
-            problem = problem or (Verdict.NOT_EVALUABLE, condition.program.reason, condition)
+            problem = problem or (FindingVerdict.NOT_EVALUABLE, condition.program.reason, condition)
             continue
         outcome = _bool(condition.program.run(values))
         if outcome.error:
@@ -249,10 +257,10 @@ def _conditions(policy: Policy, values: Values) -> tuple[bool, _Problem | None]:
     return True, problem
 
 
-def _bool(outcome: Outcome) -> Outcome:
+def _bool(outcome: EvalResult) -> EvalResult:
     if outcome.error or isinstance(outcome.value, bool):
         return outcome
-    return Outcome(error=f"the result is {_show(outcome.value)}, not true or false")
+    return EvalResult(error=f"the result is {_show(outcome.value)}, not true or false")
 
 
 def _show(value: Any) -> str:
@@ -260,8 +268,8 @@ def _show(value: Any) -> str:
     return text if len(text) <= 40 else text[:37] + "…"
 
 
-def _verdict(outcome: Outcome) -> Verdict:
-    return Verdict.NOT_EVALUABLE if outcome.offline else Verdict.ERROR
+def _verdict(outcome: EvalResult) -> FindingVerdict:
+    return FindingVerdict.NOT_EVALUABLE if outcome.offline else FindingVerdict.ERROR
 
 
 # -- one validation --------------------------------------------------------------------------------
@@ -272,12 +280,12 @@ def _validate(
     binding: Binding,
     judged: _Judged,
     validation: Validation,
-    composed: Composed,
+    composed: VariableValues,
 ) -> Iterator[Finding]:
     expression = validation.expression
     if isinstance(expression.program, NotEvaluable):
         reason = expression.program.reason
-        yield _unjudged(policy, binding, judged, Verdict.NOT_EVALUABLE, reason, expression)
+        yield _unjudged(policy, binding, judged, FindingVerdict.NOT_EVALUABLE, reason, expression)
         return
     outcome = _bool(composed.run(expression.program))
     if outcome.value is True:
@@ -291,11 +299,11 @@ def _validate(
         # An author's own text about the object is left as it is; a fixed one gets what was found.
         text = " ".join(expression.program.text.split())
         message = validation.message or f"failed expression: {text}"
-        message = locate.told(judged.subject.manifest, spot, message)
-    yield _finding(policy, binding, judged, Verdict.FAIL, message, expression, spot)
+        message = locate.add_found(judged.subject.manifest, spot, message)
+    yield _finding(policy, binding, judged, FindingVerdict.FAIL, message, expression, spot)
 
 
-def _composed_message(validation: Validation, composed: Composed) -> str:
+def _composed_message(validation: Validation, composed: VariableValues) -> str:
     """messageExpression's text when it is one line of at most 5 KiB, else ""."""
     made = validation.message_expression
     if made is None or not isinstance(made.program, Program):
@@ -310,22 +318,22 @@ def _unjudged(
     policy: Policy,
     binding: Binding,
     judged: _Judged,
-    verdict: Verdict,
+    verdict: FindingVerdict,
     why: str,
     expression: Expression | None,
     spot: locate.Spot | None = None,
 ) -> Finding:
     """A rule without a result. It counts like a violation unless the policy ignores failures."""
-    if verdict is Verdict.NOT_EVALUABLE:
+    if verdict is FindingVerdict.NOT_EVALUABLE:
         message = f"not evaluable offline, only the cluster can judge this: {why}"
     else:
         message = f"the policy could not be evaluated: {why}"
     if not policy.fails_closed:
         message += " (its failurePolicy ignores this)"
     if spot is None:
-        spot = locate.annotated(policy, judged.subject.manifest)
+        spot = locate.spot_of(policy, judged.subject.manifest)
     finding = _finding(policy, binding, judged, verdict, message, expression, spot)
-    if verdict is Verdict.NOT_EVALUABLE and finding.blocks:
+    if verdict is FindingVerdict.NOT_EVALUABLE and finding.blocks:
         way = f"annotate the binding with {locate.LEVEL}: warn to leave it to the cluster"
         return replace(finding, remediation=finding.remediation or way)
     return finding
@@ -335,14 +343,14 @@ def _finding(
     policy: Policy,
     binding: Binding,
     judged: _Judged,
-    verdict: Verdict,
+    verdict: FindingVerdict,
     message: str,
     expression: Expression | None,
     spot: locate.Spot,
 ) -> Finding:
     manifest = judged.subject.manifest
     try:
-        found = _show(at(manifest.body, spot.path)) if spot.path else ""
+        found = _show(value_at(manifest.body, spot.path)) if spot.path else ""
     except LookupError:
         found = ""
     return Finding(
@@ -362,5 +370,5 @@ def _finding(
         remediation=policy.remediation,
         also=spot.also,
         others=spot.others,
-        ignored=verdict is not Verdict.FAIL and not policy.fails_closed,
+        ignored=verdict is not FindingVerdict.FAIL and not policy.fails_closed,
     )

@@ -11,7 +11,7 @@ from reconciler.objects.key import ObjectKey
 from reconciler.origin import Origin, Site
 from reconciler.unit import UnitId
 
-__all__ = ["Finding", "Level", "Severity", "Verdict"]
+__all__ = ["Finding", "FindingSeverity", "FindingVerdict", "Level"]
 
 
 class Level(StrEnum):
@@ -31,7 +31,7 @@ class Level(StrEnum):
         return list(Level).index(self)
 
 
-class Severity(StrEnum):
+class FindingSeverity(StrEnum):
     """How bad it is, on the scale of policy reports; independent of the level."""
 
     INFO = "info"
@@ -41,7 +41,7 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
-class Verdict(StrEnum):
+class FindingVerdict(StrEnum):
     """Why there is a finding. Only `fail` is the rule's own word."""
 
     FAIL = "fail"
@@ -54,9 +54,9 @@ class Verdict(StrEnum):
 #: An object's name may be derived from every leaf of it; a few places are enough.
 _MOST_THROUGH = 4
 _CODES = {
-    Verdict.FAIL: "P_VIOLATED",
-    Verdict.ERROR: "P_ERROR",
-    Verdict.NOT_EVALUABLE: "P_NOT_EVALUABLE",
+    FindingVerdict.FAIL: "P_VIOLATED",
+    FindingVerdict.ERROR: "P_ERROR",
+    FindingVerdict.NOT_EVALUABLE: "P_NOT_EVALUABLE",
 }
 
 
@@ -73,8 +73,8 @@ class Finding:
     policy: str
     binding: str
     level: Level
-    severity: Severity
-    verdict: Verdict
+    severity: FindingSeverity
+    verdict: FindingVerdict
     message: str
     app: UnitId
     key: ObjectKey

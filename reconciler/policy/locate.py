@@ -6,14 +6,14 @@ import json
 from typing import NamedTuple
 
 import reconciler
-from reconciler.objects.draft import FieldPath, Manifest, at, show_path
+from reconciler.objects.draft import FieldPath, Manifest, show_path, value_at
 from reconciler.origin import Origin
 from reconciler.policy import trace
 from reconciler.policy.cel import Program
-from reconciler.policy.composed import Composed
 from reconciler.policy.rules import Policy
+from reconciler.policy.variables import VariableValues
 
-__all__ = ["LEVEL", "Spot", "annotated", "spot", "told"]
+__all__ = ["LEVEL", "Spot", "add_found", "spot", "spot_of"]
 
 LEVEL = f"{reconciler.API_DOMAIN}/level"
 _LONGEST = 60
@@ -32,18 +32,18 @@ class Spot(NamedTuple):
     others: tuple[Origin, ...] = ()
 
 
-def spot(policy: Policy, program: Program, manifest: Manifest, composed: Composed) -> Spot:
+def spot(policy: Policy, program: Program, manifest: Manifest, composed: VariableValues) -> Spot:
     """The policy's own annotation if the object has that field, else what the trace of the
     expression blames; the object itself as the last resort."""
     chosen = _annotation(policy, manifest)
     if chosen:
         return _at(manifest, chosen)
     values = composed.all_values()
-    blamed = trace.blamed(program, values, composed.programs, manifest.body)
+    blamed = trace.find_blame(program, values, composed.programs, manifest.body)
     return _at(manifest, *blamed)
 
 
-def annotated(policy: Policy, manifest: Manifest) -> Spot:
+def spot_of(policy: Policy, manifest: Manifest) -> Spot:
     """The spot of a policy whose expressions were not reached."""
     chosen = _annotation(policy, manifest)
     return _at(manifest, chosen) if chosen else _at(manifest)
@@ -55,7 +55,7 @@ def _annotation(policy: Policy, manifest: Manifest) -> FieldPath:
 
 def _exists(manifest: Manifest, path: FieldPath) -> bool:
     try:
-        at(manifest.body, path)
+        value_at(manifest.body, path)
     except LookupError:
         return False
     return True
@@ -77,13 +77,13 @@ def _origin(manifest: Manifest, path: FieldPath) -> Origin | None:
     return None
 
 
-def told(manifest: Manifest, place: Spot, message: str) -> str:
+def add_found(manifest: Manifest, place: Spot, message: str) -> str:
     """The message with what was found, unless it says so itself."""
     if not place.path:
         return message
     field = show_path(place.path)
     try:
-        value = at(manifest.body, place.path)
+        value = value_at(manifest.body, place.path)
     except LookupError:
         return message if field in message else f"{message} ({field} is missing)"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

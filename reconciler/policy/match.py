@@ -15,7 +15,7 @@ from reconciler import kinds
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.policy.rules import Match, Requirement, ResourceRule, Selector
 
-__all__ = ["Request", "is_for", "plural_of", "selects"]
+__all__ = ["Request", "is_for", "may_be_for", "plural_of", "selects"]
 
 _NAMESPACE = GroupKind("", "Namespace")
 #: Policies cannot match themselves, or none could ever be repaired.
@@ -73,6 +73,17 @@ def is_for(match: Match, request: Request) -> bool:
     if match.rules is None:
         return True
     return any(_rule_takes(rule, request, match.equivalent) for rule in match.rules)
+
+
+def may_be_for(match: Match, kind: GroupKind) -> bool:
+    """Whether an object of a kind could be matched at all."""
+    if kind.group == _EXEMPT:
+        return False
+    resource = plural_of(kind)
+    return match.rules is None or any(
+        _listed(rule.groups, kind.group) and _resource_listed(rule.resources, resource)
+        for rule in match.rules
+    )
 
 
 def _namespace_selected(selector: Selector, request: Request) -> bool:

@@ -14,7 +14,7 @@ from reconciler.objects.draft import FieldPath
 from reconciler.objects.key import GroupKind
 from reconciler.origin import Site
 from reconciler.policy.cel import NotEvaluable, Program
-from reconciler.policy.finding import Level, Severity
+from reconciler.policy.finding import FindingSeverity, Level
 
 __all__ = [
     "Binding",
@@ -97,7 +97,7 @@ class Policy:
     variables: tuple[Expression, ...] = ()
     param_kind: GroupKind | None = None
     fails_closed: bool = True
-    severity: Severity = Severity.MEDIUM
+    severity: FindingSeverity = FindingSeverity.MEDIUM
     remediation: str = ""
     field: tuple[FieldPath, ...] = ()
 

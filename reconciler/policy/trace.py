@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from reconciler.objects.draft import FieldPath, at
-from reconciler.policy.cel import Outcome, Program, Values, syntax
+from reconciler.objects.draft import FieldPath, value_at
+from reconciler.policy.cel import EvalResult, Program, Values, syntax
 from reconciler.policy.cel.syntax import (
     Call,
     Comprehension,
@@ -24,7 +24,7 @@ from reconciler.policy.cel.syntax import (
     Select,
 )
 
-__all__ = ["blamed"]
+__all__ = ["find_blame"]
 
 _MOST_STEPS = 2_000
 _MOST_ELEMENTS = 64
@@ -62,7 +62,7 @@ class _Enough(Exception):
     pass
 
 
-def blamed(
+def find_blame(
     program: Program, values: Values, variables: Mapping[str, Program], body: Any
 ) -> tuple[FieldPath, ...]:
     """The fields behind an expression that is not true, the most telling one first: what exists
@@ -80,7 +80,7 @@ def blamed(
 
 def _exists(body: Any, path: FieldPath) -> bool:
     try:
-        at(body, path)
+        value_at(body, path)
     except LookupError:
         return False
     return True
@@ -110,7 +110,7 @@ class _Tracer:
         program = self.variables[node.field]
         return _Tracer(program, self.values, self.variables, self.body, self.steps)
 
-    def run(self, node: Node, scope: _Scope) -> Outcome:
+    def run(self, node: Node, scope: _Scope) -> EvalResult:
         self.steps[0] += 1
         if self.steps[0] > _MOST_STEPS:
             raise _Enough

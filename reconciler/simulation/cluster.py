@@ -14,12 +14,12 @@ from typing import Any
 import reconciler
 from reconciler.objects.key import GroupKind, ObjectKey, key_of
 from reconciler.objects.kind import Kind
-from reconciler.objects.observed import Observed, absent, observed
+from reconciler.objects.observed import Observed, absent_object, live_object
 from reconciler.objects.outcome import Done, Outcome, Refused, Unknown
 from reconciler.ports import Clock, ClusterUnreadable, Discovery, Listing
 from reconciler.simulation.clock import SimulatedClock
 from reconciler.simulation.fault import ApiFault
-from reconciler.simulation.server import Answer, Server
+from reconciler.simulation.server import Server, ServerAnswer
 from reconciler.simulation.store import Store
 
 __all__ = ["Answered", "Before", "EmbeddedCluster", "Lost"]
@@ -111,23 +111,23 @@ class EmbeddedCluster:
     def get(self, key: ObjectKey) -> Observed:
         self._read("get", key.full())
         body = self.server.get(key)
-        return observed(body) if body is not None else absent(key)
+        return live_object(body) if body is not None else absent_object(key)
 
     def list(
         self, kind: GroupKind, namespace: str = "", labels: Mapping[str, str] | None = None
     ) -> Listing:
         self._read("list", f"{kind} {namespace}".rstrip())
         bodies = self.server.list(kind, namespace, labels)
-        return Listing(kind, tuple(observed(body) for body in bodies))
+        return Listing(kind, tuple(live_object(body) for body in bodies))
 
     def dry_run(self, body: Mapping[str, Any], *, force: bool = False) -> Outcome:
-        def ask() -> Answer:
+        def ask() -> ServerAnswer:
             return self.server.apply(body, self.manager, force=force, dry_run=True)
 
         return self._write("dry-run", _target(body), ask)
 
     def dry_run_delete(self, key: ObjectKey, *, uid: str) -> Outcome:
-        def ask() -> Answer:
+        def ask() -> ServerAnswer:
             return self.server.delete(key, uid=uid, dry_run=True)
 
         return self._write("dry-run-delete", key.full(), ask)
@@ -135,7 +135,7 @@ class EmbeddedCluster:
     # -- writes ------------------------------------------------------------------------------------
 
     def apply(self, body: Mapping[str, Any], *, force: bool = False) -> Outcome:
-        def ask() -> Answer:
+        def ask() -> ServerAnswer:
             return self.server.apply(body, self.manager, force=force)
 
         return self._write("apply", _target(body), ask)
@@ -149,7 +149,7 @@ class EmbeddedCluster:
     def delete(
         self, key: ObjectKey, *, uid: str, resource_version: str = "", orphan: bool = False
     ) -> Outcome:
-        def ask() -> Answer:
+        def ask() -> ServerAnswer:
             return self.server.delete(
                 key, uid=uid, resource_version=resource_version, orphan=orphan
             )
@@ -190,7 +190,7 @@ class EmbeddedCluster:
         except Answered as answered:
             raise ClusterUnreadable(answered.refused.message) from None
 
-    def _write(self, verb: str, target: str, ask: Callable[[], Answer]) -> Outcome:
+    def _write(self, verb: str, target: str, ask: Callable[[], ServerAnswer]) -> Outcome:
         self.log.append((verb, target))
         lost: Lost | None = None
         if self.before is not None:
@@ -208,7 +208,7 @@ class EmbeddedCluster:
         return outcome if lost is None else Unknown(lost.message)
 
 
-def _outcome(ask: Callable[[], Answer]) -> Outcome:
+def _outcome(ask: Callable[[], ServerAnswer]) -> Outcome:
     try:
         answer = ask()
     except ApiFault as fault:

@@ -13,17 +13,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from reconciler.objects.key import GroupKind, ObjectKey, key_of
-from reconciler.objects.outcome import Refusal
-from reconciler.simulation.bodies import Body, Problems, clone, stamp
+from reconciler.objects.outcome import RefusalCause
 from reconciler.simulation.fault import ApiFault
+from reconciler.simulation.object_bodies import Body, Problems, clone, stamp
 from reconciler.simulation.outcomes import Outcomes
 from reconciler.simulation.server import Server
 
 __all__ = [
     "Controller",
-    "Desk",
+    "ControllerClient",
     "Project",
-    "Settings",
+    "SimulationSettings",
     "moment",
     "owner_reference",
     "with_condition",
@@ -31,7 +31,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class SimulationSettings:
     """How the simulated world behaves. Times are simulated.
 
     `failing` are names that never become ready: an image, an object's name, a model version (the
@@ -59,11 +59,11 @@ class Settings:
 
 
 @dataclass(slots=True)
-class Desk:
+class ControllerClient:
     """Reads and writes of the controllers: through the server, under their own names."""
 
     server: Server
-    settings: Settings
+    settings: SimulationSettings
     outcomes: Outcomes
 
     @property
@@ -92,7 +92,7 @@ class Desk:
         try:
             return self.server.create(body, manager).body or {}
         except ApiFault as fault:
-            if fault.refusal is not Refusal.ALREADY_EXISTS:
+            if fault.refusal is not RefusalCause.ALREADY_EXISTS:
                 raise
             return self.server.get(key_of(body)) or {}
 
@@ -118,8 +118,8 @@ class Desk:
         return bool(self.settings.failing & {str(word) for word in words if word})
 
 
-Reconcile = Callable[[Desk, Body], datetime | None]
-Follows = Callable[[Desk, Body], Iterable[ObjectKey]]
+Reconcile = Callable[[ControllerClient, Body], datetime | None]
+Follows = Callable[[ControllerClient, Body], Iterable[ObjectKey]]
 
 
 @dataclass(frozen=True, slots=True)

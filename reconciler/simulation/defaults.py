@@ -14,7 +14,7 @@ from typing import Any
 from reconciler.objects.key import GroupKind
 from reconciler.objects.quantity import amount
 from reconciler.simulation import projects
-from reconciler.simulation.bodies import default, map_in, maps_in
+from reconciler.simulation.object_bodies import default, map_in, maps_in
 
 __all__ = ["fill"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.objects.outcome import Refusal
+from reconciler.objects.outcome import RefusalCause
 
 __all__ = ["ApiFault"]
 
@@ -15,7 +15,7 @@ class ApiFault(Exception):
 
     def __init__(
         self,
-        refusal: Refusal,
+        refusal: RefusalCause,
         code: int,
         message: str,
         fields: tuple[str, ...] = (),

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from reconciler.simulation.bodies import Body
-from reconciler.simulation.controller import Desk
+from reconciler.simulation.controller import ControllerClient
+from reconciler.simulation.object_bodies import Body
 
-__all__ = ["INFERENCE", "MODEL", "MODEL_VERSION", "crash_cause", "deployable", "down"]
+__all__ = ["INFERENCE", "MODEL", "MODEL_VERSION", "crash_cause", "deployable", "retry_time"]
 
 INFERENCE = ("serving.kubedl.io", "Inference")
 MODEL = ("model.kubedl.io", "Model")
@@ -21,17 +21,17 @@ _TRAINERS = ("TFJob", "PyTorchJob")
 _BACK_OFF = timedelta(minutes=5)
 
 
-def down(desk: Desk) -> datetime | None:
+def retry_time(desk: ControllerClient) -> datetime | None:
     """When to try again while the manager is in CrashLoopBackOff; None when it runs."""
     return desk.now + _BACK_OFF if crash_cause(desk) else None
 
 
-def crash_cause(desk: Desk) -> str:
+def crash_cause(desk: ControllerClient) -> str:
     """What keeps the manager crashing, "" when it runs."""
     return next(_causes(desk), "")
 
 
-def _causes(desk: Desk) -> Iterator[str]:
+def _causes(desk: ControllerClient) -> Iterator[str]:
     for body in desk.list(INFERENCE):
         predictors = deployable(desk, body)
         where = f"Inference {body['metadata']['namespace']}/{body['metadata']['name']}"
@@ -54,7 +54,7 @@ def _causes(desk: Desk) -> Iterator[str]:
             yield f"{where}: it has no cleanPodPolicy"
 
 
-def deployable(desk: Desk, body: Body) -> list[Body]:
+def deployable(desk: ControllerClient, body: Body) -> list[Body]:
     """The predictors that the controller would deploy: their model version is built."""
     out = []
     for predictor in body["spec"].get("predictors") or ():

@@ -27,11 +27,11 @@ __all__ = [
     "Conflict",
     "Entry",
     "Managers",
-    "applied",
+    "apply_config",
     "managers_of",
-    "merged",
+    "merge_values",
     "rows",
-    "updated",
+    "update_body",
 ]
 
 BEFORE_FIRST_APPLY = "before-first-apply"
@@ -56,13 +56,13 @@ class Conflict(Exception):
         self.fields = fields
 
 
-def merged(shape: Shape, live: Any, config: Any) -> Any:
+def merge_values(shape: Shape, live: Any, config: Any) -> Any:
     """`config` over `live`: maps by key, keyed lists and sets by element, the rest replaced."""
     if isinstance(live, dict) and isinstance(config, dict) and shape.what != "atomic":
         out = dict(live)
         for name, value in config.items():
             inner = shape.child(name) or ANY
-            out[name] = merged(inner, live[name], value) if name in live else value
+            out[name] = merge_values(inner, live[name], value) if name in live else value
         return out
     if isinstance(live, list) and isinstance(config, list) and shape.what in ("keyed", "set"):
         return _merged_list(shape, live, config)
@@ -82,7 +82,7 @@ def _merged_list(shape: Shape, live: list[Any], config: list[Any]) -> list[Any]:
         if step not in done:
             done.add(step)
             both = step in wanted and step in have
-            item = merged(shape.element, have[step], wanted[step]) if both else wanted[step]
+            item = merge_values(shape.element, have[step], wanted[step]) if both else wanted[step]
             out.append(item)
 
     for step in wanted:
@@ -95,7 +95,7 @@ def _merged_list(shape: Shape, live: list[Any], config: list[Any]) -> list[Any]:
     return out
 
 
-def applied(
+def apply_config(
     shape: Shape,
     live: dict[str, Any] | None,
     managers: Managers,
@@ -113,7 +113,7 @@ def applied(
         owners[Entry(BEFORE_FIRST_APPLY, "Update")] = leaves(shape, stand_in)
     last = owners.get(me, frozenset())
     owners[me] = leaves(shape, config)
-    after = merged(shape, before, config)
+    after = merge_values(shape, before, config)
     if last:
         # The name is nobody's field, and yet part of what this applier asks for.
         after = _pruned(shape, after, last, [*owners.values(), members(shape, config)])
@@ -151,7 +151,7 @@ def _disowned(
     return out
 
 
-def updated(
+def update_body(
     shape: Shape,
     live: dict[str, Any] | None,
     managers: Managers,

@@ -14,8 +14,8 @@ import orjson
 import reconciler
 from reconciler.objects.key import ObjectKey, split_version
 from reconciler.simulation import training
-from reconciler.simulation.bodies import Body, stamp
-from reconciler.simulation.controller import Desk
+from reconciler.simulation.controller import ControllerClient
+from reconciler.simulation.object_bodies import Body, stamp
 
 __all__ = [
     "Contract",
@@ -75,7 +75,7 @@ def manifest(template: Mapping[str, Any], candidate: str) -> str:
     return next((str(v.get("value", "")) for v in variables if v.get("name") == variable), "")
 
 
-def create_job(desk: Desk, namespace: str, manifest: str) -> Body:
+def create_job(desk: ControllerClient, namespace: str, manifest: str) -> Body:
     """Creates the job of one candidate; one that is already there is taken up again. Raises
     ApiFault when it is refused, ValueError for text that is no manifest."""
     body = orjson.loads(manifest)
@@ -85,14 +85,14 @@ def create_job(desk: Desk, namespace: str, manifest: str) -> Body:
     return desk.create(body, _MANAGER)
 
 
-def find_job(desk: Desk, namespace: str, manifest: str) -> Body | None:
+def find_job(desk: ControllerClient, namespace: str, manifest: str) -> Body | None:
     body = orjson.loads(manifest)
     group, _ = split_version(body["apiVersion"])
     place = body["metadata"].get("namespace", namespace)
     return desk.server.get(ObjectKey(group, body["kind"], place, body["metadata"]["name"]))
 
 
-def result_of(desk: Desk, job: Body, candidate: str, contract: Contract) -> str:
+def result_of(desk: ControllerClient, job: Body, candidate: str, contract: Contract) -> str:
     """What the train step writes: JSON that names its candidate."""
     outcome = training.trained(desk, job, contract.metric or "accuracy")
     result = {
@@ -104,7 +104,7 @@ def result_of(desk: Desk, job: Body, candidate: str, contract: Contract) -> str:
     return orjson.dumps(result, option=orjson.OPT_SORT_KEYS).decode()
 
 
-def sweep(desk: Desk, namespace: str, run: str) -> None:
+def sweep(desk: ControllerClient, namespace: str, run: str) -> None:
     """Deletes the run's jobs, found by their label."""
     for kind in desk.job_kinds():
         if desk.serves(kind):
@@ -134,7 +134,9 @@ def select(results: list[str], contract: Contract, template: Mapping[str, Any]) 
     return best
 
 
-def publish(desk: Desk, namespace: str, run: str, template: Mapping[str, Any], winner: str) -> str:
+def publish(
+    desk: ControllerClient, namespace: str, run: str, template: Mapping[str, Any], winner: str
+) -> str:
     """Makes the model version; its name, "" when the training jobs publish themselves."""
     given = options(template)
     result = orjson.loads(winner or "{}")
@@ -179,7 +181,7 @@ def publish(desk: Desk, namespace: str, run: str, template: Mapping[str, Any], w
 
 
 def _facts(
-    desk: Desk, run: str, given: Mapping[str, str], result: Mapping[str, Any]
+    desk: ControllerClient, run: str, given: Mapping[str, str], result: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:
     yield "run", run
     yield "candidate", str(result.get("candidate", ""))

@@ -15,7 +15,7 @@ from reconciler.lifecycle.cron.fields import CronInvalid
 from reconciler.objects.key import ObjectKey, is_dns_label, is_object_name
 from reconciler.objects.quantity import amount
 from reconciler.simulation import projects
-from reconciler.simulation.bodies import Problems
+from reconciler.simulation.object_bodies import Problems
 
 __all__ = ["problems"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from reconciler import extensions
 from reconciler.objects.key import GroupKind
-from reconciler.simulation.bodies import Problems
+from reconciler.simulation.object_bodies import Problems
 
 __all__ = ["all_projects", "defaults", "problems"]
 

@@ -14,10 +14,10 @@ from typing import Any
 import orjson
 
 from reconciler.simulation import pipeline, training
-from reconciler.simulation.bodies import Body, stamp
-from reconciler.simulation.controller import Desk, moment
+from reconciler.simulation.controller import ControllerClient, moment
 from reconciler.simulation.depends import DependsInvalid, TaskState, expression_of, holds, named
 from reconciler.simulation.fault import ApiFault
+from reconciler.simulation.object_bodies import Body, stamp
 
 __all__ = ["Run"]
 
@@ -33,7 +33,7 @@ Node = dict[str, Any]
 class Run:
     """`status` is changed in place; who made the Run writes it."""
 
-    def __init__(self, desk: Desk, body: Body, status: dict[str, Any]) -> None:
+    def __init__(self, desk: ControllerClient, body: Body, status: dict[str, Any]) -> None:
         self.desk = desk
         self.name = str(body["metadata"]["name"])
         self.namespace = str(body["metadata"]["namespace"])

@@ -15,11 +15,11 @@ from reconciler.objects.key import GroupKind
 from reconciler.objects.kind import Kind
 from reconciler.ports import Discovery, KindServed
 
-__all__ = ["Served", "discovery", "served"]
+__all__ = ["ServedKind", "list_served", "make_discovery"]
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServedKind:
     kind: GroupKind
     plural: str
     version: str
@@ -68,11 +68,11 @@ validatingadmissionpolicybindings c
 """
 
 
-def _built_in() -> Iterator[Served]:
+def _built_in() -> Iterator[ServedKind]:
     for line in _TABLE.strip().splitlines():
         group, version, kind, plural, flags = line.split()
         group = "" if group == "-" else group
-        yield Served(
+        yield ServedKind(
             GroupKind(group, kind),
             plural,
             version,
@@ -82,14 +82,14 @@ def _built_in() -> Iterator[Served]:
         )
 
 
-def served(
+def list_served(
     kinds: Mapping[GroupKind, Kind], without: frozenset[str] = frozenset()
-) -> dict[GroupKind, Served]:
+) -> dict[GroupKind, ServedKind]:
     """The built-in kinds and the custom ones of `kinds`. `without` leaves API groups out, as on a
     cluster that lacks their CRDs; `group/Kind` leaves one kind out."""
     rows = {row.kind: row for row in _built_in()}
     for kind in kinds.values():
-        row = Served(
+        row = ServedKind(
             kind.group_kind,
             kind.plural,
             kind.version,
@@ -105,7 +105,7 @@ def served(
     }
 
 
-def discovery(rows: Mapping[GroupKind, Served]) -> Discovery:
+def make_discovery(rows: Mapping[GroupKind, ServedKind]) -> Discovery:
     """What a client's discovery sees, always complete."""
     digest = hashlib.blake2b(repr(sorted(rows.items())).encode(), digest_size=8).hexdigest()
     kinds = {kind: KindServed(r.plural, r.version, r.namespaced) for kind, r in rows.items()}

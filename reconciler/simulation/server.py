@@ -13,32 +13,32 @@ from typing import Any, NamedTuple
 
 from reconciler.objects.key import GroupKind, ObjectKey, split_version
 from reconciler.objects.kind import Kind
-from reconciler.objects.outcome import CLUSTER_SCOPED, Refusal, Verb
+from reconciler.objects.outcome import CLUSTER_SCOPED, RefusalCause, Verb
 from reconciler.ports import Clock, Discovery
 from reconciler.simulation import defaults, merge, validate
-from reconciler.simulation.bodies import (
+from reconciler.simulation.fault import ApiFault
+from reconciler.simulation.garbage import Garbage
+from reconciler.simulation.object_bodies import (
     Body,
-    asked,
     bare,
     clone,
     conflict_fault,
     content,
+    owned_by_maker,
     stamp,
     stub,
 )
-from reconciler.simulation.fault import ApiFault
-from reconciler.simulation.garbage import Garbage
 from reconciler.simulation.schema import SERVER_OWNED, shape_of
-from reconciler.simulation.served import Served, discovery, served
+from reconciler.simulation.served import ServedKind, list_served, make_discovery
 from reconciler.simulation.store import Store
 
-__all__ = ["Answer", "Server"]
+__all__ = ["Server", "ServerAnswer"]
 
 _NAMESPACE = GroupKind("", "Namespace")
 _FIRST_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 
 
-class Answer(NamedTuple):
+class ServerAnswer(NamedTuple):
     verb: Verb
     body: Body | None
 
@@ -59,8 +59,8 @@ class Server:
         self.clock = clock
         self.name = name
         self.kinds = kinds or {}
-        self._served = served(self.kinds, without)
-        self._discovery = discovery(self._served)
+        self._served = list_served(self.kinds, without)
+        self._discovery = make_discovery(self._served)
         self.changed: list[Callable[[ObjectKey, Body], None]] = []
         self._touched: dict[ObjectKey, Body] = {}
         self._emptying: set[str] = set()
@@ -99,14 +99,14 @@ class Server:
 
     def apply(
         self, body: Mapping[str, Any], manager: str, *, force: bool = False, dry_run: bool = False
-    ) -> Answer:
+    ) -> ServerAnswer:
         """Server-side apply. Raises ApiFault."""
         row, key = self._address(body)
         with _Request(self, dry_run):
             live = self.store.get(key)
             metadata = body["metadata"]
             if metadata.get("managedFields"):
-                raise ApiFault(Refusal.INVALID, 400, "metadata.managedFields must be nil")
+                raise ApiFault(RefusalCause.INVALID, 400, "metadata.managedFields must be nil")
             self._guard(key, live, metadata)
             shape = shape_of(key.group_kind)
             config = bare(body, row)
@@ -115,12 +115,14 @@ class Server:
             owners = merge.managers_of(rows)
             base = bare(live, None) if live is not None else None
             try:
-                after, owners = merge.applied(shape, base, owners, config, manager, force)
+                after, owners = merge.apply_config(shape, base, owners, config, manager, force)
             except merge.Conflict as conflict:
                 raise conflict_fault(conflict, row.api_version) from None
             return self._commit(row, key, live, after, owners, dry_run)
 
-    def create(self, body: Mapping[str, Any], manager: str, *, dry_run: bool = False) -> Answer:
+    def create(
+        self, body: Mapping[str, Any], manager: str, *, dry_run: bool = False
+    ) -> ServerAnswer:
         """POST. Raises ApiFault; a name that is taken is 409."""
         body = clone(dict(body))
         if body["metadata"].get("generateName") and not body["metadata"].get("name"):
@@ -131,10 +133,12 @@ class Server:
         with _Request(self, dry_run):
             if self.store.get(key) is not None:
                 text = f'{row.plural} "{key.name}" already exists'
-                raise ApiFault(Refusal.ALREADY_EXISTS, 409, text)
+                raise ApiFault(RefusalCause.ALREADY_EXISTS, 409, text)
             return self._write(row, key, None, body, merge.Entry(manager, "Update"), dry_run)
 
-    def update(self, body: Mapping[str, Any], manager: str, *, dry_run: bool = False) -> Answer:
+    def update(
+        self, body: Mapping[str, Any], manager: str, *, dry_run: bool = False
+    ) -> ServerAnswer:
         """PUT: stale with another resourceVersion than the live one. Raises ApiFault."""
         row, key = self._address(body)
         with _Request(self, dry_run):
@@ -142,12 +146,12 @@ class Server:
             version = body["metadata"].get("resourceVersion")
             if not version and (not row.is_built_in or key.kind == "Lease"):
                 text = "metadata.resourceVersion: Invalid value: 0: must be specified for an update"
-                raise ApiFault(Refusal.INVALID, 422, text, ("metadata.resourceVersion",))
+                raise ApiFault(RefusalCause.INVALID, 422, text, ("metadata.resourceVersion",))
             self._guard(key, live, body["metadata"])
             entry = merge.Entry(manager, "Update")
             return self._write(row, key, live, body, entry, dry_run)
 
-    def patch_status(self, key: ObjectKey, status: Mapping[str, Any], manager: str) -> Answer:
+    def patch_status(self, key: ObjectKey, status: Mapping[str, Any], manager: str) -> ServerAnswer:
         """Puts a status: through the subresource, or into the object where the kind has none."""
         row, key = self._address(stub(key, self._row(key.group_kind)))
         with _Request(self, False):
@@ -165,7 +169,7 @@ class Server:
         resource_version: str = "",
         orphan: bool = False,
         dry_run: bool = False,
-    ) -> Answer:
+    ) -> ServerAnswer:
         """DELETE with preconditions. DELETED when it is gone, ACCEPTED when something holds it."""
         row, key = self._address(stub(key, self._row(key.group_kind)))
         with _Request(self, dry_run):
@@ -175,7 +179,7 @@ class Server:
                 have = metadata["uid" if name == "UID" else "resourceVersion"]
                 if wanted and wanted != have:
                     raise ApiFault(
-                        Refusal.STALE,
+                        RefusalCause.STALE,
                         409,
                         f'Operation cannot be fulfilled on {row.plural} "{key.name}": '
                         f"Precondition failed: {name} in precondition: {wanted}, "
@@ -187,8 +191,8 @@ class Server:
             self._mark(key, live)
             left = self.store.get(key)
             if left is None and key.group_kind != _NAMESPACE:
-                return Answer(Verb.DELETED, None)
-            return Answer(Verb.ACCEPTED, clone(left))
+                return ServerAnswer(Verb.DELETED, None)
+            return ServerAnswer(Verb.ACCEPTED, clone(left))
 
     def remember(self, name: str, value: str) -> None:
         """Keeps a fact beside the objects (the simulated time, for one)."""
@@ -200,31 +204,31 @@ class Server:
 
     # -- inside a request --------------------------------------------------------------------------
 
-    def _row(self, kind: GroupKind) -> Served:
+    def _row(self, kind: GroupKind) -> ServedKind:
         row = self._served.get(kind)
         if row is None:
-            raise ApiFault(Refusal.NOT_SERVED, 404, "404 page not found")
+            raise ApiFault(RefusalCause.NOT_SERVED, 404, "404 page not found")
         return row
 
-    def _address(self, body: Mapping[str, Any]) -> tuple[Served, ObjectKey]:
+    def _address(self, body: Mapping[str, Any]) -> tuple[ServedKind, ObjectKey]:
         """The kind and key that a request's URL would name."""
         metadata = body.get("metadata") or {}
         group, version = split_version(str(body.get("apiVersion") or ""))
         row = self._row(GroupKind(group, str(body.get("kind"))))
         if version != row.version:
-            raise ApiFault(Refusal.NOT_SERVED, 404, "404 page not found")
+            raise ApiFault(RefusalCause.NOT_SERVED, 404, "404 page not found")
         key = ObjectKey(*row.kind, metadata.get("namespace") or "", str(metadata.get("name") or ""))
         if not key.name:
-            raise ApiFault(Refusal.INVALID, 422, f"{key.kind}: metadata.name: Required value")
+            raise ApiFault(RefusalCause.INVALID, 422, f"{key.kind}: metadata.name: Required value")
         if row.namespaced != bool(key.namespace):
             need = "needs a namespace" if row.namespaced else CLUSTER_SCOPED
-            raise ApiFault(Refusal.INVALID, 400, f"{key.kind} {need}")
+            raise ApiFault(RefusalCause.INVALID, 400, f"{key.kind} {need}")
         return row, key
 
-    def _must(self, row: Served, key: ObjectKey) -> Body:
+    def _must(self, row: ServedKind, key: ObjectKey) -> Body:
         live = self.store.get(key)
         if live is None:
-            raise ApiFault(Refusal.ABSENT, 404, f'{row.plural} "{key.name}" not found')
+            raise ApiFault(RefusalCause.ABSENT, 404, f'{row.plural} "{key.name}" not found')
         return live
 
     def _guard(self, key: ObjectKey, live: Body | None, metadata: Mapping[str, Any]) -> None:
@@ -235,7 +239,7 @@ class Server:
         if live is None:
             if uid:
                 raise ApiFault(
-                    Refusal.STALE,
+                    RefusalCause.STALE,
                     409,
                     f"{where}: uid mismatch: the provided object specified uid {uid}, and no "
                     "existing object was found",
@@ -243,23 +247,23 @@ class Server:
             return
         if uid and uid != live["metadata"]["uid"]:
             text = f'metadata.uid: Invalid value: "{uid}": field is immutable'
-            raise ApiFault(Refusal.STALE, 422, text, ("metadata.uid",))
+            raise ApiFault(RefusalCause.STALE, 422, text, ("metadata.uid",))
         if version and version != live["metadata"]["resourceVersion"]:
             text = (
                 f"{where}: the object has been modified; please apply your changes to the latest "
                 "version and try again"
             )
-            raise ApiFault(Refusal.STALE, 409, text)
+            raise ApiFault(RefusalCause.STALE, 409, text)
 
     def _write(
         self,
-        row: Served,
+        row: ServedKind,
         key: ObjectKey,
         live: Body | None,
         body: Mapping[str, Any],
         entry: merge.Entry,
         dry_run: bool,
-    ) -> Answer:
+    ) -> ServerAnswer:
         """POST and PUT: the whole object; its status is kept where that is another endpoint."""
         shape = shape_of(key.group_kind)
         after = bare(body, row)
@@ -274,7 +278,7 @@ class Server:
         known = live
         if live is not None and emptied is not None and not any(emptied):
             known = {**live, "metadata": {**live["metadata"], "managedFields": []}}
-        mine = asked(body, after, row) if live is None else after
+        mine = owned_by_maker(body, after, row) if live is None else after
         owners = self._owners(key, known, mine, entry)
         return self._commit(row, key, live, after, owners, dry_run)
 
@@ -285,17 +289,19 @@ class Server:
         if live is not None and not rows:
             return {}  # who emptied the list stops the tracking until the next apply
         base = bare(live, None) if live is not None else None
-        return merge.updated(shape_of(key.group_kind), base, merge.managers_of(rows), after, entry)
+        return merge.update_body(
+            shape_of(key.group_kind), base, merge.managers_of(rows), after, entry
+        )
 
     def _commit(
         self,
-        row: Served,
+        row: ServedKind,
         key: ObjectKey,
         live: Body | None,
         after: Body,
         owners: Mapping[merge.Entry, Any],
         dry_run: bool,
-    ) -> Answer:
+    ) -> ServerAnswer:
         """Server-owned metadata, defaults, checks; writes unless nothing has changed."""
         now = stamp(self.clock.now())
         after = clone({"apiVersion": row.api_version, "kind": row.kind.kind, **after})
@@ -324,12 +330,12 @@ class Server:
             before = live["metadata"].get("generation", 0) if live is not None else 0
             metadata["generation"] = before + 1 if moved else before
         if live is not None and after == live:
-            return Answer(Verb.UNCHANGED, clone(live))
+            return ServerAnswer(Verb.UNCHANGED, clone(live))
         validate.check_size(key, after)
         if not dry_run:
             metadata["resourceVersion"] = self._next_version()
         self._put(key, after)
-        return Answer(Verb.CREATED if live is None else Verb.UPDATED, clone(after))
+        return ServerAnswer(Verb.CREATED if live is None else Verb.UPDATED, clone(after))
 
     def _admit(self, key: ObjectKey) -> None:
         if not key.namespace:
@@ -337,13 +343,13 @@ class Server:
         home = self.store.get(ObjectKey("", "Namespace", "", key.namespace))
         if home is None:
             text = f'namespaces "{key.namespace}" not found'
-            raise ApiFault(Refusal.NAMESPACE_MISSING, 404, text)
+            raise ApiFault(RefusalCause.NAMESPACE_MISSING, 404, text)
         if "deletionTimestamp" in home["metadata"]:
             text = (
                 f'"{key.name}" is forbidden: unable to create new content in namespace '
                 f"{key.namespace} because it is being terminated"
             )
-            raise ApiFault(Refusal.TERMINATING, 403, text, ("metadata.namespace",))
+            raise ApiFault(RefusalCause.TERMINATING, 403, text, ("metadata.namespace",))
 
     def _new_uid(self, key: ObjectKey) -> str:
         """Unique by the counter, and the same in every run of the same requests."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from reconciler.simulation.bodies import Body, stamp
-from reconciler.simulation.controller import Desk, moment
+from reconciler.simulation.controller import ControllerClient, moment
+from reconciler.simulation.object_bodies import Body, stamp
 from reconciler.simulation.outcomes import Trained
 
 __all__ = ["RUN_LABEL", "Dialect", "advance", "candidate_of", "is_finished", "state_of", "trained"]
@@ -40,7 +40,7 @@ def candidate_of(body: Body) -> tuple[str, str]:
     return run or name, "main" if not run else name
 
 
-def trained(desk: Desk, body: Body, metric: str = "accuracy") -> Trained:
+def trained(desk: ControllerClient, body: Body, metric: str = "accuracy") -> Trained:
     """The outcome that awaits this job."""
     run, candidate = candidate_of(body)
     return desk.outcomes.of(run, candidate, metric)
@@ -75,7 +75,7 @@ def _replicas(body: Body) -> dict[str, int]:
     return {}
 
 
-def advance(desk: Desk, body: Body, dialect: Dialect) -> datetime | None:
+def advance(desk: ControllerClient, body: Body, dialect: Dialect) -> datetime | None:
     """Takes the job to where it should be by now; when to look again."""
     status = body.get("status") or {}
     match state_of(body):
@@ -97,7 +97,9 @@ def advance(desk: Desk, body: Body, dialect: Dialect) -> datetime | None:
             return _expire(desk, body, dialect)
 
 
-def _finish(desk: Desk, body: Body, dialect: Dialect, start: datetime) -> datetime | None:
+def _finish(
+    desk: ControllerClient, body: Body, dialect: Dialect, start: datetime
+) -> datetime | None:
     outcome = trained(desk, body)
     allowed = _policy(body, dialect).get("activeDeadlineSeconds")
     limit = timedelta(seconds=int(allowed)) if allowed is not None else outcome.duration
@@ -117,7 +119,7 @@ def _finish(desk: Desk, body: Body, dialect: Dialect, start: datetime) -> dateti
     return desk.now + desk.settings.latency
 
 
-def _expire(desk: Desk, body: Body, dialect: Dialect) -> datetime | None:
+def _expire(desk: ControllerClient, body: Body, dialect: Dialect) -> datetime | None:
     ttl = _policy(body, dialect).get("ttlSecondsAfterFinished", dialect.default_ttl)
     if ttl is None:
         return None
@@ -129,7 +131,12 @@ def _expire(desk: Desk, body: Body, dialect: Dialect) -> datetime | None:
 
 
 def _put(
-    desk: Desk, body: Body, dialect: Dialect, kind: str, text: str, more: Mapping[str, Any]
+    desk: ControllerClient,
+    body: Body,
+    dialect: Dialect,
+    kind: str,
+    text: str,
+    more: Mapping[str, Any],
 ) -> None:
     """Appends a condition; Running turns False when the job has finished."""
     now = stamp(desk.now)

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from reconciler.objects.key import ObjectKey, is_dns_label, is_object_name
-from reconciler.objects.outcome import Refusal
+from reconciler.objects.outcome import RefusalCause
 from reconciler.objects.quantity import is_quantity
 from reconciler.simulation.fault import ApiFault
 from reconciler.simulation.fieldset import show, step_of
@@ -61,7 +61,7 @@ def check_size(key: ObjectKey, body: Mapping[str, Any]) -> None:
             why = f"Too long: may not be more than {_LARGEST_DATA} bytes"
             _refuse(key, [("data", why)])
     if len(orjson.dumps(body)) > LARGEST_OBJECT:
-        raise ApiFault(Refusal.INVALID, 413, "Request entity too large: limit is 1.5 MB")
+        raise ApiFault(RefusalCause.INVALID, 413, "Request entity too large: limit is 1.5 MB")
 
 
 # -- types -----------------------------------------------------------------------------------------
@@ -78,18 +78,18 @@ def check_types(
         path, why = wrong[0]
         if why == _UNDECLARED:
             why = f'strict decoding error: unknown field "{path.removeprefix(".")}"'
-        raise ApiFault(Refusal.INVALID, 400, f"{key.kind} cannot be handled as one: {why}")
+        raise ApiFault(RefusalCause.INVALID, 400, f"{key.kind} cannot be handled as one: {why}")
     where = f"{key.namespace}/{key.name}; {body.get('apiVersion', '')}, Kind={key.kind}"
     if wrong:
         said = [f"{path}: {why}" for path, why in wrong]
         listed = said[0] if len(said) == 1 else "errors:\n" + "\n".join(f"  {w}" for w in said)
         message = f"failed to create typed patch object ({where}): {listed}"
-        raise ApiFault(Refusal.INVALID, 500, message, tuple(path for path, _ in wrong))
+        raise ApiFault(RefusalCause.INVALID, 500, message, tuple(path for path, _ in wrong))
     for why in _unconverted(shape, body):
         if not applied:
-            raise ApiFault(Refusal.INVALID, 400, f"{key.kind} cannot be handled as one: {why}")
+            raise ApiFault(RefusalCause.INVALID, 400, f"{key.kind} cannot be handled as one: {why}")
         message = f"failed to convert new object ({where}) to proper version: {why}"
-        raise ApiFault(Refusal.INVALID, 500, message)
+        raise ApiFault(RefusalCause.INVALID, 500, message)
 
 
 def _unconverted(shape: Shape, value: Any) -> Iterator[str]:
@@ -206,7 +206,7 @@ def _refuse(key: ObjectKey, found: list[tuple[str, str]]) -> None:
     said = [f"{field}: {why}" for field, why in found]
     text = said[0] if len(said) == 1 else f"[{', '.join(said)}]"
     raise ApiFault(
-        Refusal.IMMUTABLE if immutable else Refusal.INVALID,
+        RefusalCause.IMMUTABLE if immutable else RefusalCause.INVALID,
         422,
         f'{full} "{key.name}" is invalid: {text}',
         tuple(field for field, _ in found),

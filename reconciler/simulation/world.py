@@ -14,11 +14,11 @@ from types import TracebackType
 from reconciler.objects.key import GroupKind, ObjectKey, key_of
 from reconciler.objects.kind import Kind
 from reconciler.simulation import projects
-from reconciler.simulation.bodies import Body
 from reconciler.simulation.clock import EPOCH, SimulatedClock
 from reconciler.simulation.cluster import EmbeddedCluster
-from reconciler.simulation.controller import Controller, Desk, Settings
+from reconciler.simulation.controller import Controller, ControllerClient, SimulationSettings
 from reconciler.simulation.fault import ApiFault
+from reconciler.simulation.object_bodies import Body
 from reconciler.simulation.outcomes import Outcomes
 from reconciler.simulation.store import Store
 
@@ -43,7 +43,7 @@ class World:
         start: datetime = EPOCH,
         *,
         name: str = "embedded",
-        settings: Settings | None = None,
+        settings: SimulationSettings | None = None,
         outcomes: Outcomes | None = None,
         kinds: Mapping[GroupKind, Kind] | None = None,
         without: frozenset[str] = frozenset(),
@@ -56,7 +56,9 @@ class World:
         self.clock = SimulatedClock.resumed(remembered) if remembered else SimulatedClock(start)
         self.timeline = self.clock.timeline
         self.cluster = EmbeddedCluster(path, self.clock, name=name, kinds=kinds, without=without)
-        self.desk = Desk(self.cluster.server, settings or Settings(), outcomes or Outcomes())
+        self.desk = ControllerClient(
+            self.cluster.server, settings or SimulationSettings(), outcomes or Outcomes()
+        )
         self.controllers = tuple(c for p in projects.all_projects() for c in p.controllers)
         self.refusals: list[tuple[str, str]] = []
         self._by_kind: dict[GroupKind, list[Controller]] = {}

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 from reconciler import kinds
 from reconciler.errors import UsageMistake
 from reconciler.wiring import redaction
-from reconciler.wiring.common import Common, now
+from reconciler.wiring.common import CommonOptions, now
 
 if TYPE_CHECKING:
     from reconciler.engine.targets import Targets
     from reconciler.ports import Clock, ClusterWriter, LeaseClient, Workers
     from reconciler.wiring import places
 
-__all__ = ["Cluster", "cluster", "lease_client", "needed"]
+__all__ = ["Cluster", "cluster", "lease_client", "require_cluster"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Cluster:
 
 @contextmanager
 def cluster(
-    common: Common, *, allows: str = "reads", sleep: Callable[[float], None] | None = None
+    common: CommonOptions, *, allows: str = "reads", sleep: Callable[[float], None] | None = None
 ) -> Iterator[Cluster | None]:
     """The clusters that the options name; None when they name none. `allows` is what may be sent to
     a real one at most: `reads`, `dry-runs` or `writes`. `sleep` is how requests wait before they
@@ -87,7 +87,9 @@ def cluster(
 
 
 @contextmanager
-def _real(common: Common, allows: str, sleep: Callable[[float], None] | None) -> Iterator[Cluster]:
+def _real(
+    common: CommonOptions, allows: str, sleep: Callable[[float], None] | None
+) -> Iterator[Cluster]:
     from reconciler.adapters.clock import SystemClock
     from reconciler.adapters.kubernetes.cluster import KubernetesCluster
     from reconciler.adapters.kubernetes.transport import Allows, Transport
@@ -147,7 +149,7 @@ class _Made(Sequence[Any]):
 
 
 @contextmanager
-def lease_client(common: Common) -> Iterator[LeaseClient]:
+def lease_client(common: CommonOptions) -> Iterator[LeaseClient]:
     """A second client of the first cluster for leases and events, used beside the main one."""
     if common.embedded is not None:
         from reconciler.simulation.clock import RememberedClock
@@ -178,7 +180,7 @@ def lease_client(common: Common) -> Iterator[LeaseClient]:
         direct.close()
 
 
-def needed(found: Cluster | None) -> Cluster:
+def require_cluster(found: Cluster | None) -> Cluster:
     """The cluster of a command that cannot do without."""
     if found is None:
         raise UsageMistake(

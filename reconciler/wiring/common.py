@@ -11,11 +11,11 @@ from reconciler.errors import UsageMistake
 if TYPE_CHECKING:
     from reconciler.apps.app import Selection
 
-__all__ = ["Common", "now", "selection"]
+__all__ = ["CommonOptions", "now", "selection"]
 
 
 @dataclass(frozen=True, slots=True)
-class Common:
+class CommonOptions:
     """What the shared options said, for `wiring`. `revision` None means the command's default:
     the working tree to look, HEAD to write."""
 
@@ -47,7 +47,7 @@ class Common:
         return self.in_cluster or any(given is not None for given in named)
 
 
-def selection(common: Common) -> Selection:
+def selection(common: CommonOptions) -> Selection:
     """What the selecting options say. Raises UsageMistake for an --app that is no id."""
     from reconciler.apps.app import Selection
     from reconciler.unit import UnitId
@@ -69,7 +69,7 @@ def selection(common: Common) -> Selection:
     )
 
 
-def now(common: Common) -> datetime:
+def now(common: CommonOptions) -> datetime:
     from reconciler.adapters.clock import SystemClock
 
     return common.now or SystemClock().now()

@@ -17,7 +17,7 @@ from reconciler.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from reconciler.adapters.kubernetes.transport import Access
-    from reconciler.wiring.common import Common
+    from reconciler.wiring.common import CommonOptions
 
 __all__ = ["Place", "places"]
 
@@ -32,7 +32,7 @@ class Place:
     access: Access
 
 
-def places(common: Common) -> list[Place]:
+def places(common: CommonOptions) -> list[Place]:
     """At least one. Raises UsageMistake."""
     from reconciler.adapters.kubernetes.transport import Access
 

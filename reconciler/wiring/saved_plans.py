@@ -8,21 +8,19 @@ from pathlib import Path
 
 from reconciler.adapters import files
 from reconciler.apps.app import Selection
-from reconciler.engine.review import Reviewed
+from reconciler.engine.review import Review
 from reconciler.engine.views.report import Changes, Findings, Report
 from reconciler.errors import ExitCode, UsageMistake
-from reconciler.plan import saved as plans
+from reconciler.plan import saved_plan as plans
 from reconciler.plan.change import Approvals
-from reconciler.plan.saved import Saved
+from reconciler.plan.saved_plan import SavedPlan
 from reconciler.ports import Tree
-from reconciler.wiring.common import Common
+from reconciler.wiring.common import CommonOptions
 
-__all__ = ["bound", "moved", "read", "refused", "save"]
+__all__ = ["bind_options", "find_moved", "read", "report_moved", "save"]
 
 
-def save(
-    file: str, reviewed: Reviewed, tree: Tree, chosen: Selection, approvals: Approvals
-) -> None:
+def save(file: str, reviewed: Review, tree: Tree, chosen: Selection, approvals: Approvals) -> None:
     """Writes the plan with mode 0600, replacing the file at once."""
     text = _dump(reviewed, tree, chosen, approvals)
     try:
@@ -31,7 +29,7 @@ def save(
         raise UsageMistake(f"--out {file}: {(cause.strerror or str(cause)).lower()}") from cause
 
 
-def read(file: str) -> Saved:
+def read(file: str) -> SavedPlan:
     try:
         text = Path(file).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as cause:
@@ -40,7 +38,7 @@ def read(file: str) -> Saved:
     return plans.load(text, file)
 
 
-def bound(common: Common, saved: Saved) -> Common:
+def bind_options(common: CommonOptions, saved: SavedPlan) -> CommonOptions:
     """The options under which the plan was made: its revision and its selection."""
     if common.environments or common.groups or common.models or common.apps or common.revision:
         raise UsageMistake(
@@ -59,12 +57,14 @@ def bound(common: Common, saved: Saved) -> Common:
     )
 
 
-def moved(saved: Saved, reviewed: Reviewed, tree: Tree, chosen: Selection) -> tuple[str, ...]:
+def find_moved(
+    saved: SavedPlan, reviewed: Review, tree: Tree, chosen: Selection
+) -> tuple[str, ...]:
     """What is not as it was planned."""
-    return plans.moved(saved, _dump(reviewed, tree, chosen, saved.approvals))
+    return plans.find_moved(saved, _dump(reviewed, tree, chosen, saved.approvals))
 
 
-def refused(reviewed: Reviewed, different: tuple[str, ...]) -> Report:
+def report_moved(reviewed: Review, different: tuple[str, ...]) -> Report:
     """Nothing was written: what moved, and the plan as it would be now."""
     assert reviewed.plan is not None
     lines = [f"moved: {line}" for line in different]
@@ -78,7 +78,7 @@ def refused(reviewed: Reviewed, different: tuple[str, ...]) -> Report:
     )
 
 
-def _dump(reviewed: Reviewed, tree: Tree, chosen: Selection, approvals: Approvals) -> str:
+def _dump(reviewed: Review, tree: Tree, chosen: Selection, approvals: Approvals) -> str:
     assert reviewed.plan is not None
     return plans.dump(
         reviewed.plan,

@@ -13,7 +13,7 @@ def texts() -> dict[str, str]:
     from reconciler.backends import contract
     from reconciler.output import schema as outputs
 
-    found = {**schema.documents(contract.capabilities()), **outputs.documents()}
+    found = {**schema.documents(contract.list_capabilities()), **outputs.documents()}
     return {
         file: json.dumps(found[file], indent=2, ensure_ascii=False) + "\n" for file in sorted(found)
     }

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from reconciler.errors import UsageMistake
 from reconciler.wiring import redaction
-from reconciler.wiring.common import Common
+from reconciler.wiring.common import CommonOptions
 
 if TYPE_CHECKING:
-    from reconciler.adapters.git import Fetched
+    from reconciler.adapters.git import FetchResult
     from reconciler.ports import Tree
 
 __all__ = ["base_tree", "newest", "repo_root", "tree"]
@@ -21,7 +21,7 @@ __all__ = ["base_tree", "newest", "repo_root", "tree"]
 _MARK = Path("environments") / "layers.yaml"
 
 
-def repo_root(common: Common) -> Path:
+def repo_root(common: CommonOptions) -> Path:
     """The folder that holds `environments/`: the one given, or the nearest one above."""
     start = Path(common.repo)
     if not start.is_dir():
@@ -35,7 +35,7 @@ def repo_root(common: Common) -> Path:
     return start
 
 
-def tree(common: Common, *, writes: bool = False) -> Tree:
+def tree(common: CommonOptions, *, writes: bool = False) -> Tree:
     """What the command reads: the work tree to look, a commit to write."""
     from reconciler.adapters import git
 
@@ -64,14 +64,14 @@ def _is_remote(repo: str) -> bool:
     return _REMOTE.match(repo) is not None
 
 
-def _fetched(common: Common) -> Tree:
+def _fetched(common: CommonOptions) -> Tree:
     from reconciler.adapters import git
 
     found = _fetch(common)
     return git.open_commit(found.repo, found.commit)
 
 
-def newest(common: Common) -> tuple[str, str]:
+def newest(common: CommonOptions) -> tuple[str, str]:
     """Where the newest commit of what the options name is: the repository, and its full id. A
     remote is asked for its tip first, and fetched from only when that is new."""
     from reconciler.adapters import git
@@ -83,7 +83,7 @@ def newest(common: Common) -> tuple[str, str]:
     return str(root), git.resolve(root, common.revision or "HEAD")
 
 
-def _fetch(common: Common) -> Fetched:
+def _fetch(common: CommonOptions) -> FetchResult:
     """A branch or tag of a remote, kept in the user's cache. Credentials come from the environment
     (RECONCILER_GIT_USER and _TOKEN, or the files RECONCILER_GIT_SSH_KEY and _KNOWN_HOSTS), never
     from a URL."""
@@ -119,7 +119,7 @@ def _file_of(variable: str) -> Path | None:
     return Path(named)
 
 
-def base_tree(common: Common, revision: str) -> Tree:
+def base_tree(common: CommonOptions, revision: str) -> Tree:
     from reconciler.adapters import git
 
     if _is_remote(common.repo):

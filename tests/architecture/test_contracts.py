@@ -25,7 +25,7 @@ OFFENCES = {
     "simulation/server.py": ("import sqlite3", "reconciler.simulation.server -> sqlite3"),
     "output/markdown.py": ("from click import echo", "reconciler.output.markdown -> click"),
     "policy/match.py": ("from cel_expr_python import cel", "policy.match -> cel_expr_python"),
-    "wiring/running.py": ("import prometheus_client", "wiring.running -> prometheus_client"),
+    "wiring/runs.py": ("import prometheus_client", "wiring.runs -> prometheus_client"),
     "engine/guards/upgrade.py": (
         "from packaging.version import Version",
         "guards.upgrade -> packaging",
@@ -37,7 +37,7 @@ OFFENCES = {
         "import platformdirs",
         "reconciler.wiring.saved_plans -> platformdirs",
     ),
-    "plan/order.py": ("import reconciler.engine.stages", "plan.order -> reconciler.engine.stages"),
+    "plan/order.py": ("import reconciler.engine.load", "plan.order -> reconciler.engine.load"),
 }
 #: Imported in most rooms: plain functions over data.
 _EVERYWHERE = {"orjson"}

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from reconciler.cli.program import captured
+from reconciler.cli.program import run_captured
 from reconciler.output import format as formats
 from tests import sample_pull_request
 from tests.support import ROOT
@@ -27,7 +27,7 @@ def test_the_guide_names_every_format_and_option():
     text = GUIDE.read_text()
     for name in formats.names():
         assert f"`{name}`" in text, name
-    _, out = captured(["plan", "--help"])
+    _, out = run_captured(["plan", "--help"])
     for option in set(re.findall(r"`?(--[a-z][a-z-]+)", text)):
         assert option in out or option in ("--embedded", "--ci", "--api-key"), option
 

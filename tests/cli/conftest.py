@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from reconciler.cli.program import captured
+from reconciler.cli.program import run_captured
 from tests.support import sample_files, small
 
 ENVIRONMENT = {
@@ -63,7 +63,7 @@ class Repo:
 
     def run(self, *args, now=None):
         """(exit code, output), offline."""
-        code, out = captured([*args, "--repo", str(self.folder), "--now", now or self.now])
+        code, out = run_captured([*args, "--repo", str(self.folder), "--now", now or self.now])
         return int(code), out
 
     def live(self, *args, now=None):

@@ -7,7 +7,7 @@ import stat
 import jsonschema
 import pytest
 
-from reconciler.cli.program import captured
+from reconciler.cli.program import run_captured
 from tests.support import COMMANDS, ROOT
 
 OWN = "environments/prod/one/web.yaml"
@@ -22,7 +22,7 @@ def _report(out):
 
 
 def test_help_names_every_command_and_nothing_else():
-    code, out = captured(["--help"])
+    code, out = run_captured(["--help"])
     assert code == 0
     listed = out.partition("Commands:\n")[2].partition("\n\n")[0]
     assert re.findall(r"^  (\S+)  +\S", listed, re.MULTILINE) == sorted(COMMANDS)
@@ -30,20 +30,20 @@ def test_help_names_every_command_and_nothing_else():
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_s_help_has_two_examples_and_fits_the_screen(command):
-    code, out = captured([command, "--help"])
+    code, out = run_captured([command, "--help"])
     assert code == 0
     assert out.count(f"  reconciler {command}") >= 2
     assert max(len(line) for line in out.splitlines()) <= 100
 
 
 def test_a_mistyped_command_is_met_with_the_right_one():
-    code, out = captured(["chekc"])
+    code, out = run_captured(["chekc"])
     assert code == 1
     assert "Did you mean 'check'?" in out
 
 
 def test_an_unknown_option_is_no_traceback():
-    code, out = captured(["check", "--nope"])
+    code, out = run_captured(["check", "--nope"])
     assert code == 1
     assert "Traceback" not in out
     assert "--nope" in out
@@ -92,7 +92,7 @@ def test_check_as_json(repo):
 
 
 def test_a_folder_without_config_is_told_so(tmp_path):
-    code, out = captured(["check", "--repo", str(tmp_path)])
+    code, out = run_captured(["check", "--repo", str(tmp_path)])
     assert code == 1
     assert "Traceback" not in out
     assert "error[" in out
@@ -395,7 +395,7 @@ def test_explain_all_answers_for_every_leaf_of_every_sample_app(sample):
 
 
 def test_the_demo_tells_its_story_to_the_end():
-    code, out = captured(["demo"])
+    code, out = run_captured(["demo"])
     assert code == 0, out
     assert "the story expected" not in out
     for word in (
@@ -423,7 +423,7 @@ def test_the_demo_tells_its_story_to_the_end():
 )
 def test_a_repository_url_that_git_must_never_see(url, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    code, out = captured(["check", "--repo", url])
+    code, out = run_captured(["check", "--repo", url])
     assert code == 1
     assert "error[E_URL]" in out
     assert "hunter2pw" not in out

@@ -6,7 +6,7 @@ import json
 import jsonschema
 import pytest
 
-from reconciler.cli.program import captured
+from reconciler.cli.program import run_captured
 from tests.support import COMMANDS, ROOT
 
 OWN = "environments/prod/one/web.yaml"
@@ -67,7 +67,7 @@ def document(repo, command, args):
         layers = repo.folder / "layers.yaml"
         layers.write_text("layers: [{name: base, file: environments/base.yaml}]\n")
         args[args.index("--layers") + 1] = str(layers)
-        code, out = captured([command, *args, "-o", "json"])
+        code, out = run_captured([command, *args, "-o", "json"])
     elif args[:1] == ["live"]:
         code, out = repo.live(command, *args[1:], "-o", "json")
     else:

@@ -72,7 +72,7 @@ class Group:
                 self.cluster,
                 self.clock,
                 Silent(),
-                apply_plan.Settings(**{"timeout": 5.0, **settings}),
+                apply_plan.ApplySettings(**{"timeout": 5.0, **settings}),
             )
         )
         return report, writes(counted(self.audit.since(mark)))

@@ -8,7 +8,7 @@ import yaml
 
 from reconciler.apply.effect import Apply
 from reconciler.objects.key import GroupKind, ObjectKey
-from reconciler.objects.outcome import Done, Refusal
+from reconciler.objects.outcome import Done, RefusalCause
 from reconciler.plan import inventory, records
 from tests.cluster.place import Group, config_map, held, problems
 from tests.controlplane.fixtures import client, eventually
@@ -221,7 +221,7 @@ def test_no_error_about_a_secret_shows_a_value_of_it(group):
     assert isinstance(group.cluster.apply(kept), Done)
     refusals.append(group.cluster.apply({**kept, "stringData": {"password": f"{SECRET}2"}}))
     for refused in refusals:
-        assert refused.refusal in (Refusal.INVALID, Refusal.IMMUTABLE), refused
+        assert refused.refusal in (RefusalCause.INVALID, RefusalCause.IMMUTABLE), refused
         assert SECRET not in repr(refused)
         assert "Kanarienvogel" not in repr(refused)
     assert [r.fields for r in refusals[1:3]] == [(".data.password",), (".data",)]
@@ -247,7 +247,7 @@ def test_a_wrong_type_is_sent_once_and_names_its_field(group):
     body["metadata"]["namespace"] = group.namespace
     mark = group.audit.mark()
     outcome = group.cluster.apply(body)
-    assert (outcome.refusal, outcome.code) == (Refusal.INVALID, 500)
+    assert (outcome.refusal, outcome.code) == (RefusalCause.INVALID, 500)
     assert outcome.fields == (".spec.size",)
     assert len(group.audit.since(mark)) == 1
 

@@ -101,7 +101,7 @@ class Course:
         clock = SystemClock()
         try:
             seen = support.reviewed(wanted, cluster, clock.now(), environments=[self.environment])
-            settings = apply_plan.Settings(timeout=10.0)
+            settings = apply_plan.ApplySettings(timeout=10.0)
             report = support.Ran(
                 apply_plan.reconcile(seen, cluster, clock, support.Silent(), settings)
             )

@@ -11,11 +11,11 @@ from reconciler.adapters.kubernetes.transport import Access, Allows, Transport
 from reconciler.apply import lease
 from reconciler.apply.lease import Timing
 from reconciler.objects.key import GroupKind, ObjectKey
-from reconciler.objects.outcome import Done, Refusal
+from reconciler.objects.outcome import Done, RefusalCause
 from reconciler.operate.group_status import Transition
 from reconciler.operate.leases import Leases
 from reconciler.operate.observers import _event
-from reconciler.operate.passes import State
+from reconciler.operate.passes import UnitState
 from reconciler.unit import UnitId
 from tests.cli.conftest import Repo
 from tests.support import NOW, small
@@ -84,10 +84,10 @@ def test_a_second_creator_and_a_stale_put_lose(client, group):
     made.acquire([group])
     body = client.get(lease.lease_key(group)).body
     bare = {**body, "metadata": {"name": body["metadata"]["name"], "namespace": "ml-reconciler"}}
-    assert client.create(bare).refusal is Refusal.ALREADY_EXISTS
+    assert client.create(bare).refusal is RefusalCause.ALREADY_EXISTS
     made._renew()
-    assert client.replace(body).refusal is Refusal.STALE
-    assert client.replace(bare).refusal is Refusal.INVALID
+    assert client.replace(body).refusal is RefusalCause.STALE
+    assert client.replace(bare).refusal is RefusalCause.INVALID
 
 
 @pytest.mark.parametrize("odd", [{"holderIdentity": ""}, {"holderIdentity": None}, {"spec": None}])
@@ -140,7 +140,7 @@ def test_an_event_is_taken(client, real_cluster):
     contender(client, "maker").acquire(["prod/event"])
     moved = Transition(
         UnitId("prod", "event", "_group"),
-        State.FAILED,
+        UnitState.FAILED,
         "False",
         "ReconciliationFailed",
         "why",

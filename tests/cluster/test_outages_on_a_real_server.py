@@ -13,7 +13,7 @@ from reconciler.adapters.kubernetes.transport import Access, Allows, Transport
 from reconciler.apply.effect import Apply
 from reconciler.engine import apply_plan
 from reconciler.objects.key import GroupKind
-from reconciler.objects.outcome import Done, Refusal
+from reconciler.objects.outcome import Done, RefusalCause
 from reconciler.ports import ClusterUnreadable
 from tests import support
 from tests.cluster.place import Group, config_map, problems
@@ -70,7 +70,7 @@ def test_a_run_whose_server_is_killed_ends_and_the_next_one_finishes(group, numb
 def _run(group, tree, before):
     """A run whose audit log cannot be asked for at its end."""
     seen = group.review(tree)
-    settings = apply_plan.Settings(timeout=5.0, before=before)
+    settings = apply_plan.ApplySettings(timeout=5.0, before=before)
     return support.Ran(apply_plan.reconcile(seen, group.cluster, group.clock, Silent(), settings))
 
 
@@ -179,7 +179,7 @@ def test_a_token_renewed_on_disk_is_read_once_and_a_revoked_one_is_not_tried_for
     _known(fragile, "another-token")
     before = cluster.requests
     refused = cluster.apply(config)
-    assert (refused.refusal, cluster.requests - before) == (Refusal.UNAUTHORIZED, 2)
+    assert (refused.refusal, cluster.requests - before) == (RefusalCause.UNAUTHORIZED, 2)
     assert "token-of-the-runner" not in json.dumps(refused.message)
     cluster.close()
     stale.close()

@@ -3,7 +3,7 @@
 import pytest
 
 from reconciler.objects.key import GroupKind, ObjectKey
-from reconciler.objects.outcome import Refusal
+from reconciler.objects.outcome import RefusalCause
 from reconciler.ports import ClusterUnreadable
 from tests.controlplane.fixtures import client
 
@@ -32,9 +32,9 @@ def test_a_forbidden_read_is_unreadable(viewer):
 @pytest.mark.parametrize("write", ["apply", "dry_run", "create", "replace"])
 def test_a_forbidden_write_is_refused(viewer, write):
     outcome = getattr(viewer, write)(BODY)
-    assert (outcome.refusal, outcome.code) == (Refusal.FORBIDDEN, 403)
+    assert (outcome.refusal, outcome.code) == (RefusalCause.FORBIDDEN, 403)
 
 
 def test_a_forbidden_delete_is_refused_also_as_a_dry_run(viewer):
-    assert viewer.delete(KEY, uid="").refusal is Refusal.FORBIDDEN
-    assert viewer.dry_run_delete(KEY, uid="").refusal is Refusal.FORBIDDEN
+    assert viewer.delete(KEY, uid="").refusal is RefusalCause.FORBIDDEN
+    assert viewer.dry_run_delete(KEY, uid="").refusal is RefusalCause.FORBIDDEN

@@ -3,7 +3,7 @@
 import pytest
 
 from reconciler.objects.key import ObjectKey, key_of
-from reconciler.objects.outcome import Done, Refusal
+from reconciler.objects.outcome import Done, RefusalCause
 from tests.cluster.staging import Stage, refused, rights_of, rules_of, without
 from tests.controlplane.audit import writes
 from tests.controlplane.fixtures import client, eventually
@@ -156,7 +156,7 @@ def _refused_by_policy(planner, body, stage):
         key = key_of(body)
         stage.admin.delete(key, uid=stage.admin.get(key).uid)
         return None
-    return outcome if outcome.refusal in (Refusal.FORBIDDEN, Refusal.INVALID) else None
+    return outcome if outcome.refusal in (RefusalCause.FORBIDDEN, RefusalCause.INVALID) else None
 
 
 def test_a_planner_may_ask_about_a_group_that_a_proposal_adds(stage):

@@ -3,7 +3,7 @@
 import pytest
 
 from reconciler.objects.key import GroupKind, ObjectKey
-from reconciler.objects.outcome import Done, Refusal
+from reconciler.objects.outcome import Done, RefusalCause
 from reconciler.ports import ClusterUnreadable
 from tests.controlplane import plane
 from tests.controlplane.audit import Audit, counted, writes
@@ -57,7 +57,7 @@ def test_leases_are_not_counted_as_work(real_cluster, audit):
 @pytest.mark.parametrize("user", ["viewer", "planner", "runner", "tenant"])
 def test_each_person_may_do_what_is_granted_and_no_more(control_plane, user):
     theirs = client(control_plane, user)
-    assert theirs.apply(BODY).refusal is Refusal.FORBIDDEN
+    assert theirs.apply(BODY).refusal is RefusalCause.FORBIDDEN
     theirs.close()
 
 

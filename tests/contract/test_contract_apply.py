@@ -5,7 +5,7 @@ import copy
 import pytest
 
 from reconciler.objects.key import GroupKind, ObjectKey, key_of
-from reconciler.objects.outcome import Done, Refusal, Refused, Verb
+from reconciler.objects.outcome import Done, RefusalCause, Refused, Verb
 from reconciler.objects.ownership import owned_by
 
 
@@ -58,7 +58,7 @@ def test_another_managers_field_is_a_conflict_that_names_field_and_manager(
     other.apply(deployment(replicas=5), force=True)
     outcome = cluster.apply(deployment(replicas=2))
     assert isinstance(outcome, Refused)
-    assert (outcome.refusal, outcome.code) == (Refusal.FIELD_CONFLICT, 409)
+    assert (outcome.refusal, outcome.code) == (RefusalCause.FIELD_CONFLICT, 409)
     assert outcome.fields == (".spec.replicas",)
     assert outcome.managers == ("kubectl-edit",)
     assert live(cluster, deployment())["spec"]["replicas"] == 5
@@ -95,7 +95,7 @@ def test_a_put_by_another_takes_what_it_changed(cluster, other, config):
     body["data"]["a"] = "2"
     other.replace(body)
     outcome = cluster.apply(config(a="1", b="1"))
-    assert outcome.refusal is Refusal.FIELD_CONFLICT
+    assert outcome.refusal is RefusalCause.FIELD_CONFLICT
     assert outcome.fields == (".data.a",)
 
 
@@ -105,7 +105,7 @@ def test_a_put_under_our_own_name_conflicts_with_our_apply(cluster, config):
     body["data"]["a"] = "2"
     assert cluster.replace(body).verb is Verb.UPDATED
     outcome = cluster.apply(config(a="1"))
-    assert outcome.refusal is Refusal.FIELD_CONFLICT
+    assert outcome.refusal is RefusalCause.FIELD_CONFLICT
     assert outcome.managers == (cluster.manager,)
 
 
@@ -204,7 +204,7 @@ def test_a_map_key_named_like_a_struct_field_is_data(cluster, config):
 def test_lists_of_custom_resources_are_atomic(cluster, other, workflow_template):
     cluster.apply(workflow_template(templates=("a", "b")))
     outcome = other.apply(workflow_template(templates=("a", "c")))
-    assert outcome.refusal is Refusal.FIELD_CONFLICT
+    assert outcome.refusal is RefusalCause.FIELD_CONFLICT
     assert outcome.fields == (".spec.templates",)
 
 
@@ -254,7 +254,7 @@ def test_a_uid_guards_against_resurrecting_a_deleted_object(cluster, config):
     cluster.delete(key_of(body), uid=uid)
     body["metadata"]["uid"] = uid
     outcome = cluster.apply(body)
-    assert (outcome.refusal, outcome.code) == (Refusal.STALE, 409)
+    assert (outcome.refusal, outcome.code) == (RefusalCause.STALE, 409)
     assert not cluster.get(key_of(body)).is_present
 
 
@@ -263,7 +263,7 @@ def test_the_uid_of_another_object_is_refused(cluster, config):
     cluster.apply(body)
     body["metadata"]["uid"] = "11111111-2222-4333-8444-555555555555"
     outcome = cluster.apply(body)
-    assert (outcome.refusal, outcome.code) == (Refusal.STALE, 422)
+    assert (outcome.refusal, outcome.code) == (RefusalCause.STALE, 422)
 
 
 def test_the_right_uid_applies(cluster, config):
@@ -279,7 +279,7 @@ def test_a_stale_resource_version_in_an_apply_is_refused_without_fields(cluster,
     cluster.apply(config(a="2"))
     body["metadata"]["resourceVersion"] = version
     outcome = cluster.apply(body)
-    assert (outcome.refusal, outcome.code, outcome.fields) == (Refusal.STALE, 409, ())
+    assert (outcome.refusal, outcome.code, outcome.fields) == (RefusalCause.STALE, 409, ())
 
 
 def test_a_resource_version_is_no_guard_against_an_absent_object(cluster, config):
@@ -301,14 +301,14 @@ def test_a_resource_version_is_no_guard_against_an_absent_object(cluster, config
 )
 def test_a_wrong_type_or_unknown_field_is_500_and_permanent(cluster, deployment, change, why):
     outcome = cluster.apply(deployment(**change))
-    assert (outcome.refusal, outcome.code) == (Refusal.INVALID, 500)
+    assert (outcome.refusal, outcome.code) == (RefusalCause.INVALID, 500)
     assert "failed to create typed patch object" in outcome.message
     assert why in outcome.message
 
 
 def test_a_selector_that_misses_its_template_is_422(cluster, deployment):
     outcome = cluster.apply(deployment(selector={"matchLabels": {"app": "else"}}))
-    assert (outcome.refusal, outcome.code) == (Refusal.INVALID, 422)
+    assert (outcome.refusal, outcome.code) == (RefusalCause.INVALID, 422)
 
 
 def test_a_changed_selector_is_immutable(cluster, deployment):
@@ -316,7 +316,7 @@ def test_a_changed_selector_is_immutable(cluster, deployment):
     changed = deployment(selector={"matchLabels": {"app": "server", "v": "2"}})
     changed["spec"]["template"]["metadata"]["labels"]["v"] = "2"
     outcome = cluster.apply(changed)
-    assert (outcome.refusal, outcome.code) == (Refusal.IMMUTABLE, 422)
+    assert (outcome.refusal, outcome.code) == (RefusalCause.IMMUTABLE, 422)
     assert outcome.fields == ("spec.selector",)
 
 
@@ -338,7 +338,7 @@ def test_a_jobs_template_is_immutable(cluster, namespace):
     assert second["metadata"]["generation"] == 1
     assert cluster.apply(job("i:1")).verb is Verb.UNCHANGED
     outcome = cluster.apply(job("i:2"))
-    assert (outcome.refusal, outcome.code) == (Refusal.IMMUTABLE, 422)
+    assert (outcome.refusal, outcome.code) == (RefusalCause.IMMUTABLE, 422)
     assert outcome.fields == ("spec.template",)
 
 
@@ -346,13 +346,13 @@ def test_an_immutable_config_map_refuses_new_data(cluster, config):
     body = {**config(a="1"), "immutable": True}
     cluster.apply(body)
     outcome = cluster.apply({**config(a="2"), "immutable": True})
-    assert outcome.refusal is Refusal.IMMUTABLE
+    assert outcome.refusal is RefusalCause.IMMUTABLE
 
 
 @pytest.mark.parametrize("name", ["Upper", "under_score", "-lead", "a" * 254, "a..b"])
 def test_a_name_that_is_not_rfc_1123_is_422(cluster, config, name):
     outcome = cluster.apply(config(name=name, a="1"))
-    assert (outcome.refusal, outcome.code) == (Refusal.INVALID, 422)
+    assert (outcome.refusal, outcome.code) == (RefusalCause.INVALID, 422)
 
 
 def test_a_kind_that_is_not_served_is_404_without_an_object(cluster, namespace):
@@ -362,26 +362,26 @@ def test_a_kind_that_is_not_served_is_404_without_an_object(cluster, namespace):
         "metadata": {"name": "x", "namespace": namespace},
     }
     outcome = cluster.apply(body)
-    assert (outcome.refusal, outcome.code) == (Refusal.NOT_SERVED, 404)
+    assert (outcome.refusal, outcome.code) == (RefusalCause.NOT_SERVED, 404)
     assert cluster.list(GroupKind("nobody.example", "Nothing")).items == ()
 
 
 def test_a_version_that_is_not_served_is_404(cluster, config):
     outcome = cluster.apply({**config(a="1"), "apiVersion": "v9"})
-    assert outcome.refusal is Refusal.NOT_SERVED
+    assert outcome.refusal is RefusalCause.NOT_SERVED
 
 
 def test_a_missing_namespace_is_404_and_names_it_also_in_a_dry_run(cluster, config):
     body = config(a="1")
     body["metadata"]["namespace"] = "nowhere"
     for outcome in (cluster.apply(body), cluster.dry_run(body), cluster.create(body)):
-        assert (outcome.refusal, outcome.code) == (Refusal.NAMESPACE_MISSING, 404)
+        assert (outcome.refusal, outcome.code) == (RefusalCause.NAMESPACE_MISSING, 404)
         assert "nowhere" in outcome.message
 
 
 def test_a_config_map_above_one_mebibyte_is_422(cluster, config):
     outcome = cluster.apply(config(a="x" * (1024 * 1024 + 1)))
-    assert (outcome.refusal, outcome.code) == (Refusal.INVALID, 422)
+    assert (outcome.refusal, outcome.code) == (RefusalCause.INVALID, 422)
 
 
 # -- dry run ---------------------------------------------------------------------------------------
@@ -410,7 +410,7 @@ def test_a_dry_run_finds_the_conflict_that_the_apply_would(cluster, other, confi
     cluster.apply(config(a="1"))
     other.apply(config(a="2"), force=True)
     outcome = cluster.dry_run(config(a="1"))
-    assert (outcome.refusal, outcome.managers) == (Refusal.FIELD_CONFLICT, ("kubectl-edit",))
+    assert (outcome.refusal, outcome.managers) == (RefusalCause.FIELD_CONFLICT, ("kubectl-edit",))
     assert cluster.dry_run(config(a="1"), force=True).body["data"] == {"a": "1"}
     assert live(cluster, config())["data"] == {"a": "2"}
 
@@ -421,7 +421,7 @@ def test_a_dry_run_delete_leaves_the_object(cluster, config):
     assert isinstance(cluster.dry_run_delete(key_of(body), uid=uid), Done)
     assert cluster.get(key_of(body)).is_present
     refused = cluster.dry_run_delete(key_of(body), uid="11111111-2222-4333-8444-555555555555")
-    assert refused.refusal is Refusal.STALE
+    assert refused.refusal is RefusalCause.STALE
 
 
 def test_the_identity_is_the_uid_of_kube_system(cluster):

@@ -5,7 +5,7 @@ import copy
 import pytest
 
 from reconciler.objects.key import GroupKind, ObjectKey, key_of
-from reconciler.objects.outcome import Done, Refusal, Verb
+from reconciler.objects.outcome import Done, RefusalCause, Verb
 
 CONFIG = GroupKind("", "ConfigMap")
 
@@ -18,7 +18,7 @@ def made(outcome):
 def test_a_post_on_a_taken_name_already_exists(cluster, config):
     assert cluster.create(config(a="1")).verb is Verb.CREATED
     outcome = cluster.create(config(a="2"))
-    assert (outcome.refusal, outcome.code) == (Refusal.ALREADY_EXISTS, 409)
+    assert (outcome.refusal, outcome.code) == (RefusalCause.ALREADY_EXISTS, 409)
 
 
 def test_a_put_with_the_version_read_swaps(cluster, config):
@@ -33,12 +33,12 @@ def test_a_put_with_a_stale_version_is_409(cluster, config):
     body = dict(cluster.create(config(a="1")).body)
     cluster.apply(config(a="1", b="1"))
     outcome = cluster.replace({**body, "data": {"a": "3"}})
-    assert (outcome.refusal, outcome.code) == (Refusal.STALE, 409)
+    assert (outcome.refusal, outcome.code) == (RefusalCause.STALE, 409)
 
 
 def test_a_put_on_an_absent_object_is_404(cluster, config):
     outcome = cluster.replace(config(a="1"))
-    assert (outcome.refusal, outcome.code) == (Refusal.ABSENT, 404)
+    assert (outcome.refusal, outcome.code) == (RefusalCause.ABSENT, 404)
 
 
 def test_a_put_without_version_on_a_lease_is_422(cluster, namespace):
@@ -50,7 +50,7 @@ def test_a_put_without_version_on_a_lease_is_422(cluster, namespace):
     }
     cluster.create(lease)
     outcome = cluster.replace(lease)
-    assert (outcome.refusal, outcome.code) == (Refusal.INVALID, 422)
+    assert (outcome.refusal, outcome.code) == (RefusalCause.INVALID, 422)
 
 
 def test_a_put_that_changes_nothing_keeps_the_version(cluster, config):
@@ -117,13 +117,13 @@ def test_a_delete_removes(cluster, config):
 
 def test_a_delete_of_an_absent_object_is_404(cluster, config):
     outcome = cluster.delete(key_of(config()), uid="")
-    assert (outcome.refusal, outcome.code) == (Refusal.ABSENT, 404)
+    assert (outcome.refusal, outcome.code) == (RefusalCause.ABSENT, 404)
 
 
 def test_a_delete_with_a_foreign_uid_is_409(cluster, config):
     cluster.apply(config(a="1"))
     outcome = cluster.delete(key_of(config()), uid="11111111-2222-4333-8444-555555555555")
-    assert (outcome.refusal, outcome.code) == (Refusal.STALE, 409)
+    assert (outcome.refusal, outcome.code) == (RefusalCause.STALE, 409)
     assert cluster.get(key_of(config())).is_present
 
 
@@ -133,7 +133,7 @@ def test_a_delete_with_a_stale_version_is_409(cluster, config):
     outcome = cluster.delete(
         key_of(config()), uid=old["uid"], resource_version=old["resourceVersion"]
     )
-    assert (outcome.refusal, outcome.code) == (Refusal.STALE, 409)
+    assert (outcome.refusal, outcome.code) == (RefusalCause.STALE, 409)
     now = cluster.get(key_of(config()))
     outcome = cluster.delete(key_of(config()), uid=now.uid, resource_version=now.resource_version)
     assert outcome.verb is Verb.DELETED
@@ -238,7 +238,7 @@ def test_a_terminating_namespace_takes_updates_and_refuses_new_objects(
     assert outcome.verb is Verb.ACCEPTED
     assert cluster.get(home).is_terminating
     refused = cluster.apply(config(name="late", a="1"))
-    assert (refused.refusal, refused.code) == (Refusal.TERMINATING, 403)
+    assert (refused.refusal, refused.code) == (RefusalCause.TERMINATING, 403)
     assert cluster.apply({**held, "data": {"a": "2"}}).verb is Verb.UPDATED
 
 

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from reconciler.objects.outcome import Done, Refusal
+from reconciler.objects.outcome import Done, RefusalCause
 from tests.contract.bodies import body, named
 
 POD = ("spec", "template", "spec")
@@ -245,29 +245,29 @@ FIXED = {
         "Job j",
         ("spec", "completions"),
         5,
-        Refusal.IMMUTABLE,
+        RefusalCause.IMMUTABLE,
         ("spec.completions",),
     ),
     "a Job's completion mode": (
         "Job j",
         ("spec", "completionMode"),
         "Indexed",
-        Refusal.IMMUTABLE,
+        RefusalCause.IMMUTABLE,
         ("spec.completionMode",),
     ),
-    "a secret's type": ("Secret s2", ("type",), "a/b", Refusal.IMMUTABLE, ("type",)),
+    "a secret's type": ("Secret s2", ("type",), "a/b", RefusalCause.IMMUTABLE, ("type",)),
     "a claim's modes": (
         "PersistentVolumeClaim p",
         ("spec", "accessModes"),
         ["ReadOnlyMany"],
-        Refusal.IMMUTABLE,
+        RefusalCause.IMMUTABLE,
         ("spec",),
     ),
     "the size of a claim that is not bound": (
         "PersistentVolumeClaim p",
         ("spec", "resources", "requests", "storage"),
         "2048Gi",
-        Refusal.IMMUTABLE,
+        RefusalCause.IMMUTABLE,
         ("spec",),
     ),
     # These three do not say that the field is immutable: nothing is made anew because of them.
@@ -275,21 +275,21 @@ FIXED = {
         "RoleBinding rb",
         ("roleRef", "name"),
         "other",
-        Refusal.INVALID,
+        RefusalCause.INVALID,
         ("roleRef",),
     ),
     "a Service's address": (
         "Service svc",
         ("spec", "clusterIP"),
         "10.0.0.1",  # taken by the API server's own Service, so never this one's
-        Refusal.INVALID,
+        RefusalCause.INVALID,
         ("spec.clusterIPs[0]",),
     ),
     "a StatefulSet's service": (
         "StatefulSet ss",
         ("spec", "serviceName"),
         "other",
-        Refusal.INVALID,
+        RefusalCause.INVALID,
         ("spec",),
     ),
 }
@@ -318,7 +318,7 @@ def test_an_apply_is_refused_for(cluster, namespace, case):
     which, path, value, code, fields = REFUSED[case]
     good = taken(which, namespace)
     outcome = cluster.apply(changed(good, path, value))
-    assert (outcome.refusal, outcome.code, outcome.fields) == (Refusal.INVALID, code, fields)
+    assert (outcome.refusal, outcome.code, outcome.fields) == (RefusalCause.INVALID, code, fields)
     assert isinstance(cluster.apply(good), Done)
 
 
@@ -343,13 +343,13 @@ def test_a_post_of_an_unknown_field_or_a_wrong_type_is_a_bad_request(
     cluster, namespace, field, value
 ):
     outcome = cluster.create(changed(taken("Deployment d", namespace), ("spec", field), value))
-    assert (outcome.refusal, outcome.code) == (Refusal.INVALID, 400)
+    assert (outcome.refusal, outcome.code) == (RefusalCause.INVALID, 400)
 
 
 @pytest.mark.parametrize("name", ["Bad_", "a" * 64])
 def test_a_namespaces_name_is_also_a_labels_value(cluster, name):
     outcome = cluster.apply(body("v1", "Namespace", name, None))
-    assert (outcome.refusal, outcome.code) == (Refusal.INVALID, 422)
+    assert (outcome.refusal, outcome.code) == (RefusalCause.INVALID, 422)
     assert outcome.fields == ("metadata.name", "metadata.labels")
 
 
@@ -359,4 +359,4 @@ def test_a_body_that_makes_no_address_is_not_sent(cluster, namespace):
         body("v1", "Namespace", "housed", namespace),
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": namespace}},
     ):
-        assert cluster.apply(wrong).refusal is Refusal.INVALID
+        assert cluster.apply(wrong).refusal is RefusalCause.INVALID

@@ -14,7 +14,7 @@ import pytest
 from reconciler.adapters.kubernetes.cluster import KubernetesCluster
 from reconciler.adapters.kubernetes.transport import Access, Allows, Transport
 from reconciler.objects.key import GroupKind
-from reconciler.objects.outcome import Done, Refusal
+from reconciler.objects.outcome import Done, RefusalCause
 from tests import needs
 from tests.controlplane import definitions, plane, programs
 from tests.controlplane.audit import Audit
@@ -81,7 +81,7 @@ def _is_served(cluster, kind):
         "metadata": {"name": "probe", "namespace": "default"},
     }
     outcome = cluster.dry_run(body)
-    return isinstance(outcome, Done) or outcome.refusal is not Refusal.NOT_SERVED
+    return isinstance(outcome, Done) or outcome.refusal is not RefusalCause.NOT_SERVED
 
 
 @pytest.fixture(scope="session")

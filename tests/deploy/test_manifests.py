@@ -8,7 +8,7 @@ import yaml
 
 import reconciler
 from reconciler import extensions
-from reconciler.cli.program import captured
+from reconciler.cli.program import run_captured
 from reconciler.operate.metrics import FAMILIES
 from tests.deploy import helm
 from tests.support import ROOT
@@ -56,7 +56,7 @@ def charted(helm_program, *more):
 
 
 def test_the_committed_rights_are_those_of_the_sample_now():
-    code, out = captured(["rbac", "--environment", "prod", "--repo", str(ROOT)])
+    code, out = run_captured(["rbac", "--environment", "prod", "--repo", str(ROOT)])
     assert code == 0
     fresh = re.sub(r"(?m)^note: .*\n", "", out)
     stale = "stale: reconciler rbac --environment prod > deploy/kustomize/base/rbac.yaml"

@@ -4,8 +4,8 @@ without an orphan, a second creation or a second delete."""
 import pytest
 
 from reconciler.adapters.kubernetes.failures import failure
-from reconciler.adapters.kubernetes.transport import Answer
-from reconciler.objects.outcome import Refusal, Unknown
+from reconciler.adapters.kubernetes.transport import HttpAnswer
+from reconciler.objects.outcome import RefusalCause, Unknown
 from reconciler.simulation.cluster import Answered, Lost
 from tests import flow, support
 from tests.scenarios import catalogue
@@ -18,7 +18,7 @@ REMOVED = {"environments/prod/one/web.yaml": None}
 
 def _said(status, *, done=False):
     """What the adapter makes of a bare answer with this status."""
-    outcome = failure(Answer(status, b"on order"), "things")
+    outcome = failure(HttpAnswer(status, b"on order"), "things")
     if isinstance(outcome, Unknown):
         return Lost(done=done, message=outcome.message)
     return Answered(outcome)
@@ -27,9 +27,9 @@ def _said(status, *, done=False):
 FAULTS = {
     "lost and done": lambda: Lost(done=True),
     "lost and not done": lambda: Lost(done=False),
-    "stale": lambda: flow.refuse(Refusal.STALE),
-    "forbidden": lambda: flow.refuse(Refusal.FORBIDDEN),
-    "invalid": lambda: flow.refuse(Refusal.INVALID),
+    "stale": lambda: flow.refuse(RefusalCause.STALE),
+    "forbidden": lambda: flow.refuse(RefusalCause.FORBIDDEN),
+    "invalid": lambda: flow.refuse(RefusalCause.INVALID),
     "429": lambda: _said(429),
     "500": lambda: _said(500),
     "500 and done": lambda: _said(500, done=True),
@@ -72,7 +72,7 @@ def test_a_lost_compare_and_swap_writes_nothing_more_of_the_app(written, text):
 
     def before(verb, target):
         if verb in flow.WRITES and written in target:
-            raise flow.refuse(Refusal.STALE)
+            raise flow.refuse(RefusalCause.STALE)
 
     place.cluster.before = before
     start = len(place.cluster.log)
@@ -120,7 +120,11 @@ def test_a_run_of_an_older_commit_that_was_paused_deletes_nothing_of_the_newer()
 
     report = support.Ran(
         apply_plan.reconcile(
-            older, place.cluster, place.clock, support.Silent(), apply_plan.Settings(before=pause)
+            older,
+            place.cluster,
+            place.clock,
+            support.Silent(),
+            apply_plan.ApplySettings(before=pause),
         )
     )
     assert flow.results(report)["prod/one/web"].status == "lost"
@@ -133,7 +137,7 @@ def test_a_foundation_that_cannot_be_made_keeps_its_apps_back():
 
     def before(verb, target):
         if verb in flow.WRITES and target == "Namespace ml-one":
-            raise flow.refuse(Refusal.FORBIDDEN)
+            raise flow.refuse(RefusalCause.FORBIDDEN)
 
     place.cluster.before = before
     report = flow.run(TWO, place)

@@ -95,12 +95,12 @@ def _killed_on_the_way(tree, place, number, seen):
 def test_a_kill_ahead_of_any_effect_of_an_abort_ends_with_all_traffic_on_stable():
     from datetime import timedelta
 
-    from reconciler.simulation.controller import Settings
+    from reconciler.simulation.controller import SimulationSettings
 
     wanted = flow.pointing(flow.ROUTED, "v2")
 
     def ready():
-        place = flow.world(settings=Settings(failing=frozenset({"v2"})))
+        place = flow.world(settings=SimulationSettings(failing=frozenset({"v2"})))
         flow.settled(flow.ROUTED, place)
         flow.run(wanted, place, timeout=10)
         place.run_for(timedelta(minutes=25))

@@ -7,11 +7,11 @@ from urllib.parse import quote
 import pytest
 
 from reconciler import kinds
-from reconciler.cli.program import captured
+from reconciler.cli.program import run_captured
 from reconciler.engine import apply_plan
 from reconciler.engine.views import reviews
 from reconciler.objects.key import ObjectKey
-from reconciler.objects.outcome import Refusal, Refused
+from reconciler.objects.outcome import RefusalCause, Refused
 from reconciler.output import format as formats
 from reconciler.simulation.cluster import EmbeddedCluster
 from tests.cli.conftest import Repo
@@ -203,7 +203,7 @@ def test_an_error_that_echoes_a_value_does_not_show_it(live, monkeypatch):
     def refuse(self, body, *, force=False):
         said = " ".join((CANARIES["data"], CANARIES["env"], "Bearer abc123def456"))
         return Refused(
-            Refusal.INVALID, 422, f"invalid value: {said!r} {json.dumps(said)} {quote(said)}"
+            RefusalCause.INVALID, 422, f"invalid value: {said!r} {json.dumps(said)} {quote(said)}"
         )
 
     monkeypatch.setattr(EmbeddedCluster, "dry_run", refuse)
@@ -249,7 +249,7 @@ def test_a_server_s_word_on_a_secret_has_no_value_of_it(field):
 
 def test_urls_with_a_password_are_refused_without_it():
     for url in (f"https://u:{CANARIES['url']}@git.example/x", f"ext::sh -c '{CANARIES['url']}'@x"):
-        code, out = captured(["check", "--repo", url])
+        code, out = run_captured(["check", "--repo", url])
         assert code == 1
         assert "kanarie-url-5@" not in out
         assert f":{CANARIES['url']}@" not in out

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from reconciler.engine import apply_plan
-from reconciler.objects.outcome import Refusal
+from reconciler.objects.outcome import RefusalCause
 from tests import flow, support
 from tests.cli.conftest import Repo
 
@@ -22,13 +22,13 @@ def tried(tree, place, written, times):
             asked.append(target)
             if left[0]:
                 left[0] -= 1
-                raise flow.refuse(Refusal.STALE, "the object has been modified")
+                raise flow.refuse(RefusalCause.STALE, "the object has been modified")
 
     def look():
         return support.reviewed(tree, place.cluster, place.clock.now())
 
     place.cluster.before = before
-    settings = apply_plan.Settings(timeout=600.0, again=look)
+    settings = apply_plan.ApplySettings(timeout=600.0, again=look)
     report = support.Ran(
         apply_plan.reconcile(look(), place.cluster, place.clock, support.Silent(), settings)
     )
@@ -111,7 +111,7 @@ members = tuple(
     Member(ObjectKey("", "ConfigMap", "ml-one", f"map-{n:05}"), "v1", f"{n:036}", "m" * 16, "l" * 24)
     for n in range(20_000)
 )
-stored = records.stored(Inventory(UnitId.parse("prod/one/web"), members))
+stored = records.to_objects(Inventory(UnitId.parse("prod/one/web"), members))
 import orjson
 sizes = [len(orjson.dumps(body)) for body in (stored.parent, *stored.shards)]
 found = records.from_body(stored.parent, {b["metadata"]["name"]: b for b in stored.shards})

@@ -12,7 +12,7 @@ from reconciler import policy
 from reconciler.objects.draft import Manifest, digest_of_body, walk
 from reconciler.objects.key import key_of
 from reconciler.origin import Origin, Site
-from reconciler.policy.evaluate import Subject, object_findings
+from reconciler.policy.evaluate import Subject, judge_objects
 from reconciler.unit import UnitId
 
 POLICIES = Path(__file__).parents[2] / "policies"
@@ -52,7 +52,7 @@ def judged(files: dict[str, bytes], body: dict[str, Any]):
     subject = Subject(
         UnitId.parse("prod/hz-a/mnist"), "llm", "prod", "hz-a", manifest, "CREATE", None, {}
     )
-    return object_findings(policies, [subject])
+    return judge_objects(policies, [subject])
 
 
 @pytest.mark.parametrize(
@@ -204,4 +204,4 @@ def test_a_misshapen_object_is_blocked_by_the_samples_or_has_no_containers(body)
     subject = Subject(
         UnitId.parse("prod/hz-a/m"), "llm", "prod", "hz-a", manifest, "CREATE", None, labels
     )
-    assert any(f.blocks for f in object_findings(policies, [subject]))
+    assert any(f.blocks for f in judge_objects(policies, [subject]))

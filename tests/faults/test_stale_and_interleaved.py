@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.apply import effect as effects
 from reconciler.engine import apply_plan
-from reconciler.objects.outcome import Refusal
+from reconciler.objects.outcome import RefusalCause
 from reconciler.simulation.cluster import Lost
 from reconciler.simulation.server import Server
 from reconciler.simulation.store import Store
@@ -178,7 +178,7 @@ def test_an_object_that_cannot_be_read_again_stays_recorded():
 
     def before(verb, target):
         if target == SERVICE.full() and verb == "delete":
-            raise flow.refuse(Refusal.STALE)
+            raise flow.refuse(RefusalCause.STALE)
         if target == SERVICE.full() and verb == "get":
             raise Lost(done=False)
 
@@ -207,7 +207,7 @@ class Race:
         self.left, self.faster = number, faster
         self.stands = len(self.place.cluster.log)
         reviewed = support.reviewed(slower, self.place.cluster, self.place.clock.now())
-        settings = apply_plan.Settings(
+        settings = apply_plan.ApplySettings(
             before=self._before, permit=lambda _: GONE if self.passed and permit else ""
         )
         apply_plan.reconcile(

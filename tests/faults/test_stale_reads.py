@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.engine import apply_plan
 from reconciler.objects.key import key_of
-from reconciler.objects.observed import absent, observed
+from reconciler.objects.observed import absent_object, live_object
 from reconciler.ports import Listing
 from tests import flow, support
 from tests.support import ROOT
@@ -30,7 +30,7 @@ class Lagging:
 
     def get(self, key):
         body = self._then.get(key)
-        return observed(copy.deepcopy(body)) if body is not None else absent(key)
+        return live_object(copy.deepcopy(body)) if body is not None else absent_object(key)
 
     def list(self, kind, namespace="", labels=None):
         return Listing(kind, tuple(map(self.get, self._keys(kind, namespace, labels or {}))))
@@ -48,7 +48,7 @@ class Lagging:
 def stale_run(tree, place, reader):
     """Read late and written now."""
     seen = support.reviewed(tree, reader, place.clock.now())
-    settings = apply_plan.Settings(timeout=60.0)
+    settings = apply_plan.ApplySettings(timeout=60.0)
     return support.Ran(apply_plan.reconcile(seen, reader, place.clock, support.Silent(), settings))
 
 

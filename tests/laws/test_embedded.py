@@ -11,12 +11,12 @@ from reconciler.objects.draft import (
     Draft,
     Embedded,
     Placeholder,
-    at,
     canonical,
     digest,
     digest_of_body,
-    embedded,
+    list_embedded,
     seal,
+    value_at,
     walk,
 )
 from reconciler.objects.key import ObjectKey
@@ -116,7 +116,7 @@ def test_a_carrier_is_sealed_and_digested_to_the_same_content(first, second):
 @given(BODIES)
 def test_an_embedded_object_keeps_the_origin_of_every_leaf(body):
     draft = carrier(traced(body))
-    ((place, inner),) = embedded(draft)
+    ((place, inner),) = list_embedded(draft)
     ((sealed_place, manifest),) = seal(draft).inside()
     assert place == sealed_place == ("spec", "env", 0, "value")
     assert (manifest.key, manifest.body, manifest.digest) == (INNER, body, digest(inner))
@@ -128,7 +128,7 @@ def test_an_embedded_object_keeps_the_origin_of_every_leaf(body):
 
 @given(BODIES)
 def test_the_leaf_itself_has_the_origins_of_all_leaves(body):
-    leaf = at(carrier(traced(body)).tree, ("spec", "env", 0, "value"))
+    leaf = value_at(carrier(traced(body)).tree, ("spec", "env", 0, "value"))
     count = len(list(walk(body)))
     assert [site.line for site in leaf.origin.sites()] == list(range(1, count + 1))
 
@@ -138,7 +138,7 @@ def test_an_object_in_an_embedded_object_is_found_through_both_texts(body):
     outermost = carrier({"metadata": carrier(traced(body)).tree, "b": Value(1, line(9))})
     places = {path: inner.body for path, inner in seal(outermost).inside()}
     first = ("spec", "env", 0, "value")
-    assert [path for path, _ in embedded(outermost)] == list(places)
+    assert [path for path, _ in list_embedded(outermost)] == list(places)
     assert list(places) == [first, (*first, "metadata", *first)]
     assert places[*first, "metadata", *first] == body
 
@@ -146,7 +146,7 @@ def test_an_object_in_an_embedded_object_is_found_through_both_texts(body):
 @given(BODIES, BODIES)
 def test_every_difference_of_two_texts_is_told_as_the_inner_field_s(old, new):
     before, desired = seal(carrier(traced(old))).body, seal(carrier(traced(new)))
-    fields = compare.differences(before, desired.body, desired)
+    fields = compare.compare_bodies(before, desired.body, desired)
     assert bool(fields) == (canonical(old) != canonical(new))
     for field in fields:
         assert field.path == ("spec", "env", 0, "value")
@@ -155,8 +155,8 @@ def test_every_difference_of_two_texts_is_told_as_the_inner_field_s(old, new):
             continue
         path = field.inside.path
         assert field.inside.key == INNER
-        assert field.added or at(old, path) == field.before or isinstance(field.before, list)
-        assert field.removed or at(new, path) == field.after or isinstance(field.after, list)
+        assert field.added or value_at(old, path) == field.before or isinstance(field.before, list)
+        assert field.removed or value_at(new, path) == field.after or isinstance(field.after, list)
         if not field.removed:
             manifest = dict(desired.inside())[field.path]
             assert field.origin == compare.origin_for(manifest, path, field.after)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from reconciler.apply import lease
 from reconciler.apply.lease import Answered, Create, Election, Get, Replace, Timing
-from reconciler.objects.observed import absent, observed, unread
-from reconciler.objects.outcome import Done, Refusal, Refused, Unknown, Verb
+from reconciler.objects.observed import absent_object, live_object, unread_object
+from reconciler.objects.outcome import Done, RefusalCause, Refused, Unknown, Verb
 
 KEY = lease.lease_key("prod/one")
 TIMING = Timing()
@@ -25,18 +25,18 @@ class Record:
         self.version = 0
 
     def get(self):
-        return observed(self.body) if self.body is not None else absent(KEY)
+        return live_object(self.body) if self.body is not None else absent_object(KEY)
 
     def put(self, body):
         if self.body is None:
-            return Refused(Refusal.ABSENT, 404, "gone")
+            return Refused(RefusalCause.ABSENT, 404, "gone")
         if body["metadata"].get("resourceVersion") != self.body["metadata"]["resourceVersion"]:
-            return Refused(Refusal.STALE, 409, "modified")
+            return Refused(RefusalCause.STALE, 409, "modified")
         return self._store(body, Verb.UPDATED)
 
     def post(self, body):
         if self.body is not None:
-            return Refused(Refusal.ALREADY_EXISTS, 409, "there")
+            return Refused(RefusalCause.ALREADY_EXISTS, 409, "there")
         return self._store(body, Verb.CREATED)
 
     def _store(self, body, verb):
@@ -163,9 +163,9 @@ class Play:
         if isinstance(request, Get) and chance > 0.85:
             # A replica that lags: any older state.
             body = self.history[int(runner.draw() * len(self.history)) % len(self.history)][1]
-            what: Any = observed(body) if body is not None else absent(KEY)
+            what: Any = live_object(body) if body is not None else absent_object(KEY)
         elif isinstance(request, Get) and chance > 0.8:
-            what = unread(KEY, "time-out")
+            what = unread_object(KEY, "time-out")
         elif not isinstance(request, Get) and chance > 0.93:
             what = Unknown("lost on the way there")
         else:

@@ -88,13 +88,13 @@ def test_a_cached_prefix_gives_the_same_tree(a, b, c):
     cached = merge.fold(documents, order, cache)
     fresh = merge.fold(documents, order)
     assert same(plain(cached.tree), plain(fresh.tree))
-    assert chains.listing(cached.tree) == chains.listing(fresh.tree)
+    assert chains.list_origins(cached.tree) == chains.list_origins(fresh.tree)
 
 
 @given(typed_maps(), typed_maps())
 def test_every_leaf_has_a_chain_whose_newest_link_wrote_it(low, high):
     tree = folded(low, high).tree
-    listing = chains.listing(tree)
+    listing = chains.list_origins(tree)
 
     def check(node, path):
         if isinstance(node, Value):
@@ -114,8 +114,8 @@ def test_every_leaf_has_a_chain_whose_newest_link_wrote_it(low, high):
 @given(typed_maps(), typed_maps())
 def test_every_listed_path_is_found_again(low, high):
     tree = folded(low, high).tree
-    for path, origin in chains.listing(tree).items():
-        node, found = chains.find(tree, path)
+    for path, origin in chains.list_origins(tree).items():
+        node, found = chains.find_path(tree, path)
         assert found is origin
         assert node is not None
 
@@ -242,8 +242,8 @@ def test_no_mix_of_markers_makes_merging_raise_and_every_listed_path_is_found(te
     order = _order({"layers": entries, "lists": lists})
     documents = [document.parse(t.encode(), n, n) for n, t in zip("xyz", texts, strict=True)]
     merged = merge.fold(documents, order)
-    for path in chains.listing(merged.tree):
-        assert chains.find(merged.tree, path)[1] is not None
+    for path in chains.list_origins(merged.tree):
+        assert chains.find_path(merged.tree, path)[1] is not None
 
 
 @given(

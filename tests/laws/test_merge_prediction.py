@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 import reconciler
 from reconciler import kinds
-from reconciler.objects.observed import observed
+from reconciler.objects.observed import live_object
 from reconciler.objects.outcome import Done
 from reconciler.objects.quantity import amount
-from reconciler.plan import merge
-from reconciler.plan.compare import differences
-from reconciler.plan.content import comparable
+from reconciler.plan import merge_prediction
+from reconciler.plan.compare import compare_bodies
+from reconciler.plan.live_content import comparable
 from reconciler.simulation.cluster import EmbeddedCluster
 
 NAMES = st.sampled_from("abc")
@@ -72,14 +72,14 @@ def test_it_differs_from_the_live_object_exactly_where_the_servers_dry_run_does(
     assert isinstance(cluster.apply(before), Done)
     other = cluster.acting_as("kubectl")
     assert isinstance(other.apply(theirs, force=True), Done)
-    live = cluster.get(observed(before).key)
+    live = cluster.get(live_object(before).key)
     said = cluster.dry_run(after, force=True)
     assert isinstance(said, Done)
     was: Any = live.body  # nothing, where there was no object
     answered: Any = said.body
-    ours = merge.predicted(after, live)
+    ours = merge_prediction.predict_body(after, live)
     assert settled(comparable(ours)) == settled(comparable(answered))
-    assert bool(differences(was, ours)) == bool(differences(was, answered))
+    assert bool(compare_bodies(was, ours)) == bool(compare_bodies(was, answered))
     cluster.close()
 
 
@@ -96,23 +96,23 @@ def settled(body, path=()):
 def test_what_is_not_there_is_made_as_it_stands_in_git():
     body = config_map({"a": "1"}, {})
     from reconciler.objects.key import key_of
-    from reconciler.objects.observed import absent
+    from reconciler.objects.observed import absent_object
 
-    assert merge.predicted(body, absent(key_of(body))) == body
+    assert merge_prediction.predict_body(body, absent_object(key_of(body))) == body
 
 
 @pytest.mark.parametrize(("live", "desired"), [("01", "1"), ("1", 1)])
 def test_only_amounts_have_two_spellings(live, desired):
-    one = observed(config_map({"a": live}, {}))
-    made = merge.predicted(config_map({"a": desired}, {}), one)
+    one = live_object(config_map({"a": live}, {}))
+    made = merge_prediction.predict_body(config_map({"a": desired}, {}), one)
     assert made["data"]["a"] == desired
 
 
 def test_nothing_of_what_it_is_given_changes():
     cluster = EmbeddedCluster(kinds=kinds.known())
     cluster.apply(config_map({"a": "1", "b": "2"}, {}))
-    live = cluster.get(observed(config_map({}, {})).key)
+    live = cluster.get(live_object(config_map({}, {})).key)
     kept = copy.deepcopy(live.body)
     assert reconciler.FIELD_MANAGER in str(kept)
-    merge.predicted(config_map({"a": "3"}, {}), live)
+    merge_prediction.predict_body(config_map({"a": "3"}, {}), live)
     assert live.body == kept

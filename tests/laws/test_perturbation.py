@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from reconciler.objects.draft import embedded, show_path, walk
+from reconciler.objects.draft import list_embedded, show_path, walk
 from reconciler.origin import Origin, Site, Value, plain
 from tests.everything import everything_files
 from tests.support import MemoryTree, drawn, loaded, sample_files
@@ -73,7 +73,7 @@ def _fields(drafts):
     for (unit, key), draft in drafts.items():
         for path, leaf in walk(draft.tree):
             out[unit, str(key), show_path(path)] = leaf
-        for place, inner in embedded(draft):
+        for place, inner in list_embedded(draft):
             for path, leaf in walk(inner.tree):
                 out[unit, str(key), f"{show_path(place)}: {show_path(path)}"] = leaf
     return out

@@ -14,10 +14,10 @@ import reconciler
 from reconciler import kinds
 from reconciler.apply import effect as effects
 from reconciler.apply.protocol import protocol
-from reconciler.apply.result import Status
+from reconciler.apply.result import ApplyStatus
 from reconciler.objects.draft import Manifest
-from reconciler.objects.observed import absent, observed, unread
-from reconciler.objects.outcome import Done, Refusal, Refused, Unknown, Verb
+from reconciler.objects.observed import absent_object, live_object, unread_object
+from reconciler.objects.outcome import Done, RefusalCause, Refused, Unknown, Verb
 from reconciler.plan import order
 from reconciler.plan.change import Action, AppPlan, Change, Expected, Standing, StateSwap
 from reconciler.plan.inventory import Inventory, Member, Phase
@@ -124,14 +124,20 @@ def plans(draw):
         "g",
         "ns",
         "",
-        order.waves(changes),
+        order.order_waves(changes),
         tuple(sorted(members)),
         inventory,
         swap=swap,
     )
 
 
-REFUSALS = [Refusal.STALE, Refusal.FORBIDDEN, Refusal.INVALID, Refusal.TOO_MANY, Refusal.ABSENT]
+REFUSALS = [
+    RefusalCause.STALE,
+    RefusalCause.FORBIDDEN,
+    RefusalCause.INVALID,
+    RefusalCause.TOO_MANY,
+    RefusalCause.ABSENT,
+]
 
 
 class Script:
@@ -159,27 +165,27 @@ class Script:
         fate = self.fate()
         match effect:
             case effects.Wait(keys):
-                seen = {k: observed(body_of(k)) for k in keys}
+                seen = {k: live_object(body_of(k)) for k in keys}
                 late = {k: "late" for k in list(keys)[: 1 if fate > 7 else 0]}
                 if late:
                     self.stop()
-                return effects.Awaited(seen, late)
+                return effects.WaitResult(seen, late)
             case effects.Look(key):
                 if key.name.endswith(".inventory"):
                     if fate == 9:
-                        return unread(key, "gone quiet")
+                        return unread_object(key, "gone quiet")
                     self.disturbed |= fate > 9
                     version = self.version + (fate > 9)
-                    return observed(body_of(key, str(version), "inv"))
+                    return live_object(body_of(key, str(version), "inv"))
                 self.active.discard(key)
                 if fate == 5:
                     self.active.add(key)
                     status = {"active": [{"name": "run-1"}]}
-                    return observed(body_of(key, "9", status=status))
+                    return live_object(body_of(key, "9", status=status))
                 if fate in (7, 8):
                     self.seen_gone.add(key)
-                return {8: absent(key), 9: unread(key, "gone quiet")}.get(
-                    fate, observed(body_of(key, "9", "other" if fate == 7 else ""))
+                return {8: absent_object(key), 9: unread_object(key, "gone quiet")}.get(
+                    fate, live_object(body_of(key, "9", "other" if fate == 7 else ""))
                 )
         outcome = self.outcome(fate, effect)
         if isinstance(outcome, Done) or (isinstance(outcome, Unknown) and fate == 7):
@@ -287,7 +293,7 @@ def test_i2_only_what_the_plan_lets_go_is_written_and_deletes_name_what_was_plan
 def test_i2_nothing_is_deleted_once_another_run_has_written_the_inventory(plan, fates):
     script, result = play(plan, fates)
     if script.disturbed:
-        assert result.status is Status.LOST
+        assert result.status is ApplyStatus.LOST
         assert not [e for e in script.log if isinstance(e, effects.Delete | effects.Suspend)]
 
 
@@ -317,7 +323,7 @@ def test_i4_what_cannot_go_on_costs_one_look_and_no_second_write(plan):
     if (
         not any(c.goes for c in plan.changes())
         and plan.swap is None
-        and result.status is Status.INCOMPLETE
+        and result.status is ApplyStatus.INCOMPLETE
     ):
         assert len(writes(script)) <= 1
 
@@ -442,19 +448,19 @@ def test_i10_the_inventory_says_applied_only_when_all_of_it_was(plan, fates):
     assert not [
         c for c in plan.changes() if c.standing is Standing.HELD and c.action is Action.UPDATE
     ]
-    if result.status is Status.DONE:
+    if result.status is ApplyStatus.DONE:
         assert all(m.uid for m in script.stored.members)
 
 
 @pytest.mark.parametrize(
     ("refusal", "status"),
     [
-        (Refusal.STALE, Status.LOST),
-        (Refusal.ALREADY_EXISTS, Status.LOST),
-        (Refusal.ABSENT, Status.LOST),
-        (Refusal.FORBIDDEN, Status.FAILED),
-        (Refusal.TOO_MANY, Status.FAILED),
-        (Refusal.INVALID, Status.FAILED),
+        (RefusalCause.STALE, ApplyStatus.LOST),
+        (RefusalCause.ALREADY_EXISTS, ApplyStatus.LOST),
+        (RefusalCause.ABSENT, ApplyStatus.LOST),
+        (RefusalCause.FORBIDDEN, ApplyStatus.FAILED),
+        (RefusalCause.TOO_MANY, ApplyStatus.FAILED),
+        (RefusalCause.INVALID, ApplyStatus.FAILED),
     ],
 )
 def test_i10_a_refused_inventory_is_blamed_on_another_run_only_where_one_was_there(refusal, status):
@@ -475,10 +481,10 @@ def test_i10_a_refused_inventory_is_blamed_on_another_run_only_where_one_was_the
     with pytest.raises(StopIteration) as stop:
         steps.send(Refused(refusal, 400, "no"))
     assert stop.value.value.status is status
-    assert ("another run" in stop.value.value.problems[0][1]) is (status is Status.LOST)
+    assert ("another run" in stop.value.value.problems[0][1]) is (status is ApplyStatus.LOST)
 
 
-@pytest.mark.parametrize("outcome", [Unknown("lost"), Refused(Refusal.FORBIDDEN, 403, "no")])
+@pytest.mark.parametrize("outcome", [Unknown("lost"), Refused(RefusalCause.FORBIDDEN, 403, "no")])
 @pytest.mark.parametrize("renamed", [True, False])
 def test_i1_no_inventory_goes_before_the_state_beside_it(outcome, renamed):
     """A state that outlives its app would be gone on from by a later one of the name."""
@@ -588,14 +594,14 @@ def test_i9_a_run_that_cannot_succeed_ends(fault):
 
 
 def _failing():
-    from reconciler.simulation.controller import Settings
+    from reconciler.simulation.controller import SimulationSettings
 
-    return Settings(failing=frozenset({"v1"}))
+    return SimulationSettings(failing=frozenset({"v1"}))
 
 
 def _refuse_all(verb, target):
     if verb in flow.WRITES:
-        raise flow.refuse(Refusal.FORBIDDEN)
+        raise flow.refuse(RefusalCause.FORBIDDEN)
 
 
 def test_i10_an_unhealthy_app_stays_incomplete_until_it_was_seen_healthy():

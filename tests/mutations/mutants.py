@@ -17,7 +17,7 @@ RACES = "tests/faults/test_stale_and_interleaved.py"
 
 _PROTOCOL = "apply/protocol.py"
 _EXECUTE = "apply/execute.py"
-_MAKING = "apply/making.py"
+_MAKING = "apply/preflight.py"
 _LEASE = "apply/lease.py"
 _GUARDS = "engine/guards/prune.py"
 _RECORDS = "plan/records.py"
@@ -70,7 +70,7 @@ MUTANTS = (
         "an entry is dropped when its delete is forbidden",
         _PROTOCOL,
         "            case Done(Verb.DELETED):\n                self.result.done.append",
-        "            case Done(Verb.DELETED) | Refused(Refusal.FORBIDDEN):\n"
+        "            case Done(Verb.DELETED) | Refused(RefusalCause.FORBIDDEN):\n"
         "                self.result.done.append",
         (_answer("a prune of some objects", "forbidden"),),
     ),
@@ -215,16 +215,16 @@ MUTANTS = (
     Mutant(
         "a kind that could not be listed has no objects",
         "plan/snapshot.py",
-        "return unread(key, why) if why is not None else absent(key)",
-        "return absent(key)",
+        "return unread_object(key, why) if why is not None else absent_object(key)",
+        "return absent_object(key)",
         (f"{PRUNE}::test_a_kind_that_could_not_be_listed_is_neither_absent_nor_pruned",),
     ),
     Mutant(
         "an object that could not be read is gone",
         _EXECUTE,
-        "            return unread(key, error.message)",
-        "            from reconciler.objects.observed import absent\n\n"
-        "            return absent(key)",
+        "            return unread_object(key, error.message)",
+        "            from reconciler.objects.observed import absent_object\n\n"
+        "            return absent_object(key)",
         (f"{RACES}::test_an_object_that_cannot_be_read_again_stays_recorded",),
     ),
     Mutant(

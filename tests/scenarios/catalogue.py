@@ -13,7 +13,7 @@ from typing import Any
 
 from reconciler.plan import inventory, records
 from reconciler.plan.change import Action
-from reconciler.simulation.controller import Settings
+from reconciler.simulation.controller import SimulationSettings
 from reconciler.simulation.world import World
 from tests import flow, support
 
@@ -75,7 +75,7 @@ class Scenario:
     after: Any
     prepare: Callable[[World], None] = _nothing
     between: Callable[[World], None] = _nothing
-    settings: Settings | None = None
+    settings: SimulationSettings | None = None
     asks: bool = False
     most: int = 0
     timeout: float = 600.0
@@ -176,7 +176,7 @@ SCENARIOS = {
         flow.ROUTED,
         flow.pointing(flow.ROUTED, "v2"),
         prepare=_in_vain,
-        settings=Settings(failing=frozenset({"v2"})),
+        settings=SimulationSettings(failing=frozenset({"v2"})),
         timeout=10,
         route=(_STABLE, _TEN),
         apart=_without_held,
@@ -240,12 +240,12 @@ SCENARIOS = {
 @contextlib.contextmanager
 def limits(scenario):
     """Inventories of this scenario are cut into shards of this size."""
-    known = records.stored.__defaults__
-    records.stored.__defaults__ = (scenario.most,) if scenario.most else known
+    known = records.to_objects.__defaults__
+    records.to_objects.__defaults__ = (scenario.most,) if scenario.most else known
     try:
         yield
     finally:
-        records.stored.__defaults__ = known
+        records.to_objects.__defaults__ = known
 
 
 class Course:

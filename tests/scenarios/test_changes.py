@@ -3,7 +3,7 @@
 import pytest
 
 from reconciler.objects.draft import seal, walk
-from reconciler.objects.outcome import Refusal
+from reconciler.objects.outcome import RefusalCause
 from reconciler.simulation.cluster import Lost
 from tests import flow, support
 
@@ -366,7 +366,7 @@ def test_an_object_that_is_being_deleted_is_held_until_it_is_gone(place):
 
 @pytest.mark.parametrize(
     "fault",
-    [lambda: Lost(done=False), lambda: flow.refuse(Refusal.FORBIDDEN)],
+    [lambda: Lost(done=False), lambda: flow.refuse(RefusalCause.FORBIDDEN)],
     ids=["lost", "forbidden"],
 )
 @pytest.mark.parametrize(
@@ -392,9 +392,9 @@ def test_a_kind_that_cannot_be_listed_is_not_judged(place, kind, fault):
     ("fault", "standing", "code"),
     [
         (lambda: Lost(done=False), "unjudged", 6),
-        (lambda: flow.refuse(Refusal.TOO_MANY, "slow down"), "unjudged", 6),
-        (lambda: flow.refuse(Refusal.FORBIDDEN, "not you"), "held", 4),
-        (lambda: flow.refuse(Refusal.INVALID, "no such field"), "held", 4),
+        (lambda: flow.refuse(RefusalCause.TOO_MANY, "slow down"), "unjudged", 6),
+        (lambda: flow.refuse(RefusalCause.FORBIDDEN, "not you"), "held", 4),
+        (lambda: flow.refuse(RefusalCause.INVALID, "no such field"), "held", 4),
     ],
 )
 def test_a_dry_run_that_gave_no_answer_is_no_judgement_and_one_that_said_no_is(

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from reconciler.apply import lease
-from reconciler.objects.outcome import Refusal
+from reconciler.objects.outcome import RefusalCause
 from reconciler.operate.leases import Leases, LeaseUnavailable
 from reconciler.simulation.clock import SimulatedBackground
 from reconciler.simulation.cluster import Lost
@@ -140,7 +140,7 @@ def test_waiting_ends_when_the_run_does(place):
 def test_leases_that_may_not_be_had_are_an_error_and_not_somebody_else_s(place):
     made = place.leases()
     made.client.before = lambda verb, _target: (
-        None if verb == "get" else (_ for _ in ()).throw(flow.refuse(Refusal.FORBIDDEN))
+        None if verb == "get" else (_ for _ in ()).throw(flow.refuse(RefusalCause.FORBIDDEN))
     )
     with pytest.raises(LeaseUnavailable, match="on order"):
         made.acquire(["prod/one"], wait=0.0)

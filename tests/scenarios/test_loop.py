@@ -8,10 +8,10 @@ import pytest
 from reconciler.apply import lease
 from reconciler.engine.views.report import Changes
 from reconciler.objects.key import ObjectKey
-from reconciler.objects.outcome import Refusal
+from reconciler.objects.outcome import RefusalCause
 from reconciler.operate import passes
 from reconciler.operate.loop import Timing
-from reconciler.operate.passes import State
+from reconciler.operate.passes import UnitState
 from reconciler.operate.reports import pass_report
 from reconciler.plan.statuses import status_key
 from reconciler.unit import UnitId
@@ -112,8 +112,8 @@ def test_a_commit_that_changes_nothing_of_an_app_does_not_hide_its_drift(place):
 def test_the_drift_that_is_only_reported_is_shown(place):
     loop = settled(place, corrects=False)
     drift(place)
-    settings = passes.Settings(corrects=False)
-    done = passes.run(
+    settings = passes.PassSettings(corrects=False)
+    done = passes.run_pass(
         place.repo.tree, loop.cluster, place.clock, support.Silent(), settings, loop.leases
     )
     assert done.exit_code == 0
@@ -131,7 +131,7 @@ def test_one_bad_app_is_tried_ever_less_often_and_slows_nobody():
     def refuse_api(verb, target):
         if verb in ("apply", "replace") and "api" in target and "inventory" not in target:
             tries.append(place.clock.monotonic())
-            raise flow.refuse(Refusal.FORBIDDEN)
+            raise flow.refuse(RefusalCause.FORBIDDEN)
 
     loop.cluster.before = refuse_api
     place.repo.push(TWO.but({"environments/base.yaml": BASE}))
@@ -160,7 +160,7 @@ def test_a_new_commit_is_tried_at_once():
     def refuse_api(verb, target):
         if verb == "apply" and "api-v1" in target:
             tries.append(place.clock.monotonic())
-            raise flow.refuse(Refusal.FORBIDDEN)
+            raise flow.refuse(RefusalCause.FORBIDDEN)
 
     loop.cluster.before = refuse_api
     place.repo.push(TWO.but({"environments/base.yaml": BASE}))
@@ -208,7 +208,7 @@ def test_a_cluster_that_cannot_be_read_ends_the_pass_and_not_the_loop(place):
 
     def down(verb, _target):
         if verb in ("list", "get"):
-            raise flow.refuse(Refusal.FORBIDDEN)
+            raise flow.refuse(RefusalCause.FORBIDDEN)
 
     loop.cluster.before = down
     pauses = [loop.step() for _ in range(3)]
@@ -426,7 +426,7 @@ def test_an_app_that_is_gone_leaves_the_status(place):
 def test_a_status_that_cannot_be_written_fails_nothing(place):
     def refuse(verb, target):
         if verb in flow.WRITES and "prod.one.status" in target:
-            raise flow.refuse(Refusal.FORBIDDEN)
+            raise flow.refuse(RefusalCause.FORBIDDEN)
 
     loop = place.runner()
     loop.cluster.before = refuse
@@ -449,10 +449,10 @@ def test_a_damaged_status_counts_as_none(place, text):
 
 def test_a_pass_of_many_results_has_one_state_an_app(place):
     loop = settled(place)
-    done = passes.run(
-        place.repo.tree, loop.cluster, place.clock, support.Silent(), passes.Settings(), None
+    done = passes.run_pass(
+        place.repo.tree, loop.cluster, place.clock, support.Silent(), passes.PassSettings(), None
     )
     assert [(str(o.unit), o.state) for o in done.outcomes] == [
-        ("prod/one/_group", State.NOOP),
-        ("prod/one/web", State.NOOP),
+        ("prod/one/_group", UnitState.NOOP),
+        ("prod/one/web", UnitState.NOOP),
     ]

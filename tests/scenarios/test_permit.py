@@ -10,7 +10,7 @@ GOING = "the lease ran out"
 
 def _carried_out(tree, place, permit):
     reviewed = support.reviewed(tree, place.cluster)
-    settings = apply_plan.Settings(timeout=30.0, permit=permit)
+    settings = apply_plan.ApplySettings(timeout=30.0, permit=permit)
     return support.Ran(
         apply_plan.reconcile(reviewed, place.cluster, place.clock, support.Silent(), settings)
     )

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.objects.outcome import Refusal
+from reconciler.objects.outcome import RefusalCause
 from reconciler.plan import inventory
 from reconciler.simulation.cluster import Lost
 from reconciler.unit import UnitId
@@ -78,7 +78,7 @@ def test_a_backend_outlives_a_route_that_cannot_be_deleted():
 
     def before(verb, target):
         if verb == "delete" and target.startswith("HTTPRoute"):
-            raise flow.refuse(Refusal.FORBIDDEN)
+            raise flow.refuse(RefusalCause.FORBIDDEN)
 
     place.cluster.before = before
     report = flow.run(gone, place)
@@ -316,7 +316,7 @@ def test_a_namespace_waits_for_the_apps_that_are_still_in_it():
 
     def before(verb, target):
         if verb == "delete" and target.startswith("HTTPRoute"):
-            raise flow.refuse(Refusal.FORBIDDEN)
+            raise flow.refuse(RefusalCause.FORBIDDEN)
 
     place.cluster.before = before
     report = flow.run(tombstone, place, approved=[refusal.approval])

@@ -6,9 +6,9 @@ import pytest
 
 from reconciler.apply import effect as effects
 from reconciler.engine import apply_plan
-from reconciler.objects.outcome import Refusal
+from reconciler.objects.outcome import RefusalCause
 from reconciler.plan import inventory
-from reconciler.simulation.controller import Settings
+from reconciler.simulation.controller import SimulationSettings
 from reconciler.unit import UnitId
 from tests import flow, support
 
@@ -100,7 +100,7 @@ def test_the_end_of_one_group_does_not_wait_for_the_apps_of_another():
 
 
 def test_a_run_after_one_that_waited_in_vain_looks_once_and_does_not_wait_again():
-    place = flow.world(settings=Settings(failing=frozenset({"v1"})))
+    place = flow.world(settings=SimulationSettings(failing=frozenset({"v1"})))
     flow.run(support.small(), place, timeout=60)
     before = place.clock.now()
     assert flow.run(support.small(), place, timeout=60).exit_code == 6
@@ -172,7 +172,7 @@ def test_what_could_not_be_dropped_is_dropped_by_the_next_run(what):
 
     def before(verb, target):
         if verb == "delete" and target.endswith(f"prod.two.web.{what}"):
-            raise flow.refuse(Refusal.TOO_MANY)
+            raise flow.refuse(RefusalCause.TOO_MANY)
 
     place.cluster.before = before
     assert flow.run(REMOVED, place).exit_code == 6
@@ -235,7 +235,7 @@ def test_an_object_of_kubectl_is_adopted_though_its_controller_wrote_a_status():
 
 
 def test_a_hold_outlives_a_rename():
-    place = flow.world(settings=Settings(failing=frozenset({"v2"})))
+    place = flow.world(settings=SimulationSettings(failing=frozenset({"v2"})))
     flow.settled(flow.ROUTED, place)
     wanted = flow.pointing(flow.ROUTED, "v2")
     flow.walk(wanted, place, timeout=10)
@@ -248,7 +248,7 @@ def test_a_hold_outlives_a_rename():
             "environments/prod/uno/web.yaml": "moved: {from: prod/one/web}\n",
         }
     )
-    place.desk.settings = Settings()
+    place.desk.settings = SimulationSettings()
     flow.settled(renamed, place)
     state = place.cluster.server.get(inventory.state_key(UnitId.parse("prod/uno/web")))["data"]
     assert state["held_why"].startswith("not ready within 20m")

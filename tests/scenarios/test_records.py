@@ -13,7 +13,7 @@ UNIT = UnitId.parse("prod/one/web")
 @pytest.fixture
 def place(monkeypatch):
     monkeypatch.setattr(records, "SHARD_BYTES", 300)
-    monkeypatch.setattr(records.stored, "__defaults__", (300,))
+    monkeypatch.setattr(records.to_objects, "__defaults__", (300,))
     made = flow.world()
     yield made
     made.close()

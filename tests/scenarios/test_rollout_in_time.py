@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from reconciler.plan import inventory
-from reconciler.simulation.controller import Settings
+from reconciler.simulation.controller import SimulationSettings
 from reconciler.unit import UnitId
 from tests import flow, support
 
@@ -126,7 +126,7 @@ def test_the_state_is_written_before_the_route_and_by_compare_and_swap(place):
 
 @pytest.fixture
 def failing():
-    made = flow.world(settings=Settings(failing=frozenset({"v2"})))
+    made = flow.world(settings=SimulationSettings(failing=frozenset({"v2"})))
     flow.settled(STABLE, made)
     return made
 
@@ -164,7 +164,7 @@ def test_a_new_digest_of_the_record_tries_again(failing):
     given_up(failing)
     record = support.record("v2").replace("digest: sha256:", "digest: sha256:0")
     mended = WANTED.but({"models/web/versions/v2.yaml": _cut(record)})
-    failing.desk.settings = Settings()
+    failing.desk.settings = SimulationSettings()
     assert [found for _, found in flow.walk(mended, failing)] == STEPS
 
 
@@ -179,13 +179,15 @@ def test_another_pointer_tries_again_and_so_does_the_first_after_it(failing):
     given_up(failing)
     v3 = flow.pointing(STABLE, "v3")
     assert [found for _, found in flow.walk(v3, failing)][-1] == {"web-v3": 100}
-    failing.desk.settings = Settings()
+    failing.desk.settings = SimulationSettings()
     assert [found for _, found in flow.walk(WANTED, failing)][-1] == {"web-v2": 100}
 
 
 def crash(place, name):
     """The pods of a version die and do not come back."""
-    place.desk.settings = Settings(failing=place.desk.settings.failing | {name.split("-")[1]})
+    place.desk.settings = SimulationSettings(
+        failing=place.desk.settings.failing | {name.split("-")[1]}
+    )
     key = flow.key("Deployment", "ml-one", name)
     status = {**place.cluster.status(key), "readyReplicas": 0, "availableReplicas": 0}
     place.cluster.server.patch_status(key, status, "kube-controller-manager")
@@ -209,7 +211,7 @@ def test_a_version_that_recovers_in_time_goes_on(place):
     flow.minutes(place, 5)
     flow.run(WANTED, place, timeout=10)
     assert state(place)["unready_since"]
-    place.desk.settings = Settings()
+    place.desk.settings = SimulationSettings()
     wake = flow.key("Deployment", "ml-one", "web-v2")
     place.cluster.edit(
         wake, lambda body: body["metadata"].setdefault("annotations", {}).update(a="b")
@@ -223,7 +225,7 @@ def test_capacity_that_never_suffices_for_the_next_step_is_given_up(place):
     flow.settled(flow.pointing(STABLE, "v1", "  replicas: 4\n"), place)
     at_step(place, 1, tree)
     key = flow.key("Deployment", "ml-one", "web-v2")
-    place.desk.settings = Settings(failing=frozenset({"v2"}))
+    place.desk.settings = SimulationSettings(failing=frozenset({"v2"}))
     status = {**place.cluster.status(key), "readyReplicas": 1, "availableReplicas": 1}
     place.cluster.server.patch_status(key, status, "kube-controller-manager")
     seen = [found for _, found in flow.walk(tree, place, timeout=10)]
@@ -237,7 +239,7 @@ def test_traffic_leaves_a_broken_version_before_anything_else_is_waited_for(plac
     crash(place, "web-v2")
     flow.run(WANTED, place, timeout=10)
     flow.minutes(place, 25)
-    place.desk.settings = Settings(failing=frozenset({"v1", "v2"}))
+    place.desk.settings = SimulationSettings(failing=frozenset({"v1", "v2"}))
     changed = flow.pointing(WANTED, "v2", "  env: [{name: A, value: b}]\n")
     flow.run(changed, place, timeout=10)
     assert split(place) == STEPS[0]

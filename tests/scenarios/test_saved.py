@@ -6,7 +6,7 @@ import json
 import pytest
 
 from reconciler.objects.key import ObjectKey
-from reconciler.plan import saved
+from reconciler.plan import saved_plan
 from tests import flow, support
 
 CANARY = "canary-4711"
@@ -39,19 +39,19 @@ def place():
 
 def dump(tree, place, inputs="i", policies="p", **options):
     plan = flow.plan_of(tree, place, **options)
-    return saved.dump(plan, inputs=inputs, policies=policies, selection={"models": ()})
+    return saved_plan.dump(plan, inputs=inputs, policies=policies, selection={"models": ()})
 
 
 def moved(before, tree, place, **options):
-    return saved.moved(saved.load(before, "plan.json"), dump(tree, place, **options))
+    return saved_plan.find_moved(saved_plan.load(before, "plan.json"), dump(tree, place, **options))
 
 
 def test_equal_plans_give_equal_bytes_and_the_file_reads_back(place):
     first = dump(WANTED, place)
     assert first == dump(WANTED, place)
-    found = saved.load(first, "plan.json")
+    found = saved_plan.load(first, "plan.json")
     assert (found.inputs, found.policies, found.selection) == ("i", "p", {"models": ()})
-    assert saved.moved(found, first) == ()
+    assert saved_plan.find_moved(found, first) == ()
 
 
 def test_no_value_of_any_field_is_in_the_file(place):

@@ -33,7 +33,7 @@ def run(tree, places, *, whole=True, names=None):
     )
     clock = places[names[0]].clock
     seen = review.review(tree, support.select(), clock.now(), reader=targets)
-    settings = apply_plan.Settings(timeout=600.0)
+    settings = apply_plan.ApplySettings(timeout=600.0)
     report = support.Ran(apply_plan.reconcile(seen, targets, clock, support.Silent(), settings))
     for place in places.values():
         place.run_until(clock.now())

@@ -9,7 +9,7 @@ import pytest
 from reconciler import kinds
 from reconciler.apply.execute import Executor
 from reconciler.apps.app import Selection
-from reconciler.engine import predict, stages
+from reconciler.engine import draw, load, observe, predict
 from reconciler.engine.run_options import RunOptions
 from reconciler.objects.key import GroupKind
 from reconciler.ports import Blob
@@ -47,10 +47,10 @@ class Silent:
 
 def reconciled(world):
     """One run; the units that are not done."""
-    fleet = stages.loaded(Files())
-    snapshot = stages.read_snapshot(world.cluster, fleet)
-    units = stages.drawn(fleet, snapshot, world.clock.now())
-    plan = predict.planned(
+    fleet = load.load_fleet(Files())
+    snapshot = observe.read_snapshot(world.cluster, fleet)
+    units = draw.draw_units(fleet, snapshot, world.clock.now())
+    plan = predict.plan_units(
         fleet, units, snapshot, world.cluster, RunOptions(), selection=Selection()
     )
     executor = Executor(world.cluster, world.clock, Silent())

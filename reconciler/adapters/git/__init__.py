@@ -9,14 +9,14 @@ from __future__ import annotations
 from reconciler.adapters.git.objects import CommitTree, open_commit
 from reconciler.adapters.git.place import is_ancestor, is_repository, resolve
 from reconciler.adapters.git.proposals import BranchProposals, WorktreeProposals
-from reconciler.adapters.git.remote import Credentials, Fetched, fetch
+from reconciler.adapters.git.remote import Credentials, FetchResult, fetch
 from reconciler.adapters.git.worktree import WorkTree, open_worktree
 
 __all__ = [
     "BranchProposals",
     "CommitTree",
     "Credentials",
-    "Fetched",
+    "FetchResult",
     "WorkTree",
     "WorktreeProposals",
     "fetch",

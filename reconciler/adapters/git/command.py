@@ -24,7 +24,7 @@ from typing import IO
 from reconciler.errors import SourceError
 from reconciler.secrets import printable, strip_userinfo
 
-__all__ = ["Answer", "Git", "is_object_id"]
+__all__ = ["Git", "GitAnswer", "is_object_id"]
 
 _OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _TIMEOUT = 60.0
@@ -70,7 +70,7 @@ def is_object_id(text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class GitAnswer:
     """What a process said. `code` is negative for a signal; `errors` is redacted and printable."""
 
     code: int
@@ -124,7 +124,7 @@ class Git:
         limit: int = _LIMIT,
         records: int = 0,
         timeout: float = _TIMEOUT,
-    ) -> Answer:
+    ) -> GitAnswer:
         """Runs one command; `given` is its input. Stops it, with all its children, and raises
         SourceError when it takes longer than `timeout` seconds, or (E_SIZE) when it says more than
         `limit` bytes or, if set, `records` NUL-ended records."""
@@ -152,7 +152,7 @@ class Git:
         finally:
             _end(process)
         text = printable(self.redact(errors.decode("utf-8", "replace")))
-        return Answer(process.returncode, output, text)
+        return GitAnswer(process.returncode, output, text)
 
     def _command(self, args: tuple[str, ...]) -> list[str]:
         settings = [part for item in _OVERRIDES for part in ("-c", item)]

@@ -106,7 +106,7 @@ class CommitTree:
 
     def _list(self) -> Mapping[str, Blob]:
         top = self._top()
-        gathering = rules.Gathering()
+        gathering = rules.TreeCheck()
         folders = [top]
         for entry in _entries(self.git, top, recursive=False):
             if entry.path.decode("utf-8", "replace").casefold() in rules.CONFIG_FOLDERS:
@@ -126,7 +126,7 @@ class CommitTree:
                         self._executable.add(path)
                 case mode:
                     raise SourceError(
-                        f"{rules.shown(path)} is a {printable(entry.kind)} of mode {mode}: "
+                        f"{rules.show_path(path)} is a {printable(entry.kind)} of mode {mode}: "
                         "the tree is malformed"
                     )
         for _ in _objects(self.git, [(tree, "tree") for tree in dict.fromkeys(folders)]):
@@ -142,11 +142,11 @@ class CommitTree:
         answer = self.git.ask("rev-parse", "--verify", "--quiet", name)
         if answer.code != 0:
             if self.root:
-                raise SourceError(f"{self.label} has no folder {rules.shown(self.root)}")
+                raise SourceError(f"{self.label} has no folder {rules.show_path(self.root)}")
             raise damaged(self.git, f"the tree of {self.label} cannot be read: {answer.reason}")
         kind = self.git.ask("cat-file", "-t", answer.text)
         if kind.code == 0 and kind.text != "tree":
-            raise SourceError(f"{rules.shown(self.root)} of {self.label} is no folder")
+            raise SourceError(f"{rules.show_path(self.root)} of {self.label} is no folder")
         return answer.text
 
 
@@ -182,7 +182,7 @@ def _entries(git: Git, tree: str, *, recursive: bool) -> Iterator[_Entry]:
 
 def _size(git: Git, entry: _Entry) -> int:
     if not entry.size.isdigit():
-        what = f"the content of {rules.shown(entry.path)} ({entry.id[:12]})"
+        what = f"the content of {rules.show_path(entry.path)} ({entry.id[:12]})"
         raise damaged(git, f"{what} is missing or damaged")
     return int(entry.size)
 

@@ -33,7 +33,7 @@ def _checked(edits: Mapping[str, bytes]) -> list[tuple[str, bytes]]:
         rules.check_path(path.encode("utf-8", "surrogateescape"))
         if not rules.in_config(path) or "/" not in path:
             raise SourceError(
-                f"{rules.shown(path)} is outside the config folders: not written",
+                f"{rules.show_path(path)} is outside the config folders: not written",
                 code="E_PATH",
             )
         if len(content) > rules.MOST_BYTES:
@@ -115,7 +115,7 @@ def _mode(parent: int | None, path: str) -> int:
     if stat.S_ISLNK(mode):
         raise rules.refuse_symlink(path)
     if not stat.S_ISREG(mode):
-        raise SourceError(f"{rules.shown(path)} is not a regular file", code="E_PATH")
+        raise SourceError(f"{rules.show_path(path)} is not a regular file", code="E_PATH")
     return stat.S_IMODE(mode)
 
 
@@ -128,15 +128,15 @@ def _replace(parent: int, path: str, content: bytes) -> None:
         files.replace(name, content, mode=mode, folder=parent, beside=beside)
     except FileExistsError as cause:
         raise SourceError(
-            f"{rules.shown(path)} is being written by another run",
-            hint=f"or by one that was killed: then delete {rules.shown(beside)} beside it",
+            f"{rules.show_path(path)} is being written by another run",
+            hint=f"or by one that was killed: then delete {rules.show_path(beside)} beside it",
         ) from cause
     except OSError as cause:
         raise _unwritable(path, cause) from cause
 
 
 def _unwritable(path: str, cause: OSError) -> SourceError:
-    return SourceError(f"{rules.shown(path)} cannot be written: {cause.strerror}")
+    return SourceError(f"{rules.show_path(path)} cannot be written: {cause.strerror}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,14 +236,14 @@ def _fits(tree: CommitTree, wanted: list[tuple[str, bytes]]) -> None:
     """No edit may turn a file into a folder or the reverse, nor differ from a file by case."""
     files = tree.blobs()
     folders = {path[:end] for path in files for end in range(len(path)) if path[end] == "/"}
-    names = rules.Gathering()
+    names = rules.TreeCheck()
     for path in (*files, *(path for path, _ in wanted)):
         names.name(path)
     for path, _ in wanted:
         above = [path[:end] for end in range(len(path)) if path[end] == "/"]
         if path in folders or any(folder in files for folder in above):
             raise SourceError(
-                f"{rules.shown(path)} is a folder where a file is, or the reverse",
+                f"{rules.show_path(path)} is a folder where a file is, or the reverse",
                 code="E_PATH",
             )
 

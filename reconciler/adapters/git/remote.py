@@ -28,7 +28,7 @@ from reconciler.adapters.git.objects import DAMAGED, OURS
 from reconciler.errors import SourceError
 from reconciler.secrets import Redactor, printable
 
-__all__ = ["Credentials", "Fetched", "fetch"]
+__all__ = ["Credentials", "FetchResult", "fetch"]
 
 _BRANCHES, _TAGS = "refs/heads/", "refs/tags/"
 _REF_PART = r"[A-Za-z0-9_][A-Za-z0-9_.+#@=-]*"
@@ -63,7 +63,7 @@ class Credentials:
         return f"Credentials(user={self.user!r})"
 
 
-class Fetched(NamedTuple):
+class FetchResult(NamedTuple):
     """The bare repository that holds it, and the full commit id that the ref pointed to."""
 
     repo: Path
@@ -79,7 +79,7 @@ def fetch(
     depth: int = 0,
     timeout: float = 120,
     allow_loopback: bool = False,
-) -> Fetched:
+) -> FetchResult:
     """Brings the commit of one ref into the cache below `cache_dir`.
 
     `ref` is full (`refs/heads/main`), or a short name that only one of branch and tag may have.
@@ -94,7 +94,7 @@ def fetch(
         repo = folder / f"{hashlib.sha256(url.encode()).hexdigest()[:24]}.git"
         with _locked(folder, repo):
             commit = _into(speak, remote, repo, wanted, tip, depth)
-    return Fetched(repo, commit)
+    return FetchResult(repo, commit)
 
 
 class _Speaker(NamedTuple):
@@ -127,7 +127,7 @@ def _look_up(
         "ls-remote", "--quiet", "--end-of-options", remote.url, *names,
         limit=_LISTING, timeout=speak.timeout,
     )  # fmt: skip
-    place = urls.shown(remote.url)
+    place = urls.show_url(remote.url)
     if answer.code != 0:
         raise SourceError(
             f"{place} cannot be read: {_cause(answer.reason)}",
@@ -197,7 +197,7 @@ def _discard(repo: Path) -> None:
 def _update(
     cache: Git, speak: _Speaker, remote: urls.Remote, wanted: str, tip: str, depth: int
 ) -> str:
-    place = urls.shown(remote.url)
+    place = urls.show_url(remote.url)
     if (Path(cache.git_dir) / DAMAGED).exists():
         raise _Damaged(f"the copy of {place} was found damaged")
     kept = cache.ask("rev-parse", "--verify", "--quiet", _KEPT)

@@ -19,7 +19,7 @@ __all__ = [
     "MOST_BYTES",
     "MOST_FILES",
     "MOST_TOTAL",
-    "Gathering",
+    "TreeCheck",
     "check_path",
     "in_config",
     "is_read",
@@ -27,7 +27,7 @@ __all__ = [
     "refuse_size",
     "refuse_submodule",
     "refuse_symlink",
-    "shown",
+    "show_path",
 ]
 
 CONFIG_FOLDERS = ("environments", "models", "policies")
@@ -47,7 +47,7 @@ def is_read(path: str) -> bool:
     return in_config(path) and path.endswith(_READ)
 
 
-def shown(path: str | bytes) -> str:
+def show_path(path: str | bytes) -> str:
     """A path for a message: no control characters, no surprises, not endless."""
     text = path.decode("utf-8", "backslashreplace") if isinstance(path, bytes) else path
     text = printable(text).replace("\n", "\\n").replace("\t", "\\t")
@@ -56,7 +56,7 @@ def shown(path: str | bytes) -> str:
 
 def refuse_symlink(path: str) -> SourceError:
     return SourceError(
-        f"{shown(path)} is a symbolic link",
+        f"{show_path(path)} is a symbolic link",
         code="E_SYMLINK",
         hint="put the file itself there; layers share values, links do not",
     )
@@ -64,7 +64,7 @@ def refuse_symlink(path: str) -> SourceError:
 
 def refuse_submodule(path: str) -> SourceError:
     return SourceError(
-        f"{shown(path)} is a submodule (another repository)",
+        f"{show_path(path)} is a submodule (another repository)",
         code="E_SUBMODULE",
         hint="put the files themselves there",
     )
@@ -72,18 +72,18 @@ def refuse_submodule(path: str) -> SourceError:
 
 def refuse_size(path: str, size: int) -> SourceError:
     return SourceError(
-        f"{shown(path)} has {size:,} bytes; at most {MOST_BYTES:,} are read",
+        f"{show_path(path)} has {size:,} bytes; at most {MOST_BYTES:,} are read",
         code="E_SIZE",
         hint="split the file",
     )
 
 
 def _wrong_path(path: str | bytes, what: str) -> SourceError:
-    return SourceError(f"{shown(path)}: {what}", code="E_PATH", hint="rename it")
+    return SourceError(f"{show_path(path)}: {what}", code="E_PATH", hint="rename it")
 
 
 def refuse_case(path: str, other: str) -> SourceError:
-    return _wrong_path(path, f"differs from {shown(other)} only by case or by Unicode form")
+    return _wrong_path(path, f"differs from {show_path(other)} only by case or by Unicode form")
 
 
 def check_path(raw: bytes) -> str:
@@ -115,7 +115,7 @@ def _folded(path: str) -> str:
 
 
 @dataclass(slots=True)
-class Gathering:
+class TreeCheck:
     """Collects the entries of one tree and stops at the first that is not allowed."""
 
     found: dict[str, Blob] = field(default_factory=dict)
@@ -178,7 +178,7 @@ def known(paths: Iterable[str], files: Mapping[str, Blob]) -> list[Blob]:
     for path in paths:
         blob = files.get(path)
         if blob is None:
-            raise SourceError(f"{shown(path)} is not a file of this tree")
+            raise SourceError(f"{show_path(path)} is not a file of this tree")
         if blob.size > MOST_BYTES:
             raise refuse_size(path, blob.size)
         out.append(blob)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from reconciler.errors import SourceError
 from reconciler.secrets import printable
 
-__all__ = ["Remote", "shown", "validate"]
+__all__ = ["Remote", "show_url", "validate"]
 
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?"
 _USER = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*)"
@@ -29,7 +29,7 @@ class Remote(NamedTuple):
     host: str
 
 
-def shown(url: str) -> str:
+def show_url(url: str) -> str:
     """A URL for messages: whatever may be a credential is gone, even from a URL that is wrong."""
     text = url.split("?", 1)[0].split("#", 1)[0]
     if "@" in text:
@@ -84,7 +84,7 @@ def _with_scheme(url: str, allow_loopback: bool) -> Remote:
 
 def _refused(url: str, why: str, hint: str = "") -> SourceError:
     return SourceError(
-        f"the repository URL {shown(url)!r} is refused: {why}",
+        f"the repository URL {show_url(url)!r} is refused: {why}",
         code="E_URL",
         hint=hint or "use https://host/path or ssh://user@host/path",
     )

@@ -37,7 +37,7 @@ def open_worktree(path: str | Path) -> WorkTree:
     place = find(folder)
     if place is not None and place.top is None:
         raise SourceError(
-            f"{rules.shown(str(path))} is a bare repository: it has no work tree",
+            f"{rules.show_path(str(path))} is a bare repository: it has no work tree",
             hint="read a commit of it",
         )
     commit = head(place.git) if place is not None else ""
@@ -83,7 +83,7 @@ class WorkTree:
 
     def _list(self) -> Mapping[str, Blob]:
         ignored = self._ignored()
-        gathering = rules.Gathering()
+        gathering = rules.TreeCheck()
         top = os.open(self.folder, _FOLDER)
         try:
             self._walk(top, "", ignored, gathering)
@@ -112,7 +112,7 @@ class WorkTree:
         )
 
     def _walk(
-        self, folder: int, prefix: str, ignored: frozenset[str], gathering: rules.Gathering
+        self, folder: int, prefix: str, ignored: frozenset[str], gathering: rules.TreeCheck
     ) -> None:
         with os.scandir(folder) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
@@ -128,7 +128,7 @@ class WorkTree:
             if entry.is_dir(follow_symlinks=False):
                 if path.count("/") >= _DEEPEST:
                     raise SourceError(
-                        f"{rules.shown(path)} lies deeper than {_DEEPEST} folders",
+                        f"{rules.show_path(path)} lies deeper than {_DEEPEST} folders",
                         code="E_PATH",
                     )
                 below = os.open(entry.name, _FOLDER, dir_fd=folder)
@@ -141,14 +141,14 @@ class WorkTree:
             elif entry.is_symlink():
                 raise rules.refuse_symlink(path)
             else:
-                raise SourceError(f"{rules.shown(path)} is not a regular file", code="E_PATH")
+                raise SourceError(f"{rules.show_path(path)} is not a regular file", code="E_PATH")
 
-    def _file(self, folder: int, name: str, path: str, gathering: rules.Gathering) -> None:
+    def _file(self, folder: int, name: str, path: str, gathering: rules.TreeCheck) -> None:
         descriptor = os.open(name, _FILE, dir_fd=folder)
         try:
             about = os.fstat(descriptor)
             if not stat.S_ISREG(about.st_mode):
-                raise SourceError(f"{rules.shown(path)} changed while it was read")
+                raise SourceError(f"{rules.show_path(path)} changed while it was read")
             if about.st_size > rules.MOST_BYTES:
                 # Listed for people; a config file of this size is refused in here.
                 gathering.add(path, "", about.st_size)
@@ -177,7 +177,7 @@ class WorkTree:
             os.close(descriptor)
         name_now = object_id("blob", content, len(self.head) or 40)
         if blob.blob_id not in ("", name_now):
-            raise SourceError(f"{rules.shown(blob.path)} changed while it was read")
+            raise SourceError(f"{rules.show_path(blob.path)} changed while it was read")
         return content
 
 
@@ -197,4 +197,4 @@ def _content(descriptor: int, size: int) -> bytes:
 
 def _unreadable(cause: OSError, path: str) -> SourceError:
     where = cause.filename if isinstance(cause.filename, str) else path
-    return SourceError(f"{rules.shown(where)} cannot be read: {cause.strerror}")
+    return SourceError(f"{rules.show_path(where)} cannot be read: {cause.strerror}")

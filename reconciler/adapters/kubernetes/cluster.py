@@ -12,14 +12,14 @@ import orjson
 import reconciler
 from reconciler.adapters.kubernetes.discovery import Catalogue, Offer, catalogue
 from reconciler.adapters.kubernetes.failures import failure
-from reconciler.adapters.kubernetes.transport import Allows, Answer, NoAnswer, Transport
+from reconciler.adapters.kubernetes.transport import Allows, HttpAnswer, NoAnswer, Transport
 from reconciler.objects.key import GroupKind, ObjectKey, key_of, split_version
-from reconciler.objects.observed import Observed, absent, observed
+from reconciler.objects.observed import Observed, absent_object, live_object
 from reconciler.objects.outcome import (
     CLUSTER_SCOPED,
     Done,
     Outcome,
-    Refusal,
+    RefusalCause,
     Refused,
     Unknown,
     Verb,
@@ -113,20 +113,20 @@ class KubernetesCluster:
     def get(self, key: ObjectKey) -> Observed:
         offer = self._offer(key.group_kind)
         if offer is None:
-            return absent(key)
+            return absent_object(key)
         answer = self._read(_path(offer, key.namespace, key.name))
         if answer.status == 200:
-            seen = observed(orjson.loads(answer.data))
+            seen = live_object(orjson.loads(answer.data))
             self._seen[key] = seen.resource_version
             return seen
         refused = failure(answer, offer.plural)
         if isinstance(refused, Refused) and refused.refusal in (
-            Refusal.ABSENT,
-            Refusal.NOT_SERVED,
-            Refusal.NAMESPACE_MISSING,
+            RefusalCause.ABSENT,
+            RefusalCause.NOT_SERVED,
+            RefusalCause.NAMESPACE_MISSING,
         ):
             self._seen.pop(key, None)
-            return absent(key)
+            return absent_object(key)
         raise ClusterUnreadable(f"{key.full()} could not be read: {refused.message}")
 
     def list(
@@ -145,7 +145,7 @@ class KubernetesCluster:
         for item in items:
             # Items of a list of a built-in kind do not say what they are.
             body = {"apiVersion": offer.api_version, "kind": kind.kind, **item}
-            seen = observed(body)
+            seen = live_object(body)
             self._seen[seen.key] = seen.resource_version
             found.append(seen)
         return Listing(kind, tuple(sorted(found, key=lambda seen: seen.key)))
@@ -213,7 +213,7 @@ class KubernetesCluster:
         made = orjson.loads(answer.data)
         return Done(self._verb(answer, key_of(made), made, dry), made, answer.warnings)
 
-    def _verb(self, answer: Answer, key: ObjectKey, made: Mapping[str, Any], dry: bool) -> Verb:
+    def _verb(self, answer: HttpAnswer, key: ObjectKey, made: Mapping[str, Any], dry: bool) -> Verb:
         version = made["metadata"].get("resourceVersion", "")
         before = self._seen.get(key)
         if not dry:
@@ -280,13 +280,13 @@ class KubernetesCluster:
         key = ObjectKey(*kind, metadata.get("namespace") or "", str(metadata.get("name") or ""))
         if named and not key.name:
             why = f"{kind.kind}: metadata.name: Required value"
-            raise _NotAddressable(Refused(Refusal.INVALID, 422, why))
+            raise _NotAddressable(Refused(RefusalCause.INVALID, 422, why))
         if offer.namespaced != bool(key.namespace):
             need = "needs a namespace" if offer.namespaced else CLUSTER_SCOPED
-            raise _NotAddressable(Refused(Refusal.INVALID, 400, f"{kind.kind} {need}"))
+            raise _NotAddressable(Refused(RefusalCause.INVALID, 400, f"{kind.kind} {need}"))
         return offer, key
 
-    def _read(self, path: str, query: tuple[tuple[str, str], ...] = ()) -> Answer:
+    def _read(self, path: str, query: tuple[tuple[str, str], ...] = ()) -> HttpAnswer:
         try:
             return self._transport.request("GET", path, query, headers=self._acting)
         except NoAnswer as cause:
@@ -308,7 +308,7 @@ class KubernetesCluster:
                 return None
             if answer.status != 200:
                 refused = failure(answer, offer.plural)
-                if isinstance(refused, Refused) and refused.refusal is Refusal.NOT_SERVED:
+                if isinstance(refused, Refused) and refused.refusal is RefusalCause.NOT_SERVED:
                     return []
                 raise ClusterUnreadable(f"{kind} could not be listed: {refused.message}")
             page = orjson.loads(answer.data)
@@ -331,4 +331,4 @@ def _path(offer: Offer, namespace: str, name: str) -> str:
 
 
 def _not_served(kind: GroupKind) -> Refused:
-    return Refused(Refusal.NOT_SERVED, 404, f"{kind} is not served by this cluster")
+    return Refused(RefusalCause.NOT_SERVED, 404, f"{kind} is not served by this cluster")

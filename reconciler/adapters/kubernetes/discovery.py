@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from reconciler import kinds
-from reconciler.adapters.kubernetes.transport import Answer, NoAnswer, Transport
+from reconciler.adapters.kubernetes.transport import HttpAnswer, NoAnswer, Transport
 from reconciler.objects.key import GroupKind
 from reconciler.ports import ClusterUnreadable, Discovery, KindServed
 
@@ -45,7 +45,7 @@ class Catalogue:
     offers: Mapping[GroupKind, tuple[Offer, ...]]
     unread_groups: frozenset[str]
     digest: str
-    pages: Mapping[str, Answer] = field(default_factory=dict)
+    pages: Mapping[str, HttpAnswer] = field(default_factory=dict)
 
     def offer(self, kind: GroupKind, version: str = "") -> Offer | None:
         """The kind in that version, even one that is not served (the server says so then); without
@@ -91,7 +91,7 @@ def catalogue(transport: Transport, known: Catalogue | None = None) -> Catalogue
     return Catalogue(ordered, frozenset(unread), digest, pages)
 
 
-def _page(transport: Transport, root: str, known: Catalogue | None) -> Answer:
+def _page(transport: Transport, root: str, known: Catalogue | None) -> HttpAnswer:
     before = known.pages.get(root) if known is not None else None
     headers = [("Accept", _ACCEPT)]
     if before is not None and before.etag:

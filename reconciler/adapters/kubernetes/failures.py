@@ -11,8 +11,8 @@ from typing import Any
 
 import orjson
 
-from reconciler.adapters.kubernetes.transport import Answer
-from reconciler.objects.outcome import Refusal, Refused, Unknown
+from reconciler.adapters.kubernetes.transport import HttpAnswer
+from reconciler.objects.outcome import RefusalCause, Refused, Unknown
 
 __all__ = ["failure"]
 
@@ -23,7 +23,7 @@ _MANAGER = re.compile(r'conflict with "((?:[^"\\]|\\.)*)"')
 _FIELD_OF_TEXT = re.compile(r"(?:^|[:\s])(\.[\w.\[\]=\"-]+): ", re.MULTILINE)
 
 
-def failure(answer: Answer, plural: str) -> Refused | Unknown:
+def failure(answer: HttpAnswer, plural: str) -> Refused | Unknown:
     """The outcome of a request on a resource (`configmaps`) that was not answered with success.
 
     A message about a Secret holds no text of the server: it could echo a value.
@@ -35,11 +35,11 @@ def failure(answer: Answer, plural: str) -> Refused | Unknown:
     refusal = _refusal(answer.status, status, causes, text, plural)
     fields = tuple(str(c["field"]) for c in causes if c.get("field"))
     managers: tuple[str, ...] = ()
-    if refusal is Refusal.FIELD_CONFLICT:
+    if refusal is RefusalCause.FIELD_CONFLICT:
         managers = tuple(_manager(str(c.get("message", ""))) for c in causes if c.get("field"))
-    if not fields and refusal is Refusal.INVALID and answer.status == 500:
+    if not fields and refusal is RefusalCause.INVALID and answer.status == 500:
         fields = tuple(_FIELD_OF_TEXT.findall(text))
-    if refusal is Refusal.NOT_SERVED:
+    if refusal is RefusalCause.NOT_SERVED:
         # The server says "page not found", which tells nobody what is missing.
         text = f"{plural} of this version is not served ({text})"
     if plural == "secrets":
@@ -47,7 +47,7 @@ def failure(answer: Answer, plural: str) -> Refused | Unknown:
         text = f"{text}: {', '.join(fields)}" if fields else text
     if refusal is None:
         return Unknown(text if plural == "secrets" else f"{answer.status}: {text}")
-    wait = answer.retry_after if refusal is Refusal.TOO_MANY else None
+    wait = answer.retry_after if refusal is RefusalCause.TOO_MANY else None
     return Refused(refusal, answer.status, text, fields, managers, wait)
 
 
@@ -68,13 +68,13 @@ def _manager(text: str) -> str:
 
 
 _BY_CODE = {
-    400: Refusal.INVALID,
-    401: Refusal.UNAUTHORIZED,
-    405: Refusal.INVALID,
-    410: Refusal.EXPIRED,
-    413: Refusal.INVALID,
-    415: Refusal.INVALID,
-    429: Refusal.TOO_MANY,
+    400: RefusalCause.INVALID,
+    401: RefusalCause.UNAUTHORIZED,
+    405: RefusalCause.INVALID,
+    410: RefusalCause.EXPIRED,
+    413: RefusalCause.INVALID,
+    415: RefusalCause.INVALID,
+    429: RefusalCause.TOO_MANY,
 }
 
 
@@ -84,36 +84,36 @@ def _refusal(
     causes: Sequence[Mapping[str, Any]],
     text: str,
     plural: str,
-) -> Refusal | None:
+) -> RefusalCause | None:
     """None for what may have happened."""
     reasons = {c.get("reason") for c in causes}
     match code:
         case 403:
             terminating = "NamespaceTerminating" in reasons
-            return Refusal.TERMINATING if terminating else Refusal.FORBIDDEN
+            return RefusalCause.TERMINATING if terminating else RefusalCause.FORBIDDEN
         case 404:
             return _missing(status, plural)
         case 409:
             if status.get("reason") == "AlreadyExists":
-                return Refusal.ALREADY_EXISTS
+                return RefusalCause.ALREADY_EXISTS
             conflict = "FieldManagerConflict" in reasons
-            return Refusal.FIELD_CONFLICT if conflict else Refusal.STALE
+            return RefusalCause.FIELD_CONFLICT if conflict else RefusalCause.STALE
         case 422:
             if any(c.get("field") == "metadata.uid" for c in causes):
-                return Refusal.STALE
+                return RefusalCause.STALE
             immutable = any("immutable" in str(c.get("message", "")) for c in causes)
-            return Refusal.IMMUTABLE if immutable else Refusal.INVALID
+            return RefusalCause.IMMUTABLE if immutable else RefusalCause.INVALID
         case 500:
-            return Refusal.INVALID if text.startswith(_PERMANENT) else None
+            return RefusalCause.INVALID if text.startswith(_PERMANENT) else None
         case _:
             return _BY_CODE.get(code)
 
 
-def _missing(status: Mapping[str, Any], plural: str) -> Refusal:
+def _missing(status: Mapping[str, Any], plural: str) -> RefusalCause:
     """A path that is not served is answered with plain text, or by a Status that names nothing."""
     kind = (status.get("details") or {}).get("kind")
     if not kind:
-        return Refusal.NOT_SERVED
+        return RefusalCause.NOT_SERVED
     if kind == "namespaces" and plural != "namespaces":
-        return Refusal.NAMESPACE_MISSING
-    return Refusal.ABSENT
+        return RefusalCause.NAMESPACE_MISSING
+    return RefusalCause.ABSENT

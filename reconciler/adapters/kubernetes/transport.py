@@ -26,7 +26,7 @@ from reconciler.errors import UsageMistake
 if TYPE_CHECKING:
     from kubernetes.client.configuration import Configuration
 
-__all__ = ["Access", "Allows", "Answer", "NoAnswer", "NotAllowed", "Transport"]
+__all__ = ["Access", "Allows", "HttpAnswer", "NoAnswer", "NotAllowed", "Transport"]
 
 _READ_TRIES = 3
 _PAUSE_SECONDS = 0.5
@@ -64,7 +64,7 @@ class Access:
     connections: int = 8
 
 
-class Answer(NamedTuple):
+class HttpAnswer(NamedTuple):
     status: int
     data: bytes
     warnings: tuple[str, ...] = ()
@@ -120,7 +120,7 @@ class Transport:
         query: Iterable[tuple[str, str]] = (),
         body: bytes | None = None,
         headers: tuple[tuple[str, str], ...] = (),
-    ) -> Answer:
+    ) -> HttpAnswer:
         """One request, with the waiting and repeating that is safe for it. Raises NoAnswer, and
         NotAllowed for what this client may not send."""
         query = list(query)
@@ -162,7 +162,7 @@ class Transport:
         if not said or self.access.allows is Allows.READS:
             raise NotAllowed(f"{method} {path} from a client that allows {self.access.allows.name}")
 
-    def _pause(self, method: str, answer: Answer, tries: int) -> float | None:
+    def _pause(self, method: str, answer: HttpAnswer, tries: int) -> float | None:
         """Seconds to wait before the same request again; None when the answer stands."""
         if answer.status == 429:
             return answer.retry_after if answer.retry_after is not None else 1.0
@@ -172,7 +172,7 @@ class Transport:
 
     def _once(
         self, method: str, url: str, body: bytes | None, headers: tuple[tuple[str, str], ...]
-    ) -> Answer:
+    ) -> HttpAnswer:
         import urllib3
 
         sent = {
@@ -202,7 +202,7 @@ class Transport:
             )
         except urllib3.exceptions.HTTPError as cause:
             raise NoAnswer(f"no answer from {self.host}: {_plain(cause)}") from cause
-        return Answer(
+        return HttpAnswer(
             response.status,
             response.data,
             tuple(_warnings(response.headers)),

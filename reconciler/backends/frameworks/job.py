@@ -11,7 +11,7 @@ from reconciler.backends.contract import Framework
 from reconciler.diagnostics import Diagnostic
 from reconciler.objects.draft import Tree
 from reconciler.objects.key import GroupKind
-from reconciler.origin import Value, built_in, derived
+from reconciler.origin import Value, built_in, derive
 from reconciler.spec.constraint import Count
 from reconciler.spec.training import Candidate
 
@@ -37,7 +37,7 @@ def _draw(app: App, candidate: Candidate | None, name: Value[str]) -> Tree:
         "template": template,
     }
     if training.workers.value > 1:
-        spec["completionMode"] = derived("Indexed", training.workers)
+        spec["completionMode"] = derive("Indexed", training.workers)
         spec["completions"] = training.workers
         spec["parallelism"] = training.workers
     return trainer.job("batch/v1", "Job", app, name, spec)

@@ -21,12 +21,12 @@ from typing import Any
 import reconciler
 from reconciler.apps.app import App
 from reconciler.backends import pod, trainer
-from reconciler.backends.contract import Framework, Orchestrator, framework, name_fits
+from reconciler.backends.contract import Framework, Orchestrator, check_name_fits, find_framework
 from reconciler.diagnostics import Diagnostic, warning
 from reconciler.lifecycle import schedule as schedules
 from reconciler.objects.draft import Draft, Embedded, Placeholder, Tree
 from reconciler.objects.key import GroupKind, ObjectKey
-from reconciler.origin import BUILT_IN, Value, built_in, derived, plain
+from reconciler.origin import BUILT_IN, Value, built_in, derive, plain
 from reconciler.spec.constraint import Duration
 from reconciler.spec.training import Evaluate, Ingest, Schedule, Training
 
@@ -225,11 +225,11 @@ def _theirs(app: App, step: Ingest | Evaluate, args: list[Any]) -> dict[str, Tre
         sized=pod.resources(step.resources, pool),
         mounts=trainer.mounts_of(app),
     )
-    trainer.told(app, main)
+    trainer.add_data_variables(app, main)
     tree: dict[str, Tree] = {"container": main}
     if wants is not None and wants.value > 0 and pool is not None and pool.node_selector:
         selector = pool.node_selector.items()
-        tree["nodeSelector"] = {key: derived(value.value, value, wants) for key, value in selector}
+        tree["nodeSelector"] = {key: derive(value.value, value, wants) for key, value in selector}
     return tree
 
 
@@ -315,7 +315,7 @@ def _crons(app: App) -> Iterator[Draft]:
         name = _cron_name(app, entry)
         key = ObjectKey(_GROUP, "CronWorkflow", app.namespace, name.value)
         spec: dict[str, Tree] = {
-            "schedules": [derived(schedules.resolved(app, entry, entry.cron.value), entry.cron)],
+            "schedules": [derive(schedules.resolve_cron(app, entry, entry.cron.value), entry.cron)],
             "timezone": entry.time_zone,
             "concurrencyPolicy": entry.concurrency,
             "startingDeadlineSeconds": pod.seconds_of(entry.starting_deadline),
@@ -342,7 +342,7 @@ def _check(app: App) -> Iterable[Diagnostic]:
     training = trainer.training_of(app)
     if not app.trains:
         return
-    job = framework(training.framework.value).kind
+    job = find_framework(training.framework.value).kind
     for entry in training.schedules:
         if entry.concurrency.value == "Replace":
             yield warning(
@@ -354,11 +354,16 @@ def _check(app: App) -> Iterable[Diagnostic]:
                 help="use Forbid, or allow for both jobs' devices",
             )
         name = _cron_name(app, entry).value
-        yield from name_fits(GroupKind(_GROUP, "CronWorkflow"), name, entry.name)
+        yield from check_name_fits(GroupKind(_GROUP, "CronWorkflow"), name, entry.name)
         for called in _called(training):
             # A run is <cron>-<unix seconds>, and its jobs <run>-<candidate>.
             named = entry.name if called.origin is BUILT_IN else called
-            yield from name_fits(job, f"{name}-{'0' * 10}-{called.value}", named)
+            yield from check_name_fits(job, f"{name}-{'0' * 10}-{called.value}", named)
 
 
-ORCHESTRATOR = Orchestrator("argo", _draw, _check, options=Options)
+def _kinds(app: App) -> frozenset[GroupKind]:
+    crons = {GroupKind(_GROUP, "CronWorkflow")} if trainer.training_of(app).schedules else set()
+    return frozenset({GroupKind(_GROUP, "WorkflowTemplate"), *crons})
+
+
+ORCHESTRATOR = Orchestrator("argo", _draw, _check, _kinds, options=Options)

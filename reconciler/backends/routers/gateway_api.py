@@ -15,7 +15,7 @@ from reconciler.backends.contract import Endpoint, LiveRoute, Lookup, Router
 from reconciler.diagnostics import Diagnostic, error
 from reconciler.lifecycle.decision import Weights
 from reconciler.objects.draft import Draft, Tree
-from reconciler.objects.key import ObjectKey
+from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.origin import built_in
 
 __all__ = ["ROUTER"]
@@ -107,4 +107,4 @@ def _check(app: App) -> Iterable[Diagnostic]:
         )
 
 
-ROUTER = Router("gateway-api", True, _draw, _read, _check)
+ROUTER = Router("gateway-api", True, (GroupKind(_GROUP, "HTTPRoute"),), _draw, _read, _check)

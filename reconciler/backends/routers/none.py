@@ -27,4 +27,4 @@ def _check(_app: App) -> Iterable[Diagnostic]:
     return ()
 
 
-ROUTER = Router("none", False, _draw, _read, _check)
+ROUTER = Router("none", False, (), _draw, _read, _check)

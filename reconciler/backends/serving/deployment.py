@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 from reconciler.apps.app import App
 from reconciler.backends import pod
-from reconciler.backends.contract import Endpoint, Lookup, Serving, Version, name_fits
+from reconciler.backends.contract import Endpoint, Lookup, Serving, Version, check_name_fits
 from reconciler.diagnostics import Diagnostic, Related, error
 from reconciler.lifecycle.rollout import Capacity
 from reconciler.objects.draft import Draft, Tree
 from reconciler.objects.key import GroupKind, ObjectKey
-from reconciler.origin import Value, derived
+from reconciler.origin import Value, derive
 
 __all__ = ["SERVING"]
 
@@ -84,7 +84,7 @@ def _draw(app: App, version: Version) -> tuple[Draft, ...]:
 
 
 def _endpoint(app: App, version: Version) -> Endpoint:
-    return Endpoint(_name(app, version), derived(80, version.name))
+    return Endpoint(_name(app, version), derive(80, version.name))
 
 
 def _capacity(app: App, version: Version, lookup: Lookup) -> Capacity | None:
@@ -112,8 +112,10 @@ def _check(app: App) -> Iterable[Diagnostic]:
             )
     for version, record in app.records.items():
         name = _key(app, version).name
-        yield from name_fits(_KIND, name, record.version)
-        yield from name_fits(GroupKind("", "Service"), name, record.version)
+        yield from check_name_fits(_KIND, name, record.version)
+        yield from check_name_fits(GroupKind("", "Service"), name, record.version)
 
 
-SERVING = Serving("deployment", _draw, _endpoint, _capacity, _check, None)
+SERVING = Serving(
+    "deployment", (_KIND, GroupKind("", "Service")), _draw, _endpoint, _capacity, _check
+)

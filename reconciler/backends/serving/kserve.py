@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from reconciler.apps.app import App
 from reconciler.backends import pod
-from reconciler.backends.contract import Endpoint, Lookup, Serving, Version, name_fits
+from reconciler.backends.contract import Endpoint, Lookup, Serving, Version, check_name_fits
 from reconciler.diagnostics import Diagnostic, error
 from reconciler.lifecycle.rollout import Capacity
 from reconciler.objects.draft import Draft, Tree
@@ -129,13 +129,13 @@ def _check(app: App) -> Iterable[Diagnostic]:
         )
     yield from _records(app)
     for version, record in app.records.items():
-        yield from name_fits(_KIND, _key(app, version).name, record.version)
+        yield from check_name_fits(_KIND, _key(app, version).name, record.version)
 
 
 def _records(app: App) -> Iterator[Diagnostic]:
     serving = app.spec.serving
     assert serving is not None
-    for version in pod.served(serving):
+    for version in pod.served_versions(serving):
         record = app.records.get(version)
         if app.serves and record is not None and record.storage_uri is None:
             yield error(
@@ -147,4 +147,4 @@ def _records(app: App) -> Iterator[Diagnostic]:
             )
 
 
-SERVING = Serving("kserve", _draw, _endpoint, _capacity, _check, Options)
+SERVING = Serving("kserve", (_KIND,), _draw, _endpoint, _capacity, _check, Options)

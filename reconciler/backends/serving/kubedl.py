@@ -16,12 +16,12 @@ import orjson
 
 from reconciler.apps.app import App
 from reconciler.backends import pod
-from reconciler.backends.contract import Endpoint, Lookup, Serving, Version, name_fits
+from reconciler.backends.contract import Endpoint, Lookup, Serving, Version, check_name_fits
 from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.lifecycle.rollout import Capacity
 from reconciler.objects.draft import Draft, Tree, walk
 from reconciler.objects.key import GroupKind, ObjectKey
-from reconciler.origin import Value, built_in, derived, plain
+from reconciler.origin import Value, built_in, derive, plain
 from reconciler.spec import serving as spec
 from reconciler.spec.constraint import AbsolutePath
 
@@ -81,7 +81,7 @@ def _name(app: App, version: Version) -> Value[str]:
     raw = orjson.dumps([plain(predictor), framework.value], option=orjson.OPT_SORT_KEYS)
     digest = hashlib.sha256(raw).hexdigest()[:5]
     name = f"{app.model}-{pod.version_slug(version.name.value)}-{digest}"
-    return derived(name, version.name, framework, *leaves)
+    return derive(name, version.name, framework, *leaves)
 
 
 def _framework(app: App) -> Value[str]:
@@ -143,7 +143,9 @@ def _check(app: App) -> Iterable[Diagnostic]:
         )
     for name, record in app.records.items():
         version = Version(Value(name, record.version.origin), record, serving.replicas)
-        yield from name_fits(_KIND, f"{_name(app, version).value}-{_PREDICTOR}", record.version)
+        yield from check_name_fits(
+            _KIND, f"{_name(app, version).value}-{_PREDICTOR}", record.version
+        )
 
 
 def _framework_known(serving: spec.Serving) -> Iterator[Diagnostic]:
@@ -159,4 +161,4 @@ def _framework_known(serving: spec.Serving) -> Iterator[Diagnostic]:
         )
 
 
-SERVING = Serving("kubedl", _draw, _endpoint, _capacity, _check, Options)
+SERVING = Serving("kubedl", (_KIND,), _draw, _endpoint, _capacity, _check, Options)

@@ -33,7 +33,7 @@ __all__ = ["COMMAND"]
 @options.selection
 @options.cluster
 def COMMAND(  # noqa: N802
-    common: options.Common,
+    common: options.CommonOptions,
     plan_file: str | None,
     timeout: float,
     everything: bool,
@@ -54,13 +54,13 @@ def COMMAND(  # noqa: N802
     common = replace(common, show_all=everything)
     saved = saved_plans.read(plan_file) if plan_file is not None else None
     if saved is not None:
-        common = saved_plans.bound(common, saved)
+        common = saved_plans.bind_options(common, saved)
         approvals = approvals.joined(saved.approvals)
     tree, chosen = source.tree(common, writes=True), selection(common)
     with clusters.cluster(common, allows="writes") as found:
-        target = clusters.needed(found)
+        target = clusters.require_cluster(found)
 
-        def look() -> review.Reviewed:
+        def look() -> review.Review:
             return review.review(
                 tree,
                 chosen,
@@ -71,14 +71,14 @@ def COMMAND(  # noqa: N802
 
         reviewed = look()
         if saved is not None:
-            different = saved_plans.moved(saved, reviewed, tree, chosen)
+            different = saved_plans.find_moved(saved, reviewed, tree, chosen)
             if different:
-                return reporting.show(common, saved_plans.refused(reviewed, different), tree)
+                return reporting.show(common, saved_plans.report_moved(reviewed, different), tree)
         run = apply_plan.apply(
             reviewed,
             target.targets,
             target.clock,
             reporting.Progress(),
-            apply_plan.Settings(timeout=timeout, workers=target.workers, again=look),
+            apply_plan.ApplySettings(timeout=timeout, workers=target.workers, again=look),
         )
     return reporting.show(common, run_report(run), tree)

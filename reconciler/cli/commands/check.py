@@ -20,7 +20,7 @@ __all__ = ["COMMAND"]
 @options.reporting
 @options.common
 @options.selection
-def COMMAND(common: options.Common) -> ExitCode:  # noqa: N802
+def COMMAND(common: options.CommonOptions) -> ExitCode:  # noqa: N802
     """Load, merge, validate and judge the config; nothing is compared and nothing written.
 
     Every mistake is shown on its line, all of a run at once. Exit 1 with a mistake, 3 where a

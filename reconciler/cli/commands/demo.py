@@ -45,7 +45,7 @@ def _show(folder: Path, *, kept: bool) -> ExitCode:
     from reconciler.demo.stage import Stage
     from reconciler.demo.story import Story
 
-    story = Story(Stage(folder, _START, program.captured))
+    story = Story(Stage(folder, _START, program.run_captured))
     story.tell()
     if kept:
         click.echo(f"\nThe config repo and the cluster are in {folder}.")

@@ -1,25 +1,34 @@
-"""`reconciler explain`: who said so, and what a line reaches."""
+"""`reconciler explain`: who said so, what a line reaches, and what a code means."""
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli import options
 from reconciler.errors import ExitCode, UsageMistake
 
+if TYPE_CHECKING:
+    from reconciler.catalogue import Entry
+    from reconciler.engine.views.report import Report
+
 __all__ = ["COMMAND"]
+
+_WIDTH = 100
 
 
 @click.command(
     "explain",
-    short_help="Say which config line made a value, and what it reaches.",
+    short_help="Say which config line made a value, and what it reaches; what a code means.",
     epilog=options.examples(
         "reconciler explain serving.replicas --app prod/hz-a/mnist",
         "reconciler explain --at environments/types/computer-vision.yaml:7",
         "reconciler explain --object HTTPRoute/mnist spec.rules --app prod/hz-a/mnist",
         "reconciler explain --all --app prod/hz-a/mnist --output json",
+        "reconciler explain E_LOCKED",
     ),
 )
 @click.argument("path", required=False)
@@ -33,7 +42,7 @@ __all__ = ["COMMAND"]
 @options.selection
 @options.cluster
 def COMMAND(  # noqa: N802
-    common: options.Common,
+    common: options.CommonOptions,
     path: str | None,
     at: str | None,
     target: str | None,
@@ -44,7 +53,10 @@ def COMMAND(  # noqa: N802
 
     PATH is spelled as references spell it: serving.resources.gpu, training.candidates[name=cnn],
     a.b[0]."x.y". Exit 1 where nothing is found; the chain of a deleted path is shown all the same.
+
+    A code such as E_LOCKED or W_BASE in place of PATH: what it means, an example, the way out.
     """
+    from reconciler import catalogue
     from reconciler.cli import reporting
     from reconciler.engine.use import explain
     from reconciler.layers.paths import PathInvalid
@@ -56,6 +68,8 @@ def COMMAND(  # noqa: N802
         raise UsageMistake(
             "say what to explain: a PATH, --at FILE:LINE, --object KIND/NAME FIELD or --all"
         )
+    if path and not target and catalogue.is_code(path):
+        return reporting.show(common, _entry(catalogue.find(path)))
     common = replace(common, show_all=all_uses)
     tree, chosen, moment = source.tree(common), selection(common), now(common)
     try:
@@ -74,6 +88,28 @@ def COMMAND(  # noqa: N802
     except PathInvalid as invalid:
         raise UsageMistake(str(invalid), code="E_PATH") from invalid
     return reporting.show(common, report, tree)
+
+
+def _entry(entry: Entry) -> Report:
+    from reconciler.engine.views.report import Report
+
+    lines = (
+        f"{entry.code}  {entry.kind}",
+        "",
+        *textwrap.wrap(entry.meaning, _WIDTH),
+        "",
+        *(f"  {line}".rstrip() for line in entry.example.splitlines()),
+        "",
+        *textwrap.wrap(f"Way out: {entry.way_out}", _WIDTH),
+    )
+    data = {
+        "code": entry.code,
+        "kind": entry.kind,
+        "meaning": entry.meaning,
+        "wayOut": entry.way_out,
+        "example": entry.example,
+    }
+    return Report("explain", closing=lines, data={"entry": data})
 
 
 def _place(at: str) -> tuple[str, int]:

@@ -17,7 +17,7 @@ __all__ = ["COMMAND"]
 )
 @options.common
 @options.selection
-def COMMAND(common: options.Common) -> ExitCode:  # noqa: N802
+def COMMAND(common: options.CommonOptions) -> ExitCode:  # noqa: N802
     """Show the order of the layers, and the files that each app reads, lowest first."""
     from reconciler.cli import reporting
     from reconciler.engine.use import explain

@@ -42,7 +42,7 @@ __all__ = ["COMMAND"]
 @options.selection
 @options.cluster
 def COMMAND(  # noqa: N802
-    common: options.Common,
+    common: options.CommonOptions,
     base: str | None,
     out: str | None,
     exit_code: bool,

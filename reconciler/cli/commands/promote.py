@@ -33,7 +33,7 @@ __all__ = ["COMMAND"]
 @click.option("--dry-run", is_flag=True, help="Show the edit and write nothing.")
 @options.common
 def COMMAND(  # noqa: N802
-    common: options.Common,
+    common: options.CommonOptions,
     model: str,
     environment: str,
     version: str,
@@ -60,7 +60,7 @@ def COMMAND(  # noqa: N802
     return reporting.show(common, report, tree)
 
 
-def _written(common: options.Common, planned: Promotion, branch: str | None) -> str:
+def _written(common: options.CommonOptions, planned: Promotion, branch: str | None) -> str:
     """Writes the edit to the work tree or to a new branch; says where it went to."""
     from reconciler.adapters import git
     from reconciler.wiring import source

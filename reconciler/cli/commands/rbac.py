@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from reconciler.engine.views.report import Report
     from reconciler.objects.key import GroupKind, ObjectKey
     from reconciler.ports import Discovery, KindServed, Tree
-    from reconciler.wiring.common import Common
+    from reconciler.wiring.common import CommonOptions
 
 __all__ = ["COMMAND"]
 
@@ -61,7 +61,7 @@ _UNKNOWN = "kinds that are recorded in a cluster and no longer in Git are unknow
 @options.selection
 @options.cluster
 def COMMAND(  # noqa: N802
-    common: Common, purpose: str, name: str | None, namespace: str, user: str
+    common: CommonOptions, purpose: str, name: str | None, namespace: str, user: str
 ) -> ExitCode:
     """Print roles and bindings made of the kinds that the config draws, with nothing by wildcard.
 
@@ -69,7 +69,7 @@ def COMMAND(  # noqa: N802
     asked for where they are not known.
     """
     from reconciler.cli import reporting
-    from reconciler.engine import stages
+    from reconciler.engine import load
     from reconciler.engine.use import rights
     from reconciler.engine.views.report import Report
     from reconciler.engine.views.rights import Identity, Purpose, Rights
@@ -78,12 +78,12 @@ def COMMAND(  # noqa: N802
     from reconciler.wiring.common import selection
 
     tree, chosen = source.tree(common), selection(common)
-    fleet = stages.loaded(tree, chosen)
+    fleet = load.load_fleet(tree, chosen)
     if fleet.errors:
         shown = replace(common, output="text") if common.output == "yaml" else common
         return reporting.show(shown, _mistakes(common, tree, chosen), tree)
     recorded, served = _seen(common, fleet, chosen)
-    grant = rights.granted(fleet, Purpose(purpose), recorded, served)
+    grant = rights.grant_rights(fleet, Purpose(purpose), recorded, served)
     notes = grant.notes
     if not common.names_cluster and purpose == "reconcile":
         notes += (_UNKNOWN,)
@@ -97,7 +97,7 @@ def COMMAND(  # noqa: N802
     return ExitCode.DONE
 
 
-def _mistakes(common: Common, tree: Tree, chosen: Selection) -> Report:
+def _mistakes(common: CommonOptions, tree: Tree, chosen: Selection) -> Report:
     """What is wrong with the config, as `check` says it."""
     from reconciler.engine import review
     from reconciler.engine.run_options import RunOptions
@@ -110,11 +110,11 @@ def _mistakes(common: Common, tree: Tree, chosen: Selection) -> Report:
 
 
 def _seen(
-    common: Common, fleet: Fleet, chosen: Selection
+    common: CommonOptions, fleet: Fleet, chosen: Selection
 ) -> tuple[list[tuple[str, ObjectKey]], Discovery | None]:
     """What the clusters record of the selected units, and what they serve together."""
-    from reconciler.engine import stages
-    from reconciler.engine.targets import parts
+    from reconciler.engine import observe
+    from reconciler.engine.targets import split_fleet
     from reconciler.ports import Discovery
     from reconciler.wiring import clusters
 
@@ -123,10 +123,10 @@ def _seen(
     with clusters.cluster(common) as found:
         if found is None:
             return [], None
-        for place, _ in parts(fleet, found.targets):
+        for place, _ in split_fleet(fleet, found.targets):
             client = found.targets.clients[place]
             kinds.update(client.discover().kinds)
-            for unit, inventory in stages.recorded(client).items():
+            for unit, inventory in observe.read_inventories(client).items():
                 if chosen.takes(*unit):
                     recorded += [(inventory.apply_as, m.key) for m in inventory.members]
     return recorded, Discovery(kinds, frozenset(), "")

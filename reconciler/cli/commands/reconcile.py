@@ -103,7 +103,7 @@ def _running(function: Callable[..., Any]) -> Callable[..., Any]:
 @options.common
 @options.selection
 @options.cluster
-def COMMAND(common: options.Common, **given: Any) -> ExitCode:  # noqa: N802
+def COMMAND(common: options.CommonOptions, **given: Any) -> ExitCode:  # noqa: N802
     """Bring the cluster to what Git says: new objects, moved weights, repaired drift, prunes.
 
     An app with an error, a denial or a refusal is left as it is, and the others go on. A group that
@@ -111,8 +111,8 @@ def COMMAND(common: options.Common, **given: Any) -> ExitCode:  # noqa: N802
     """
     from reconciler.cli import reporting
     from reconciler.engine import apply_plan
-    from reconciler.operate.passes import Settings
-    from reconciler.wiring import running
+    from reconciler.operate.passes import PassSettings
+    from reconciler.wiring import runs
     from reconciler.wiring.common import selection
 
     once, interval, timeout = given["once"], given["interval"], given["timeout"]
@@ -131,13 +131,13 @@ def COMMAND(common: options.Common, **given: Any) -> ExitCode:  # noqa: N802
     if interval is not None:
         # An app that does not get ready must not keep the others waiting: it is looked at again.
         timeout = min(timeout, max(interval, _LEAST_PATIENCE))
-    settings = Settings(
+    settings = PassSettings(
         selection(common),
         given["approvals"],
-        apply_plan.Settings(timeout=timeout),
+        apply_plan.ApplySettings(timeout=timeout),
         corrects=given["drift"] == "correct",
     )
-    loop_options = running.LoopOptions(
+    loop_options = runs.LoopOptions(
         deadline=given["deadline"],
         lease=not given["no_lease"],
         wait=given["wait"],
@@ -152,11 +152,11 @@ def COMMAND(common: options.Common, **given: Any) -> ExitCode:  # noqa: N802
         events=not given["no_events"],
         passes=given["passes"],
     )
-    output = running.RunOutput(
+    output = runs.RunOutput(
         lambda report, tree: reporting.show(common, report, tree),
         lambda text: click.echo(text, err=True),
         reporting.Progress(),
     )
     if once:
-        return running.run_once(common, settings, loop_options, output)
-    return running.loop_passes(common, settings, loop_options, output, interval)
+        return runs.run_once(common, settings, loop_options, output)
+    return runs.loop_passes(common, settings, loop_options, output, interval)

@@ -13,7 +13,7 @@ from reconciler.origin import plain
 from reconciler.secrets import MASK
 
 if TYPE_CHECKING:
-    from reconciler.engine.review import Reviewed
+    from reconciler.engine.review import Review
 
 __all__ = ["COMMAND"]
 
@@ -29,7 +29,7 @@ __all__ = ["COMMAND"]
 )
 @options.common
 @options.selection
-def COMMAND(common: options.Common) -> ExitCode:  # noqa: N802
+def COMMAND(common: options.CommonOptions) -> ExitCode:  # noqa: N802
     """Print the desired objects as YAML, or as JSON with the config lines of every field.
 
     Weights are Git's target: only a cluster decides the way there.
@@ -37,7 +37,7 @@ def COMMAND(common: options.Common) -> ExitCode:  # noqa: N802
     from reconciler.cli import reporting
     from reconciler.engine import review
     from reconciler.engine.run_options import RunOptions
-    from reconciler.engine.views.objects import Objects, rendered
+    from reconciler.engine.views.objects import Objects, render_objects
     from reconciler.engine.views.reviews import render_report
     from reconciler.wiring import source
     from reconciler.wiring.common import now, selection
@@ -50,15 +50,15 @@ def COMMAND(common: options.Common) -> ExitCode:  # noqa: N802
         _stream(reviewed)
         return report.exit_code
     if not reviewed.has_errors:
-        objects = Objects(tuple(rendered(reviewed.units)))
+        objects = Objects(tuple(render_objects(reviewed.units)))
         report = replace(report, sections=(*report.sections, objects))
     return reporting.show(common, report, tree)
 
 
-def _stream(reviewed: Reviewed) -> None:
+def _stream(reviewed: Review) -> None:
     """The objects as YAML, one by one: of a large repo not all are held at once."""
-    from reconciler.engine.views.objects import rendered
-    from reconciler.objects.draft import embedded
+    from reconciler.engine.views.objects import render_objects
+    from reconciler.objects.draft import list_embedded
     from reconciler.output.manifests import document
     from reconciler.wiring import redaction
 
@@ -66,10 +66,10 @@ def _stream(reviewed: Reviewed) -> None:
     for unit in reviewed.units:
         for draft in unit.drafts:
             known.learn_tree(plain(draft.tree))
-            for _, inner in embedded(draft):
+            for _, inner in list_embedded(draft):
                 known.learn_tree(plain(inner.tree))
     masked = False
-    for item in rendered(reviewed.units):
+    for item in render_objects(reviewed.units):
         text = document(item)
         shown = known.redact(text)
         masked |= shown != text

@@ -28,7 +28,7 @@ __all__ = ["COMMAND"]
 @options.common
 @options.selection
 @options.cluster
-def COMMAND(common: options.Common, approved: tuple[str, ...]) -> ExitCode:  # noqa: N802
+def COMMAND(common: options.CommonOptions, approved: tuple[str, ...]) -> ExitCode:  # noqa: N802
     """List every object that a damaged inventory, the cluster or Git knows of.
 
     Nothing is written without --write. Exit 4 while an inventory is damaged.
@@ -40,7 +40,7 @@ def COMMAND(common: options.Common, approved: tuple[str, ...]) -> ExitCode:  # n
 
     tree = source.tree(common)
     with clusters.cluster(common, allows="writes" if approved else "reads") as found:
-        target = clusters.needed(found)
+        target = clusters.require_cluster(found)
         report = repair.repair(
             tree,
             selection(common),

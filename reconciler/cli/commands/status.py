@@ -21,7 +21,7 @@ __all__ = ["COMMAND"]
 @options.common
 @options.selection
 @options.cluster
-def COMMAND(common: options.Common) -> ExitCode:  # noqa: N802
+def COMMAND(common: options.CommonOptions) -> ExitCode:  # noqa: N802
     """Health, version, traffic and next step of every app; nothing is judged without a cluster."""
     from reconciler.cli import reporting
     from reconciler.engine.use import status

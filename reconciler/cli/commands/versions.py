@@ -28,7 +28,7 @@ __all__ = ["COMMAND"]
 @options.common
 @options.selection
 @options.cluster
-def COMMAND(common: options.Common, record: bool, branch: str | None) -> ExitCode:  # noqa: N802
+def COMMAND(common: options.CommonOptions, record: bool, branch: str | None) -> ExitCode:  # noqa: N802
     """List model versions: recorded in Git, and published in the cluster without a record.
 
     With --record each published version without one gets the next number and a record, to be
@@ -56,7 +56,7 @@ def COMMAND(common: options.Common, record: bool, branch: str | None) -> ExitCod
 
 
 def _recorded(
-    common: options.Common, versions: tuple[Published, ...], branch: str | None
+    common: options.CommonOptions, versions: tuple[Published, ...], branch: str | None
 ) -> Versions:
     """Writes the missing records to the work tree or to a new branch."""
     from reconciler.adapters import git

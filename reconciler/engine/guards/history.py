@@ -11,7 +11,7 @@ from reconciler.engine.guards.guard import Guard
 from reconciler.plan.change import Plan, Refusal
 from reconciler.ports import Tree
 
-__all__ = ["guard", "lost_commits", "restated"]
+__all__ = ["guard", "lost_commits", "restate_rewinds"]
 
 _CODE = "E_HISTORY"
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -28,7 +28,7 @@ def lost_commits(plan: Plan, tree: Tree) -> frozenset[str]:
     return tree.unrelated(asked) if asked else frozenset()
 
 
-def restated(plan: Plan, lost: frozenset[str], allowed: frozenset[str]) -> Plan:
+def restate_rewinds(plan: Plan, lost: frozenset[str], allowed: frozenset[str]) -> Plan:
     """The plan in which an app that may step back records where it stands now, so that nobody is
     asked twice."""
     return replace(

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from reconciler.apply.inside import strangers
+from reconciler.apply.strangers import find_strangers
 from reconciler.engine.guards.guard import Guard
-from reconciler.objects.key import ObjectKey, told
+from reconciler.objects.key import ObjectKey, format_keys
 from reconciler.plan.change import Action, Plan, Refusal, Standing
 from reconciler.plan.inventory import Inventory
 from reconciler.ports import ClusterReader, ClusterUnreadable
@@ -53,7 +53,7 @@ def guard(
 def _kept_because(reader: ClusterReader, namespace: ObjectKey, ours: set[ObjectKey]) -> str:
     """Why a namespace stays; "" when it may go."""
     try:
-        found = strangers(reader, namespace.name, ours)
+        found = find_strangers(reader, namespace.name, ours)
     except ClusterUnreadable as error:
         return error.message
-    return f"kept: it holds {told(found)}, not ours to delete" if found else ""
+    return f"kept: it holds {format_keys(found)}, not ours to delete" if found else ""

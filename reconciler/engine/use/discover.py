@@ -16,8 +16,8 @@ import orjson
 
 import reconciler
 from reconciler.apps.app import Selection
-from reconciler.engine import stages
-from reconciler.engine.targets import Targets, parts, targets_of
+from reconciler.engine import load
+from reconciler.engine.targets import Targets, split_fleet, targets_of
 from reconciler.engine.views.versions import Published
 from reconciler.layers.emit import emit
 from reconciler.objects.key import GroupKind
@@ -38,7 +38,7 @@ def published(
     tree: Tree, selection: Selection, reader: ClusterReader | Targets[ClusterReader] | None
 ) -> tuple[Published, ...]:
     """Every version of the selected models, recorded ones first. Raises ClusterUnreadable."""
-    fleet = stages.loaded(tree, selection)
+    fleet = load.load_fleet(tree, selection)
     out: dict[tuple[str, str], Published] = {}
     for app in fleet.apps:
         for name, record in app.records.items():
@@ -53,7 +53,7 @@ def published(
             )
     models = {app.model for app in fleet.apps}
     targets = targets_of(reader) if reader is not None else None
-    for place, _ in parts(fleet, targets) if targets is not None else ():
+    for place, _ in split_fleet(fleet, targets) if targets is not None else ():
         assert targets is not None
         for kind in _KINDS:
             for item in targets.clients[place].list(kind, labels={_LABEL: "model-version"}).items:

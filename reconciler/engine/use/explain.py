@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from reconciler.apps.app import App, Selection, Unit
-from reconciler.engine import review, stages
+from reconciler.engine import load, review
+from reconciler.engine.draw import UnitDrafts
 from reconciler.engine.run_options import RunOptions
-from reconciler.engine.stages import Drawn
 from reconciler.engine.targets import Targets
 from reconciler.engine.views.layers import Layers, UnitLayers
 from reconciler.engine.views.report import Chain, Chains, Findings, Report
@@ -31,7 +31,7 @@ def explain_path(tree: Tree, selection: Selection, path: str, now: datetime) -> 
     for item in _asked(reviewed, selection):
         if not _speaks(item.unit, path):
             continue
-        node, origin = chains.find(item.unit.tree, path)
+        node, origin = chains.find_path(item.unit.tree, path)
         if node is None and origin is None:
             continue
         found.append(
@@ -41,7 +41,7 @@ def explain_path(tree: Tree, selection: Selection, path: str, now: datetime) -> 
                 origin,
                 item.unit.id,
                 gone=node is None,
-                locked=chains.locked(item.unit.locks, path),
+                locked=chains.find_lock(item.unit.locks, path),
                 used_by=tuple(_used_by(item, origin)) if origin is not None else (),
             )
         )
@@ -55,12 +55,12 @@ def explain_all(tree: Tree, selection: Selection, now: datetime) -> Report:
     found = []
     for item in _asked(reviewed, selection):
         unit = item.unit
-        for path, origin in chains.listing(unit.tree).items():
+        for path, origin in chains.list_origins(unit.tree).items():
             if not _speaks(unit, path):
                 continue
-            node, _ = chains.find(unit.tree, path)
+            node, _ = chains.find_path(unit.tree, path)
             value = plain(node) if node is not None else None
-            lock = chains.locked(unit.locks, path)
+            lock = chains.find_lock(unit.locks, path)
             found.append(Chain(path, value, origin, unit.id, gone=node is None, locked=lock))
     return _answer(reviewed, found, bool(found), "nothing is selected")
 
@@ -70,10 +70,10 @@ def explain_at(tree: Tree, selection: Selection, file: str, line: int, now: date
     reviewed = review.review(tree, selection, now, options=_NO_PLAN)
     found: list[Chain] = []
     for item in _asked(reviewed, selection):
-        for path, origin, wins in chains.at(item.unit.tree, file, line):
+        for path, origin, wins in chains.find_at_line(item.unit.tree, file, line):
             if not _speaks(item.unit, path):
                 continue
-            node, winner = chains.find(item.unit.tree, path)
+            node, winner = chains.find_path(item.unit.tree, path)
             note = "" if wins else f"overridden by {winner.site}" if winner is not None else "dead"
             found.append(
                 Chain(
@@ -108,7 +108,7 @@ def explain_object(
     return _answer(reviewed, found, bool(found), f"no drawn object {target} has a field {field}")
 
 
-def _asked(reviewed: review.Reviewed, selection: Selection) -> Iterator[Drawn]:
+def _asked(reviewed: review.Review, selection: Selection) -> Iterator[UnitDrafts]:
     """The units that a question is about: foundations come along only where no model is named."""
     for item in reviewed.units:
         if not selection.names_models or selection.takes(*item.unit.id):
@@ -121,7 +121,7 @@ def _speaks(unit: Unit, path: str) -> bool:
 
 
 def _asked_fields(
-    item: Drawn, draft: Draft, carrier: Draft, target: str, field: str, short: str = ""
+    item: UnitDrafts, draft: Draft, carrier: Draft, target: str, field: str, short: str = ""
 ) -> Iterator[Chain]:
     """The chains of a field of the draft that a target (`Kind/name`, `kind/name`) names, be it
     drawn itself or embedded in the carrier. `short` is another name of an embedded one."""
@@ -138,7 +138,7 @@ def _called(draft: Draft, carrier: Draft) -> str:
     return str(draft.key) if draft is carrier else f"{draft.key} (in {carrier.key})"
 
 
-def _fields(item: Drawn, draft: Draft, carrier: Draft, field: str) -> Iterator[Chain]:
+def _fields(item: UnitDrafts, draft: Draft, carrier: Draft, field: str) -> Iterator[Chain]:
     """A chain for each leaf; after a text that was made of an embedded object, chains for the
     leaves of that object."""
     decision = item.decided.decision
@@ -157,7 +157,7 @@ def _fields(item: Drawn, draft: Draft, carrier: Draft, field: str) -> Iterator[C
             yield from _fields(item, leaf.draft, carrier, "")
 
 
-def _used_by(item: Drawn, origin: Origin) -> Iterator[tuple[str, str]]:
+def _used_by(item: UnitDrafts, origin: Origin) -> Iterator[tuple[str, str]]:
     """The fields of drawn objects, and of those embedded in them, that rest on a config line."""
     for draft in item.drafts:
         yield from _used_in(draft, draft, origin)
@@ -177,7 +177,7 @@ def _rests_on(origin: Origin, wanted: Origin, depth: int = 0) -> bool:
     return depth < 20 and any(_rests_on(link, wanted, depth + 1) for link in origin.through)
 
 
-def _answer(reviewed: review.Reviewed, found: list[Chain], there: bool, nothing: str) -> Report:
+def _answer(reviewed: review.Review, found: list[Chain], there: bool, nothing: str) -> Report:
     errors = tuple(d for d in reviewed.diagnostics if d.is_error)
     closing = () if found else (nothing,)
     code = ExitCode.DONE if there else ExitCode.ERROR
@@ -192,7 +192,7 @@ def _answer(reviewed: review.Reviewed, found: list[Chain], there: bool, nothing:
 
 def layers(tree: Tree, selection: Selection) -> Report:
     """The order of layers and which file each app reads for each."""
-    fleet = stages.loaded(tree, selection)
+    fleet = load.load_fleet(tree, selection)
     files = Layers(tuple(UnitLayers(unit.id, unit.files) for unit in fleet.units() if unit.files))
     code = ExitCode.ERROR if fleet.errors else ExitCode.DONE
     return Report("layers", (Findings(fleet.diagnostics), files), (), code, revision=fleet.label)

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping
 
 from reconciler.apps.app import App, Fleet, Selection
-from reconciler.engine import stages
+from reconciler.engine import load
 from reconciler.engine.views.promotion import Promotion
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.layers import edit
@@ -31,7 +31,7 @@ def plan_promotion(
     Without `version` it is the one that the environment below in the ladder serves. A group that
     overrides the pointer is named and refused, unless it is the `group` asked for.
     """
-    fleet = stages.loaded(tree, Selection(models=frozenset({model})))
+    fleet = load.load_fleet(tree, Selection(models=frozenset({model})))
     ladder = _ladder(fleet)
     apps = [a for a in fleet.apps if a.environment == environment and a.serves]
     _known(tree, fleet, model, environment, ladder, apps)

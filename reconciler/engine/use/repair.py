@@ -17,7 +17,7 @@ from typing import Any
 import reconciler
 from reconciler.apps.app import Selection
 from reconciler.engine import review
-from reconciler.engine.review import Part
+from reconciler.engine.review import ReviewPart
 from reconciler.engine.run_options import RunOptions
 from reconciler.engine.targets import Targets
 from reconciler.engine.views.repairs import DamagedInventory, RepairObject, Repairs
@@ -25,7 +25,7 @@ from reconciler.engine.views.report import Findings, Report
 from reconciler.errors import ExitCode, most_severe
 from reconciler.objects.key import GroupKind, ObjectKey, key_of
 from reconciler.objects.observed import Observed
-from reconciler.objects.outcome import Done, Refusal, Refused
+from reconciler.objects.outcome import Done, RefusalCause, Refused
 from reconciler.plan import conflicts, records
 from reconciler.plan.inventory import (
     PART_OF,
@@ -130,7 +130,7 @@ def repair(
     )
 
 
-def _side(client: ClusterWriter, part: Part, unit: UnitId, why: str) -> _Side:
+def _side(client: ClusterWriter, part: ReviewPart, unit: UnitId, why: str) -> _Side:
     stored = client.get(inventory_key(unit))
     listed = {m.key: m.uid for m in _readable(stored.body or {})}
     wanted = frozenset(d.key for item in part.units if item.unit.id == unit for d in item.drafts)
@@ -180,10 +180,10 @@ def _carried_out(
     )
     version, uid = side.stored.resource_version, side.stored.uid
     found = Inventory(side.unit, members, phase=Phase.INCOMPLETE, resource_version=version, uid=uid)
-    stored = records.stored(replace(found, tool=reconciler.__version__))
+    stored = records.to_objects(replace(found, tool=reconciler.__version__))
     for body in stored.shards:
         made = client.create(body)
-        taken = isinstance(made, Refused) and made.refusal is Refusal.ALREADY_EXISTS
+        taken = isinstance(made, Refused) and made.refusal is RefusalCause.ALREADY_EXISTS
         if not isinstance(made, Done) and not taken:
             return f"{key_of(body)} could not be written: {made.message}", ExitCode.INCOMPLETE
     outcome = client.replace(stored.parent)

@@ -27,7 +27,7 @@ from reconciler.origin import Value
 from reconciler.plan import marks
 from reconciler.ports import Discovery
 
-__all__ = ["PluralUnknown", "granted"]
+__all__ = ["PluralUnknown", "grant_rights"]
 
 TOOL = reconciler.TOOL_NAMESPACE
 _NAMESPACE = GroupKind("", "Namespace")
@@ -61,7 +61,7 @@ class _Wanted:
             self.names.setdefault(kind, set()).add(key.name)
 
 
-def granted(
+def grant_rights(
     fleet: Fleet,
     purpose: Purpose,
     recorded: Iterable[tuple[str, ObjectKey]] = (),
@@ -120,12 +120,12 @@ def _drawn(unit: Unit) -> Iterator[Draft]:
         present: Value[Literal["present", "absent"]]
         present = Value("present", unit.spec.state.origin)
         unit = replace(unit, spec=replace(unit.spec, state=present))
-    yield from draw.fixed(unit)
+    yield from draw.draw_fixed(unit)
     if isinstance(unit, App) and unit.serves and unit.spec.serving is not None:
         target = rollout.target(unit.id, unit.spec.serving).outcome
         drained = tuple(Value(name, record.version.origin) for name, record in unit.records.items())
         for weights in (target, replace(target, draining=drained)):
-            yield from draw.moving(unit, weights, draw.nothing_live)
+            yield from draw.draw_moving(unit, weights, draw.lookup_nothing)
 
 
 def _want(

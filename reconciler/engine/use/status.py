@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from reconciler import kinds
 from reconciler.apps.app import App, Selection
 from reconciler.engine import review
+from reconciler.engine.draw import UnitDrafts
 from reconciler.engine.run_options import RunOptions
-from reconciler.engine.stages import Drawn
 from reconciler.engine.targets import Targets
 from reconciler.engine.views.report import Findings, Report
 from reconciler.engine.views.status import (
@@ -21,7 +21,7 @@ from reconciler.engine.views.status import (
     StepKind,
 )
 from reconciler.errors import ExitCode
-from reconciler.lifecycle.decision import Verdict
+from reconciler.lifecycle.decision import RolloutVerdict
 from reconciler.objects.kind import ReadinessState
 from reconciler.plan.snapshot import Snapshot
 from reconciler.plan.statuses import RecordedStatus
@@ -31,7 +31,7 @@ __all__ = ["status"]
 
 _NO_PLAN = RunOptions(plans=False)
 #: Nothing comes next in these.
-_QUIET = (Verdict.STEADY, Verdict.TARGET, Verdict.IDLE)
+_QUIET = (RolloutVerdict.STEADY, RolloutVerdict.TARGET, RolloutVerdict.IDLE)
 
 
 def status(
@@ -72,7 +72,7 @@ def _last_run(recorded: RecordedStatus | None) -> LastRun | None:
     return LastRun(str(last.get("result", "")), at.astimezone(UTC))
 
 
-def _row(item: Drawn, snapshot: Snapshot, recorded_run: RecordedStatus | None) -> AppStatus:
+def _row(item: UnitDrafts, snapshot: Snapshot, recorded_run: RecordedStatus | None) -> AppStatus:
     decision = item.decided.decision
     shares = decision.outcome.shares if decision is not None else ()
     inventory = snapshot.inventories.get(item.unit.id)
@@ -86,7 +86,7 @@ def _row(item: Drawn, snapshot: Snapshot, recorded_run: RecordedStatus | None) -
     )
 
 
-def _next(item: Drawn) -> Iterator[NextStep]:
+def _next(item: UnitDrafts) -> Iterator[NextStep]:
     """The rollout's step, then the first time of each schedule, the earliest first."""
     decision = item.decided.decision
     if decision is not None and decision.outcome.shares and decision.verdict not in _QUIET:
@@ -97,13 +97,13 @@ def _next(item: Drawn) -> Iterator[NextStep]:
         yield NextStep(StepKind.SCHEDULE, found.schedule.split("/")[1], found.times[0])
 
 
-def _health(item: Drawn, snapshot: Snapshot) -> Health | None:
+def _health(item: UnitDrafts, snapshot: Snapshot) -> Health | None:
     if snapshot.offline:
         return None
     verdict = item.decided.decision.verdict if item.decided.decision is not None else None
-    if verdict in (Verdict.HELD, Verdict.ABORTING):
+    if verdict in (RolloutVerdict.HELD, RolloutVerdict.ABORTING):
         return Health.HELD
-    if verdict is Verdict.UNKNOWN:
+    if verdict is RolloutVerdict.UNKNOWN:
         return Health.UNKNOWN
     states = {kinds.readiness(snapshot.lookup(draft.key)).state for draft in item.drafts}
     if not states:

@@ -27,5 +27,5 @@ def provenance_of(tree: Branch | None) -> dict[str, tuple[Origin, ...]]:
         return {}
     return {
         path: (*origin.chain(), *chains.referenced(origin))
-        for path, origin in chains.listing(tree).items()
+        for path, origin in chains.list_origins(tree).items()
     }

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from reconciler.engine import stages
-from reconciler.engine.stages import Drawn
-from reconciler.objects.draft import Manifest
+from reconciler.engine.draw import UnitDrafts
+from reconciler.objects.draft import Manifest, seal
 from reconciler.unit import UnitId
 
-__all__ = ["Objects", "RenderedObject", "rendered"]
+__all__ = ["Objects", "RenderedObject", "render_objects"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,8 @@ class Objects:
     objects: tuple[RenderedObject, ...]
 
 
-def rendered(units: Iterable[Drawn]) -> Iterator[RenderedObject]:
+def render_objects(units: Iterable[UnitDrafts]) -> Iterator[RenderedObject]:
     """The objects one by one: of a large repo not all are held at once."""
-    for item, manifest in stages.sealed(units):
-        yield RenderedObject(item.unit.id, manifest)
+    for item in units:
+        for draft in item.drafts:
+            yield RenderedObject(item.unit.id, seal(draft))

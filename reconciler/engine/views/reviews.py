@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.engine.review import Reviewed, verdict
+from reconciler.engine.review import Review, exit_code_of
 from reconciler.engine.views.report import Changes, Findings, Report
 from reconciler.engine.views.words import count
 from reconciler.errors import ExitCode
@@ -10,34 +10,34 @@ from reconciler.errors import ExitCode
 __all__ = ["check_report", "plan_report", "render_report"]
 
 
-def check_report(reviewed: Reviewed) -> Report:
+def check_report(reviewed: Review) -> Report:
     """All mistakes and findings; nothing is compared."""
     return Report(
         "check",
         (Findings(reviewed.diagnostics, reviewed.findings),),
         _closing(reviewed),
-        verdict(reviewed),
+        exit_code_of(reviewed),
         _known(reviewed),
         reviewed.fleet.label,
     )
 
 
-def render_report(reviewed: Reviewed) -> Report:
+def render_report(reviewed: Review) -> Report:
     """What stands beside the manifests: mistakes and findings."""
     return Report(
         "render",
         (Findings(reviewed.diagnostics, reviewed.findings),),
         (),
-        verdict(reviewed),
+        exit_code_of(reviewed),
         {},
         reviewed.fleet.label,
     )
 
 
-def plan_report(reviewed: Reviewed, *, show_all: bool = False, exit_code: bool = False) -> Report:
+def plan_report(reviewed: Review, *, show_all: bool = False, exit_code: bool = False) -> Report:
     """The plan. With `exit_code` differences have an exit code of their own."""
     assert reviewed.plan is not None
-    code = verdict(reviewed)
+    code = exit_code_of(reviewed)
     if exit_code and reviewed.plan.has_changes and code is ExitCode.DONE:
         code = ExitCode.DIFFERENCES
     return Report(
@@ -53,7 +53,7 @@ def plan_report(reviewed: Reviewed, *, show_all: bool = False, exit_code: bool =
     )
 
 
-def _known(reviewed: Reviewed) -> dict[str, object]:
+def _known(reviewed: Review) -> dict[str, object]:
     """What only programs want: how much was looked at, and what could not be."""
     return {
         "apps": len(reviewed.fleet.apps),
@@ -62,7 +62,7 @@ def _known(reviewed: Reviewed) -> dict[str, object]:
     }
 
 
-def _closing(reviewed: Reviewed) -> tuple[str, ...]:
+def _closing(reviewed: Review) -> tuple[str, ...]:
     errors = [d for d in reviewed.diagnostics if d.is_error]
     warnings = len(reviewed.diagnostics) - len(errors)
     denies = sum(1 for f in reviewed.findings if f.blocks)
@@ -85,7 +85,7 @@ def _closing(reviewed: Reviewed) -> tuple[str, ...]:
     return (out + "Nothing was written.",)
 
 
-def _summary(reviewed: Reviewed) -> str:
+def _summary(reviewed: Review) -> str:
     assert reviewed.plan is not None
     counts = {action.value: n for action, n in reviewed.plan.counts().items() if n}
     decisions = sum(1 for app in reviewed.plan.apps if app.swap is not None)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from reconciler.apply.result import Result, Status
+from reconciler.apply.result import ApplyResult, ApplyStatus
 from reconciler.engine.apply_plan import RunResult
-from reconciler.engine.review import Reviewed, verdict
+from reconciler.engine.review import Review, exit_code_of
 from reconciler.engine.views.report import Changes, Findings, Report
 from reconciler.engine.views.words import count, listed
 from reconciler.errors import ExitCode
@@ -17,7 +17,7 @@ def run_report(run: RunResult) -> Report:
     """The plan with what came of each unit. The plan is left out where mistakes or denials kept all
     of it back: then they are what matters."""
     reviewed = run.reviewed
-    code = verdict(reviewed)
+    code = exit_code_of(reviewed)
     return Report(
         run.command,
         (
@@ -35,7 +35,7 @@ def run_report(run: RunResult) -> Report:
 
 
 def _changes(
-    reviewed: Reviewed, results: tuple[Result, ...], code: ExitCode
+    reviewed: Review, results: tuple[ApplyResult, ...], code: ExitCode
 ) -> tuple[Changes, ...]:
     """The plan and what came of it; left out where mistakes or denials kept all of it back, for
     then they are what matters."""
@@ -45,7 +45,7 @@ def _changes(
     return (Changes(reviewed.plan, applied=results),)
 
 
-def _summary(reviewed: Reviewed, results: tuple[Result, ...], code: ExitCode) -> str:
+def _summary(reviewed: Review, results: tuple[ApplyResult, ...], code: ExitCode) -> str:
     if not results and code is not ExitCode.DONE:
         return "Nothing was written."
     counts = {
@@ -61,7 +61,7 @@ def _summary(reviewed: Reviewed, results: tuple[Result, ...], code: ExitCode) ->
     apps = reviewed.plan.apps if reviewed.plan is not None else ()
     held = [app.unit for app in apps if app.is_held]
     unjudged = [app.unit for app in apps if app.is_unjudged]
-    bad = [r for r in results if r.status not in (Status.DONE, Status.NOTHING)]
+    bad = [r for r in results if r.status not in (ApplyStatus.DONE, ApplyStatus.NOTHING)]
     if bad:
         return f"{text}. {count(len(bad), 'app')} incomplete: {listed([r.unit for r in bad])}."
     left = sorted({*reviewed.fleet.blocked, *reviewed.denied, *reviewed.damaged})
@@ -72,4 +72,8 @@ def _summary(reviewed: Reviewed, results: tuple[Result, ...], code: ExitCode) ->
     if held:
         return f"{text}. Held: {listed(held)}."
     # Health was looked at only where something was done.
-    return f"{text}. All healthy." if any(r.status is Status.DONE for r in results) else f"{text}."
+    return (
+        f"{text}. All healthy."
+        if any(r.status is ApplyStatus.DONE for r in results)
+        else f"{text}."
+    )

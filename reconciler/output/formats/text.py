@@ -16,7 +16,7 @@ from reconciler.engine.views.status import FleetStatus
 from reconciler.engine.views.versions import Versions
 from reconciler.layers.emit import emit
 from reconciler.origin import Origin, SecretRef
-from reconciler.output import planned, rights
+from reconciler.output import plan_text, rights
 from reconciler.output.format import Format, Options
 from reconciler.output.manifests import document
 from reconciler.output.tables import Table, tables
@@ -34,7 +34,7 @@ def _render(report: Report, options: Options) -> str:
             case Findings():
                 blocks += _findings(section, options)
             case Changes():
-                blocks += planned.render(section, options)
+                blocks += plan_text.render(section, options)
             case Chains():
                 blocks.append("\n".join(_chains(section, options)))
             case FleetStatus() | Layers() | Repairs() | Versions():
@@ -90,7 +90,7 @@ def _chains(section: Chains, options: Options) -> Iterator[str]:
 def _chain(chain: Chain, several: bool, options: Options) -> Iterator[str]:
     style = options.style
     where = f"   {style.dim(str(chain.app))}" if several and chain.app else ""
-    value = "(deleted)" if chain.gone else planned.show(chain.value)
+    value = "(deleted)" if chain.gone else plan_text.show(chain.value)
     yield f"{style.bold(printable(chain.path))} = {value}{where}"
     if chain.origin is not None:
         width = min(30, max(len(_said(link)) for link in chain.origin.chain()))
@@ -123,7 +123,7 @@ def _said(link: Origin) -> str:
         return "(map or list)"
     if link.op == "delete":
         return "(deleted)"
-    text = planned.show(link.value)
+    text = plan_text.show(link.value)
     return text if len(text) <= 30 else text[:29] + "…"
 
 

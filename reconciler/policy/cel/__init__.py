@@ -4,9 +4,9 @@ from reconciler.policy.cel.engine import (
     VARIABLES,
     Compiled,
     Engine,
+    EvalResult,
     Mistake,
     NotEvaluable,
-    Outcome,
     Program,
     Values,
 )
@@ -15,9 +15,9 @@ __all__ = [
     "VARIABLES",
     "Compiled",
     "Engine",
+    "EvalResult",
     "Mistake",
     "NotEvaluable",
-    "Outcome",
     "Program",
     "Values",
 ]

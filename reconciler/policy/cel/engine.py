@@ -24,9 +24,9 @@ __all__ = [
     "VARIABLES",
     "Compiled",
     "Engine",
+    "EvalResult",
     "Mistake",
     "NotEvaluable",
-    "Outcome",
     "Program",
     "Values",
 ]
@@ -69,7 +69,7 @@ class NotEvaluable(NamedTuple):
     reason: str
 
 
-class Outcome(NamedTuple):
+class EvalResult(NamedTuple):
     """A value, or why there is none. `offline`: the engine lacks something that a cluster has."""
 
     value: Any = None
@@ -194,11 +194,11 @@ class Program:
         self.loops = syntax.depth_of_loops(parsed.root)
         self.variables = syntax.selected(parsed.root, "variables")
 
-    def run(self, values: Values) -> Outcome:
+    def run(self, values: Values) -> EvalResult:
         """The value or the error; never raises for what an expression or an object holds."""
         return self._run(self._expression, self.names, self.loops, values)
 
-    def run_part(self, node: Node, values: Values) -> Outcome:
+    def run_part(self, node: Node, values: Values) -> EvalResult:
         """A part of the expression, its loop variables given among the values."""
         expression = self._parts.get(node.raw)
         if expression is None:
@@ -207,22 +207,24 @@ class Program:
         names = syntax.names_of(node)
         return self._run(expression, names, syntax.depth_of_loops(node), values)
 
-    def _run(self, expression: Any, names: frozenset[str], loops: int, values: Values) -> Outcome:
+    def _run(
+        self, expression: Any, names: frozenset[str], loops: int, values: Values
+    ) -> EvalResult:
         fault = values.fault(names)
         if fault:
-            return Outcome(error=fault)
+            return EvalResult(error=fault)
         if loops:
             size = values.size(names)
             steps = min(max(1, size.most) ** loops, LOOP_STEPS)
             if steps * size.longest > TEXT_STEPS:
-                return Outcome(error="over budget: the object's lists and texts are too long")
+                return EvalResult(error="over budget: the object's lists and texts are too long")
         try:
             result = expression.eval(values.activation(names))
             if result.type().name() == "ERROR":
                 return _failed(str(result.value()))
-            return Outcome(result.plain_value())
+            return EvalResult(result.plain_value())
         except TypeError:
-            return Outcome(error="the result is an optional or a type; use orValue()")
+            return EvalResult(error="the result is an optional or a type; use orValue()")
         except RuntimeError as fault_of_engine:
             return _failed(str(fault_of_engine))
 
@@ -324,18 +326,18 @@ def _out_of_reach(node: Node) -> str:
     return next((r for r in map(_out_of_reach, syntax.children(node)) if r), "")
 
 
-def _failed(message: str) -> Outcome:
+def _failed(message: str) -> EvalResult:
     """An evaluation error in the API server's words where it has some."""
     text = re.sub(r"^[A-Z_]+: ", "", message)
     text = re.sub(r" \[[A-Z_]+\]$", "", text)
     if _LIST_INDEX.search(text):
-        return Outcome(error="indexOf of lists is not built in", offline=True)
+        return EvalResult(error="indexOf of lists is not built in", offline=True)
     if missing := _MISSING_KEY.search(text):
-        return Outcome(error=f"no such key: {missing[1]}")
+        return EvalResult(error=f"no such key: {missing[1]}")
     if text.startswith("No matching overloads found : "):
-        return Outcome(error=f"no such overload: {text.partition(' : ')[2]}")
+        return EvalResult(error=f"no such overload: {text.partition(' : ')[2]}")
     if "Applying SELECT" in text:
-        return Outcome(error="a field is taken of what is not a map")
+        return EvalResult(error="a field is taken of what is not a map")
     if "Iteration budget" in text:
-        return Outcome(error=f"over budget: more than {LOOP_STEPS} loop steps")
-    return Outcome(error=text)
+        return EvalResult(error=f"over budget: more than {LOOP_STEPS} loop steps")
+    return EvalResult(error=text)

@@ -18,7 +18,7 @@ from reconciler.origin import Site
 from reconciler.policy import documents
 from reconciler.policy.cel import Engine, Mistake, NotEvaluable, Program
 from reconciler.policy.documents import Document
-from reconciler.policy.finding import Level, Severity
+from reconciler.policy.finding import FindingSeverity, Level
 from reconciler.policy.format import Format
 from reconciler.policy.rules import (
     Binding,
@@ -110,7 +110,7 @@ class _Reader:
         match = self.match(constraints, rules_required=True) if constraints else Match()
         variables = self.variables(spec)
         known = frozenset(v.name for v in variables)
-        severity = notes.text("severity", one_of=tuple(Severity)) if notes else ""
+        severity = notes.text("severity", one_of=tuple(FindingSeverity)) if notes else ""
         return Policy(
             name=name,
             site=self.document.site,
@@ -120,7 +120,9 @@ class _Reader:
             variables=variables,
             param_kind=self.param_kind(spec),
             fails_closed=spec.text("failurePolicy", one_of=("Fail", "Ignore")) != "Ignore",
-            severity=Severity(severity) if severity in tuple(Severity) else Severity.MEDIUM,
+            severity=FindingSeverity(severity)
+            if severity in tuple(FindingSeverity)
+            else FindingSeverity.MEDIUM,
             remediation=notes.text("remediation").strip() if notes else "",
             field=self.fields(notes),
         )

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from reconciler.objects.key import GroupKind
-from reconciler.simulation.bodies import Body, Problems, stamp
 from reconciler.simulation.controller import (
     Controller,
-    Desk,
+    ControllerClient,
     Project,
     moment,
     owner_reference,
     with_condition,
 )
+from reconciler.simulation.object_bodies import Body, Problems, stamp
 from reconciler.simulation.run import Run
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ _CRON_ON_TIME = timedelta(seconds=10)
 _CRON_HORIZON = timedelta(days=366 * 5)
 
 
-def _cron_reconcile(desk: Desk, body: Body) -> datetime | None:
+def _cron_reconcile(desk: ControllerClient, body: Body) -> datetime | None:
     spec, status = body["spec"], copy.deepcopy(body.get("status") or {})
     _cron_tidy(desk, body, status)
     schedules = _cron_schedules(desk, body, status)
@@ -61,7 +61,7 @@ def _cron_reconcile(desk: Desk, body: Body) -> datetime | None:
 # -- when ------------------------------------------------------------------------------------------
 
 
-def _cron_schedules(desk: Desk, body: Body, status: dict[str, Any]) -> list[Schedule]:
+def _cron_schedules(desk: ControllerClient, body: Body, status: dict[str, Any]) -> list[Schedule]:
     """The parsed schedules; [] and a SpecError when one of them cannot be read."""
     from reconciler.lifecycle import cron
 
@@ -79,7 +79,7 @@ def _cron_schedules(desk: Desk, body: Body, status: dict[str, Any]) -> list[Sche
 
 
 def _cron_tick(
-    desk: Desk, body: Body, status: dict[str, Any], schedules: list[Schedule]
+    desk: ControllerClient, body: Body, status: dict[str, Any], schedules: list[Schedule]
 ) -> datetime | None:
     """The newest tick that should have fired by now and has not."""
     last = status.get("lastScheduledTime")
@@ -106,7 +106,7 @@ def _cron_spelt(spec: Body) -> str:
 # -- firing ----------------------------------------------------------------------------------------
 
 
-def _cron_fire(desk: Desk, body: Body, status: dict[str, Any], tick: datetime) -> bool:
+def _cron_fire(desk: ControllerClient, body: Body, status: dict[str, Any], tick: datetime) -> bool:
     """Submits the run unless the concurrency policy holds it back."""
     policy = body["spec"].get("concurrencyPolicy") or "Allow"
     active = status.get("active") or []
@@ -140,7 +140,7 @@ def _cron_fire(desk: Desk, body: Body, status: dict[str, Any], tick: datetime) -
     return True
 
 
-def _cron_missing_template(desk: Desk, body: Body) -> str:
+def _cron_missing_template(desk: ControllerClient, body: Body) -> str:
     reference = (body["spec"].get("workflowSpec") or {}).get("workflowTemplateRef")
     if not reference:
         return ""
@@ -172,7 +172,7 @@ def _cron_workflow(body: Body, name: str, tick: datetime) -> Body:
     }
 
 
-def _cron_terminate(desk: Desk, body: Body, name: str) -> None:
+def _cron_terminate(desk: ControllerClient, body: Body, name: str) -> None:
     workflow = desk.get(_CRON_WORKFLOW, body["metadata"]["namespace"], name)
     if workflow is not None:
         desk.change(workflow, lambda w: w["spec"].update(shutdown="Terminate"), _MANAGER)
@@ -181,7 +181,7 @@ def _cron_terminate(desk: Desk, body: Body, name: str) -> None:
 # -- afterwards ------------------------------------------------------------------------------------
 
 
-def _cron_tidy(desk: Desk, body: Body, status: dict[str, Any]) -> None:
+def _cron_tidy(desk: ControllerClient, body: Body, status: dict[str, Any]) -> None:
     """Finished runs leave `active`; history beyond the limits is deleted, jobs' owners included."""
     namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
     runs = {
@@ -216,7 +216,9 @@ def _cron_phase(workflow: Body) -> str:
     return str((workflow.get("status") or {}).get("phase", ""))
 
 
-def _cron_condition(desk: Desk, status: dict[str, Any], kind: str, value: str, **more: str) -> None:
+def _cron_condition(
+    desk: ControllerClient, status: dict[str, Any], kind: str, value: str, **more: str
+) -> None:
     before = status.get("conditions") or []
     conditions = with_condition(before, desk.now, kind, value, **more)
     # Argo's conditions have no times.
@@ -225,7 +227,9 @@ def _cron_condition(desk: Desk, status: dict[str, Any], kind: str, value: str, *
     ]
 
 
-def _cron_write(desk: Desk, body: Body, status: dict[str, Any], fired: datetime | None) -> None:
+def _cron_write(
+    desk: ControllerClient, body: Body, status: dict[str, Any], fired: datetime | None
+) -> None:
     if fired is None and status == (body.get("status") or {}):
         return
 
@@ -257,7 +261,7 @@ _WORKFLOW_TEMPLATE = ("argoproj.io", "WorkflowTemplate")
 _WORKFLOW_CLUSTER_TEMPLATE = ("argoproj.io", "ClusterWorkflowTemplate")
 
 
-def _workflow_reconcile(desk: Desk, body: Body) -> datetime | None:
+def _workflow_reconcile(desk: ControllerClient, body: Body) -> datetime | None:
     status: dict[str, Any] = copy.deepcopy(body.get("status") or {})
     if status.get("phase") in _FINISHED:
         return _workflow_expire(desk, body, status)
@@ -284,7 +288,7 @@ def _workflow_reconcile(desk: Desk, body: Body) -> datetime | None:
     return again if status["phase"] not in _FINISHED else desk.now + desk.settings.latency
 
 
-def _workflow_begin(desk: Desk, body: Body, status: dict[str, Any]) -> str:
+def _workflow_begin(desk: ControllerClient, body: Body, status: dict[str, Any]) -> str:
     """Resolves the template and starts; what is wrong, "" when nothing is."""
     spec = dict(body["spec"])
     status["startedAt"] = stamp(desk.now)
@@ -302,13 +306,15 @@ def _workflow_begin(desk: Desk, body: Body, status: dict[str, Any]) -> str:
     return ""
 
 
-def _workflow_template(desk: Desk, body: Body, reference: dict[str, Any]) -> Body | None:
+def _workflow_template(
+    desk: ControllerClient, body: Body, reference: dict[str, Any]
+) -> Body | None:
     if reference.get("clusterScope"):
         return desk.get(_WORKFLOW_CLUSTER_TEMPLATE, "", reference["name"])
     return desk.get(_WORKFLOW_TEMPLATE, body["metadata"]["namespace"], reference["name"])
 
 
-def _workflow_write(desk: Desk, body: Body, status: dict[str, Any]) -> None:
+def _workflow_write(desk: ControllerClient, body: Body, status: dict[str, Any]) -> None:
     finished = status["phase"] in _FINISHED
 
     def change(fresh: Body) -> None:
@@ -321,7 +327,7 @@ def _workflow_write(desk: Desk, body: Body, status: dict[str, Any]) -> None:
         desk.change(body, change, _MANAGER)
 
 
-def _workflow_expire(desk: Desk, body: Body, status: dict[str, Any]) -> datetime | None:
+def _workflow_expire(desk: ControllerClient, body: Body, status: dict[str, Any]) -> datetime | None:
     spec = status.get("storedWorkflowTemplateSpec") or body["spec"]
     strategy = spec.get("ttlStrategy") or {}
     special = "secondsAfterSuccess" if status["phase"] == "Succeeded" else "secondsAfterFailure"

@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from reconciler.objects.key import GroupKind, ObjectKey, key_of
-from reconciler.simulation.bodies import Body, Problems, default, map_in, maps_in
-from reconciler.simulation.controller import Controller, Desk, Project, with_condition
+from reconciler.simulation.controller import Controller, ControllerClient, Project, with_condition
+from reconciler.simulation.object_bodies import Body, Problems, default, map_in, maps_in
 
 __all__ = ["PROJECT"]
 
@@ -21,7 +21,7 @@ _GATEWAY = ("gateway.networking.k8s.io", "Gateway")
 _ROUTE = GroupKind("gateway.networking.k8s.io", "HTTPRoute")
 
 
-def _reconcile(desk: Desk, body: Body) -> datetime | None:
+def _reconcile(desk: ControllerClient, body: Body) -> datetime | None:
     metadata = body["metadata"]
     known = {str(p.get("parentRef")): p for p in (body.get("status") or {}).get("parents") or ()}
     parents = []
@@ -43,7 +43,7 @@ def _reconcile(desk: Desk, body: Body) -> datetime | None:
 
 
 def _conditions(
-    desk: Desk, body: Body, parent: dict[str, Any]
+    desk: ControllerClient, body: Body, parent: dict[str, Any]
 ) -> Iterator[tuple[str, str, str, str]]:
     namespace = body["metadata"]["namespace"]
     home = parent.get("namespace", namespace)
@@ -66,12 +66,12 @@ def _conditions(
         yield "ResolvedRefs", "True", "ResolvedRefs", "All references resolved"
 
 
-def _routes_of(desk: Desk, service: Body) -> Iterator[ObjectKey]:
+def _routes_of(desk: ControllerClient, service: Body) -> Iterator[ObjectKey]:
     for route in desk.list(_ROUTE, service["metadata"]["namespace"]):
         yield key_of(route)
 
 
-def _all_routes(desk: Desk, _gateway: Body) -> Iterator[ObjectKey]:
+def _all_routes(desk: ControllerClient, _gateway: Body) -> Iterator[ObjectKey]:
     for route in desk.list(_ROUTE):
         yield key_of(route)
 

@@ -11,14 +11,14 @@ from datetime import datetime
 from typing import Any
 
 from reconciler.objects.key import GroupKind
-from reconciler.simulation.bodies import Body, stamp
 from reconciler.simulation.controller import (
     Controller,
-    Desk,
+    ControllerClient,
     Project,
     owner_reference,
     with_condition,
 )
+from reconciler.simulation.object_bodies import Body, stamp
 
 __all__ = ["PROJECT"]
 
@@ -27,7 +27,7 @@ _VERSION = "ml-reconciler.dev/version"
 _SERVER = "registry.example/kserve/server:v0.20.0"
 
 
-def _reconcile(desk: Desk, body: Body) -> datetime | None:
+def _reconcile(desk: ControllerClient, body: Body) -> datetime | None:
     child = desk.get(("apps", "Deployment"), body["metadata"]["namespace"], _child_name(body))
     wanted = _deployment(body)
     if child is None:
@@ -43,7 +43,7 @@ def _child_name(body: Body) -> str:
     return f"{body['metadata']['name']}-predictor"
 
 
-def _adjusted(desk: Desk, child: Body, wanted: Body) -> Body:
+def _adjusted(desk: ControllerClient, child: Body, wanted: Body) -> Body:
     """Brings replicas and template of the Deployment in line with the InferenceService."""
     old, new = child["spec"], wanted["spec"]
     container, model = old["template"]["spec"]["containers"][0], new["template"]["spec"]
@@ -111,7 +111,7 @@ def _service(body: Body) -> Body:
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
 
 
-def _status(desk: Desk, body: Body, child: Body) -> dict[str, Any]:
+def _status(desk: ControllerClient, body: Body, child: Body) -> dict[str, Any]:
     metadata, before = body["metadata"], body.get("status") or {}
     seen = child.get("status") or {}
     predictor = body["spec"].get("predictor") or {}

@@ -8,8 +8,14 @@ from typing import Any
 
 from reconciler.objects.key import GroupKind
 from reconciler.simulation import kubedl, training
-from reconciler.simulation.bodies import Body, stamp
-from reconciler.simulation.controller import Controller, Desk, Project, moment, owner_reference
+from reconciler.simulation.controller import (
+    Controller,
+    ControllerClient,
+    Project,
+    moment,
+    owner_reference,
+)
+from reconciler.simulation.object_bodies import Body, stamp
 
 __all__ = ["PROJECT"]
 
@@ -26,8 +32,8 @@ _JOB_KINDS = ("TFJob", "PyTorchJob", "XGBoostJob", "XDLJob", "MPIJob", "MarsJob"
 _JOB_NODE = "simulated-node-1"
 
 
-def _job_reconcile(desk: Desk, body: Body) -> datetime | None:
-    if (again := kubedl.down(desk)) is not None:
+def _job_reconcile(desk: ControllerClient, body: Body) -> datetime | None:
+    if (again := kubedl.retry_time(desk)) is not None:
         return again
     if training.state_of(body) == "Succeeded" and "modelVersionName" not in body["status"]:
         _job_publish(desk, body)
@@ -45,7 +51,7 @@ def _job_place(body: Body) -> tuple[str, str]:
     return body["metadata"]["namespace"], body["metadata"]["name"]
 
 
-def _job_publish(desk: Desk, body: Body) -> None:
+def _job_publish(desk: ControllerClient, body: Body) -> None:
     wanted = body["spec"].get("modelVersion")
     if body["kind"] not in ("TFJob", "PyTorchJob") or wanted is None:
         return
@@ -86,8 +92,8 @@ _VERSION_MODEL_LABEL = "model.kubedl.io/model-name"
 _VERSION_POD_ANNOTATION = "model.kubedl.io/img-build-pod-name"
 
 
-def _version_reconcile(desk: Desk, body: Body) -> datetime | None:
-    if (again := kubedl.down(desk)) is not None:
+def _version_reconcile(desk: ControllerClient, body: Body) -> datetime | None:
+    if (again := kubedl.retry_time(desk)) is not None:
         return again
     status = body.get("status") or {}
     if status.get("imageBuildPhase") in ("ImageBuildSucceeded", "ImageBuildFailed"):
@@ -119,7 +125,7 @@ def _version_reconcile(desk: Desk, body: Body) -> datetime | None:
     return None
 
 
-def _version_model(desk: Desk, body: Body) -> Body:
+def _version_model(desk: ControllerClient, body: Body) -> Body:
     """The Model that the version names; made when it is missing."""
     namespace, name = body["metadata"]["namespace"], str(body["spec"].get("modelName", ""))
     found = desk.get(kubedl.MODEL, namespace, name)
@@ -145,7 +151,7 @@ def _version_pod(body: Body, name: str) -> Body:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
-def _version_begin(desk: Desk, body: Body, model: Body, pod: str, image: str) -> None:
+def _version_begin(desk: ControllerClient, body: Body, model: Body, pod: str, image: str) -> None:
     """One update of the whole object, status included: the kind has no status subresource."""
 
     def change(fresh: dict[str, Any]) -> None:
@@ -164,7 +170,7 @@ def _version_begin(desk: Desk, body: Body, model: Body, pod: str, image: str) ->
     desk.change(body, change, _MANAGER)
 
 
-def _version_end(desk: Desk, body: Body, *, succeeded: bool) -> None:
+def _version_end(desk: ControllerClient, body: Body, *, succeeded: bool) -> None:
     def change(fresh: dict[str, Any]) -> None:
         fresh["status"] = {
             **(fresh.get("status") or {}),
@@ -196,12 +202,12 @@ _INFERENCE_MISSING_RETRY = timedelta(minutes=1)
 _INFERENCE_PORTS = (("http", 8080), ("grpc", 9000))
 
 
-def _inference_reconcile(desk: Desk, body: Body) -> datetime | None:
+def _inference_reconcile(desk: ControllerClient, body: Body) -> datetime | None:
     namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
     predictors = kubedl.deployable(desk, body)
     crashed = kubedl.crash_cause(desk)
     if crashed and not crashed.startswith(f"Inference {namespace}/{name}:"):
-        return kubedl.down(desk)
+        return kubedl.retry_time(desk)
     if desk.get(("", "Service"), namespace, name) is None:
         # No owner reference: it outlives the Inference.
         desk.create(
@@ -211,7 +217,7 @@ def _inference_reconcile(desk: Desk, body: Body) -> datetime | None:
     for predictor in predictors:
         _inference_deploy(desk, body, predictor)
     if crashed:
-        return kubedl.down(desk)  # the panic comes after the children are made
+        return kubedl.retry_time(desk)  # the panic comes after the children are made
     desk.status(body, _inference_status(desk, body, predictors), _MANAGER)
     for predictor in body["spec"].get("predictors") or ():
         version = predictor.get("modelVersion")
@@ -222,7 +228,7 @@ def _inference_reconcile(desk: Desk, body: Body) -> datetime | None:
     return None
 
 
-def _inference_deploy(desk: Desk, body: Body, predictor: Body) -> None:
+def _inference_deploy(desk: ControllerClient, body: Body, predictor: Body) -> None:
     namespace, inference = body["metadata"]["namespace"], body["metadata"]["name"]
     name = f"{inference}-{predictor['name']}"
     owners = [owner_reference(body)]
@@ -256,7 +262,7 @@ def _inference_deploy(desk: Desk, body: Body, predictor: Body) -> None:
 
 
 def _inference_load_model(
-    desk: Desk, body: Body, pod: dict[str, Any], predictor: Body, version: str
+    desk: ControllerClient, body: Body, pod: dict[str, Any], predictor: Body, version: str
 ) -> None:
     """An init container copies the model image's files to where the server looks."""
     found = desk.get(kubedl.MODEL_VERSION, body["metadata"]["namespace"], version) or {}
@@ -287,7 +293,7 @@ def _inference_service(
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
 
 
-def _inference_status(desk: Desk, body: Body, predictors: list[Body]) -> dict[str, Any]:
+def _inference_status(desk: ControllerClient, body: Body, predictors: list[Body]) -> dict[str, Any]:
     namespace, inference = body["metadata"]["namespace"], body["metadata"]["name"]
     rows = []
     for predictor in predictors:

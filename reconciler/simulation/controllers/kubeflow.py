@@ -7,8 +7,8 @@ from datetime import datetime
 
 from reconciler.objects.key import GroupKind
 from reconciler.simulation import training
-from reconciler.simulation.bodies import Body, Problems
-from reconciler.simulation.controller import Controller, Desk, Project
+from reconciler.simulation.controller import Controller, ControllerClient, Project
+from reconciler.simulation.object_bodies import Body, Problems
 
 __all__ = ["PROJECT"]
 
@@ -16,7 +16,7 @@ _DIALECT = training.Dialect("training-operator", "{kind}", ("runPolicy",))
 _KINDS = ("PyTorchJob", "TFJob", "MPIJob", "XGBoostJob", "PaddleJob")
 
 
-def _reconcile(desk: Desk, body: Body) -> datetime | None:
+def _reconcile(desk: ControllerClient, body: Body) -> datetime | None:
     return training.advance(desk, body, _DIALECT)
 
 

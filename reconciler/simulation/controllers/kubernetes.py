@@ -10,8 +10,14 @@ import orjson
 
 from reconciler.objects.key import GroupKind
 from reconciler.simulation import training
-from reconciler.simulation.bodies import Body, stamp
-from reconciler.simulation.controller import Controller, Desk, Project, moment, with_condition
+from reconciler.simulation.controller import (
+    Controller,
+    ControllerClient,
+    Project,
+    moment,
+    with_condition,
+)
+from reconciler.simulation.object_bodies import Body, stamp
 
 __all__ = ["PROJECT"]
 
@@ -20,7 +26,7 @@ __all__ = ["PROJECT"]
 # Every namespace gets its `default` service account.
 
 
-def _namespace_reconcile(desk: Desk, body: Body) -> None:
+def _namespace_reconcile(desk: ControllerClient, body: Body) -> None:
     namespace = body["metadata"]["name"]
     if desk.get(("", "ServiceAccount"), namespace, "default") is None:
         account = {"name": "default", "namespace": namespace}
@@ -38,7 +44,7 @@ _NAMESPACE = Controller("namespace", (GroupKind("", "Namespace"),), _namespace_r
 # Claims are bound at once.
 
 
-def _claim_reconcile(desk: Desk, body: Body) -> None:
+def _claim_reconcile(desk: ControllerClient, body: Body) -> None:
     spec = body["spec"]
     status = {
         "phase": "Bound",
@@ -58,7 +64,7 @@ _CLAIM = Controller(
 # Services of type LoadBalancer get an address; the others need nothing.
 
 
-def _service_reconcile(desk: Desk, body: Body) -> None:
+def _service_reconcile(desk: ControllerClient, body: Body) -> None:
     if body["spec"].get("type") != "LoadBalancer":
         return
     last = hashlib.sha256(body["metadata"]["uid"].encode()).digest()[0] % 253 + 1
@@ -82,7 +88,7 @@ _DEPLOYMENT_DONE = "NewReplicaSetAvailable"
 _DEPLOYMENT_VERSION = "ml-reconciler.dev/version"
 
 
-def _deployment_reconcile(desk: Desk, body: Body) -> datetime | None:
+def _deployment_reconcile(desk: ControllerClient, body: Body) -> datetime | None:
     spec, status = body["spec"], body.get("status") or {}
     wanted = int(spec.get("replicas", 1))
     name = f"{body['metadata']['name']}-{_deployment_hash(spec['template'])}"
@@ -143,14 +149,14 @@ def _deployment_progressing(status: dict[str, Any]) -> dict[str, Any]:
     return next((c for c in conditions if c.get("type") == "Progressing"), {})
 
 
-def _deployment_delay(desk: Desk, body: Body) -> timedelta:
+def _deployment_delay(desk: ControllerClient, body: Body) -> timedelta:
     """A server that loads a model for KServe takes longer than a plain one."""
     owners = body["metadata"].get("ownerReferences") or ()
     loads = any(owner.get("kind") == "InferenceService" for owner in owners)
     return desk.settings.model_load if loads else desk.settings.pod_start
 
 
-def _deployment_is_failing(desk: Desk, body: Body) -> bool:
+def _deployment_is_failing(desk: ControllerClient, body: Body) -> bool:
     template = body["spec"]["template"]
     pod = template["spec"]
     images = [c.get("image") for c in (*pod.get("initContainers", ()), *pod["containers"])]
@@ -174,7 +180,9 @@ def _deployment_available(name: str, now: datetime, before: dict[str, Any]) -> d
     }
 
 
-def _deployment_write(desk: Desk, body: Body, progress: dict[str, Any], counts: _Counts) -> None:
+def _deployment_write(
+    desk: ControllerClient, body: Body, progress: dict[str, Any], counts: _Counts
+) -> None:
     wanted = int(body["spec"].get("replicas", 1))
     enough = counts.ready >= wanted
     progress = {k: v for k, v in progress.items() if k not in ("type", "lastTransitionTime")}
@@ -210,7 +218,7 @@ _DEPLOYMENT = Controller("deployment", (GroupKind("apps", "Deployment"),), _depl
 # StatefulSets: ready after a while, by the time of the newest spec write.
 
 
-def _stateful_set_reconcile(desk: Desk, body: Body) -> datetime | None:
+def _stateful_set_reconcile(desk: ControllerClient, body: Body) -> datetime | None:
     metadata, wanted = body["metadata"], int(body["spec"].get("replicas", 1))
     rows = [r for r in metadata.get("managedFields", ()) if r.get("subresource") != "status"]
     written = max((r["time"] for r in rows), default=metadata["creationTimestamp"])
@@ -235,7 +243,7 @@ _STATEFUL_SET = Controller(
 # batch/v1 Jobs: one outcome a job, conditions as Kubernetes 1.31 and later writes them.
 
 
-def _job_reconcile(desk: Desk, body: Body) -> datetime | None:
+def _job_reconcile(desk: ControllerClient, body: Body) -> datetime | None:
     spec, status = body["spec"], body.get("status") or {}
     if spec.get("suspend"):
         why = {"reason": "JobSuspended", "message": "Job suspended"}
@@ -256,7 +264,7 @@ def _job_reconcile(desk: Desk, body: Body) -> datetime | None:
     return _job_run(desk, body, start, pods)
 
 
-def _job_run(desk: Desk, body: Body, start: datetime, pods: int) -> datetime | None:
+def _job_run(desk: ControllerClient, body: Body, start: datetime, pods: int) -> datetime | None:
     spec, status = body["spec"], body["status"]
     outcome = training.trained(desk, body)
     allowed = spec.get("activeDeadlineSeconds")
@@ -290,7 +298,7 @@ def _job_run(desk: Desk, body: Body, start: datetime, pods: int) -> datetime | N
     return desk.now + desk.settings.latency
 
 
-def _job_expire(desk: Desk, body: Body) -> datetime | None:
+def _job_expire(desk: ControllerClient, body: Body) -> datetime | None:
     ttl = body["spec"].get("ttlSecondsAfterFinished")
     if ttl is None:
         return None

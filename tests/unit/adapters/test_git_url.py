@@ -91,6 +91,6 @@ def test_allowing_this_machine_allows_no_other(url):
 
 
 def test_what_is_shown_of_a_url_has_no_user_and_no_query():
-    assert urls.shown("https://a:b@host/x?y") == "https://***@host/x"
-    assert urls.shown("git@host:x") == "***@host:x"
-    assert urls.shown("https://host/x") == "https://host/x"
+    assert urls.show_url("https://a:b@host/x?y") == "https://***@host/x"
+    assert urls.show_url("git@host:x") == "***@host:x"
+    assert urls.show_url("https://host/x") == "https://host/x"

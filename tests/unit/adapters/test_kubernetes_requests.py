@@ -10,10 +10,10 @@ import pytest
 
 from reconciler.adapters.kubernetes.cluster import KubernetesCluster
 from reconciler.adapters.kubernetes.failures import failure
-from reconciler.adapters.kubernetes.transport import Access, Allows, Answer, NoAnswer, Transport
+from reconciler.adapters.kubernetes.transport import Access, Allows, HttpAnswer, NoAnswer, Transport
 from reconciler.errors import UsageMistake
 from reconciler.objects.key import GroupKind, ObjectKey
-from reconciler.objects.outcome import Refusal, Refused, Unknown
+from reconciler.objects.outcome import RefusalCause, Refused, Unknown
 from reconciler.ports import ClusterUnreadable
 from tests import needs
 
@@ -145,7 +145,7 @@ def test_what_is_refused_for_now_is_sent_again_when_the_server_says(stub, cluste
 def test_patience_ends_and_the_refusal_says_for_how_long(stub, cluster, slept):
     stub.script = [reply(429, Retry_After="40")]
     outcome = cluster.apply(BODY)
-    assert (outcome.refusal, outcome.retry_after) == (Refusal.TOO_MANY, 40.0)
+    assert (outcome.refusal, outcome.retry_after) == (RefusalCause.TOO_MANY, 40.0)
     assert sum(slept) <= 60
 
 
@@ -338,9 +338,9 @@ def test_a_failure_about_a_secret_shows_no_text_of_the_server():
         "message": 'Secret "s" is invalid: data[k]: Invalid value: "hunter2"',
         "details": {"causes": [{"field": "data[k]", "message": 'Invalid value: "hunter2"'}]},
     }
-    outcome = failure(Answer(422, json.dumps(status).encode()), "secrets")
-    assert outcome == Refused(Refusal.INVALID, 422, "422 Invalid: data[k]", ("data[k]",))
-    lost = failure(Answer(500, b"hunter2"), "secrets")
+    outcome = failure(HttpAnswer(422, json.dumps(status).encode()), "secrets")
+    assert outcome == Refused(RefusalCause.INVALID, 422, "422 Invalid: data[k]", ("data[k]",))
+    lost = failure(HttpAnswer(500, b"hunter2"), "secrets")
     assert isinstance(lost, Unknown)
     assert "hunter2" not in lost.message
 
@@ -348,22 +348,22 @@ def test_a_failure_about_a_secret_shows_no_text_of_the_server():
 @pytest.mark.parametrize(
     ("code", "refusal"),
     [
-        (400, Refusal.INVALID),
-        (401, Refusal.UNAUTHORIZED),
-        (403, Refusal.FORBIDDEN),
-        (404, Refusal.NOT_SERVED),
-        (409, Refusal.STALE),
-        (410, Refusal.EXPIRED),
-        (413, Refusal.INVALID),
-        (422, Refusal.INVALID),
-        (429, Refusal.TOO_MANY),
+        (400, RefusalCause.INVALID),
+        (401, RefusalCause.UNAUTHORIZED),
+        (403, RefusalCause.FORBIDDEN),
+        (404, RefusalCause.NOT_SERVED),
+        (409, RefusalCause.STALE),
+        (410, RefusalCause.EXPIRED),
+        (413, RefusalCause.INVALID),
+        (422, RefusalCause.INVALID),
+        (429, RefusalCause.TOO_MANY),
     ],
 )
 def test_an_answer_that_is_no_status_is_told_by_its_code(code, refusal):
-    outcome = failure(Answer(code, b"<html>a proxy</html>"), "configmaps")
+    outcome = failure(HttpAnswer(code, b"<html>a proxy</html>"), "configmaps")
     assert (outcome.refusal, outcome.code) == (refusal, code)
 
 
 @pytest.mark.parametrize("code", [302, 408, 500, 502, 503, 504])
 def test_what_may_have_happened_is_unknown(code):
-    assert isinstance(failure(Answer(code, b""), "configmaps"), Unknown)
+    assert isinstance(failure(HttpAnswer(code, b""), "configmaps"), Unknown)

@@ -4,8 +4,8 @@ import pytest
 
 from reconciler.apply import lease
 from reconciler.apply.lease import Answered, Create, Election, Get, Replace, Timing
-from reconciler.objects.observed import unread
-from reconciler.objects.outcome import Done, Refusal, Refused, Unknown, Verb
+from reconciler.objects.observed import unread_object
+from reconciler.objects.outcome import Done, RefusalCause, Refused, Unknown, Verb
 from tests.laws.test_lease_laws import KEY, TIMING, Record, drive, finish
 
 STAMP = "2026-11-23T12:00:00.000000Z"
@@ -46,7 +46,7 @@ def test_the_program_s_namespace_is_made_when_it_is_missing():
     record = Record()
     next(steps)
     asked = [steps.send(Answered(record.get(), 1.0, 1.0))]
-    missing = Refused(Refusal.NAMESPACE_MISSING, 404, "no namespace")
+    missing = Refused(RefusalCause.NAMESPACE_MISSING, 404, "no namespace")
     asked.append(steps.send(Answered(missing, 1.0, 1.0)))
     asked.append(steps.send(Answered(Done(Verb.CREATED, {}), 1.0, 1.0)))
     assert [r.body["kind"] for r in asked] == ["Lease", "Namespace", "Lease"]
@@ -180,7 +180,7 @@ def test_a_server_that_does_not_answer_gives_no_lease():
     steps = lease.attempt(contender(), STAMP)
     next(steps)
     with pytest.raises(StopIteration) as end:
-        steps.send(Answered(unread(KEY, "refused"), 0.0, 0.0))
+        steps.send(Answered(unread_object(KEY, "refused"), 0.0, 0.0))
     assert end.value.value.blind
     assert "could not be read: refused" in lease.may_write(end.value.value, 0.0)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from reconciler.engine import stages
+from reconciler.engine import draw
 from reconciler.origin import plain
 from reconciler.plan.snapshot import Snapshot
 from tests.support import NOW, loaded, record, small
@@ -109,7 +109,7 @@ def _drafts(tree):
     fleet = loaded(tree)
     return {
         (str(item.unit.id), str(draft.key)): plain(draft.tree)
-        for item in stages.drawn(fleet, Snapshot.none(), NOW)
+        for item in draw.draw_units(fleet, Snapshot.none(), NOW)
         for draft in item.drafts
     }
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from reconciler import kinds
-from reconciler.backends.carried import with_carried
+from reconciler.backends.embedded_text import embed_texts
 from reconciler.objects.draft import Draft, canonical, seal, show_path
 from reconciler.objects.key import ObjectKey
 from reconciler.origin import Branch, Items, Origin, Site, Value
@@ -26,7 +26,7 @@ def template(text, kind="WorkflowTemplate", group="argoproj.io"):
     "kind", sorted(key.kind for key, kind in kinds.known().items() if kind.carries)
 )
 def test_a_job_in_a_text_has_the_line_of_the_text_in_every_field(kind):
-    draft = with_carried(template(json.dumps(JOB), kind))
+    draft = embed_texts(template(json.dumps(JOB), kind))
     ((path, job),) = seal(draft).inside()
     assert path == ("spec", 0)
     assert job.key == ObjectKey("batch", "Job", "ml", "a")
@@ -45,7 +45,7 @@ def test_a_job_in_a_text_has_the_line_of_the_text_in_every_field(kind):
 )
 def test_the_text_stays_as_the_user_wrote_it_however_it_is_spelled(text):
     plain = template(text)
-    draft = with_carried(plain)
+    draft = embed_texts(plain)
     assert len(list(seal(draft).inside())) == 1
     assert canonical(draft.tree) == canonical(plain.tree)
     assert seal(draft).origins == seal(plain).origins
@@ -68,19 +68,19 @@ def test_the_text_stays_as_the_user_wrote_it_however_it_is_spelled(text):
 )
 def test_a_text_that_is_no_object_is_left_alone(text):
     draft = template(text)
-    assert with_carried(draft) is draft
+    assert embed_texts(draft) is draft
 
 
 @pytest.mark.parametrize(("kind", "group"), [("ConfigMap", ""), ("WorkflowTemplate", "other.io")])
 def test_only_kinds_whose_steps_create_objects_are_searched(kind, group):
     draft = template(json.dumps(JOB), kind, group)
-    assert with_carried(draft) is draft
+    assert embed_texts(draft) is draft
 
 
 def test_a_workflow_in_a_text_is_searched_itself():
     inner = {**JOB, "apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow"}
     inner["spec"] = {"manifest": json.dumps(JOB)}
-    found = seal(with_carried(template(json.dumps(inner)))).inside()
+    found = seal(embed_texts(template(json.dumps(inner)))).inside()
     assert [(show_path(path), m.key.kind) for path, m in found] == [
         ("spec[0]", "Workflow"),
         ("spec[0].spec.manifest", "Job"),

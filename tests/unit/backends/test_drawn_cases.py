@@ -75,5 +75,5 @@ def test_a_backend_draws_what_its_case_shows(folder):
 
 @pytest.mark.parametrize("what", ["framework", "orchestrator", "serving", "router"])
 def test_every_backend_has_a_case(what):
-    names = {name.replace("-", "_") for name in contract.names(what)}
+    names = {name.replace("-", "_") for name in contract.list_names(what)}
     assert names <= {path.parent.name.replace("-", "_") for path in CASES}

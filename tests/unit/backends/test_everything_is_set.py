@@ -73,7 +73,7 @@ def test_every_field_of_a_record_is_set_somewhere():
 
 OPTIONS = [
     (name, options)
-    for block in contract.capabilities().values()
+    for block in contract.list_capabilities().values()
     for name, options in block.items()
     if options is not None
 ]
@@ -89,7 +89,7 @@ def test_every_option_of_a_backend_is_set_somewhere(name, options):
 def test_every_backend_is_in_use():
     training = [a.spec.training for a in FLEET.apps if a.spec.training is not None]
     serving = [a.spec.serving for a in FLEET.apps if a.spec.serving is not None]
-    assert {t.framework.value for t in training} == set(contract.names("framework"))
-    assert {t.orchestrator.value for t in training} == set(contract.names("orchestrator"))
-    assert {s.backend.value for s in serving} == set(contract.names("serving"))
-    assert {s.router.value for s in serving} == set(contract.names("router"))
+    assert {t.framework.value for t in training} == set(contract.list_names("framework"))
+    assert {t.orchestrator.value for t in training} == set(contract.list_names("orchestrator"))
+    assert {s.backend.value for s in serving} == set(contract.list_names("serving"))
+    assert {s.router.value for s in serving} == set(contract.list_names("router"))

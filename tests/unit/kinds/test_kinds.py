@@ -9,7 +9,7 @@ import pytest
 from reconciler import extensions, kinds
 from reconciler.objects.key import GroupKind
 from reconciler.objects.kind import JobPhase, Kind, PruneClass, ReadinessState
-from reconciler.objects.observed import absent, observed, unread
+from reconciler.objects.observed import absent_object, live_object, unread_object
 
 ALL = sorted(kinds.known().items())
 JOBS = [kind for _, kind in ALL if kind.job is not None]
@@ -136,19 +136,19 @@ def test_a_job_says_which_pod_decides_and_how_many_it_has(kind, spec, labels, ro
 
 def test_an_active_run_is_one_that_is_there_has_not_finished_and_keeps_pods():
     def live(conditions, **more):
-        return observed(_job(PYTORCH, conditions, **more))
+        return live_object(_job(PYTORCH, conditions, **more))
 
     assert kinds.is_active_run(live([]))
     assert kinds.is_active_run(live([("Running", "True")]))
     assert not kinds.is_active_run(live([("Succeeded", "True")]))
     assert not kinds.is_active_run(live([("Failed", "True")]))
     assert not kinds.is_active_run(live([], spec={"runPolicy": {"suspend": True}}))
-    assert not kinds.is_active_run(absent(live([]).key))
+    assert not kinds.is_active_run(absent_object(live([]).key))
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "n"}}
-    assert not kinds.is_active_run(observed(config))
+    assert not kinds.is_active_run(live_object(config))
 
 
 def test_what_could_not_be_read_is_unknown_and_never_ready():
-    key = observed(_job(BATCH)).key
-    assert kinds.readiness(unread(key, "403")).state is ReadinessState.UNKNOWN
-    assert kinds.readiness(absent(key)).state is ReadinessState.ABSENT
+    key = live_object(_job(BATCH)).key
+    assert kinds.readiness(unread_object(key, "403")).state is ReadinessState.UNKNOWN
+    assert kinds.readiness(absent_object(key)).state is ReadinessState.ABSENT

@@ -76,9 +76,9 @@ def test_the_merge_rules(case):
     warnings = [{"code": d.code, "at": _place(d.site)} for d in found if not d.is_error]
     assert warnings == case.get("warnings", [])
     for path, keys in case.get("order", {}).items():
-        node = merged.tree if path == "." else chains.find(merged.tree, path)[0]
+        node = merged.tree if path == "." else chains.find_path(merged.tree, path)[0]
         assert list(node.children) == keys
-    listing = chains.listing(merged.tree)
+    listing = chains.list_origins(merged.tree)
     for path, wanted in case.get("provenance", {}).items():
         links = [*listing[path].chain(), *chains.referenced(listing[path])]
         said = [

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.lifecycle import rollout
-from reconciler.lifecycle.decision import Verdict
-from reconciler.lifecycle.facts import Capacity, Facts, State
+from reconciler.lifecycle.decision import RolloutVerdict
+from reconciler.lifecycle.facts import Capacity, RolloutFacts, RolloutState
 from reconciler.unit import UnitId
 from tests import flow, support
 
@@ -35,7 +35,7 @@ def at(minutes):
 
 
 def walking(stage, minutes=0, **more):
-    return State(
+    return RolloutState(
         stable="v1",
         wanted="v2",
         wanted_digest=DIGEST,
@@ -56,7 +56,7 @@ def shares(decision):
 
 
 def facts(weights=None, capacity=None, **more):
-    return Facts({**FULL, **(capacity or {})}, weights, **more)
+    return RolloutFacts({**FULL, **(capacity or {})}, weights, **more)
 
 
 # name → (state, facts, verdict, shares)
@@ -80,13 +80,13 @@ ROWS = {
         {"v2": 100},
     ),
     "not ready: no weight": (
-        State(stable="v1"),
+        RolloutState(stable="v1"),
         facts({"v1": 100}, {"v2": Capacity(0, 4)}),
         "preparing",
         {"v1": 100, "v2": 0},
     ),
     "one of four carries 10 %": (
-        State(stable="v1"),
+        RolloutState(stable="v1"),
         facts({"v1": 100}, {"v2": Capacity(1, 4)}),
         "stepping",
         {"v1": 90, "v2": 10},
@@ -116,7 +116,7 @@ ROWS = {
         {"v1": 50, "v2": 50},
     ),
     "no replica wanted carries nothing": (
-        State(stable="v1"),
+        RolloutState(stable="v1"),
         facts({"v1": 100}, {"v2": Capacity(0, 0)}),
         "preparing",
         {"v1": 100, "v2": 0},
@@ -152,7 +152,7 @@ ROWS = {
         {"v1": 0, "v2": 100},
     ),
     "a terminal failure before any traffic": (
-        State(stable="v1"),
+        RolloutState(stable="v1"),
         facts({"v1": 100}, {"v2": Capacity(0, 4, "the model failed to load")}),
         "aborting",
         {"v1": 100},
@@ -164,13 +164,13 @@ ROWS = {
         {"v1": 100},
     ),
     "not ready in time": (
-        State(stable="v1", wanted="v2", wanted_digest=DIGEST, started_at=at(20)),
+        RolloutState(stable="v1", wanted="v2", wanted_digest=DIGEST, started_at=at(20)),
         facts({"v1": 100}, {"v2": Capacity(0, 4)}),
         "aborting",
         {"v1": 100},
     ),
     "a new digest starts its time anew": (
-        State(stable="v1", wanted="v2", wanted_digest="another", started_at=at(90)),
+        RolloutState(stable="v1", wanted="v2", wanted_digest="another", started_at=at(90)),
         facts({"v1": 100}, {"v2": Capacity(0, 4)}),
         "preparing",
         {"v1": 100, "v2": 0},
@@ -182,13 +182,15 @@ ROWS = {
         {"v1": 90, "v2": 10},
     ),
     "held": (
-        State(stable="v1", wanted="v2", wanted_digest=DIGEST, held_digest=DIGEST, held_why="x"),
+        RolloutState(
+            stable="v1", wanted="v2", wanted_digest=DIGEST, held_digest=DIGEST, held_why="x"
+        ),
         facts({"v1": 100}),
         "held",
         {"v1": 100},
     ),
     "the hold of another digest does not count": (
-        State(stable="v1", wanted="v2", wanted_digest="b", held_digest="b", held_why="x"),
+        RolloutState(stable="v1", wanted="v2", wanted_digest="b", held_digest="b", held_why="x"),
         facts({"v1": 100}),
         "stepping",
         {"v1": 90, "v2": 10},
@@ -201,48 +203,50 @@ ROWS = {
     ),
     "the backend is unread": (
         walking(0, 90),
-        Facts({"v1": Capacity(4, 4)}, {"v1": 90, "v2": 10}),
+        RolloutFacts({"v1": Capacity(4, 4)}, {"v1": 90, "v2": 10}),
         "unknown",
         {"v1": 90, "v2": 10},
     ),
     "unread at rest": (
-        State(stable="v2"),
+        RolloutState(stable="v2"),
         facts(None, route_unread=True),
         "unknown",
         {"v2": 100},
     ),
     "unread before the first step": (
-        State(stable="v1", wanted="v2", wanted_digest=DIGEST),
+        RolloutState(stable="v1", wanted="v2", wanted_digest=DIGEST),
         facts(None, route_unread=True),
         "unknown",
         {"v1": 100, "v2": 0},
     ),
     "the stable version has no record any more": (
-        State(stable="v0"),
+        RolloutState(stable="v0"),
         facts({"v1": 100}),
         "steady",
         {"v2": 100},
     ),
     "a garbled stage is none": (
-        State.from_data({**walking(0, 5).to_data(), "stage": "two"}),
+        RolloutState.from_data({**walking(0, 5).to_data(), "stage": "two"}),
         facts({"v1": 90, "v2": 10}, {"v2": Capacity(0, 4)}),
         "preparing",
         {"v1": 100, "v2": 0},
     ),
     "a garbled time only makes the pause longer": (
-        State.from_data({**walking(0).to_data(), "entered_at": "yesterday"}),
+        RolloutState.from_data({**walking(0).to_data(), "entered_at": "yesterday"}),
         facts({"v1": 90, "v2": 10}),
         "paused",
         {"v1": 90, "v2": 10},
     ),
     "so does one without a zone": (
-        State.from_data({**walking(0).to_data(), "entered_at": "2020-01-01T00:00:00"}),
+        RolloutState.from_data({**walking(0).to_data(), "entered_at": "2020-01-01T00:00:00"}),
         facts({"v1": 90, "v2": 10}),
         "paused",
         {"v1": 90, "v2": 10},
     ),
     "unknown keys of a later version are left alone": (
-        State.from_data({**walking(0, 11).to_data(), "judged": "yes", "unit": "prod/one/web"}),
+        RolloutState.from_data(
+            {**walking(0, 11).to_data(), "judged": "yes", "unit": "prod/one/web"}
+        ),
         facts({"v1": 90, "v2": 10}),
         "stepping",
         {"v1": 50, "v2": 50},
@@ -267,27 +271,27 @@ def test_a_decision_follows(name):
 
 def test_what_could_not_be_read_changes_no_state():
     decision = decide(None, facts(None, route_unread=True))
-    assert decision.verdict is Verdict.UNKNOWN
+    assert decision.verdict is RolloutVerdict.UNKNOWN
     assert decision.state is None
 
 
 def test_a_version_that_the_route_still_names_is_drawn_once_more():
-    decision = decide(State(stable="v2"), facts({"v1": 10, "v3": 20, "gone": 20, "v2": 50}))
+    decision = decide(RolloutState(stable="v2"), facts({"v1": 10, "v3": 20, "gone": 20, "v2": 50}))
     assert [v.value for v in decision.outcome.draining] == ["v1", "v3"]
 
 
 def test_git_taking_a_rollout_back_is_said():
     app = app_of(flow.pointing(TREE, "v1"))
     decision = decide(walking(1), facts({"v1": 50, "v2": 50}), app)
-    assert decision.verdict is Verdict.ABORTING
+    assert decision.verdict is RolloutVerdict.ABORTING
     assert decision.reasons[0].text == "Git returned to the stable version"
-    assert State.from_data(decision.state) == State(stable="v1")
+    assert RolloutState.from_data(decision.state) == RolloutState(stable="v1")
     assert [v.value for v in decision.outcome.draining] == ["v2"]
 
 
 def test_recovered_capacity_forgets_that_it_was_missing():
     decision = decide(walking(0, 1, unready_since=at(5)), facts({"v1": 90, "v2": 10}))
-    assert decision.verdict is Verdict.PAUSED
+    assert decision.verdict is RolloutVerdict.PAUSED
     assert "unready_since" not in decision.state
 
 
@@ -325,7 +329,9 @@ def test_edited_steps_never_raise_a_weight_beyond_the_one_reached(before, stage,
     known = [int(text) for text in before.split(",") if text.isdigit()]
     reached = known[stage] if stage < len(known) else 10
     live = {"v1": 100 - reached, "v2": reached}
-    state = State.from_data({**walking(0, 99).to_data(), "weights": before, "stage": str(stage)})
+    state = RolloutState.from_data(
+        {**walking(0, 99).to_data(), "weights": before, "stage": str(stage)}
+    )
     assert shares(decide(state, facts(live), app))["v2"] == weight
 
 
@@ -340,14 +346,14 @@ def test_a_static_split_forgets_what_was_stable():
             }
         )
     )
-    decision = decide(State(stable="v1", wanted="v2"), facts({"v1": 30, "v2": 70}), app)
+    decision = decide(RolloutState(stable="v1", wanted="v2"), facts({"v1": 30, "v2": 70}), app)
     assert shares(decision) == {"v1": 30, "v2": 70}
-    assert State.from_data(decision.state) == State()
-    assert decide(State(), facts({"v1": 30, "v2": 70}), app).state is None
+    assert RolloutState.from_data(decision.state) == RolloutState()
+    assert decide(RolloutState(), facts({"v1": 30, "v2": 70}), app).state is None
 
 
 STATES = st.builds(
-    State,
+    RolloutState,
     stable=st.sampled_from(["", "v1", "v2", "v3", "v0"]),
     wanted=st.sampled_from(["", "v2", "v3"]),
     wanted_digest=st.sampled_from(["", DIGEST]),
@@ -362,7 +368,7 @@ CAPACITIES = st.builds(
     Capacity, st.integers(0, 4), st.integers(0, 4), st.sampled_from(["", "", "", "failed"])
 )
 FACTS = st.builds(
-    Facts,
+    RolloutFacts,
     st.dictionaries(st.sampled_from(["v1", "v2", "v3"]), CAPACITIES),
     st.one_of(
         st.none(), st.dictionaries(st.sampled_from(["v1", "v2", "v3", "x"]), st.integers(0, 100))
@@ -381,8 +387,8 @@ def test_whatever_was_stored_and_seen_the_weights_add_up_and_nothing_outgrows_it
     found = shares(decision)
     assert sum(found.values()) == 100
     assert all(0 <= weight <= 100 for weight in found.values())
-    if decision.verdict is Verdict.STEPPING and len(found) == 2:
+    if decision.verdict is RolloutVerdict.STEPPING and len(found) == 2:
         assert seen.capacity["v2"].carries(found["v2"])
     if decision.state is not None:
-        again = State.from_data(decision.state)
+        again = RolloutState.from_data(decision.state)
         assert again.to_data() == dict(decision.state)

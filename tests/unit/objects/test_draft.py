@@ -4,7 +4,7 @@ import hashlib
 
 import orjson
 
-from reconciler.objects.draft import canonical, digest, leaves, walk
+from reconciler.objects.draft import canonical, digest, list_leaves, walk
 from reconciler.origin import Branch, Items, Origin, Site, Value, plain
 from tests.support import drawn, sample
 
@@ -13,12 +13,14 @@ _HERE = Origin(Site("a.yaml", 1, 1), "base", "set")
 
 def test_leaves_are_those_of_the_walk_in_its_order():
     for draft in drawn(sample()).values():
-        assert [id(leaf) for leaf in leaves(draft.tree)] == [id(x) for _, x in walk(draft.tree)]
+        assert [id(leaf) for leaf in list_leaves(draft.tree)] == [
+            id(x) for _, x in walk(draft.tree)
+        ]
 
 
 def test_empty_maps_and_lists_are_leaves_with_their_origin():
     tree = {"a": Branch({}, _HERE), "b": [Items((), _HERE), {}, []], "c": Value(1, _HERE)}
-    found = leaves(tree)
+    found = list_leaves(tree)
     assert [plain(leaf) for leaf in found] == [{}, [], {}, [], 1]
     assert [type(leaf) is Value for leaf in found] == [True, True, False, False, True]
     assert [plain(leaf) for _, leaf in walk(tree)] == [plain(leaf) for leaf in found]

@@ -1,7 +1,7 @@
 """One report of each command, made by the engine itself."""
 
 from reconciler import kinds
-from reconciler.apply.result import Result, Status
+from reconciler.apply.result import ApplyResult, ApplyStatus
 from reconciler.engine import review
 from reconciler.engine.run_options import RunOptions
 from reconciler.engine.views.report import Changes, Report
@@ -65,7 +65,9 @@ def refused():
 
 def incomplete():
     section = plan().sections[1]
-    result = Result(UnitId.parse("prod/one/web"), Status.FAILED, problems=[(None, "it broke")])
+    result = ApplyResult(
+        UnitId.parse("prod/one/web"), ApplyStatus.FAILED, problems=[(None, "it broke")]
+    )
     return Report(
         "apply", (Changes(section.plan, applied=(result,)),), exit_code=ExitCode.INCOMPLETE
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.objects.observed import observed
+from reconciler.objects.observed import live_object
 from reconciler.plan import inventory, prune
 from reconciler.plan.snapshot import Snapshot
 from reconciler.unit import UnitId
@@ -12,7 +12,7 @@ TARGET = flow.key("ConfigMap", "ns", "a")
 
 
 def seen_as(uid="u", unit="p/g/old", manager="reconciler"):
-    return observed(
+    return live_object(
         {
             "apiVersion": "v1",
             "kind": "ConfigMap",
@@ -48,7 +48,7 @@ def test_a_recorded_object_is_deleted_only_while_it_is_ours(seen, others, delete
         for u in ("p/g/old", *others)
     }
     snapshot = Snapshot(inventories=known)
-    changes, stay = prune.deletions(
+    changes, stay = prune.plan_deletions(
         UnitId.parse("p/g/old"), [member], frozenset(), {TARGET: seen}, snapshot
     )
     assert [c.action.value for c in changes] == (["delete"] if deleted else [])

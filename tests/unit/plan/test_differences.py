@@ -47,4 +47,4 @@ from reconciler.plan import compare
     ],
 )
 def test_differences_are_fields(before, after, paths):
-    assert [change.path for change in compare.differences(before, after)] == paths
+    assert [change.path for change in compare.compare_bodies(before, after)] == paths

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from reconciler.backends.carried import with_carried
+from reconciler.backends.embedded_text import embed_texts
 from reconciler.objects.draft import Draft, Embedded, seal, show_path
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.kind import Wave
@@ -48,7 +48,7 @@ def draft(*jobs):
 
 def changes(before, *jobs):
     desired = seal(draft(*jobs))
-    return compare.differences(before, desired.body, desired)
+    return compare.compare_bodies(before, desired.body, desired)
 
 
 def told(fields):
@@ -93,14 +93,14 @@ def test_the_lines_are_found_where_the_server_puts_a_variable_ahead():
     before, after = (
         {"spec": {"env": [other, *seal(draft(job("a", n))).body["spec"]["env"]]}} for n in (3, 7)
     )
-    found = compare.differences(before, after, desired)
+    found = compare.compare_bodies(before, after, desired)
     assert told(found) == [("spec.env[1].value", "Job/a spec.replicas", 3, 7, 7)]
 
 
 def test_the_body_of_a_change_s_field_is_that_of_the_embedded_object():
     before = seal(draft(job("a", 3, TOKEN="old"))).body
     desired = seal(draft(job("a", 3, TOKEN="new")))
-    (field,) = compare.differences(before, desired.body, desired)
+    (field,) = compare.compare_bodies(before, desired.body, desired)
     change = Change(CARRIER, "v1", Action.UPDATE, Wave.CONFIG, fields=(field,), desired=desired)
     assert field.own_path == ("spec", "env", 0, "value")
     assert change.body_of(field)["spec"]["env"][0] == {"name": "TOKEN", "value": "new"}
@@ -115,7 +115,7 @@ def test_a_job_that_a_user_wrote_by_hand_is_compared_inside_too():
             "spec": {"replicas": replicas},
         }
         tree = {"spec": {"manifest": Value(json.dumps(body), line(4))}}
-        return seal(with_carried(Draft(CARRIER, "argoproj.io/v1alpha1", tree, "plain manifest")))
+        return seal(embed_texts(Draft(CARRIER, "argoproj.io/v1alpha1", tree, "plain manifest")))
 
-    found = compare.differences(written(3).body, written(7).body, written(7))
+    found = compare.compare_bodies(written(3).body, written(7).body, written(7))
     assert told(found) == [("spec.manifest", "Job/a spec.replicas", 3, 7, 4)]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.objects.key import ObjectKey
-from reconciler.objects.observed import observed
+from reconciler.objects.observed import live_object
 from reconciler.plan import inventory, records
 from reconciler.plan.inventory import Inventory, Member, Phase
 from reconciler.unit import UnitId
@@ -116,5 +116,5 @@ NOTED = row(
 )
 def test_status_and_controllers_notes_move_no_digest_and_content_and_owners_do(after, same):
     before = body("CronWorkflow", "1", [OURS], spec={"schedule": "x"})
-    digests = {inventory.live_digest(observed(b)) for b in (before, after)}
+    digests = {inventory.live_digest(live_object(b)) for b in (before, after)}
     assert (len(digests) == 1) is same

@@ -23,7 +23,7 @@ def read(stored):
 
 def test_a_large_inventory_is_spread_over_shards_and_read_back_as_it_was():
     wanted = Inventory(UNIT, members(20_000), "4f2c", Phase.APPLYING, tool="1", epoch=3)
-    stored = records.stored(wanted)
+    stored = records.to_objects(wanted)
     sizes = [len(str(body)) for body in (stored.parent, *stored.shards)]
     assert len(stored.shards) > 1
     assert max(sizes) < 900_000
@@ -34,13 +34,13 @@ def test_a_large_inventory_is_spread_over_shards_and_read_back_as_it_was():
 
 
 def test_a_small_one_is_one_object():
-    assert records.stored(Inventory(UNIT, members(5))).shards == ()
+    assert records.to_objects(Inventory(UNIT, members(5))).shards == ()
 
 
 def test_a_shard_is_named_by_its_content():
-    first = records.stored(Inventory(UNIT, members(50)), most=1000)
-    again = records.stored(Inventory(UNIT, members(50)), most=1000)
-    more = records.stored(Inventory(UNIT, members(51)), most=1000)
+    first = records.to_objects(Inventory(UNIT, members(50)), most=1000)
+    again = records.to_objects(Inventory(UNIT, members(50)), most=1000)
+    more = records.to_objects(Inventory(UNIT, members(51)), most=1000)
     assert first.names == again.names
     # Only the last one has other content, or there is one more.
     assert set(first.names[:-1]) <= set(more.names)
@@ -58,7 +58,7 @@ def edited(shards):
 
 @pytest.mark.parametrize("damage", [missing, edited])
 def test_a_lost_or_edited_shard_makes_the_inventory_invalid(damage):
-    stored = records.stored(Inventory(UNIT, members(50)), most=1000)
+    stored = records.to_objects(Inventory(UNIT, members(50)), most=1000)
     shards = {b["metadata"]["name"]: b for b in stored.shards}
     damage(shards)
     with pytest.raises(InventoryInvalid):

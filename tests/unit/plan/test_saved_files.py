@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.plan import saved
+from reconciler.plan import saved_plan
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from reconciler.plan import saved
     ],
 )
 def test_what_is_no_saved_plan_is_refused(text, message):
-    with pytest.raises(saved.SavedPlanInvalid) as caught:
-        saved.load(text, "plan.json")
+    with pytest.raises(saved_plan.SavedPlanInvalid) as caught:
+        saved_plan.load(text, "plan.json")
     assert message in caught.value.message
     assert caught.value.hint

@@ -8,11 +8,11 @@ from typing import Any
 import yaml
 
 from reconciler import policy
-from reconciler.backends.carried import with_carried
+from reconciler.backends.embedded_text import embed_texts
 from reconciler.objects.draft import Draft, Manifest, seal
 from reconciler.objects.key import key_of
 from reconciler.origin import Origin, Site, Value
-from reconciler.policy.evaluate import PolicySet, Subject, object_findings
+from reconciler.policy.evaluate import PolicySet, Subject, judge_objects
 from reconciler.unit import UnitId
 
 CLUSTER_SCOPED = ("Namespace", "PersistentVolume")
@@ -39,7 +39,7 @@ def manifest_of(body: dict[str, Any]) -> Manifest:
             return datum
         return Value(datum, Origin(Site("app.yaml", number, 1), "model", "set", datum))
 
-    return seal(with_carried(Draft(key_of(body), body["apiVersion"], traced(body), "test")))
+    return seal(embed_texts(Draft(key_of(body), body["apiVersion"], traced(body), "test")))
 
 
 def subject_of(body: dict[str, Any], **more: Any) -> Subject:
@@ -101,4 +101,4 @@ def loaded(text: bytes) -> PolicySet:
 
 
 def judged(text: bytes, body: dict[str, Any], **more: Any):
-    return object_findings(loaded(text), [subject_of(body, **more)])
+    return judge_objects(loaded(text), [subject_of(body, **more)])

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.apps.app import Selection
-from reconciler.engine import object_policy, stages
+from reconciler.engine import draw, load, object_policy
+from reconciler.engine.memo import Memo
 from reconciler.plan.snapshot import Snapshot
 from reconciler.ports import Blob
 
@@ -47,13 +48,13 @@ class Edited:
 
 def found(edits: dict[str, bytes]):
     tree = Edited(edits)
-    policies, diagnostics = object_policy.policies_of(tree)
+    policies, diagnostics = object_policy.load_policies(tree)
     assert diagnostics == ()
-    fleet = stages.loaded(tree, Selection())
+    fleet = load.load_fleet(tree, Selection())
     assert [d for d in fleet.diagnostics if d.is_error] == []
     now = datetime(2026, 11, 23, tzinfo=UTC)
-    units = tuple(stages.drawn(fleet, Snapshot.none(), now))
-    return object_policy.findings(policies, units, Snapshot.none())
+    units = tuple(draw.draw_units(fleet, Snapshot.none(), now))
+    return object_policy.judge_units(policies, units, Snapshot.none(), Memo())
 
 
 def changed(file: str, old: str, new: str) -> dict[str, bytes]:

@@ -10,7 +10,7 @@ import yaml
 from reconciler import policy
 from reconciler.objects.draft import show_path
 from reconciler.policy.cel import Program
-from reconciler.policy.evaluate import object_findings
+from reconciler.policy.evaluate import judge_objects
 from tests.unit.policy.policymaking import subject_of
 
 ROOT = Path(__file__).parents[3] / "policies"
@@ -41,7 +41,7 @@ def _verdict(findings):
 def test_a_sample_policy_judges_its_cases(policies, name, case):
     more = {k: case[k] for k in ("environment", "group") if k in case}
     body = {k: v for k, v in case["object"].items() if k != "<<"}
-    found = [f for f in object_findings(policies, [subject_of(body, **more)]) if f.policy == name]
+    found = [f for f in judge_objects(policies, [subject_of(body, **more)]) if f.policy == name]
     assert _verdict(found) == case["expect"], found
     if "message" in case:
         assert [f.message for f in found] == [case["message"]]
@@ -60,7 +60,7 @@ def test_every_validation_of_the_samples_was_seen_to_fail(policies):
     seen = set()
     for name, case in CASES:
         more = {k: case[k] for k in ("environment", "group") if k in case}
-        for finding in object_findings(policies, [subject_of(case["object"], **more)]):
+        for finding in judge_objects(policies, [subject_of(case["object"], **more)]):
             if finding.policy == name and finding.verdict == "fail":
                 seen.add(finding.rule)
     for bound, _ in policies.bound:

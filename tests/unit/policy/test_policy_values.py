@@ -11,7 +11,7 @@ from reconciler.objects.draft import Manifest, show_path, walk
 from reconciler.objects.key import GroupKind
 from reconciler.origin import Origin, Site
 from reconciler.policy.cel import Engine, Mistake, NotEvaluable, Program, Values, syntax
-from reconciler.policy.evaluate import PolicySet, object_findings
+from reconciler.policy.evaluate import PolicySet, judge_objects
 from reconciler.policy.finding import Level
 from reconciler.policy.match import plural_of
 from reconciler.unit import UnitId
@@ -185,7 +185,7 @@ def test_a_finding_names_the_overridden_lines_and_its_rule():
     subject = subject_of(body)
     subject = dataclasses.replace(subject, manifest=manifest)
     text = policy_text({"validations": [{"expression": "object.data.n == '4'", "message": "m"}]})
-    (finding,) = object_findings(loaded(text), [subject])
+    (finding,) = judge_objects(loaded(text), [subject])
     assert str(finding.site) == "prod.yaml:9:3"
     assert [(str(r.site), r.message) for r in finding.related] == [
         ("base.yaml:2:1", "overrides set by layer base"),
@@ -198,15 +198,15 @@ def test_a_finding_names_the_overridden_lines_and_its_rule():
 def test_findings_come_in_order_whatever_the_order_of_subjects():
     policies = loaded(policy_text({"validations": [{"expression": "false", "message": "m"}]}))
     subjects = [subject_of({**OBJECT, "metadata": {"name": n}}) for n in "cab"]
-    assert [f.key.name for f in object_findings(policies, subjects)] == ["a", "b", "c"]
-    assert object_findings(policies, subjects) == object_findings(policies, subjects[::-1])
+    assert [f.key.name for f in judge_objects(policies, subjects)] == ["a", "b", "c"]
+    assert judge_objects(policies, subjects) == judge_objects(policies, subjects[::-1])
 
 
 def test_an_empty_set_takes_no_subject():
     def subjects():
         yield pytest.fail("no policy, no drawing")
 
-    assert object_findings(PolicySet(), subjects()) == ()
+    assert judge_objects(PolicySet(), subjects()) == ()
 
 
 def test_a_long_value_is_shortened_in_the_message():

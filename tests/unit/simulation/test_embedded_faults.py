@@ -11,7 +11,7 @@ import pytest
 from reconciler import kinds
 from reconciler.errors import SourceError
 from reconciler.objects.key import GroupKind, ObjectKey, key_of
-from reconciler.objects.outcome import Done, Refusal, Refused, Unknown
+from reconciler.objects.outcome import Done, RefusalCause, Refused, Unknown
 from reconciler.ports import ClusterUnreadable
 from reconciler.simulation.clock import SimulatedClock
 from reconciler.simulation.cluster import Answered, EmbeddedCluster, Lost
@@ -68,7 +68,7 @@ def test_a_lost_read_is_unreadable_never_absent():
 
 def test_a_refusal_on_order_does_nothing():
     cluster = EmbeddedCluster(kinds=kinds.known())
-    refused = Refused(Refusal.TOO_MANY, 429, "slow down", retry_after=1.0)
+    refused = Refused(RefusalCause.TOO_MANY, 429, "slow down", retry_after=1.0)
     cluster.before = raising(Answered(refused))
     assert cluster.apply(config(a="1")) is refused
     cluster.before = None

@@ -5,7 +5,7 @@ import pytest
 from reconciler import kinds
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.kind import ReadinessState
-from reconciler.simulation.controller import Settings
+from reconciler.simulation.controller import SimulationSettings
 
 GOOD, BAD = "registry.example/s:1", "registry.example/s:bad"
 
@@ -92,7 +92,7 @@ def test_more_replicas_take_their_time_and_fewer_do_not(town):
 
 
 def test_a_failing_image_misses_its_progress_deadline(town):
-    town = town(settings=Settings(failing=frozenset({BAD})))
+    town = town(settings=SimulationSettings(failing=frozenset({BAD})))
     key = town.put(*DEPLOYMENT, "s", deployment(BAD, progressDeadlineSeconds=120))
     town.pass_(seconds=100)
     assert state(town, key) is ReadinessState.PROGRESSING
@@ -130,7 +130,7 @@ def test_an_inference_service_is_ready_with_its_predictor_service(town):
 
 
 def test_a_version_that_cannot_load_is_blocked_and_others_are_not(town):
-    town = town(settings=Settings(failing=frozenset({"v2"})))
+    town = town(settings=SimulationSettings(failing=frozenset({"v2"})))
     label = "ml-reconciler.dev/version"
     good = town.put(*ISVC, "m-v1", isvc(), labels={label: "v1"})
     bad = town.put(*ISVC, "m-v2", isvc("pvc://models/m/v2"), labels={label: "v2"})
@@ -181,7 +181,7 @@ def test_a_model_version_builds_its_image_and_names_its_model(town):
 
 
 def test_the_latest_version_stays_on_a_build_that_failed(town):
-    town = town(settings=Settings(failing_builds=frozenset({"mv-2"})))
+    town = town(settings=SimulationSettings(failing_builds=frozenset({"mv-2"})))
     town.put(*VERSION, "mv-1", model_version())
     town.pass_(minutes=5)
     key = town.put(*VERSION, "mv-2", model_version("v2"))

@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.kind import ReadinessState
-from reconciler.simulation.controller import Settings
+from reconciler.simulation.controller import SimulationSettings
 from reconciler.simulation.depends import DependsInvalid, TaskState, holds, named
 from tests.unit.simulation.simulated_pipeline import (
     DOMAIN,
@@ -127,7 +127,7 @@ def test_a_job_with_other_model_storage_takes_kubedl_down(town):
 
 
 def test_the_job_coordinator_gate_crashes_on_any_tf_job(town):
-    town = town(outcomes=outcomes(), settings=Settings(kubedl_job_coordinator=True))
+    town = town(outcomes=outcomes(), settings=SimulationSettings(kubedl_job_coordinator=True))
     kind, spec, _ = JOBS["kubedl TFJob"]
     key = town.put(*kind, "once", spec)
     town.pass_(hours=3)

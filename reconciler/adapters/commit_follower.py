@@ -7,10 +7,10 @@ from collections.abc import Callable
 from reconciler.adapters import git
 from reconciler.ports import Tree
 
-__all__ = ["Following"]
+__all__ = ["CommitFollower"]
 
 
-class Following:
+class CommitFollower:
     """Fulfils `loop.Follower`. `find` says where the newest commit is, as (repository, commit):
     for a remote that is an ls-remote first and a fetch only of something new. While the commit
     stays, so does the Tree, and nothing is listed or read again."""

@@ -17,14 +17,14 @@ from reconciler.adapters import files
 from reconciler.errors import ExitCode, UsageMistake
 from reconciler.unit import UnitId
 from reconciler.wiring import clusters, redaction, source
-from reconciler.wiring.common import Common
-from reconciler.wiring.ending import Ending, Interrupted
+from reconciler.wiring.common import CommonOptions
+from reconciler.wiring.shutdown import Interrupted, Shutdown
 
 if TYPE_CHECKING:
     from reconciler.engine.views.report import Report
     from reconciler.operate.leases import Leases
     from reconciler.operate.metrics import Registry
-    from reconciler.operate.passes import Pass, Settings
+    from reconciler.operate.passes import Pass, PassSettings
     from reconciler.ports import Clock, LeaseClient, Reporter, Tree
     from reconciler.secrets import Redactor
 
@@ -69,7 +69,7 @@ class RunOutput:
 class RunContext:
     """One process's: made by `_run_context`. `heard` is when the main loop last said anything."""
 
-    ending: Ending
+    ending: Shutdown
     clock: Clock
     target: clusters.Cluster
     registry: Registry
@@ -86,13 +86,15 @@ class RunContext:
         if self.leases is not None:
             self.leases.progress()
 
-    def run(self, tree: Tree, settings: Settings) -> Pass:
+    def run(self, tree: Tree, settings: PassSettings) -> Pass:
         from reconciler.operate import passes
 
         self.beat()
         self.ending.begin()
         targets = self.target.targets
-        done = passes.run(tree, targets, self.target.clock, self.reporter, settings, self.leases)
+        done = passes.run_pass(
+            tree, targets, self.target.clock, self.reporter, settings, self.leases
+        )
         self.ready = True
         return done
 
@@ -101,7 +103,7 @@ class RunContext:
 
 
 def run_once(
-    common: Common, settings: Settings, options: LoopOptions, output: RunOutput
+    common: CommonOptions, settings: PassSettings, options: LoopOptions, output: RunOutput
 ) -> ExitCode:
     """One pass; what a CronJob calls."""
     from reconciler.operate.reports import pass_report
@@ -120,11 +122,15 @@ def run_once(
 
 
 def loop_passes(
-    common: Common, settings: Settings, options: LoopOptions, output: RunOutput, interval: float
+    common: CommonOptions,
+    settings: PassSettings,
+    options: LoopOptions,
+    output: RunOutput,
+    interval: float,
 ) -> ExitCode:
     """Passes until a signal comes. The exit code is 0: what a pass could not do is in its status,
     its log and its metrics. A loop of so many passes ends with the last one's code."""
-    from reconciler.adapters.following import Following
+    from reconciler.adapters.commit_follower import CommitFollower
     from reconciler.engine.memo import Memo
     from reconciler.operate.loop import Loop, Timing
 
@@ -137,14 +143,14 @@ def loop_passes(
             with context.ending.reading():
                 return source.newest(common)
 
-        def run(tree: Tree, wanted: Settings) -> Pass:
+        def run(tree: Tree, wanted: PassSettings) -> Pass:
             done = context.run(tree, wanted)
             codes.append(done.exit_code)
             _news(context, done, tree)
             return done
 
         loop = Loop(
-            Following(newest),
+            CommitFollower(newest),
             run,
             context.clock,
             context.observer,
@@ -188,7 +194,7 @@ def _news(context: RunContext, done: Pass, tree: Tree) -> None:
     context.shown = results
 
 
-def _joined(settings: Settings, options: LoopOptions, context: RunContext) -> Settings:
+def _joined(settings: PassSettings, options: LoopOptions, context: RunContext) -> PassSettings:
     def permit(_unit: UnitId) -> str:
         context.beat()
         return ""
@@ -208,7 +214,7 @@ def _joined(settings: Settings, options: LoopOptions, context: RunContext) -> Se
 
 @contextmanager
 def _run_context(
-    common: Common, options: LoopOptions, output: RunOutput, *, looping: bool
+    common: CommonOptions, options: LoopOptions, output: RunOutput, *, looping: bool
 ) -> Iterator[RunContext]:
     """Begins in this order and ends in the reverse: the leases go last, after all that writes."""
     from reconciler.adapters.clock import SystemClock
@@ -218,12 +224,12 @@ def _run_context(
 
     clock, registry, redactor = SystemClock(), Registry(), redaction.redactor()
     redactor.learn(os.environ.get("RECONCILER_GIT_TOKEN", ""))
-    ending = Ending(clock.monotonic, options.deadline)
+    ending = Shutdown(clock.monotonic, options.deadline)
     run = f"{socket.gethostname()}_{uuid.uuid4()}"
     with ExitStack() as stack:
         stack.enter_context(ending.installed())
         found = stack.enter_context(clusters.cluster(common, allows="writes", sleep=ending.sleep))
-        target = clusters.needed(found)
+        target = clusters.require_cluster(found)
         beside = stack.enter_context(clusters.lease_client(common))
         leases = _leases(beside, clock, run) if options.lease else None
         context = RunContext(

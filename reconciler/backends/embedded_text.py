@@ -12,21 +12,21 @@ from typing import Any
 import orjson
 
 from reconciler import kinds
-from reconciler.objects.draft import Draft, Embedded, Tree, leaves
+from reconciler.objects.draft import Draft, Embedded, Tree, list_leaves
 from reconciler.objects.key import ObjectKey, split_version
 from reconciler.origin import Branch, Items, Origin, Value
 
-__all__ = ["with_carried"]
+__all__ = ["embed_texts"]
 
 #: What nests deeper is no object that an API server would take.
 _DEEPEST = 200
 
 
-def with_carried(draft: Draft) -> Draft:
+def embed_texts(draft: Draft) -> Draft:
     """The draft with an Embedded leaf in place of each text of a carrier that is an object. The
     text stays as it is written; each field of the object has the origin of the whole text."""
     carries = kinds.find(draft.key.group_kind).carries
-    if not carries or not any(map(_looks_like_a_map, leaves(draft.tree))):
+    if not carries or not any(map(_looks_like_a_map, list_leaves(draft.tree))):
         return draft
     tree = _replaced(draft.tree, lambda text: _embedded(text, draft))
     return draft if tree is draft.tree else replace(draft, tree=tree)
@@ -69,7 +69,7 @@ def _embedded(text: Value[str], carrier: Draft) -> Value[str]:
         metadata["name"],
     )
     inner = Draft(key, version, _traced(body, text.origin), carrier.rule)
-    return Embedded(key.name, with_carried(inner), written=text)
+    return Embedded(key.name, embed_texts(inner), written=text)
 
 
 def _object_in(text: str) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ from reconciler.objects.key import GroupKind, is_object_name, split_version
 from reconciler.origin import Branch, Items, Node, SecretRef, Site, Value
 from reconciler.suggest import nearest, question
 
-__all__ = ["Contents", "checked", "locate", "parse"]
+__all__ = ["ManifestFile", "check_documents", "find_file", "parse_documents"]
 
 _MOST_DOCUMENTS = 500
 _SERVER_OWNED = (
@@ -36,7 +36,7 @@ _SERVER_OWNED = (
 _NO_LISTS = stack.Stack((), {}, None)
 
 
-def locate(
+def find_file(
     entry: Value[str], blobs: Mapping[str, Any], model: str
 ) -> tuple[str | None, tuple[Diagnostic, ...]]:
     """The file that an entry of `manifests:` names: beside the file that says so, or beside the
@@ -72,7 +72,7 @@ def locate(
     )
 
 
-class Contents(NamedTuple):
+class ManifestFile(NamedTuple):
     """A file's documents and what is wrong with its text, whichever app lists it."""
 
     file: str
@@ -81,14 +81,14 @@ class Contents(NamedTuple):
     diagnostics: tuple[Diagnostic, ...]
 
 
-def parse(data: bytes, file: str) -> Contents:
+def parse_documents(data: bytes, file: str) -> ManifestFile:
     """Every document of a file; lines count from the file's start."""
     found: list[Diagnostic] = []
     roots: list[tuple[Branch, bool]] = []
     chunks = list(document.split(data))
     if len(chunks) > _MOST_DOCUMENTS:
         message = f"{len(chunks)} documents in one file; at most {_MOST_DOCUMENTS}"
-        return Contents(file, (), (error("E_SIZE", message, Site(file, 1, 1)),))
+        return ManifestFile(file, (), (error("E_SIZE", message, Site(file, 1, 1)),))
     for chunk in chunks:
         parsed = document.parse(chunk, file, "manifest")
         found += parsed.diagnostics
@@ -101,11 +101,11 @@ def parse(data: bytes, file: str) -> Contents:
         roots.append((merged.tree, not any(d.is_error for d in merged.diagnostics)))
     if not roots and not found:
         found.append(warning("W_EMPTY", f"{file} holds no object", Site(file, 1, 1)))
-    return Contents(file, tuple(roots), tuple(found))
+    return ManifestFile(file, tuple(roots), tuple(found))
 
 
-def checked(
-    contents: Contents, namespace: str, allowed: frozenset[str] = frozenset()
+def check_documents(
+    contents: ManifestFile, namespace: str, allowed: frozenset[str] = frozenset()
 ) -> tuple[list[PlainManifest], tuple[Diagnostic, ...]]:
     """A file's objects as those of an app in a namespace, and every mistake of text or object.
     `allowed` are the cluster-scoped kinds that the group may have, as `Kind.group`."""

@@ -10,17 +10,16 @@ from typing import Any, TypeVar
 import orjson
 
 from reconciler.objects.key import ObjectKey
-from reconciler.objects.outcome import Refusal
+from reconciler.objects.outcome import RefusalCause
 from reconciler.simulation.fault import ApiFault
 from reconciler.simulation.fieldset import show
 from reconciler.simulation.merge import Conflict
 from reconciler.simulation.schema import SERVER_OWNED
-from reconciler.simulation.served import Served
+from reconciler.simulation.served import ServedKind
 
 __all__ = [
     "Body",
     "Problems",
-    "asked",
     "bare",
     "clone",
     "conflict_fault",
@@ -28,6 +27,7 @@ __all__ = [
     "default",
     "map_in",
     "maps_in",
+    "owned_by_maker",
     "stamp",
     "stub",
 ]
@@ -49,12 +49,12 @@ def stamp(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def stub(key: ObjectKey, row: Served) -> Body:
+def stub(key: ObjectKey, row: ServedKind) -> Body:
     metadata = {"name": key.name, "namespace": key.namespace}
     return {"apiVersion": row.api_version, "kind": row.kind.kind, "metadata": metadata}
 
 
-def bare(body: Mapping[str, Any], row: Served | None) -> Body:
+def bare(body: Mapping[str, Any], row: ServedKind | None) -> Body:
     """A body without the metadata that the server writes; with `row` given also without the status
     that this endpoint ignores, and without nulls, which mean nothing given."""
     metadata = {k: v for k, v in body["metadata"].items() if k not in SERVER_OWNED}
@@ -75,7 +75,7 @@ def _without_nulls(node: Any) -> Any:
     return node
 
 
-def content(body: Mapping[str, Any], row: Served) -> Body:
+def content(body: Mapping[str, Any], row: ServedKind) -> Body:
     """What moves the generation: everything but metadata, and the status if it has an endpoint."""
     ignored = ("metadata", "status") if row.status else ("metadata",)
     return {k: v for k, v in body.items() if k not in ignored}
@@ -89,7 +89,7 @@ _ALLOCATED: dict[tuple[str, str], tuple[str, ...]] = {
 }
 
 
-def asked(body: Mapping[str, Any], after: Body, row: Served) -> Body:
+def owned_by_maker(body: Mapping[str, Any], after: Body, row: ServedKind) -> Body:
     """What the maker of an object owns of it as it has become: no status that has an endpoint of
     its own, nothing that the server allocated unless it was given."""
     out = {k: v for k, v in after.items() if k != "status" or not row.status}
@@ -113,7 +113,7 @@ def conflict_fault(conflict: Conflict, api_version: str) -> ApiFault:
         texts.append(f"conflict with {who}: {', '.join(spelt)}")
     count = f"{len(fields)} conflict{'s' if len(fields) != 1 else ''}"
     message = f"Apply failed with {count}: {'; '.join(texts)}"
-    return ApiFault(Refusal.FIELD_CONFLICT, 409, message, tuple(fields), tuple(managers))
+    return ApiFault(RefusalCause.FIELD_CONFLICT, 409, message, tuple(fields), tuple(managers))
 
 
 def default(node: dict[str, Any], **values: Any) -> None:

@@ -20,14 +20,14 @@ from reconciler.objects.observed import Observed
 from reconciler.objects.ownership import FieldSet, owned_by
 from reconciler.objects.quantity import amount
 
-__all__ = ["predicted"]
+__all__ = ["predict_body"]
 
 #: A list's field name → its keys; None where the kind is not known.
 _Lists: TypeAlias = Mapping[str, tuple[str, ...]] | None
 _AMOUNTS = frozenset({"limits", "requests", "hard", "capacity"})
 
 
-def predicted(desired: Mapping[str, Any], live: Observed) -> dict[str, Any]:
+def predict_body(desired: Mapping[str, Any], live: Observed) -> dict[str, Any]:
     """The body that an apply would leave behind."""
     if not live.is_present or live.body is None:
         return dict(desired)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-__all__ = ["Ending", "Interrupted"]
+__all__ = ["Interrupted", "Shutdown"]
 
 _PATIENCE = 9.0
 _SLICE = 2.0
@@ -25,7 +25,7 @@ class Interrupted(BaseException):
     """A signal came while nothing but reading was under way."""
 
 
-class Ending:
+class Shutdown:
     """`monotonic` is the clock of the deadline. Signals are taken by `installed`."""
 
     def __init__(self, monotonic: Callable[[], float], deadline: float | None = None) -> None:

@@ -12,7 +12,7 @@ from reconciler.diagnostics import Diagnostic, Related, error
 from reconciler.origin import Branch, Items, Node, Origin, SecretRef, Value
 from reconciler.suggest import did_you_mean, question
 
-__all__ = ["Teller", "overridden", "show"]
+__all__ = ["MessageWriter", "list_overridden", "show_node"]
 
 _CODES = {
     "missing": "E_MISSING",
@@ -27,7 +27,7 @@ _CODES = {
 }
 
 
-class Teller:
+class MessageWriter:
     """Turns pydantic's findings into diagnostics at the winning line."""
 
     def __init__(
@@ -54,7 +54,7 @@ class Teller:
         origin = node.origin if node is not None else parent.origin
         if kind == "unexpected_keyword_argument":
             return self.unknown(steps, origin)
-        message, found = str(mistake["msg"]), show(node) if node is not None else ""
+        message, found = str(mistake["msg"]), show_node(node) if node is not None else ""
         if kind == "secret":
             message = "a secret cannot stand here: this field is written out as plain text"
         if kind in ("secret", "secret_form"):
@@ -64,7 +64,7 @@ class Teller:
             message,
             origin.site,
             path=path,
-            related=overridden(origin),
+            related=list_overridden(origin),
             found=found,
             help=_hint(kind, context, node),
         )
@@ -94,7 +94,7 @@ class Teller:
             f"{steps[-1]!r} is not a field of {place or self.what}",
             origin.site,
             path=_spell(self.at, steps),
-            related=overridden(origin),
+            related=list_overridden(origin),
             help=did_you_mean(str(steps[-1]), known) or f"known fields: {', '.join(known)}",
         )
 
@@ -117,13 +117,13 @@ def _hint(kind: str, context: Mapping[str, Any], node: Node | None) -> str:
         if "duration" in wanted and not isinstance(datum, bool):
             return f"give it a unit: {datum}s"
         if not wanted.startswith(("a whole number", "a number", "true")):
-            return f'quote it: "{show(node).split()[-1]}"'
+            return f'quote it: "{show_node(node).split()[-1]}"'
     if kind == "shape" and "list" in str(context.get("wanted", "")) and isinstance(datum, str):
         return f"a list of one: [{datum}]"
     return ""
 
 
-def overridden(origin: Origin) -> list[Related]:
+def list_overridden(origin: Origin) -> list[Related]:
     """What a value won over, as places to name: the three nearest below."""
     return [
         Related(link.site, f"below: layer {link.layer} had {link.value!r}")
@@ -173,7 +173,7 @@ def _spell(at: str, steps: Iterable[str | int]) -> str:
     return out
 
 
-def show(node: Any) -> str:
+def show_node(node: Any) -> str:
     """What was found, in a user's words."""
     if isinstance(node, Branch):
         return "a map"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from reconciler.engine.views.report import Changes
-from reconciler.lifecycle.decision import ReasonKind, Verdict
+from reconciler.lifecycle.decision import ReasonKind, RolloutVerdict
 from reconciler.origin import Origin, Site
 from reconciler.output import detail as inside
-from reconciler.output import fields, planned
+from reconciler.output import fields, plan_text
 from reconciler.output.fields import Row
 from reconciler.output.format import Options
 from reconciler.output.markdown import cell, code, link
@@ -151,8 +151,8 @@ def _values(row: Row) -> str:
     if isinstance(field.before, dict | list) and isinstance(field.after, dict | list):
         lines = list(inside.lines(field.before, field.after))
         return f" | {'<br>'.join(cell(line) for line in lines)}"
-    before = "" if field.added else cell(planned.show(field.before))
-    after = "" if field.removed else cell(planned.show(field.after))
+    before = "" if field.added else cell(plan_text.show(field.before))
+    after = "" if field.removed else cell(plan_text.show(field.after))
     return f"{before} | {after}"
 
 
@@ -171,7 +171,7 @@ def _site(origin: Origin | None) -> Site | None:
 
 def _decision(app: AppPlan, options: Options, prose: Prose) -> Iterator[str]:
     decision = app.decision
-    quiet = (Verdict.STEADY, Verdict.IDLE, Verdict.TARGET)
+    quiet = (RolloutVerdict.STEADY, RolloutVerdict.IDLE, RolloutVerdict.TARGET)
     if decision is None or (decision.verdict in quiet and app.swap is None):
         return
     shares = ", ".join(f"{s.version.value} {s.weight.value} %" for s in decision.outcome.shares)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from reconciler.policy.cel import NotEvaluable, Outcome, Program, Values
+from reconciler.policy.cel import EvalResult, NotEvaluable, Program, Values
 from reconciler.policy.rules import Policy
 
-__all__ = ["Composed"]
+__all__ = ["VariableValues"]
 
 
-class Composed:
+class VariableValues:
     """The values of one evaluation, with those of `variables` computed on demand and once.
 
     One that fails is left out of the map: taking it is then an error exactly where the expression
@@ -25,7 +25,7 @@ class Composed:
             if isinstance(v.program, NotEvaluable)
         }
         self.base = values
-        self.outcomes: dict[str, Outcome] = {}
+        self.outcomes: dict[str, EvalResult] = {}
 
     def values_for(self, program: Program) -> Values:
         """The values with every variable that the program, or one of its variables, reads."""
@@ -45,18 +45,18 @@ class Composed:
         data = {n: o.value for n in self.programs if not (o := self._outcome(n)).error}
         return self.base.extended({"variables": data})
 
-    def _outcome(self, name: str) -> Outcome:
+    def _outcome(self, name: str) -> EvalResult:
         found = self.outcomes.get(name)
         if found is None:
             if name in self.reasons:
-                found = Outcome(error=self.reasons[name], offline=True)
+                found = EvalResult(error=self.reasons[name], offline=True)
             else:
                 program = self.programs[name]
                 found = program.run(self.values_for(program))
             self.outcomes[name] = found
         return found
 
-    def run(self, program: Program) -> Outcome:
+    def run(self, program: Program) -> EvalResult:
         outcome = program.run(self.values_for(program))
         if not outcome.error:
             return outcome
@@ -64,5 +64,5 @@ class Composed:
         failed = self.outcomes.get(outcome.error.removeprefix("no such key: "))
         if failed is not None and failed.error and outcome.error.startswith("no such key: "):
             name = outcome.error.removeprefix("no such key: ")
-            return Outcome(error=f"variables.{name}: {failed.error}", offline=failed.offline)
+            return EvalResult(error=f"variables.{name}: {failed.error}", offline=failed.offline)
         return outcome

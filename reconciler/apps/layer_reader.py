@@ -16,7 +16,7 @@ from reconciler.origin import Branch, Site, Value
 from reconciler.suggest import did_you_mean
 from reconciler.unit import UnitId
 
-__all__ = ["Folded", "Mistakes", "Reading"]
+__all__ = ["FoldedLayers", "LayerReader", "Mistakes"]
 
 _RESERVED = {
     "environment": "environment.yaml",
@@ -48,7 +48,7 @@ class Mistakes:
         return tuple(sorted(self.found.values(), key=lambda d: (d.site or nowhere, d.code, d.path)))
 
 
-class Folded(NamedTuple):
+class FoldedLayers(NamedTuple):
     """One unit's merged values: the files that made them, lowest first, and what is locked."""
 
     tree: Branch
@@ -58,7 +58,7 @@ class Folded(NamedTuple):
     """False: merging found errors. What is below stood in, so typing can still find others."""
 
 
-class Reading:
+class LayerReader:
     """Documents by path, and the fold of any unit's layers. `mistakes` collects what is wrong."""
 
     def __init__(
@@ -153,7 +153,7 @@ class Reading:
 
     def fold(
         self, paths: list[tuple[stack.Layer, str]], unit: UnitId, model: str = ""
-    ) -> Folded | None:
+    ) -> FoldedLayers | None:
         """None when a file could not be read; every error is then among the mistakes."""
         documents: list[document.Document] = []
         bad = False
@@ -172,7 +172,7 @@ class Reading:
             return None
         merged = merge.fold(documents, self.order, self.prefixes)
         sound = not self.mistakes.add(merged.diagnostics, unit)
-        return Folded(merged.tree, tuple(d.file for d in documents), merged.locks, sound)
+        return FoldedLayers(merged.tree, tuple(d.file for d in documents), merged.locks, sound)
 
     def _wrong(self, parsed: document.Document, path: str) -> tuple[Diagnostic, ...]:
         found = self.wrong.get(path)

@@ -9,7 +9,7 @@ from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.objects.observed import Observed
 from reconciler.ports import ClusterReader, ClusterUnreadable
 
-__all__ = ["strangers"]
+__all__ = ["find_strangers"]
 
 #: Made by the control plane for every namespace, or about other objects.
 _COMES_ALONG = frozenset(
@@ -24,7 +24,7 @@ _COMES_ALONG = frozenset(
 _OF_EVERY_NAMESPACE = frozenset({("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")})
 
 
-def strangers(
+def find_strangers(
     reader: ClusterReader, namespace: str, ours: Collection[ObjectKey]
 ) -> tuple[ObjectKey, ...]:
     """The objects of a namespace beside `ours`, sorted; what a controller made for another object

@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from reconciler.engine.views.report import Changes
-from reconciler.lifecycle.decision import Reason, ReasonKind, Verdict
+from reconciler.lifecycle.decision import Reason, ReasonKind, RolloutVerdict
 from reconciler.origin import Origin
 from reconciler.output import detail, fields
 from reconciler.output.fields import Row
@@ -208,7 +208,7 @@ def show(datum: Any) -> str:
 
 def _decision(app: AppPlan, options: Options) -> Iterator[str]:
     decision = app.decision
-    quiet = (Verdict.STEADY, Verdict.IDLE, Verdict.TARGET)
+    quiet = (RolloutVerdict.STEADY, RolloutVerdict.IDLE, RolloutVerdict.TARGET)
     if decision is None or (decision.verdict in quiet and app.swap is None):
         return
     shares = ", ".join(f"{s.version.value} {s.weight.value} %" for s in decision.outcome.shares)

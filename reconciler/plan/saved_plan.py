@@ -16,7 +16,7 @@ import reconciler
 from reconciler.errors import ReconcilerError
 from reconciler.plan.change import NO_APPROVALS, AppPlan, Approvals, Change, Plan
 
-__all__ = ["Saved", "SavedPlanInvalid", "dump", "load", "moved"]
+__all__ = ["SavedPlan", "SavedPlanInvalid", "dump", "find_moved", "load"]
 
 SCHEMA_VERSION = 2
 #: Parts of the rollout state that say when, not what.
@@ -30,7 +30,7 @@ class SavedPlanInvalid(ReconcilerError):
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class SavedPlan:
     """A saved plan as read back. `selection` holds lists under environments, groups, models."""
 
     label: str
@@ -99,7 +99,7 @@ def _change(change: Change) -> dict[str, Any]:
     }
 
 
-def load(text: str, file: str) -> Saved:
+def load(text: str, file: str) -> SavedPlan:
     """Raises SavedPlanInvalid."""
     try:
         data = json.loads(text)
@@ -109,7 +109,7 @@ def load(text: str, file: str) -> Saved:
                 f"{file} has plan schema {version}; this program reads {SCHEMA_VERSION}",
                 hint="plan again with this version",
             )
-        return Saved(
+        return SavedPlan(
             data["revision"]["label"],
             data["revision"]["commit"],
             data["inputsDigest"],
@@ -124,7 +124,7 @@ def load(text: str, file: str) -> Saved:
         ) from cause
 
 
-def moved(saved: Saved, fresh: str) -> tuple[str, ...]:
+def find_moved(saved: SavedPlan, fresh: str) -> tuple[str, ...]:
     """What is not as it was planned, a line each; empty when nothing moved.
 
     `fresh` is `dump` of the plan made now, from the same revision and selection.

@@ -7,18 +7,18 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 
 from reconciler.apply.effect import Delete, DryRun, Effect, Look, Vanish
-from reconciler.apply.result import Answer
+from reconciler.apply.result import EffectAnswer
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.observed import Observed, Presence
-from reconciler.objects.outcome import Done, Refusal, Refused, Unknown
+from reconciler.objects.outcome import Done, RefusalCause, Refused, Unknown
 from reconciler.plan.change import Action, Change, Expected
 
-__all__ = ["guarded", "refused", "room_for", "told"]
+__all__ = ["ask_server", "explain_failure", "make_room", "without_old_uid"]
 
 
-def refused(
+def ask_server(
     waves: Sequence[Sequence[Change]], asked: set[ObjectKey]
-) -> Generator[Effect, Answer, list[tuple[ObjectKey | None, str]]]:
+) -> Generator[Effect, EffectAnswer, list[tuple[ObjectKey | None, str]]]:
     """What the server would not take of the waves from the first one on, as far as it can be asked
     by now: all that does not wait for what these waves make themselves. `asked` grows."""
     made = {f"Namespace {c.key.name}" for w in waves for c in w if c.key.kind == "Namespace"}
@@ -36,7 +36,7 @@ def refused(
     return wrong
 
 
-def room_for(change: Change) -> Generator[Effect, Answer, str]:
+def make_room(change: Change) -> Generator[Effect, EffectAnswer, str]:
     """Deletes what a replace takes the place of, and sees it gone; why it could not be, or "". One
     that is gone already, or was killed half-way, is simply made."""
     if change.action is not Action.REPLACE:
@@ -59,20 +59,20 @@ def room_for(change: Change) -> Generator[Effect, Answer, str]:
     return "not replaced yet: it is being deleted; a finalizer holds it"
 
 
-def guarded(change: Change) -> Change:
+def without_old_uid(change: Change) -> Change:
     """The change as it is applied: what is made anew is not bound to the uid of the old."""
     if change.action is not Action.REPLACE:
         return change
     return replace(change, expects=Expected())
 
 
-def told(change: Change, answer: Refused | Unknown) -> str:
+def explain_failure(change: Change, answer: Refused | Unknown) -> str:
     """Why a change was not applied."""
-    taken = isinstance(answer, Refused) and answer.refusal is Refusal.STALE
+    taken = isinstance(answer, Refused) and answer.refusal is RefusalCause.STALE
     if taken and change.action is Action.CREATE:
         return "somebody made it after it was seen absent; the next run decides anew"
     return answer.message
 
 
-def _text(answer: Answer) -> str:
+def _text(answer: EffectAnswer) -> str:
     return answer.message if isinstance(answer, Refused | Unknown) else ""

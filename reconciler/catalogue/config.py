@@ -1,0 +1,250 @@
+"""Codes of apps, models, environments, groups and manifests."""
+
+from __future__ import annotations
+
+from reconciler.catalogue.entry import Entry
+
+__all__ = ["ENTRIES"]
+
+ENTRIES = (
+    Entry(
+        "E_CONFIG",
+        "The command needs a config without errors. Each error is shown with its own code.",
+        "Correct the errors that are shown; `reconciler check` shows all of them at once.",
+        "This code stands in JSON and logs for the whole run. People see the errors themselves.",
+    ),
+    Entry(
+        "E_CRON",
+        "A cron expression cannot be read, or it can never fire.",
+        "Correct the expression. It has five fields as in robfig/cron v3; `H` spreads the load.",
+    ),
+    Entry(
+        "E_EXCLUDES",
+        "Two fields are set that exclude each other.",
+        "Remove one of the two.",
+    ),
+    Entry(
+        "E_FILE_MISSING",
+        "The config names a file that is not there.",
+        "Add the file, or correct its name.",
+    ),
+    Entry(
+        "E_GROUP_UNKNOWN",
+        "A `runIn` names a group that does not exist.",
+        "Correct the name, or add environments/<environment>/<group>/group.yaml.",
+    ),
+    Entry(
+        "E_KUBECONFIG",
+        "A manifest is a kubeconfig. A kubeconfig may start programs, so none is read from Git.",
+        "Remove the file. `cluster` in a group is a name; the operator maps the name to "
+        "credentials outside of Git.",
+    ),
+    Entry(
+        "E_KUBEDL",
+        "KubeDL cannot run what the config asks for; its controller would fail or do damage.",
+        "Follow the help of the message; docs/kubedl.md explains each case.",
+    ),
+    Entry(
+        "E_LABEL",
+        "`labels` sets a label that belongs to the program: it finds its objects by this label.",
+        "Choose another name.",
+    ),
+    Entry(
+        "E_MANIFEST",
+        "A plain manifest is no Kubernetes object: it lacks apiVersion, kind or a name, or it is a "
+        "List.",
+        "Write one complete object per document.",
+    ),
+    Entry(
+        "E_MISSING",
+        "A required field is set by no layer.",
+        "Set the field; the help of the message says what it is for.",
+    ),
+    Entry(
+        "E_MODEL_UNKNOWN",
+        "A file makes an app of a model that does not exist.",
+        "Correct the file's name, or add models/<model>/model.yaml.",
+    ),
+    Entry(
+        "E_MOVED",
+        "`moved.from` names an app that cannot hand its objects over: the text is no app's id, the "
+        "app still exists, or two apps ask for the same objects.",
+        "Write the id that the app had before, and delete the old app's file in the same commit.",
+    ),
+    Entry(
+        "E_NAME",
+        "A name is not allowed, or an object's name would be too long for what controllers append "
+        "to it.",
+        "Use lower-case letters, digits and `-`; shorten the names that the object's name is made "
+        "of.",
+    ),
+    Entry(
+        "E_NAME_CLASH",
+        "Two objects of the config have the same kind, namespace and name.",
+        "Rename one, or leave it out.",
+    ),
+    Entry(
+        "E_NAMESPACE",
+        "A manifest names another namespace than its group's.",
+        "Remove the namespace from the manifest; the group's is filled in.",
+    ),
+    Entry(
+        "E_NAMESPACE_RESERVED",
+        "The namespace belongs to Kubernetes or to this program.",
+        "Use a namespace of your own.",
+    ),
+    Entry(
+        "E_NAMESPACE_SHARED",
+        "Two groups use one namespace of one cluster. Their objects could not be told apart.",
+        "Give each group a namespace of its own.",
+    ),
+    Entry(
+        "E_PATH",
+        "A path is not usable: it leaves the repo, has odd characters, or is misspelt.",
+        "Write a path inside the repo; `explain` takes paths such as `serving.replicas`.",
+    ),
+    Entry(
+        "E_POOL_UNKNOWN",
+        "A `pool` is not among the pools of the group in which the app runs.",
+        "Use a pool of the group, or add it to group.yaml.",
+    ),
+    Entry(
+        "E_RANK",
+        "Two environments have the same rank, so promotion has no order.",
+        "Give each environment a rank of its own.",
+    ),
+    Entry(
+        "E_RECORD",
+        "A version record lacks what the serving backend needs.",
+        "Complete the record, or set the value in the model's `serving`.",
+    ),
+    Entry(
+        "E_RECORD_NAME",
+        "A version record says another version than its file's name.",
+        "Rename the file, or correct `version`.",
+    ),
+    Entry(
+        "E_ROLLOUT",
+        "The steps of a rollout make no sense: weights must rise, and a pause needs a weight "
+        "before it.",
+        "Order the steps by weight: [{weight: 10}, {pause: 10m}, {weight: 50}].",
+    ),
+    Entry(
+        "E_ROUTER",
+        "The app splits traffic, and its router cannot.",
+        "Use a router that splits traffic, or remove `traffic` and the steps.",
+    ),
+    Entry(
+        "E_SCOPE",
+        "A manifest is cluster-scoped, and the group does not allow its kind.",
+        "Name the kind in `group.clusterScoped`, or leave the manifest out.",
+    ),
+    Entry(
+        "E_SECRET_IN_GIT",
+        "A Secret stands in Git. Everybody who reads the repo can read it.",
+        "Use an ExternalSecret or a sealed object, and change the secret: it is known now.",
+    ),
+    Entry(
+        "E_SECRET_PLACE",
+        "`!secret` stands in a field that would show the secret or cannot hold a reference.",
+        "Use `!secret` for the value of an environment variable.",
+    ),
+    Entry(
+        "E_SECRET_REF",
+        "The text behind `!secret` does not name a Secret and a key.",
+        "Write `!secret name/key`.",
+    ),
+    Entry(
+        "E_SERVER_OWNED",
+        "A manifest sets a field that only the server writes: status, uid, managedFields.",
+        "Remove the field. Exported manifests often have it.",
+    ),
+    Entry(
+        "E_TIME_ZONE",
+        "A time zone is not in the IANA database, or a cron expression holds one itself.",
+        "Write a name such as Europe/Berlin in `timeZone`.",
+    ),
+    Entry(
+        "E_TRAFFIC",
+        "The weights of `traffic` do not add up to 100.",
+        "Correct the weights.",
+    ),
+    Entry(
+        "E_TYPE",
+        "A value has the wrong kind: a text where a number is expected, a map where a list is.",
+        "Write the kind that the message names. Numbers in quotes are texts.",
+    ),
+    Entry(
+        "E_UNKNOWN_KEY",
+        "No field has this name.",
+        "Correct the spelling; the help names the nearest field or all of them. Own values that "
+        "other fields refer to belong under `vars`.",
+    ),
+    Entry(
+        "E_VALUE",
+        "A value is of the right kind and not allowed: too small, too long, or not one of the "
+        "known words.",
+        "Write a value that the message names as allowed.",
+    ),
+    Entry(
+        "E_VERSION_UNKNOWN",
+        "The app serves a version that has no record.",
+        "Correct the version, or add models/<model>/versions/<version>.yaml.",
+    ),
+    Entry(
+        "W_ARGO_REPLACE",
+        "With `concurrency: Replace`, Argo ends the earlier run without its exit handler, and the "
+        "job of that run continues.",
+        "Use `Forbid`, or keep enough devices free for two jobs.",
+    ),
+    Entry(
+        "W_CRON_TRANSITION",
+        "The schedule falls into an hour that its time zone skips or repeats when the clocks "
+        "change. That run is lost, or happens twice.",
+        "Choose an hour at which clocks do not change, or the time zone UTC.",
+    ),
+    Entry(
+        "W_DATASET",
+        "`dataset` names both a claim and a URI. Training mounts the claim and does not use the "
+        "URI.",
+        "Remove the one that is not meant.",
+    ),
+    Entry(
+        "W_EMPTY",
+        "A file in `manifests` holds no object.",
+        "Remove the file from the list, or write the object.",
+    ),
+    Entry(
+        "W_KUBEDL_FRAMEWORK",
+        "KubeDL does not know the framework in `serving.framework`, so it starts the server "
+        "without any settings of its own.",
+        "Write a framework that KubeDL knows, or give the server its model by command and args.",
+    ),
+    Entry(
+        "W_KUBEDL_PORT",
+        "KubeDL's Services reach the container ports 8080 and 9000 only, and `serving.port` is "
+        "another one.",
+        "Let the server listen on 8080.",
+    ),
+    Entry(
+        "W_NOT_HONOURED",
+        "The program reads and checks this field, and does not act on it yet.",
+        "Do not rely on the field; the help of the message says what to do until then.",
+    ),
+    Entry(
+        "W_ROLLOUT",
+        "No pause follows a weight, so the next run goes on to the next weight at once.",
+        "Add a pause behind the weight, or remove the step.",
+    ),
+    Entry(
+        "W_RUN_NOWHERE",
+        "No group trains the model, or a `runIn` names a group that has no app of the model. "
+        "Nothing runs there.",
+        "Add environments/<environment>/<group>/<model>.yaml, or correct `runIn`.",
+    ),
+    Entry(
+        "W_UNUSED_FILE",
+        "No layer reads this file.",
+        "Correct the file's name or folder, or delete it.",
+    ),
+)

@@ -1,0 +1,78 @@
+"""Codes of policy files and of what policies find."""
+
+from __future__ import annotations
+
+from reconciler.catalogue.entry import Entry
+
+__all__ = ["ENTRIES"]
+
+ENTRIES = (
+    Entry(
+        "E_CEL",
+        "An expression of a policy does not compile, gives the wrong type, or uses a variable that "
+        "is not defined before it.",
+        "Correct the expression at the place that the message names.",
+    ),
+    Entry(
+        "E_POLICY",
+        "A policy or binding lacks a required field, or a field has the wrong form.",
+        "Correct the field; the files are the same that a cluster takes.",
+    ),
+    Entry(
+        "E_POLICY_BINDING",
+        "A binding names a policy that is in no file of policies/.",
+        "Correct `spec.policyName`, or add the policy.",
+    ),
+    Entry(
+        "E_POLICY_KEY",
+        "A policy or binding has a field that does not exist.",
+        "Correct the spelling.",
+    ),
+    Entry(
+        "E_POLICY_KIND",
+        "A file of policies/ holds a policy of a kind that the program does not evaluate. The "
+        "program refuses the file, because a policy that is passed over would protect nobody.",
+        "Write a ValidatingAdmissionPolicy, or move the file out of policies/.",
+    ),
+    Entry(
+        "E_POLICY_NAME",
+        "Two policies, or two bindings, have the same name.",
+        "Rename one of them.",
+    ),
+    Entry(
+        "P_ERROR",
+        "A policy could not be computed for an object: for example the expression reads a field "
+        "that the object does not have. Unless the policy says `failurePolicy: Ignore`, this "
+        "counts as a denial.",
+        "Let the expression ask with `has(…)` first.",
+    ),
+    Entry(
+        "P_NOT_EVALUABLE",
+        "A policy asks for something that only a cluster can answer, for example the authorizer. "
+        "Nothing is known about the object offline.",
+        "Let the cluster judge it, or write the policy without this function.",
+    ),
+    Entry(
+        "P_VIOLATED",
+        "An object violates a policy. Whether this stops a run is the level of the policy's "
+        "binding.",
+        "Change the config line that the finding names; the policy's remediation says how.",
+    ),
+    Entry(
+        "W_POLICY_OFFLINE",
+        "An expression of a policy asks for something that only a cluster can answer.",
+        "Nothing has to be done: every object that the policy matches gets a finding, and the "
+        "cluster judges it.",
+    ),
+    Entry(
+        "W_POLICY_PARAM",
+        "A policy's parameter is missing, a parameter is used by no policy, or a policy and its "
+        "binding disagree whether there is one.",
+        "Add the parameter's object to policies/, or remove what is not used.",
+    ),
+    Entry(
+        "W_POLICY_UNBOUND",
+        "A policy has no binding, so it judges nothing.",
+        "Add a ValidatingAdmissionPolicyBinding.",
+    ),
+)

@@ -1,0 +1,41 @@
+"""What lifecycle decides for an app, and the state that the decision wants recorded."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from reconciler.apps.app import App
+from reconciler.backends import draw
+from reconciler.lifecycle import rollout
+from reconciler.lifecycle.decision import Decision, Weights
+from reconciler.plan.change import StateSwap
+from reconciler.plan.snapshot import Snapshot
+
+__all__ = ["decide"]
+
+
+def decide(
+    app: App, snapshot: Snapshot, now: datetime
+) -> tuple[Decision[Weights] | None, StateSwap | None]:
+    """The rollout's decision, and the state that it wants recorded."""
+    serving = app.spec.serving
+    if serving is None or not app.serves:
+        return None, None
+    if snapshot.offline:
+        return rollout.target(app.id, serving), None
+    stored = snapshot.states.get(app.id)
+    version = stored.resource_version if stored is not None else ""
+    if stored is None:
+        source = snapshot.handed.get(app.id)
+        stored = snapshot.states.get(source) if source is not None else None
+    state = rollout.RolloutState.from_data(stored.data) if stored is not None else None
+    wanted = [serving.version.value] if serving.version is not None else list(serving.traffic)
+    interest = {*wanted, *([state.stable, state.wanted] if state else ())}
+    facts = draw.read_facts(app, interest, snapshot.lookup)
+    decision = rollout.decide(app.id, serving, app.records, state, facts, now)
+    data = decision.state
+    if data is None and state is not None and not version:
+        data = state.to_data()  # taken over: recorded under the new name
+    if data is None:
+        return decision, None
+    return decision, StateSwap(tuple(sorted(data.items())), version)

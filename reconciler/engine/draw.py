@@ -1,0 +1,54 @@
+"""From typed units and decisions to drafts: the stage before policy and plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from reconciler.apps.app import Fleet, Foundation, Unit
+from reconciler.backends import draw
+from reconciler.engine import decide
+from reconciler.engine.memo import Memo
+from reconciler.lifecycle import schedule
+from reconciler.objects.draft import Draft
+from reconciler.plan import inventory
+from reconciler.plan.build import UnitDecision
+from reconciler.plan.snapshot import Snapshot
+
+__all__ = ["UnitDrafts", "draw_units"]
+
+
+@dataclass(frozen=True, slots=True)
+class UnitDrafts:
+    """One unit with what was decided for it and drawn of it."""
+
+    unit: Unit
+    decided: UnitDecision
+    drafts: tuple[Draft, ...]
+
+
+def draw_units(
+    fleet: Fleet,
+    snapshot: Snapshot,
+    now: datetime,
+    *,
+    foresees: bool = True,
+    memo: Memo | None = None,
+) -> Iterator[UnitDrafts]:
+    """Each unit's drafts, one unit at a time; foundations first. `foresees`: with the next times
+    of its schedules, for those who show them."""
+    memo = memo or Memo()
+    absent = {f.group_id for f in fleet.foundations if f.spec.state.value == "absent"}
+    for unit in fleet.units():
+        if isinstance(unit, Foundation) or unit.group_id in absent:
+            empty = unit.group_id in absent
+            yield UnitDrafts(unit, UnitDecision(), () if empty else memo.fixed(unit))
+            continue
+        decision, swap = decide.decide(unit, snapshot, now)
+        drafts = memo.fixed(unit)
+        if decision is not None:
+            moving = draw.draw_moving(unit, decision.outcome, snapshot.lookup)
+            drafts += inventory.with_membership(moving, unit.id)
+        fires = tuple(schedule.foresee(unit, now)) if foresees else ()
+        yield UnitDrafts(unit, UnitDecision(decision, fires, swap), drafts)

@@ -1,0 +1,150 @@
+"""What is seen of a cluster at the start of a run: the second stage.
+
+A run without a cluster goes the same way with `Snapshot.none()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import reconciler
+from reconciler.apps.app import Fleet, Selection
+from reconciler.backends import draw
+from reconciler.objects.key import GroupKind, ObjectKey
+from reconciler.objects.observed import Observed
+from reconciler.plan import inventory, records, statuses
+from reconciler.plan.inventory import Inventory, InventoryInvalid
+from reconciler.plan.snapshot import RecordedState, Snapshot
+from reconciler.ports import ClusterReader, ClusterUnreadable
+from reconciler.unit import UnitId
+
+__all__ = ["find_handovers", "read_inventories", "read_snapshot"]
+
+
+def read_snapshot(
+    reader: ClusterReader,
+    fleet: Fleet,
+    selection: Selection | None = None,
+    *,
+    full: bool = False,
+) -> Snapshot:
+    """What is served, one LIST for the program's own state and one for each kind that could matter:
+    what is recorded of the selected units, and what would be drawn. A kind that cannot be listed is
+    unread, not absent. `full`: nothing will count as unchanged."""
+    discovery = reader.discover()
+    own = reader.list(GroupKind("", "ConfigMap"), reconciler.TOOL_NAMESPACE, _OURS)
+    state = _state(own.items)
+    passed_on = find_handovers(fleet, state.inventories)
+    asked = frozenset(
+        unit
+        for unit in state.inventories
+        if unit in passed_on.values() or selection is None or _takes(selection, unit)
+    )
+    kinds = {m.key.group_kind for unit in asked for m in state.inventories[unit].members}
+    for unit in fleet.units():
+        kinds |= draw.kinds_of(unit)
+
+    objects: dict[ObjectKey, Observed] = {}
+    unread: dict[GroupKind, str] = {}
+    # One after the other: each connection more costs a handshake, which is dearer than a LIST.
+    for kind in sorted(kinds):
+        try:
+            listing = reader.list(kind, labels=_OURS)
+        except ClusterUnreadable as error:
+            unread[kind] = error.message
+        else:
+            objects.update((item.key, item) for item in listing.items)
+    return Snapshot(
+        objects=objects,
+        inventories=state.inventories,
+        states=state.states,
+        statuses=statuses.read_statuses(own.items),
+        unread_kinds=unread,
+        damaged=state.damaged,
+        handed=passed_on,
+        asked=asked,
+        cluster=reader.name,
+        cluster_uid=reader.identity(),
+        served=discovery.digest,
+        kinds=frozenset(discovery.kinds),
+        unread_groups=discovery.unread_groups,
+        full=full,
+    )
+
+
+def read_inventories(reader: ClusterReader) -> Mapping[UnitId, Inventory]:
+    """The readable inventories by unit, by one LIST. Raises ClusterUnreadable."""
+    own = reader.list(GroupKind("", "ConfigMap"), reconciler.TOOL_NAMESPACE, _OURS)
+    return _state(own.items).inventories
+
+
+_OURS = {"app.kubernetes.io/managed-by": reconciler.FIELD_MANAGER}
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """The program's own state as read; `damaged` says of a unit why it cannot be trusted."""
+
+    inventories: dict[UnitId, Inventory] = field(default_factory=dict)
+    states: dict[UnitId, RecordedState] = field(default_factory=dict)
+    damaged: dict[UnitId, str] = field(default_factory=dict)
+
+
+def _state(items: Iterable[Observed]) -> _State:
+    out = _State()
+    bodies: dict[str, list[Observed]] = {}
+    for item in items:
+        labels = ((item.body or {}).get("metadata") or {}).get("labels") or {}
+        bodies.setdefault(str(labels.get(inventory.INVENTORY_LABEL, "")), []).append(item)
+    shards = {item.key.name: item.body or {} for item in bodies.get("shard", ())}
+    for item in bodies.get("inventory", ()):
+        # The name says whose it is; the content may say anything.
+        owner = inventory.unit_of(item.key.name)
+        try:
+            found = records.from_body(item.body or {}, shards)
+            out.inventories[found.unit] = found
+        except InventoryInvalid as invalid:
+            out.damaged[owner] = invalid.message
+    for item in bodies.get("rollout", ()):
+        owner = inventory.unit_of(item.key.name, "rollout")
+        try:
+            data = records.state_data(item.body or {})
+            out.states[owner] = RecordedState(data, item.resource_version, item.uid)
+        except InventoryInvalid as invalid:
+            out.damaged[owner] = invalid.message
+    return out
+
+
+def _takes(selection: Selection, unit: UnitId) -> bool:
+    # A foundation is looked at with any app of its group: it owns the namespace.
+    return bool(unit.environment) and (
+        selection.takes(*unit)
+        or (unit.is_foundation and selection.takes_group(unit.environment, unit.group))
+    )
+
+
+def find_handovers(fleet: Fleet, inventories: Mapping[UnitId, Inventory]) -> dict[UnitId, UnitId]:
+    """Who takes over from whom. A group's foundation follows when an app of the group names one of
+    the old group and both own the same namespace."""
+    out: dict[UnitId, UnitId] = {}
+    homes: dict[str, UnitId] = {}
+    for app in fleet.apps:
+        if app.spec.moved is None:
+            continue
+        source = UnitId.parse(app.spec.moved.from_.value)
+        if source in inventories and source not in fleet.known:
+            out[app.id] = source
+        homes.setdefault(app.group_id, source.foundation_id)
+    for unit in fleet.foundations:
+        if unit.group_id not in homes:
+            continue
+        source = homes[unit.group_id]
+        namespace = ObjectKey("", "Namespace", "", unit.namespace)
+        if (
+            source in inventories
+            and source not in fleet.known
+            and inventories[source].find(namespace)
+        ):
+            out[unit.id] = source
+    return out
