@@ -12,6 +12,7 @@ from reconciler.engine.use import discover, explain, promote, repair, rights, st
 from reconciler.engine.views.layers import Layers, UnitLayers
 from reconciler.engine.views.merge_result import provenance_of
 from reconciler.engine.views.objects import render_objects
+from reconciler.engine.views.promotion import Promotion
 from reconciler.engine.views.repairs import RepairObject
 from reconciler.engine.views.rights import Identity, Purpose, Rights, Role
 from reconciler.engine.views.status import AppStatus, Health, LastRun, StepKind
@@ -152,6 +153,7 @@ def test_a_time_of_training_is_in_utc_or_unknown(text, expected):
 
 def test_a_promotion_holds_its_edit_and_says_what_changes():
     made = promote.plan_promotion(tree(), "web", "prod", "v2")
+    assert isinstance(made, Promotion)
     assert (made.model, made.environment, made.before, made.after) == ("web", "prod", "v1", "v2")
     assert made.edits == {POINTER: b'serving:\n  version: "v2"\n'}
     assert '-  version: "v1"\n+  version: "v2"\n' in made.diff
