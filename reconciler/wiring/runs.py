@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -313,12 +314,13 @@ def _listen(
     if options.metrics_listen is None and options.webhook is None:
         return
     from reconciler.adapters import listener
+    from reconciler.operate import exposition
 
     routes: dict[str, dict[tuple[str, str], listener.Handler]] = {}
     if options.metrics_listen is not None:
         routes[options.metrics_listen] = listener.health_routes(
             lambda: _silent(context), lambda: "" if context.ready else "no pass yet",
-            context.registry.text,
+            partial(exposition.text, context.registry),
         )  # fmt: skip
     if options.webhook is not None:
         if options.webhook_secret is None:
@@ -346,7 +348,9 @@ def _write_metrics(options: LoopOptions, context: RunContext) -> None:
     Best effort: a full disk fails no run."""
     if options.metrics_out is None:
         return
+    from reconciler.operate import exposition
+
     try:
-        files.replace(options.metrics_out, context.registry.text().encode())
+        files.replace(options.metrics_out, exposition.text(context.registry).encode())
     except OSError as cause:
         context.output.note(f"warning: --metrics-out {options.metrics_out}: {cause.strerror}")
