@@ -7,18 +7,20 @@ import dataclasses
 import re
 from collections.abc import Iterable, Mapping
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.engine.views.objects import Objects, RenderedObject
-from reconciler.engine.views.promotion import Promotion
-from reconciler.engine.views.report import Chains, Changes, Findings, Report
+from reconciler.engine.views.objects import RenderedObject
+from reconciler.engine.views.report import Chains, Changes, Findings, Report, Timeline
 from reconciler.objects.draft import Manifest
 from reconciler.origin import Deletion, Origin, SecretRef, Site
 from reconciler.output.text import Lines
 from reconciler.plan.change import Change, FieldChange
 from reconciler.plan.inventory import Inventory, Member
 from reconciler.secrets import MASK, Redactor, is_secret_name
+
+if TYPE_CHECKING:
+    from reconciler.engine.views.report import View
 
 __all__ = ["cited", "clean", "learn", "learn_manifest"]
 
@@ -34,16 +36,13 @@ def learn(report: Report, redactor: Redactor, read: Lines) -> None:
         if isinstance(section, Changes):
             for change in section.plan.changes():
                 _learn_change(change, redactor)
-        elif isinstance(section, Objects):
-            for item in section.objects:
-                learn_manifest(item.manifest, redactor)
-        elif isinstance(section, Promotion):
-            redactor.learn_text(section.diff)
         elif isinstance(section, Chains):
             for chain in section.chains:
                 name = re.split(r"[.\[\]]+", chain.path.rstrip("]"))[-1]
                 redactor.guess(name, chain.value)
                 redactor.learn_tree({name: chain.value})
+        elif not isinstance(section, Findings | Timeline):
+            _learn_view(section, redactor)
     for file in cited(report):
         number = 1
         lines = []
@@ -51,6 +50,18 @@ def learn(report: Report, redactor: Redactor, read: Lines) -> None:
             lines.append(line)
             number += 1
         redactor.learn_text("\n".join(lines))
+
+
+def _learn_view(view: View, redactor: Redactor) -> None:
+    # Here: a plan and a pass show no view.
+    from reconciler.engine.views.objects import Objects
+    from reconciler.engine.views.promotion import Promotion
+
+    if isinstance(view, Objects):
+        for item in view.objects:
+            learn_manifest(item.manifest, redactor)
+    elif isinstance(view, Promotion):
+        redactor.learn_text(view.diff)
 
 
 def _learn_change(change: Change, redactor: Redactor) -> None:

@@ -13,7 +13,7 @@ from reconciler.wiring import redaction
 from reconciler.wiring.common import CommonOptions
 
 if TYPE_CHECKING:
-    from reconciler.adapters.git import FetchResult
+    from reconciler.adapters.git.remote import FetchResult
     from reconciler.ports import Tree
 
 __all__ = ["base_tree", "newest", "repo_root", "tree"]
@@ -87,7 +87,7 @@ def _fetch(common: CommonOptions) -> FetchResult:
     """A branch or tag of a remote, kept in the user's cache. Credentials come from the environment
     (RECONCILER_GIT_USER and _TOKEN, or the files RECONCILER_GIT_SSH_KEY and _KNOWN_HOSTS), never
     from a URL."""
-    from reconciler.adapters import git
+    from reconciler.adapters.git import remote
 
     if common.worktree:
         raise UsageMistake("a remote has no work tree", hint="leave --worktree out")
@@ -100,8 +100,8 @@ def _fetch(common: CommonOptions) -> FetchResult:
     redaction.redactor().learn(token)
     user = os.environ.get("RECONCILER_GIT_USER", "git")
     key, hosts = (_file_of(f"RECONCILER_GIT_{name}") for name in ("SSH_KEY", "KNOWN_HOSTS"))
-    given = git.Credentials(user=user, password=token, ssh_key=key, known_hosts=hosts)
-    return git.fetch(
+    given = remote.Credentials(user=user, password=token, ssh_key=key, known_hosts=hosts)
+    return remote.fetch(
         common.repo,
         common.revision or "main",
         folder,

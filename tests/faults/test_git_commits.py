@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from reconciler.adapters import git
-from reconciler.adapters.git import rules
+from reconciler.adapters.git import proposals, rules
 from reconciler.errors import SourceError
 from tests.faults.git_repos import CONFIG, Repo, environment, lay
 
@@ -422,7 +422,9 @@ def test_a_repository_s_own_config_and_the_environment_have_no_effect(tmp_path, 
     assert dict(tree.blobs()) == plain
     assert dict(git.open_worktree(repo.path).blobs()) == plain
     assert len(list(tree.read(plain))) == len(plain)
-    made = git.BranchProposals(repo.path, "promote").write({"models/x.yaml": b"x: 1\n"}, "Add x")
+    made = proposals.BranchProposals(repo.path, "promote").write(
+        {"models/x.yaml": b"x: 1\n"}, "Add x"
+    )
     assert made.startswith("promote (")
     assert git.resolve(repo.path, "promote~1") == commit
     assert not marker.exists()

@@ -14,7 +14,6 @@ import resource
 import selectors
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -191,6 +190,8 @@ def _source(given: bytes) -> IO[bytes]:
         if hasattr(os, "memfd_create"):
             source: IO[bytes] = os.fdopen(os.memfd_create("git"), "w+b")
         else:
+            import tempfile
+
             source = tempfile.TemporaryFile()  # noqa: SIM115 - the caller's
         source.write(given)
         source.seek(0)

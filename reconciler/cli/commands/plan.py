@@ -61,7 +61,7 @@ def COMMAND(  # noqa: N802
     from reconciler.engine.run_options import RunOptions
     from reconciler.engine.views.reviews import plan_report
     from reconciler.ports import ALONE
-    from reconciler.wiring import clusters, saved_plans, source
+    from reconciler.wiring import clusters, source
     from reconciler.wiring.common import now, selection
 
     if base is not None and common.names_cluster:
@@ -87,5 +87,7 @@ def COMMAND(  # noqa: N802
         )
     report = plan_report(reviewed, show_all=everything, exit_code=exit_code)
     if out is not None and report.exit_code in (ExitCode.DONE, ExitCode.DIFFERENCES):
+        from reconciler.wiring import saved_plans
+
         saved_plans.save(out, reviewed, tree, chosen, approvals)
     return reporting.show(common, report, tree, compared)

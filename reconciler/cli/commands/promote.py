@@ -62,10 +62,12 @@ def COMMAND(  # noqa: N802
 
 def _written(common: options.CommonOptions, planned: Promotion, branch: str | None) -> str:
     """Writes the edit to the work tree or to a new branch; says where it went to."""
-    from reconciler.adapters import git
+    from reconciler.adapters.git import proposals
     from reconciler.wiring import source
 
     root = source.repo_root(common)
-    target = git.BranchProposals(root, branch) if branch else git.WorktreeProposals(root)
+    target = (
+        proposals.BranchProposals(root, branch) if branch else proposals.WorktreeProposals(root)
+    )
     title = f"promote {planned.model} {planned.after} to {planned.environment}"
     return target.write(planned.edits, f"{title}\n\n{planned.digest}\n")

@@ -59,7 +59,7 @@ def _recorded(
     common: options.CommonOptions, versions: tuple[Published, ...], branch: str | None
 ) -> Versions:
     """Writes the missing records to the work tree or to a new branch."""
-    from reconciler.adapters import git
+    from reconciler.adapters.git import proposals
     from reconciler.engine.use import discover
     from reconciler.engine.views.versions import Versions
     from reconciler.wiring import source
@@ -68,5 +68,7 @@ def _recorded(
     if not edits:
         return Versions(versions)
     root = source.repo_root(common)
-    target = git.BranchProposals(root, branch) if branch else git.WorktreeProposals(root)
+    target = (
+        proposals.BranchProposals(root, branch) if branch else proposals.WorktreeProposals(root)
+    )
     return Versions(versions, tuple(edits), target.write(edits, "Record published model versions"))

@@ -8,22 +8,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.engine.views.layers import Layers
-from reconciler.engine.views.merge_result import MergeResult
-from reconciler.engine.views.objects import Objects
-from reconciler.engine.views.promotion import Promotion
-from reconciler.engine.views.repairs import Repairs
-from reconciler.engine.views.rights import Rights
-from reconciler.engine.views.status import FleetStatus
-from reconciler.engine.views.versions import Versions
 from reconciler.errors import ExitCode
 from reconciler.origin import Origin, Site
 from reconciler.plan.change import Plan
 from reconciler.policy.finding import Finding
 from reconciler.unit import UnitId
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from reconciler.engine.views.layers import Layers
+    from reconciler.engine.views.merge_result import MergeResult
+    from reconciler.engine.views.objects import Objects
+    from reconciler.engine.views.promotion import Promotion
+    from reconciler.engine.views.repairs import Repairs
+    from reconciler.engine.views.rights import Rights
+    from reconciler.engine.views.status import FleetStatus
+    from reconciler.engine.views.versions import Versions
+
+    #: What one command shows; a type a module, which a plan and a pass never import.
+    View: TypeAlias = (
+        FleetStatus | Layers | MergeResult | Objects | Promotion | Repairs | Rights | Versions
+    )
 
 __all__ = [
     "Chain",
@@ -33,6 +42,7 @@ __all__ = [
     "Report",
     "Section",
     "Timeline",
+    "View",
 ]
 
 #: Of the JSON that reports are written as.
@@ -86,20 +96,8 @@ class Timeline:
     events: tuple[tuple[datetime, str, str], ...]
 
 
-Section: TypeAlias = (
-    Findings
-    | Changes
-    | Chains
-    | FleetStatus
-    | Layers
-    | MergeResult
-    | Objects
-    | Promotion
-    | Repairs
-    | Rights
-    | Timeline
-    | Versions
-)
+if TYPE_CHECKING:
+    Section: TypeAlias = Findings | Changes | Chains | Timeline | View
 
 
 @dataclass(frozen=True, slots=True)

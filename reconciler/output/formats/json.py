@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -21,7 +21,6 @@ from reconciler.engine.views.report import (
     Changes,
     Findings,
     Report,
-    Section,
     Timeline,
 )
 from reconciler.engine.views.rights import Rights, Role
@@ -35,6 +34,9 @@ from reconciler.output.rights import manifests, rule_of, subject_of
 from reconciler.plan.change import AppPlan, Change, FieldChange, Refusal
 from reconciler.policy.finding import Finding
 from reconciler.secrets import json_safe
+
+if TYPE_CHECKING:
+    from reconciler.engine.views.report import Section
 
 __all__ = ["FORMAT", "change_data"]
 

@@ -5,21 +5,10 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from reconciler.engine.views.layers import Layers
-from reconciler.engine.views.merge_result import MergeResult
-from reconciler.engine.views.objects import Objects
-from reconciler.engine.views.promotion import Promotion
-from reconciler.engine.views.repairs import Repairs
 from reconciler.engine.views.report import Chain, Chains, Changes, Findings, Report, Timeline
-from reconciler.engine.views.rights import Rights
-from reconciler.engine.views.status import FleetStatus
-from reconciler.engine.views.versions import Versions
-from reconciler.layers.emit import emit
 from reconciler.origin import Origin, SecretRef
-from reconciler.output import plan_text, rights
+from reconciler.output import plan_text
 from reconciler.output.format import Format, Options
-from reconciler.output.manifests import document
-from reconciler.output.tables import Table, tables
 from reconciler.output.text import render_diagnostics
 from reconciler.policy.finding import Finding
 from reconciler.secrets import printable
@@ -37,18 +26,13 @@ def _render(report: Report, options: Options) -> str:
                 blocks += plan_text.render(section, options)
             case Chains():
                 blocks.append("\n".join(_chains(section, options)))
-            case FleetStatus() | Layers() | Repairs() | Versions():
-                blocks += [_table(table, options) for table in tables(section)]
-            case Promotion():
-                blocks += _promotion(section)
-            case Objects():
-                blocks.append("".join(map(document, section.objects)))
-            case Rights():
-                blocks.append("".join(rights.yaml_of(section)))
-            case MergeResult():
-                blocks.append(emit(section.tree) if section.tree is not None else "")
             case Timeline():
                 blocks.append("\n".join(_timeline(section)))
+            case _:
+                # Here: a plan and a pass show no view.
+                from reconciler.output import view_text
+
+                blocks += view_text.render(section, options)
     if report.closing:
         blocks.append("\n".join(report.closing))
     text = "\n\n".join(block.rstrip("\n") for block in blocks if block.strip())
@@ -127,25 +111,7 @@ def _said(link: Origin) -> str:
     return text if len(text) <= 30 else text[:29] + "…"
 
 
-# -- promotions, tables and time -------------------------------------------------------------------
-
-
-def _promotion(section: Promotion) -> Iterator[str]:
-    was = f"{section.before} -> " if section.before else ""
-    head = f"{section.model} in {section.environment}: {was}{section.after}"
-    yield printable(f"{head}\ndigest {section.digest}")
-    yield printable(section.diff)
-
-
-def _table(table: Table, options: Options) -> str:
-    rows = [table.columns, *table.rows]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(table.columns))]
-    out = [options.style.bold(table.title)] if table.title else []
-    for number, row in enumerate(rows):
-        cells = [printable(cell).ljust(widths[i]) for i, cell in enumerate(row)]
-        line = "  ".join(cells).rstrip()
-        out.append(options.style.bold(line) if number == 0 else line)
-    return "\n".join(out)
+# -- time ----------------------------------------------------------------------------------------
 
 
 def _timeline(section: Timeline) -> Iterator[str]:
