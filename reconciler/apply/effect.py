@@ -18,13 +18,13 @@ __all__ = [
     "DropState",
     "DryRun",
     "Effect",
-    "Inside",
-    "Look",
+    "FindStrangers",
     "PutInventory",
+    "Read",
     "Suspend",
     "Swap",
-    "Vanish",
     "Wait",
+    "WaitGone",
     "WaitResult",
 ]
 
@@ -76,7 +76,7 @@ class Suspend:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Read:
     """A fresh read of one object, before a delete and after it."""
 
     key: ObjectKey
@@ -91,7 +91,7 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
-class Inside:
+class FindStrangers:
     """What a namespace holds beside `ours`, ahead of deleting it; answered by an Awaited whose
     `not_ready` names it."""
 
@@ -100,8 +100,8 @@ class Inside:
 
 
 @dataclass(frozen=True, slots=True)
-class Vanish:
-    """Until an object that was deleted is gone, or the time is up; answered as by `Look`."""
+class WaitGone:
+    """Until an object that was deleted is gone, or the time is up; answered as by `Read`."""
 
     key: ObjectKey
 
@@ -132,9 +132,9 @@ Effect: TypeAlias = (
     | Apply
     | DryRun
     | Suspend
-    | Look
+    | Read
     | Delete
-    | Inside
-    | Vanish
+    | FindStrangers
+    | WaitGone
     | Wait
 )

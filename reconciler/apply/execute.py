@@ -18,13 +18,13 @@ from reconciler.apply.effect import (
     DropState,
     DryRun,
     Effect,
-    Inside,
-    Look,
+    FindStrangers,
     PutInventory,
+    Read,
     Suspend,
     Swap,
-    Vanish,
     Wait,
+    WaitGone,
     WaitResult,
 )
 from reconciler.apply.protocol import protocol
@@ -98,7 +98,7 @@ class Executor:
             if self.before is not None:
                 self.before(effect)
             try:
-                if not isinstance(effect, Look | Wait | DryRun | Inside | Vanish):
+                if not isinstance(effect, Read | Wait | DryRun | FindStrangers | WaitGone):
                     self._permitted(plan.unit)
                 answer = self._perform(plan, effect)
             except _Stopped as stopped:
@@ -122,11 +122,11 @@ class Executor:
                 return self._apply(plan, change)
             case Suspend(_, seen):
                 return self._suspend(plan, seen)
-            case Look(key):
+            case Read(key):
                 return self._look(key)
-            case Inside(key, ours):
+            case FindStrangers(key, ours):
                 return self._inside(key, ours)
-            case Vanish(key):
+            case WaitGone(key):
                 return self._vanish(plan.unit, key)
             case Delete(change, version):
                 return self._writer(plan).delete(

@@ -18,20 +18,20 @@ from reconciler.objects.observed import Observed, Presence
 from reconciler.objects.outcome import Done, Outcome, RefusalCause, Refused, Unknown
 
 __all__ = [
-    "Answered",
     "Create",
     "Election",
     "Get",
+    "LeaseAnswer",
     "Replace",
     "Request",
     "Timing",
     "attempt",
-    "given_up",
+    "is_holder_alive",
     "lease_key",
     "may_write",
-    "pause",
     "release",
-    "watched",
+    "resign",
+    "retry_delay",
 ]
 
 _JITTER = 1.2
@@ -121,7 +121,7 @@ def may_write(election: Election, now: float) -> str:
     return ""
 
 
-def pause(timing: Timing, chance: float) -> float:
+def retry_delay(timing: Timing, chance: float) -> float:
     """Seconds until the next attempt to win; `chance` is in [0, 1)."""
     return timing.retry * (1 + _JITTER * chance)
 
@@ -152,7 +152,7 @@ Request: TypeAlias = Get | Create | Replace
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class LeaseAnswer:
     """What came back, with the monotonic times just before sending and just after receiving."""
 
     what: Observed | Outcome
@@ -160,7 +160,7 @@ class Answered:
     received: float
 
 
-Steps: TypeAlias = Generator[Request, Answered, Election]
+Steps: TypeAlias = Generator[Request, LeaseAnswer, Election]
 
 
 # -- to win and to renew ---------------------------------------------------------------------------
@@ -260,7 +260,7 @@ def _count(election: Election) -> int:
     return said if isinstance(said, int) and not isinstance(said, bool) and said >= 0 else 0
 
 
-def _won(election: Election, answer: Answered) -> Election:
+def _won(election: Election, answer: LeaseAnswer) -> Election:
     assert isinstance(answer.what, Done)
     made = replace(
         election,
@@ -278,7 +278,7 @@ def _deposed(election: Election, how: str) -> Election:
     return replace(election, leads=False, lost=why, why=why)
 
 
-def _failed(election: Election, answer: Answered) -> Election:
+def _failed(election: Election, answer: LeaseAnswer) -> Election:
     match answer.what:
         case Refused(RefusalCause.STALE | RefusalCause.ALREADY_EXISTS | RefusalCause.ABSENT):
             return replace(election, why="another was faster to take the lease")
@@ -288,7 +288,7 @@ def _failed(election: Election, answer: Answered) -> Election:
             raise TypeError(answer.what)
 
 
-def watched(election: Election) -> bool:
+def is_holder_alive(election: Election) -> bool:
     """Whether the present holder has shown that it is alive since we began to look."""
     return election.changes > 0 and election.holder not in ("", election.identity)
 
@@ -296,7 +296,7 @@ def watched(election: Election) -> bool:
 # -- to give back ----------------------------------------------------------------------------------
 
 
-def given_up(election: Election) -> Election:
+def resign(election: Election) -> Election:
     """What a holder is from the moment that it begins to give its lease back: the next one may
     have it before the answer is here."""
     why = f"the lease {election.key.name} was given back"
@@ -306,8 +306,8 @@ def given_up(election: Election) -> Election:
 def release(election: Election, stamp: str) -> Steps:
     """Gives the lease back, so that nobody waits for it. What is compared is the record as it is
     read now: a holder that was away must not blank its successor's. `election` is that of before
-    `given_up`."""
-    given = given_up(election)
+    `resign`."""
+    given = resign(election)
     if not election.leads:
         return given
     for _ in range(_RELEASE_TRIES):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 
-from reconciler.apply.effect import Delete, DryRun, Effect, Look, Vanish
+from reconciler.apply.effect import Delete, DryRun, Effect, Read, WaitGone
 from reconciler.apply.result import EffectAnswer
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.observed import Observed, Presence
@@ -41,7 +41,7 @@ def make_room(change: Change) -> Generator[Effect, EffectAnswer, str]:
     that is gone already, or was killed half-way, is simply made."""
     if change.action is not Action.REPLACE:
         return ""
-    seen = yield Look(change.key)
+    seen = yield Read(change.key)
     if not isinstance(seen, Observed):
         raise TypeError(seen)
     if seen.presence is Presence.ABSENT:
@@ -53,7 +53,7 @@ def make_room(change: Change) -> Generator[Effect, EffectAnswer, str]:
     answer = yield Delete(change, seen.resource_version)
     if not isinstance(answer, Done):
         return f"not replaced: {_text(answer)}"
-    left = yield Vanish(change.key)
+    left = yield WaitGone(change.key)
     if isinstance(left, Observed) and left.presence is Presence.ABSENT:
         return ""
     return "not replaced yet: it is being deleted; a finalizer holds it"

@@ -20,9 +20,9 @@ from reconciler.apply.effect import (
     Delete,
     DropState,
     Effect,
-    Inside,
-    Look,
+    FindStrangers,
     PutInventory,
+    Read,
     Suspend,
     Swap,
     Wait,
@@ -305,7 +305,7 @@ class _Run:
     def _undisturbed(self) -> Generator[Effect, EffectAnswer, bool]:
         """Whether nobody has written the inventory since this run did. A run of a newer commit may
         want by now what this one would delete."""
-        seen = yield Look(inventory_key(self.plan.unit))
+        seen = yield Read(inventory_key(self.plan.unit))
         if not isinstance(seen, Observed):
             raise TypeError(seen)
         if seen.presence is Presence.UNREAD:
@@ -335,7 +335,7 @@ class _Run:
 
     def _is_empty(self, key: ObjectKey) -> Generator[Effect, EffectAnswer, bool]:
         """Whether a namespace holds nothing but what this unit deletes (I2)."""
-        answer = yield Inside(key, frozenset(self.members))
+        answer = yield FindStrangers(key, frozenset(self.members))
         if not isinstance(answer, WaitResult):
             raise TypeError(answer)
         if answer.not_ready:
@@ -345,7 +345,7 @@ class _Run:
     def _still_there(self, change: Change) -> Generator[Effect, EffectAnswer, Observed | None]:
         """The object by a fresh read; None when it is gone, someone else's by now (I2), or could
         not be read."""
-        seen = yield Look(change.key)
+        seen = yield Read(change.key)
         if not isinstance(seen, Observed):
             raise TypeError(seen)
         if seen.presence is Presence.UNREAD:

@@ -14,7 +14,7 @@ from reconciler.engine.review import Review, ReviewPart, exit_code_of
 from reconciler.engine.targets import Targets, targets_of
 from reconciler.errors import ExitCode, most_severe
 from reconciler.plan.change import AppPlan, Plan
-from reconciler.ports import ALONE, Clock, ClusterWriter, Reporter, Workers
+from reconciler.ports import SEQUENTIAL, Clock, ClusterWriter, Reporter, Workers
 from reconciler.unit import UnitId
 
 __all__ = ["ApplySettings", "RunResult", "apply", "reconcile"]
@@ -44,7 +44,7 @@ class ApplySettings:
     timeout: float = 600.0
     before: Callable[[Effect], None] | None = None
     permit: Permit = always_permit
-    workers: Workers = ALONE
+    workers: Workers = SEQUENTIAL
     again: Callable[[], Review] | None = None
     epoch: Callable[[UnitId], int] | None = None
 

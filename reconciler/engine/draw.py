@@ -49,6 +49,6 @@ def draw_units(
         drafts = memo.fixed(unit)
         if decision is not None:
             moving = draw.draw_moving(unit, decision.outcome, snapshot.lookup)
-            drafts += inventory.with_membership(moving, unit.id)
+            drafts += inventory.add_membership(moving, unit.id)
         fires = tuple(schedule.foresee(unit, now)) if foresees else ()
         yield UnitDrafts(unit, UnitDecision(decision, fires, swap), drafts)

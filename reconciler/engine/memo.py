@@ -61,7 +61,7 @@ class Memo:
         """What is drawn of a unit's files, with the label of its inventory."""
         key = (unit.id, unit.inputs)
         if key not in self._fixed:
-            self._fixed[key] = inventory.with_membership(draw.draw_fixed(unit), unit.id)
+            self._fixed[key] = inventory.add_membership(draw.draw_fixed(unit), unit.id)
         return self._fixed[key]
 
     def seal(self, one: Draft) -> Manifest:

@@ -78,10 +78,10 @@ class _Predictor:
 
     def _ours_of(self, question: _Question) -> Draft:
         draft, live = question.item.draft, question.item.live
-        draft = marks.with_finalizers(draft, live) if live.is_present else draft
+        draft = marks.keep_finalizers(draft, live) if live.is_present else draft
         scaled = self.fields.get(question.unit.id, {}).get((draft.key.kind, draft.key.name), ())
-        paths = (*marks.shared_fields(draft), *scaled)
-        return marks.without_foreign(draft, live, paths) if paths else draft
+        paths = (*marks.list_shared_fields(draft), *scaled)
+        return marks.drop_foreign_fields(draft, live, paths) if paths else draft
 
     def _not_yet(self, draft: Draft, made_here: frozenset[str]) -> Refused | None:
         """What the server would answer for as long as this run has not begun; asking it costs a
@@ -100,7 +100,7 @@ class _Predictor:
         if isinstance(outcome, Refused) and outcome.refusal is RefusalCause.FIELD_CONFLICT:
             managers = tuple(sorted(set(outcome.managers)))
             adopts = bool(marks.adopted_uid(item.draft)) and item.member is None
-            approval = conflicts.approval_of(item.draft.key, conflicts.contest_of(outcome))
+            approval = conflicts.approval_of(item.draft.key, conflicts.read_conflict(outcome))
             allowed = adopts or approval in self.approved
             if managers and (allowed or not conflicts.list_untakeable(managers)):
                 took = managers
@@ -200,7 +200,7 @@ def plan_units(
         spaces |= {f"Namespace {j.draft.key.name}" for j in mine if _is_new_namespace(j)}
         made.append(frozenset(spaces) | _defined(item.drafts))
         judged.append(mine)
-        scaled = marks.scaled(item.drafts)
+        scaled = marks.list_scaled_fields(item.drafts)
         if scaled:
             predictor.fields[item.unit.id] = scaled
     questions = [

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from reconciler.engine.memo import Memo
 from reconciler.plan.change import NO_APPROVALS, Approvals
-from reconciler.ports import ALONE, Workers
+from reconciler.ports import SEQUENTIAL, Workers
 
 __all__ = ["RunOptions"]
 
@@ -21,5 +21,5 @@ class RunOptions:
     plans: bool = True
     foresees: bool = True
     full: bool = False
-    workers: Workers = ALONE
+    workers: Workers = SEQUENTIAL
     memo: Memo | None = None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from reconciler.apply import lease
-from reconciler.apply.lease import Answered, Create, Election, Get, Replace, Timing
+from reconciler.apply.lease import Create, Election, Get, LeaseAnswer, Replace, Timing
 from reconciler.errors import ReconcilerError
 from reconciler.objects.observed import Observed, unread_object
 from reconciler.objects.outcome import Outcome, Unknown
@@ -130,7 +130,7 @@ class Leases:
             waiting = [g for g in left if self._is_worth_waiting(g, start, wait)]
             if not waiting or ended():
                 break
-            self._clock.sleep(lease.pause(self.timing, self._chance()))
+            self._clock.sleep(lease.retry_delay(self.timing, self._chance()))
         blind = [group for group in left if self._elections[group].blind]
         if blind:
             raise LeaseUnavailable(
@@ -144,7 +144,7 @@ class Leases:
         election, now = self._elections[group], self._clock.monotonic()
         if wait is not None or election.blind:
             return now - start < (self.timing.duration if wait is None else wait)
-        if lease.watched(election):
+        if lease.is_holder_alive(election):
             return False
         longest = max(election.runs_out_at - start, float(self.timing.duration))
         # A hand-edited duration of years is not waited for.
@@ -173,7 +173,7 @@ class Leases:
             self._elections[group] = self._driven(client, steps)
 
     def _driven(self, client: LeaseClient, steps: lease.Steps) -> Election:
-        answer: Answered | None = None
+        answer: LeaseAnswer | None = None
         while True:
             try:
                 request = next(steps) if answer is None else steps.send(answer)
@@ -181,7 +181,7 @@ class Leases:
                 found: Election = end.value
                 return found
             sent = self._clock.monotonic()
-            answer = Answered(_asked(client, request), sent, self._clock.monotonic())
+            answer = LeaseAnswer(_asked(client, request), sent, self._clock.monotonic())
 
     def _stamp(self) -> str:
         return micro_time(self._clock.now())
@@ -198,7 +198,7 @@ class Leases:
             return
         try:
             mine = {group: e for group, e in self._elections.items() if e.leads}
-            self._elections = {g: lease.given_up(e) for g, e in self._elections.items()}
+            self._elections = {g: lease.resign(e) for g, e in self._elections.items()}
             for group, election in mine.items():
                 steps = lease.release(election, self._stamp())
                 self._driven(self._client_of(group), steps)

@@ -21,9 +21,9 @@ __all__ = [
     "AppPlan",
     "Approvals",
     "Change",
-    "Contest",
     "Expected",
     "FieldChange",
+    "FieldConflict",
     "Inside",
     "Plan",
     "PlannedCluster",
@@ -87,7 +87,7 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
+class FieldConflict:
     """Fields of an object that others own, as the server names them. `managers` are sorted."""
 
     managers: tuple[str, ...]
@@ -112,7 +112,7 @@ class Change:
     suspend_first: bool = False
     awaited: bool = False
     """It was deleted and something holds it: a run is incomplete until it was seen to be gone."""
-    contest: Contest | None = None
+    contest: FieldConflict | None = None
     """Fields that others own and that are not taken from them; None where nobody minds."""
     unverified: str = ""
     """What this run makes before the server can be asked about the object (`Namespace NAME`, or a

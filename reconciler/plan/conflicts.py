@@ -18,18 +18,18 @@ from reconciler.objects.key import ObjectKey
 from reconciler.objects.observed import Observed
 from reconciler.objects.outcome import Refused
 from reconciler.objects.ownership import owned_by
-from reconciler.plan.change import Contest
+from reconciler.plan.change import FieldConflict
 from reconciler.plan.inventory import PART_OF, part_of
 from reconciler.unit import UnitId
 
 __all__ = [
     "approval_of",
-    "contest_of",
     "is_anothers",
     "is_ours",
     "is_takeable",
     "list_released",
     "list_untakeable",
+    "read_conflict",
     "why_foreign",
 ]
 
@@ -54,12 +54,12 @@ def list_untakeable(managers: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({m for m in managers if not is_takeable(m)}))
 
 
-def contest_of(refused: Refused) -> Contest:
+def read_conflict(refused: Refused) -> FieldConflict:
     """What a refusal of the server for a field conflict says."""
-    return Contest(list_untakeable(refused.managers), refused.fields)
+    return FieldConflict(list_untakeable(refused.managers), refused.fields)
 
 
-def approval_of(key: ObjectKey, contest: Contest) -> str:
+def approval_of(key: ObjectKey, contest: FieldConflict) -> str:
     """The hash that stands for taking exactly these fields of an object from these managers."""
     rows = (key.full(), *contest.managers, "", *sorted(contest.fields))
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:12]

@@ -27,13 +27,13 @@ __all__ = [
     "InventoryInvalid",
     "Member",
     "Phase",
+    "add_membership",
     "inventory_key",
     "live_digest",
     "name_of",
     "part_of",
     "state_key",
     "unit_of",
-    "with_membership",
 ]
 
 SCHEMA_VERSION = 2
@@ -124,7 +124,7 @@ def part_of(unit: UnitId) -> str:
     return f"applyset-{base64.urlsafe_b64encode(digest).decode().rstrip('=')}-v1"
 
 
-def with_membership(drafts: Iterable[Draft], unit: UnitId) -> tuple[Draft, ...]:
+def add_membership(drafts: Iterable[Draft], unit: UnitId) -> tuple[Draft, ...]:
     """A unit's drafts with the label that says which ApplySet they belong to."""
     parent = part_of(unit)
     return tuple(_labelled(draft, parent) for draft in drafts)

@@ -21,13 +21,13 @@ from reconciler.origin import Branch, Items, Value
 
 __all__ = [
     "adopted_uid",
+    "drop_foreign_fields",
     "is_kept",
     "is_left_alone",
+    "keep_finalizers",
+    "list_scaled_fields",
+    "list_shared_fields",
     "may_replace",
-    "scaled",
-    "shared_fields",
-    "with_finalizers",
-    "without_foreign",
 ]
 
 _DOMAIN = reconciler.API_DOMAIN
@@ -58,13 +58,13 @@ def adopted_uid(draft: Draft) -> str:
     return _annotation(draft, ADOPT)
 
 
-def shared_fields(draft: Draft) -> tuple[FieldPath, ...]:
+def list_shared_fields(draft: Draft) -> tuple[FieldPath, ...]:
     """The fields of an object that others may own: `spec.replicas, spec.paused`."""
     said = _annotation(draft, SHARED)
     return tuple(tuple(p.strip().split(".")) for p in said.split(",") if p.strip())
 
 
-def scaled(drafts: Iterable[Draft]) -> dict[tuple[str, str], tuple[FieldPath, ...]]:
+def list_scaled_fields(drafts: Iterable[Draft]) -> dict[tuple[str, str], tuple[FieldPath, ...]]:
     """(kind, name) → the fields that an autoscaler drawn beside it will own."""
     out: dict[tuple[str, str], tuple[FieldPath, ...]] = {}
     for draft in drafts:
@@ -75,7 +75,7 @@ def scaled(drafts: Iterable[Draft]) -> dict[tuple[str, str], tuple[FieldPath, ..
     return out
 
 
-def without_foreign(draft: Draft, live: Observed, paths: Iterable[FieldPath]) -> Draft:
+def drop_foreign_fields(draft: Draft, live: Observed, paths: Iterable[FieldPath]) -> Draft:
     """The draft without the shared fields that somebody else owns by now: they are theirs to set.
     One that nobody else owns stays, for to leave it out would take it away."""
     if not live.is_present:
@@ -95,7 +95,7 @@ def without_foreign(draft: Draft, live: Observed, paths: Iterable[FieldPath]) ->
     return draft if tree is draft.tree else replace(draft, tree=tree)
 
 
-def with_finalizers(draft: Draft, live: Observed) -> Draft:
+def keep_finalizers(draft: Draft, live: Observed) -> Draft:
     """A draft that keeps the finalizers that an apply of ours once set: one that left them out
     would release an object that is being deleted."""
     metadata: Mapping[str, Any] = (live.body or {}).get("metadata") or {}

@@ -69,7 +69,7 @@ def cluster(
         return
     from reconciler.adapters.masked import MaskedCluster
     from reconciler.engine.targets import Targets
-    from reconciler.ports import ALONE
+    from reconciler.ports import SEQUENTIAL
     from reconciler.simulation.world import World
 
     folder = Path(common.embedded).resolve().parent
@@ -81,7 +81,7 @@ def cluster(
         if world.clock.now() < now(common):
             world.run_until(now(common))
         masked = MaskedCluster(world.cluster, redaction.redactor())
-        yield Cluster(Targets((masked,), everywhere=True), world.clock, ALONE)
+        yield Cluster(Targets((masked,), everywhere=True), world.clock, SEQUENTIAL)
     finally:
         world.close()
 

@@ -107,7 +107,7 @@ def test_an_object_deleted_between_read_and_apply_is_not_brought_back_blindly():
 
 def test_a_run_of_an_older_commit_that_was_paused_deletes_nothing_of_the_newer():
     """A is paused before its first delete; B, of a commit that has the app again, completes."""
-    from reconciler.apply.effect import Look
+    from reconciler.apply.effect import Read
     from reconciler.engine import apply_plan
 
     place = flow.world()
@@ -115,7 +115,7 @@ def test_a_run_of_an_older_commit_that_was_paused_deletes_nothing_of_the_newer()
     older = support.reviewed(TWO.but(REMOVED), place.cluster, place.clock.now())
 
     def pause(effect):
-        if isinstance(effect, Look) and effect.key.name.endswith(".inventory"):
+        if isinstance(effect, Read) and effect.key.name.endswith(".inventory"):
             flow.run(flow.pointing(TWO, "v1", "  replicas: 3\n"), place)
 
     report = support.Ran(
