@@ -78,7 +78,7 @@ class Prediction:
     took: tuple[str, ...] = ()
     found: Observed | None = None
     replaces: tuple[str, ...] = ()
-    """The fields that cannot be changed in place; set only when Git allows to replace the object."""
+    """The fields that cannot be changed in place; only when Git allows to replace the object."""
     held: str = ""
     """Why a rule of this program holds the change although Git allows it; "" when none does."""
 
@@ -283,7 +283,7 @@ def _plan_change(
 
 
 def _explain_foreign(draft: Draft, live: Observed, unit: Unit, snapshot: Snapshot) -> str:
-    """Why an object that exists without being recorded is not touched; "" when it may be."""
+    """Why an object that exists and is not recorded is held; "" when it may be written."""
     owner = snapshot.owner_of(draft.key)
     if owner not in ("", unit.id, snapshot.handed.get(unit.id)):
         return f"it belongs to {owner}; to hand it over write `moved: {{from: {owner}}}`"
@@ -370,7 +370,7 @@ def _handle_refusal(change: Change, refused: Refused, creates: frozenset[str]) -
         case RefusalCause.NOT_SERVED:
             text = f"the cluster does not serve {change.key.group_kind}: install what provides it"
         case RefusalCause.FIELD_CONFLICT:
-            return replace(change, contest=conflicts.read_conflict(refused))
+            return replace(change, conflict=conflicts.read_conflict(refused))
         case RefusalCause.IMMUTABLE:
             text = f"{', '.join(refused.fields) or refused.message} cannot be changed in place"
             text += f"; with {marks.REPLACE}: enabled it would be deleted and made anew"
