@@ -5,8 +5,8 @@ object is spread over shards, which are named by their content. The shards are w
 the parent names them in one compare-and-swap, and the previous shards are deleted last. So a reader
 finds either the whole old or the whole new inventory.
 
-Schema 1 had no `tool`, `served`, `epoch` and `applyAs` in the header, and no shards. It is read, and
-the next run writes it in the present schema. A newer schema is refused and not written.
+Schema 1 had no `tool`, `served`, `epoch` and `applyAs` in the header, and no shards. It is read,
+and the next run writes it in the present schema. A newer schema is refused and not written.
 """
 
 from __future__ import annotations

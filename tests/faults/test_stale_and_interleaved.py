@@ -168,7 +168,7 @@ def test_a_replace_leaves_what_another_made_under_the_name_meanwhile():
     before, done = at(effects.Read, EXTRA, lambda: taken_over(place, EXTRA))
     report = flow.run(scenario.after, place, before=before)
     assert report.exit_code == 6
-    assert "not replaced: another object bears the name by now" in str(flow.problems(report))
+    assert "not replaced: another object now has the name" in str(flow.problems(report))
     assert place.cluster.server.get(EXTRA)["metadata"]["uid"] == done[0]["metadata"]["uid"]
 
 

@@ -113,7 +113,7 @@ MOVED = [
     (edit, f"prod/one/web {MAP.full()}: the live object changed"),
     (drop, f"prod/one/web {MAP.full()}: the live object is gone"),
     (remake, f"prod/one/web {MAP.full()}: now another object has this name"),
-    (already, f"prod/one/web {MAP.full()}: has nothing to change any more"),
+    (already, f"prod/one/web {MAP.full()}: no longer changes"),
 ]
 
 
