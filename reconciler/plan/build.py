@@ -125,11 +125,9 @@ def build_plan(
     snapshot: Snapshot,
     decided: UnitDecision,
     creates: frozenset[str] = frozenset(),
-    place: int = 0,
 ) -> AppPlan:
     """The plan of one unit. `creates` names what this same run creates first: namespaces as
-    `Namespace NAME`, and the kinds that this unit defines as `Kind.group`. `place` is the client's
-    index, as in AppPlan."""
+    `Namespace NAME`, and the kinds that this unit defines as `Kind.group`."""
     recorded, source = find_recorded(unit, snapshot)
     changes: list[Change] = []
     members: list[Member] = []
@@ -176,7 +174,7 @@ def build_plan(
         apply_as=unit.apply_as,
         suspended=unit.is_suspended,
         served=snapshot.served,
-        place=place,
+        place=snapshot.place,
     )
 
 
@@ -212,7 +210,7 @@ def _is_retreating(decided: UnitDecision) -> bool:
     )
 
 
-def plan_removed(unit_id: UnitId, snapshot: Snapshot, place: int = 0) -> AppPlan:
+def plan_removed(unit_id: UnitId, snapshot: Snapshot) -> AppPlan:
     """The plan of a unit whose file is gone from a readable tree: deletes everything recorded."""
     recorded = snapshot.inventories[unit_id]
     live_object = {m.key: snapshot.lookup(m.key) for m in recorded.members}
@@ -232,7 +230,7 @@ def plan_removed(unit_id: UnitId, snapshot: Snapshot, place: int = 0) -> AppPlan
         apply_as=recorded.apply_as,
         tracks=unit_id in snapshot.states,
         served=snapshot.served,
-        place=place,
+        place=snapshot.place,
     )
 
 

@@ -54,6 +54,8 @@ class Snapshot:
     """No object counts as unchanged: the server is asked about every object."""
     offline: bool = False
     base: str = ""
+    place: int = 0
+    """The index of the client that read the cluster."""
 
     @classmethod
     def none(cls) -> Snapshot:

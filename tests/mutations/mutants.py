@@ -311,7 +311,7 @@ MUTANTS = (
     Mutant(
         "writes go on without a permit",
         _EXECUTE,
-        "                if not isinstance(effect, Look | Wait | DryRun | Inside | Vanish):\n",
+        "                if not isinstance(effect, Read | Wait | DryRun | FindStrangers | WaitGone):\n",
         "                if isinstance(effect, Swap):\n",
         ("tests/scenarios/test_permit.py",),
     ),
