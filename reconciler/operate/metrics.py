@@ -1,8 +1,7 @@
-"""Counters, gauges and histograms of one loop, as Prometheus reads them.
+"""The Prometheus counters, gauges and histograms of one loop.
 
-Each `Registry` has a collector registry of its own, so that tests and several loops of one process
-share nothing. Labels are environments, states, phases and kinds: never names that a tenant chooses
-freely.
+Each `Registry` has its own collector registry, so that tests and several loops in one process share
+nothing. Labels are environments, groups, states and kinds, never names that tenants choose freely.
 """
 
 from __future__ import annotations
@@ -21,12 +20,14 @@ __all__ = ["FAMILIES", "Family", "Registry"]
 
 _PREFIX = "reconciler"
 _BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
-#: More series than this in one family and the rest is counted under `other`.
+#: The most series of one family; values of further label sets are counted under `other`.
 _MOST_SERIES = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
+    """One metric family; `name` is without the prefix, `text` is its help."""
+
     name: str
     kind: str
     labels: tuple[str, ...]
@@ -49,7 +50,7 @@ FAMILIES = {
             "last_success_timestamp_seconds",
             "gauge",
             ("environment",),
-            "When all apps of the environment were last in order.",
+            "When all apps of the environment last succeeded.",
         ),
         Family(
             "last_pass_timestamp_seconds", "gauge", (), "When the last pass ended without error."
@@ -60,28 +61,28 @@ FAMILIES = {
             "drift_corrections_total",
             "counter",
             ("environment", "kind"),
-            "Objects that were put right.",
+            "Objects whose drift was corrected.",
         ),
         Family("kube_requests_total", "counter", (), "Requests to the cluster."),
-        Family("git_fetch_total", "counter", ("result",), "Looks at the Git remote."),
-        Family("git_source_age_seconds", "gauge", (), "How long ago Git last answered."),
+        Family("git_fetch_total", "counter", ("result",), "Requests to the Git source by result."),
+        Family("git_source_age_seconds", "gauge", (), "Seconds since Git last answered."),
         Family("lease_held", "gauge", ("group",), "1 while the lease of a group is held."),
         Family("lease_transitions", "gauge", ("group",), "The epoch of a lease that is held."),
         Family(
             "skipped_passes_total", "counter", (), "Passes that were due while one was running."
         ),
+        Family("notifications_total", "counter", ("result",), "Notifications by result."),
+        Family("events_total", "counter", ("result",), "Kubernetes events by result."),
         Family(
-            "notifications_total", "counter", ("result",), "Notifications by what came of them."
+            "webhook_requests_total", "counter", ("result",), "Requests to the webhook by result."
         ),
-        Family("events_total", "counter", ("result",), "Kubernetes events by what came of them."),
-        Family("webhook_requests_total", "counter", ("result",), "Calls of the webhook receiver."),
     )
 }
 
 
 class Registry:
-    """Values by family and labels; safe for threads. A family or label that is not in FAMILIES is a
-    KeyError: the set is closed."""
+    """Values by family and labels; safe for threads. Every method raises KeyError for a family or a
+    label that is not in FAMILIES."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -102,7 +103,7 @@ class Registry:
             metric.set(value)
 
     def clear(self, name: str) -> None:
-        """Forgets a family's series: what is not set again is gone."""
+        """Removes all series of a family."""
         with self._lock:
             metric = self._metrics.pop(FAMILIES[name].name, None)
             self._series.pop(name, None)
@@ -116,14 +117,14 @@ class Registry:
             metric.observe(value)
 
     def _metric(self, name: str, labels: dict[str, str]) -> Counter | Gauge | Histogram:
-        """The metric of one series. A family is registered with its first value, because one that
-        has none yet must be absent: an alert on an age would fire on a zero."""
+        """The metric of one series. A family is registered with its first value: before that it
+        must be absent, because an alert on an age would fire on a zero."""
         family = FAMILIES[name]
         if labels.keys() != set(family.labels):
             raise KeyError(f"{name}: {sorted(labels)}")
         metric = self._metrics.get(name)
         if metric is None:
-            metric = self._metrics[name] = _made(family, self._own)
+            metric = self._metrics[name] = _register(family, self._own)
         if not family.labels:
             return metric
         key = tuple(str(labels[label]) for label in family.labels)
@@ -139,7 +140,7 @@ class Registry:
             return prometheus_client.generate_latest(_Sorted(self._own)).decode()
 
 
-def _made(family: Family, own: CollectorRegistry) -> Counter | Gauge | Histogram:
+def _register(family: Family, own: CollectorRegistry) -> Counter | Gauge | Histogram:
     given = (family.name, family.text, family.labels, _PREFIX)
     match family.kind:
         case "counter":
@@ -151,7 +152,7 @@ def _made(family: Family, own: CollectorRegistry) -> Counter | Gauge | Histogram
 
 
 class _Sorted(Collector):
-    """A registry's metrics by name and labels, without the times at which series were made."""
+    """A registry's metrics, sorted by name and labels, without the creation times of series."""
 
     def __init__(self, own: CollectorRegistry) -> None:
         self._own = own
@@ -164,5 +165,5 @@ class _Sorted(Collector):
 
 
 def _labels(sample: Sample) -> list[tuple[str, str]]:
-    # Without `le`: the sort is stable, and a histogram's buckets come in the order of their bounds.
+    # Without `le`: the sort is stable, and so keeps a histogram's buckets in their order.
     return sorted(pair for pair in sample.labels.items() if pair[0] != "le")
