@@ -47,7 +47,7 @@ _CONDITIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A change of a unit's status: the entry to write, and the data for events and notifications."""
+    """A change of a unit's status: the entry to write, and what events and notifications say."""
 
     unit: UnitId
     state: UnitState

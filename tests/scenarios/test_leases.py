@@ -45,7 +45,7 @@ def test_a_unit_of_a_group_that_was_not_asked_for_may_not_be_written(place):
     made = kept(place)
     assert made.permit(UNIT) == ""
     assert made.permit(UnitId.parse("prod/one/_group")) == ""
-    assert "not asked for" in made.permit(UnitId.parse("prod/two/web"))
+    assert "has not asked for" in made.permit(UnitId.parse("prod/two/web"))
 
 
 def test_a_lease_is_renewed_for_as_long_as_the_main_loop_gets_ahead(place):
