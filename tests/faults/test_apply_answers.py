@@ -3,10 +3,10 @@ without an orphan, a second creation or a second delete."""
 
 import pytest
 
-from reconciler.adapters.kubernetes.failures import failure
+from reconciler.adapters.kubernetes.failures import explain_failure
 from reconciler.adapters.kubernetes.transport import HttpAnswer
 from reconciler.objects.outcome import RefusalCause, Unknown
-from reconciler.simulation.cluster import Answered, Lost
+from reconciler.simulation.cluster import RequestLost, RequestRefused
 from tests import flow, support
 from tests.scenarios import catalogue
 
@@ -18,15 +18,15 @@ REMOVED = {"environments/prod/one/web.yaml": None}
 
 def _said(status, *, done=False):
     """What the adapter makes of a bare answer with this status."""
-    outcome = failure(HttpAnswer(status, b"on order"), "things")
+    outcome = explain_failure(HttpAnswer(status, b"on order"), "things")
     if isinstance(outcome, Unknown):
-        return Lost(done=done, message=outcome.message)
-    return Answered(outcome)
+        return RequestLost(done=done, message=outcome.message)
+    return RequestRefused(outcome)
 
 
 FAULTS = {
-    "lost and done": lambda: Lost(done=True),
-    "lost and not done": lambda: Lost(done=False),
+    "lost and done": lambda: RequestLost(done=True),
+    "lost and not done": lambda: RequestLost(done=False),
     "stale": lambda: flow.refuse(RefusalCause.STALE),
     "forbidden": lambda: flow.refuse(RefusalCause.FORBIDDEN),
     "invalid": lambda: flow.refuse(RefusalCause.INVALID),

@@ -8,7 +8,7 @@ import pytest
 from reconciler.apply import effect as effects
 from reconciler.engine import apply_plan
 from reconciler.objects.outcome import RefusalCause
-from reconciler.simulation.cluster import Lost
+from reconciler.simulation.cluster import RequestLost
 from reconciler.simulation.server import Server
 from reconciler.simulation.store import Store
 from tests import flow, support
@@ -180,7 +180,7 @@ def test_an_object_that_cannot_be_read_again_stays_recorded():
         if target == SERVICE.full() and verb == "delete":
             raise flow.refuse(RefusalCause.STALE)
         if target == SERVICE.full() and verb == "get":
-            raise Lost(done=False)
+            raise RequestLost(done=False)
 
     place.cluster.before = before
     assert flow.run(PRUNED, place).exit_code == 6

@@ -8,7 +8,7 @@ from reconciler.apply import lease
 from reconciler.objects.outcome import RefusalCause
 from reconciler.operate.leases import Leases, LeaseUnavailable
 from reconciler.simulation.clock import SimulatedBackground
-from reconciler.simulation.cluster import Lost
+from reconciler.simulation.cluster import RequestLost
 from reconciler.unit import UnitId
 from tests import flow, support
 from tests.looping import Place
@@ -151,7 +151,7 @@ def test_an_outage_longer_than_the_renew_deadline_ends_the_writing_and_heals(pla
     made = kept(place)
 
     def down(_verb, _target):
-        raise Lost(done=False)
+        raise RequestLost(done=False)
 
     made.client.before = down
     place.clock.sleep(5)
