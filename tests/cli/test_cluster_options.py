@@ -53,7 +53,7 @@ HEAD = "apiVersion: ml-reconciler.dev/v1\n"
         ),
         pytest.param(
             HEAD + "clusters: {other: {kubeconfig: x}}\n",
-            "x does not lead to a cluster",
+            "x cannot be used to reach a cluster",
             marks=needs.kubernetes,
         ),
     ],
