@@ -91,11 +91,11 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class FindStrangers:
-    """List the objects in a namespace other than `ours`, before the namespace is deleted. The
+    """List the objects in a namespace other than `own`, before the namespace is deleted. The
     answer is a WaitResult whose `not_ready` names these objects."""
 
     key: ObjectKey
-    ours: frozenset[ObjectKey]
+    own: frozenset[ObjectKey]
 
 
 @dataclass(frozen=True, slots=True)

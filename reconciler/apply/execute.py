@@ -125,8 +125,8 @@ class Executor:
                 return self._suspend(plan, seen)
             case Read(key):
                 return self._read(key)
-            case FindStrangers(key, ours):
-                return self._find_strangers(key, ours)
+            case FindStrangers(key, own):
+                return self._find_strangers(key, own)
             case WaitGone(key):
                 return self._wait_gone(plan.unit, key)
             case Delete(change, version):
@@ -244,12 +244,12 @@ class Executor:
         body["spec"] = {**body.get("spec", {}), "suspend": True}
         return self._writer(plan).replace(body)
 
-    def _find_strangers(self, key: ObjectKey, ours: frozenset[ObjectKey]) -> WaitResult:
+    def _find_strangers(self, key: ObjectKey, own: frozenset[ObjectKey]) -> WaitResult:
         try:
-            found = find_strangers(self.cluster, key.name, ours)
+            found = find_strangers(self.cluster, key.name, own)
         except ClusterUnreadable as error:
             return WaitResult({}, {key: error.message})
-        return WaitResult({}, dict.fromkeys(found, "is not ours"))
+        return WaitResult({}, dict.fromkeys(found, "is not this unit's"))
 
     def _wait_gone(self, unit: UnitId, key: ObjectKey) -> Observed:
         waited = 0.0

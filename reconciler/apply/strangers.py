@@ -25,9 +25,9 @@ _OF_EVERY_NAMESPACE = frozenset({("ConfigMap", "kube-root-ca.crt"), ("ServiceAcc
 
 
 def find_strangers(
-    reader: ClusterReader, namespace: str, ours: Collection[ObjectKey]
+    reader: ClusterReader, namespace: str, own: Collection[ObjectKey]
 ) -> tuple[ObjectKey, ...]:
-    """The objects of a namespace other than `ours`, sorted. Leaves out objects that a controller
+    """The objects of a namespace other than `own`, sorted. Leaves out objects that a controller
     made for another object, as they are deleted with it. Raises ClusterUnreadable when a kind could
     not be listed. Cost: one LIST per namespaced kind."""
     discovery = reader.discover()
@@ -40,7 +40,7 @@ def find_strangers(
     for kind, served in sorted(discovery.kinds.items()):
         if served.namespaced and kind not in _IGNORED_KINDS:
             found += [seen for seen in reader.list(kind, namespace).items if _is_stranger(seen)]
-    return tuple(sorted(seen.key for seen in found if seen.key not in ours))
+    return tuple(sorted(seen.key for seen in found if seen.key not in own))
 
 
 def _is_stranger(seen: Observed) -> bool:

@@ -38,12 +38,12 @@ def read_snapshot(
     own = reader.list(GroupKind("", "ConfigMap"), reconciler.TOOL_NAMESPACE, _OWN_LABELS)
     state = _parse_state(own.items)
     handovers = find_handovers(fleet, state.inventories)
-    asked = frozenset(
+    selected = frozenset(
         unit
         for unit in state.inventories
         if unit in handovers.values() or selection is None or _is_selected(selection, unit)
     )
-    kinds = {m.key.group_kind for unit in asked for m in state.inventories[unit].members}
+    kinds = {m.key.group_kind for unit in selected for m in state.inventories[unit].members}
     for unit in fleet.units():
         kinds |= draw.kinds_of(unit)
 
@@ -65,7 +65,7 @@ def read_snapshot(
         unread_kinds=unread,
         damaged=state.damaged,
         handed=handovers,
-        asked=asked,
+        selected=selected,
         cluster=reader.name,
         cluster_uid=reader.identity(),
         served=discovery.digest,

@@ -261,7 +261,7 @@ def _confirm_absent(
     such an object may have lost its label, and forgetting it would orphan it."""
     wanted = {draft.key for item in units for draft in item.drafts}
     found: dict[ObjectKey, Observed] = {}
-    for unit in sorted(snapshot.asked):
+    for unit in sorted(snapshot.selected):
         for member in snapshot.inventories[unit].members:
             if member.key in wanted or not member.uid:
                 continue

@@ -261,7 +261,7 @@ def _plan_change(
             adopted = _ADOPTED_BY_GIT if marks.adopted_uid(draft) else _ADOPTED
             change = replace(change, takes_over=prediction.took or ("kubectl",), reasons=adopted)
     if live.is_terminating:
-        return _with_standing(change, Standing.HELD, "is being deleted; it is made anew when gone")
+        return _with_standing(change, Standing.HELD, "is being deleted; made again once it is gone")
     if marks.is_left_alone(live):
         kept = replace(change, action=Action.KEEP, desired=None)
         return _with_standing(
@@ -298,7 +298,7 @@ def _explain_foreign(draft: Draft, live: Observed, unit: Unit, snapshot: Snapsho
         if allowed or conflicts.is_anothers(live, unit.id)
         else f"; {marks.ADOPT}: {live.uid} would"
     )
-    return f"exists and is not ours: {why}{f'{hint} adopt it' if hint else ''}"
+    return f"exists, and this program did not make it: {why}{f'{hint} adopt it' if hint else ''}"
 
 
 def _is_known(member: Member | None, live: Observed) -> bool:

@@ -33,10 +33,10 @@ def predict_body(desired: Mapping[str, Any], live: Observed) -> dict[str, Any]:
         return dict(desired)
     metadata = live.body.get("metadata") or {}
     owners = owned_by(metadata.get("managedFields") or ())
-    ours = owners.pop(reconciler.FIELD_MANAGER, frozenset())
+    own = owners.pop(reconciler.FIELD_MANAGER, frozenset())
     others: FieldSet = frozenset().union(*owners.values()) if owners else frozenset()
     lists = kinds.find(live.key.group_kind).list_keys
-    kept = _without(live.body, desired, ours - others, (), lists)
+    kept = _without(live.body, desired, own - others, (), lists)
     merged = _merge(kept, desired, lists, counts=False)
     assert isinstance(merged, dict)
     return merged

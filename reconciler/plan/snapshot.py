@@ -40,7 +40,7 @@ class Snapshot:
     """Unit → why its inventory cannot be trusted."""
     handed: Mapping[UnitId, UnitId] = field(default_factory=dict)
     """Unit → the unit that it was renamed from, when the old name is gone from Git."""
-    asked: frozenset[UnitId] = frozenset()
+    selected: frozenset[UnitId] = frozenset()
     """The recorded units that the run selects: only the kinds of their objects were listed."""
     cluster: str = ""
     cluster_uid: str = ""

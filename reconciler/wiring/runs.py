@@ -307,9 +307,9 @@ def _make_notifier(
     def count(result: str) -> None:
         registry.add("notifications_total", result=result)
 
-    made = Notifier(tuple(map(Target, options.notify)), secret, count)
-    stack.callback(made.close, _FLUSH)
-    return made
+    notifier = Notifier(tuple(map(Target, options.notify)), secret, count)
+    stack.callback(notifier.close, _FLUSH)
+    return notifier
 
 
 def _listen(

@@ -353,7 +353,7 @@ def test_an_object_that_is_being_deleted_is_held_until_it_is_gone(place):
     change = change_of(flow.plan_of(TREE, place), MAP)
     assert (change.standing, reasons(change)) == (
         "held",
-        ["is being deleted; it is made anew when gone"],
+        ["is being deleted; made again once it is gone"],
     )
     assert flow.run(TREE, place).exit_code == 4
     place.cluster.edit(MAP, lambda b: b["metadata"].pop("finalizers"))
