@@ -1,8 +1,7 @@
-"""Counters, gauges and histograms of one loop, as Prometheus reads them.
+"""The Prometheus counters, gauges and histograms of one loop.
 
-Each `Registry` has values of its own, so that tests and several loops of one process share nothing.
-Labels are environments, states, phases and kinds: never names that a tenant chooses
-freely.
+Each `Registry` has its own values, so that tests and several loops in one process share nothing.
+Labels are environments, groups, states and kinds, never names that tenants choose freely.
 """
 
 from __future__ import annotations
@@ -15,12 +14,14 @@ __all__ = ["BUCKETS", "FAMILIES", "Durations", "Family", "Registry"]
 
 #: Upper bounds in seconds of the durations' buckets; one without a bound follows.
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
-#: More series than this in one family and the rest is counted under `other`.
+#: The most series of one family; values of further label sets are counted under `other`.
 _MOST_SERIES = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
+    """One metric family; `name` is without the prefix, `text` is its help."""
+
     name: str
     kind: str
     labels: tuple[str, ...]
@@ -43,7 +44,7 @@ FAMILIES = {
             "last_success_timestamp_seconds",
             "gauge",
             ("environment",),
-            "When all apps of the environment were last in order.",
+            "When all apps of the environment last succeeded.",
         ),
         Family(
             "last_pass_timestamp_seconds", "gauge", (), "When the last pass ended without error."
@@ -54,21 +55,21 @@ FAMILIES = {
             "drift_corrections_total",
             "counter",
             ("environment", "kind"),
-            "Objects that were put right.",
+            "Objects whose drift was corrected.",
         ),
         Family("kube_requests_total", "counter", (), "Requests to the cluster."),
-        Family("git_fetch_total", "counter", ("result",), "Looks at the Git remote."),
-        Family("git_source_age_seconds", "gauge", (), "How long ago Git last answered."),
+        Family("git_fetch_total", "counter", ("result",), "Requests to the Git source by result."),
+        Family("git_source_age_seconds", "gauge", (), "Seconds since Git last answered."),
         Family("lease_held", "gauge", ("group",), "1 while the lease of a group is held."),
         Family("lease_transitions", "gauge", ("group",), "The epoch of a lease that is held."),
         Family(
             "skipped_passes_total", "counter", (), "Passes that were due while one was running."
         ),
+        Family("notifications_total", "counter", ("result",), "Notifications by result."),
+        Family("events_total", "counter", ("result",), "Kubernetes events by result."),
         Family(
-            "notifications_total", "counter", ("result",), "Notifications by what came of them."
+            "webhook_requests_total", "counter", ("result",), "Requests to the webhook by result."
         ),
-        Family("events_total", "counter", ("result",), "Kubernetes events by what came of them."),
-        Family("webhook_requests_total", "counter", ("result",), "Calls of the webhook receiver."),
     )
 }
 
@@ -83,10 +84,9 @@ class Durations:
 
 
 class Registry:
-    """Values by family and labels; safe for threads. A family or label that is not in FAMILIES is a
-    KeyError: the set is closed.
-
-    A family that has no value yet is absent: an alert on an age would fire on a zero."""
+    """Values by family and labels; safe for threads. Every method raises KeyError for a family or a
+    label that is not in FAMILIES. A family without a value is absent, because an alert on an age
+    would fire on a zero."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -104,7 +104,7 @@ class Registry:
             series[key] = value
 
     def clear(self, name: str) -> None:
-        """Forgets a family's series: what is not set again is gone."""
+        """Removes all series of a family."""
         with self._lock:
             self._values.pop(FAMILIES[name].name, None)
 

@@ -215,9 +215,9 @@ def _change() -> Schema:
             "fields": _list(field),
             "manifest": _TEXT_OR_NULL,
             "expects": _record({"uid": _TEXT, "digest": _TEXT}),
-            "contest": _record({"managers": _list(_TEXT), "fields": _list(_TEXT)}),
+            "conflict": _record({"managers": _list(_TEXT), "fields": _list(_TEXT)}),
         },
-        "contest",
+        "conflict",
     )
 
 

@@ -71,7 +71,7 @@ def test_a_sub_folder_can_be_the_config_root(repo):
     }
     assert refused(git.open_commit, repo.path, root="ops/none").code == "E_SOURCE"
     assert (
-        "no folder"
+        "is not a folder"
         in refused(git.open_commit, repo.path, root="ops/config/environments/layers.yaml").message
     )
     assert refused(git.open_commit, repo.path, root="../..").code == "E_PATH"
@@ -247,7 +247,7 @@ def test_content_that_does_not_match_its_name_is_an_error(repo):
     replace(repo, blob, "blob", b"model: {owner: mallory}")
     tree = git.open_commit(repo.path)
     error = refused(lambda: list(tree.read(["models/mnist/model.yaml"])))
-    assert "something else" in error.message or "missing or damaged" in error.message
+    assert "does not match" in error.message or "missing or damaged" in error.message
 
 
 def test_a_tree_that_does_not_match_its_name_is_an_error(repo):

@@ -173,7 +173,7 @@ def test_a_shallow_remote_is_an_error(served, tmp_path):
 def test_a_depth_brings_one_commit_and_no_depth_later_the_rest(served, tmp_path):
     first = served.push()
     second = served.push({"models/x.yaml": b"{}\n"}, first)
-    found = fetch(served, tmp_path, depth=1)
+    found = fetch(served, tmp_path, limits=remote.FetchLimits(depth=1))
     assert found.commit == second
     assert "not known" in refused(git.is_ancestor, found.repo, first, second).message
     assert fetch(served, tmp_path).commit == second
@@ -391,7 +391,8 @@ def test_a_url_is_sent_literally(tmp_path, monkeypatch):
 def test_a_remote_that_never_answers_is_given_up(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"git://127.0.0.1:{server.getsockname()[1]}/c.git"
-        error = refused(remote.fetch, url, "main", tmp_path, timeout=0.3, allow_loopback=True)
+        limits = remote.FetchLimits(timeout=0.3)
+        error = refused(remote.fetch, url, "main", tmp_path, limits=limits, allow_loopback=True)
     assert "did not finish" in error.message
 
 
@@ -407,8 +408,9 @@ def test_a_remote_that_answers_without_end_is_stopped(tmp_path):
                 handler.wfile.write(line)
 
     with web(flood) as (url, _):
+        limits = remote.FetchLimits(timeout=0.5)
         error = refused(
-            remote.fetch, f"{url}/c", "main", tmp_path, timeout=0.5, allow_loopback=True
+            remote.fetch, f"{url}/c", "main", tmp_path, limits=limits, allow_loopback=True
         )
     assert error.code in ("E_SIZE", "E_SOURCE")
 

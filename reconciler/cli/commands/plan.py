@@ -60,7 +60,7 @@ def COMMAND(  # noqa: N802
     from reconciler.engine import review
     from reconciler.engine.run_options import RunOptions
     from reconciler.engine.views.reviews import plan_report
-    from reconciler.ports import ALONE
+    from reconciler.ports import SEQUENTIAL
     from reconciler.wiring import clusters, source
     from reconciler.wiring.common import now, selection
 
@@ -82,7 +82,7 @@ def COMMAND(  # noqa: N802
             options=RunOptions(
                 approvals=approvals,
                 full=full,
-                workers=found.workers if found is not None else ALONE,
+                workers=found.workers if found is not None else SEQUENTIAL,
             ),
         )
     report = plan_report(reviewed, show_all=everything, exit_code=exit_code)

@@ -255,10 +255,10 @@ def change_data(change: Change) -> dict[str, Any]:
         "manifest": change.desired.digest if change.desired is not None else None,
         "expects": {"uid": change.expects.uid, "digest": change.expects.digest},
     }
-    if change.contest is not None:
-        out["contest"] = {
-            "managers": list(change.contest.managers),
-            "fields": list(change.contest.fields),
+    if change.conflict is not None:
+        out["conflict"] = {
+            "managers": list(change.conflict.managers),
+            "fields": list(change.conflict.fields),
         }
     return out
 

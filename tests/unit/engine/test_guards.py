@@ -15,8 +15,8 @@ from reconciler.plan.change import (
     Action,
     AppPlan,
     Change,
-    Contest,
     Expected,
+    FieldConflict,
     Plan,
     Refusal,
     Standing,
@@ -35,11 +35,13 @@ def _key(unit, kind, number):
     return ObjectKey("", kind, namespace, f"{unit.model}-{number}")
 
 
-def _change(key, action, *, contest=None):
+def _change(key, action, *, conflict=None):
     body = {"metadata": {"name": key.name}}
     desired = None if action is Action.DELETE else seal(Draft(key, "v1", body, "a test"))
     wave = kinds.find(key.group_kind).wave
-    return Change(key, "v1", action, wave, desired=desired, expects=Expected("u"), contest=contest)
+    return Change(
+        key, "v1", action, wave, desired=desired, expects=Expected("u"), conflict=conflict
+    )
 
 
 def _app(text, given):
@@ -48,11 +50,11 @@ def _app(text, given):
     going = keys[: given.get("delete", 0)]
     going += [_key(unit, kind, "k") for kind in given.get("kinds", ())]
     staying = [key for key in keys if key not in going]
-    names = given.get("contest")
-    contest = Contest(tuple(names), (".data.a",)) if names else None
+    names = given.get("conflict")
+    conflict = FieldConflict(tuple(names), (".data.a",)) if names else None
     changes = [_change(key, Action.DELETE) for key in going]
     updates = staying[: given.get("update", 0)]
-    changes += [_change(key, Action.UPDATE, contest=contest) for key in updates]
+    changes += [_change(key, Action.UPDATE, conflict=conflict) for key in updates]
     drawn = {c.key: c.desired.digest for c in changes if c.desired is not None}
     redrawn = given.get("redrawn", False)
     recorded = Inventory(

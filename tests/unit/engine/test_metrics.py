@@ -12,7 +12,7 @@ def test_the_text_is_what_prometheus_reads():
     made.add("reconcile_total", 2, environment="prod", result="noop")
     made.set("git_source_age_seconds", 1.5)
     assert text(made) == (
-        "# HELP reconciler_git_source_age_seconds How long ago Git last answered.\n"
+        "# HELP reconciler_git_source_age_seconds Seconds since Git last answered.\n"
         "# TYPE reconciler_git_source_age_seconds gauge\n"
         "reconciler_git_source_age_seconds 1.5\n"
         "# HELP reconciler_reconcile_total Apps by result.\n"

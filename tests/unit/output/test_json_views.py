@@ -13,7 +13,7 @@ from reconciler.output import format as formats
 from reconciler.output.format import Options
 from reconciler.output.formats import json as json_format
 from reconciler.output.schema import documents
-from reconciler.plan.change import Action, AppPlan, Change, Contest, Plan, Refusal, Standing
+from reconciler.plan.change import Action, AppPlan, Change, FieldConflict, Plan, Refusal, Standing
 from tests.unit.output import sections
 
 KEY = ObjectKey("apps", "Deployment", "ml", "web")
@@ -190,16 +190,16 @@ def test_a_change_says_who_contests_it_and_of_what_kind_a_reason_is():
     reason = Reason("no", kind=ReasonKind.REFUSAL)
     change = Change(KEY, "apps/v1", Action.UPDATE, Wave.WORKLOADS, reasons=(reason,))
     plain = json_format.change_data(change)
-    assert "contest" not in plain
+    assert "conflict" not in plain
     assert plain["reasons"] == [{"kind": "refusal", "text": "no", "at": None}]
     held = Change(
         KEY,
         "apps/v1",
         Action.UPDATE,
         Wave.WORKLOADS,
-        contest=Contest(("kubectl",), ("spec.replicas",)),
+        conflict=FieldConflict(("kubectl",), ("spec.replicas",)),
     )
-    assert json_format.change_data(held)["contest"] == {
+    assert json_format.change_data(held)["conflict"] == {
         "managers": ["kubectl"],
         "fields": ["spec.replicas"],
     }

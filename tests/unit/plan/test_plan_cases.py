@@ -173,9 +173,9 @@ def test_one_object_is_planned_by_what_is_seen_recorded_and_answered(case):
     assert [change.action, change.standing] == case["change"]
     if "reason" in case:
         assert change.reasons[0].text == case["reason"]
-    contest = change.contest
-    found = None if contest is None else [list(contest.managers), list(contest.fields)]
-    assert found == case.get("contest")
+    conflict = change.conflict
+    found = None if conflict is None else [list(conflict.managers), list(conflict.fields)]
+    assert found == case.get("conflict")
     assert change.unverified == case.get("unverified", "")
 
 
