@@ -15,9 +15,9 @@ import click
 
 import reconciler
 from reconciler import extensions
-from reconciler.cli import memory
+from reconciler.cli import memory, terminal
 from reconciler.errors import ExitCode, ReconcilerError
-from reconciler.secrets import Redactor, printable
+from reconciler.secrets import Redactor
 from reconciler.suggest import did_you_mean
 from reconciler.wiring.redaction import run_redactor
 
@@ -53,7 +53,7 @@ class _Commands(click.Group):
 
 def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        click.echo(f"reconciler {reconciler.__version__}")
+        terminal.write(f"reconciler {reconciler.__version__}\n")
         ctx.exit()
 
 
@@ -87,11 +87,11 @@ def run(args: list[str] | None = None) -> ExitCode:
     debug = bool(os.environ.get("RECONCILER_DEBUG"))
     # One redactor for the whole run: what is learnt anywhere is gone from every output, crashes
     # included.
-    with run_redactor(Redactor(os.urandom(16))) as redactor:
-        return _guarded(args, redactor, debug=debug)
+    with run_redactor(Redactor(os.urandom(16))):
+        return _guarded(args, debug=debug)
 
 
-def _guarded(args: list[str] | None, redactor: Redactor, *, debug: bool) -> ExitCode:
+def _guarded(args: list[str] | None, *, debug: bool) -> ExitCode:
     """Runs the command and turns what it raises into a message and an exit code."""
     try:
         colour = False if os.environ.get("NO_COLOR") else None
@@ -104,18 +104,18 @@ def _guarded(args: list[str] | None, redactor: Redactor, *, debug: bool) -> Exit
     except click.exceptions.Exit as stop:
         return ExitCode(stop.exit_code)
     except click.exceptions.Abort:
-        click.echo("interrupted", err=True)
+        terminal.note("interrupted")
         return ExitCode.ERROR
     except click.ClickException as mistake:
         said = io.StringIO()
         mistake.show(file=said)
-        click.echo(redactor.redact(printable(said.getvalue())), err=True, nl=False)
+        terminal.note(said.getvalue(), end="")
         return ExitCode.ERROR
     except ReconcilerError as error:
         if debug:
-            _trace(redactor)
+            _trace()
         else:
-            _show(error, redactor)
+            _show(error)
         return error.exit_code
     except BrokenPipeError:
         # `reconciler plan | head`: what the reader did not want is not an error.
@@ -126,46 +126,43 @@ def _guarded(args: list[str] | None, redactor: Redactor, *, debug: bool) -> Exit
     except ImportError as error:
         # A library that cannot be mapped is how too little memory shows at an import.
         short = "failed to map segment" in str(error) or "allocate memory" in str(error)
-        return _out_of_memory() if short else _defect(error, redactor, debug=debug)
+        return _out_of_memory() if short else _defect(error, debug=debug)
     except Exception as error:  # noqa: BLE001 - the one place that catches everything
-        return _defect(error, redactor, debug=debug)
+        return _defect(error, debug=debug)
     return result if isinstance(result, ExitCode) else ExitCode.DONE
 
 
 def _out_of_memory() -> ExitCode:
-    click.echo(
+    terminal.note(
         "error[E_MEMORY]: there is not enough memory for this\n"
-        "   help: give it more, or fewer apps at once (--environment, --group)",
-        err=True,
+        "   help: give it more, or fewer apps at once (--environment, --group)"
     )
     return ExitCode.ERROR
 
 
-def _defect(error: Exception, redactor: Redactor, *, debug: bool) -> ExitCode:
+def _defect(error: Exception, *, debug: bool) -> ExitCode:
     """An exception that nobody foresaw: one line for users, the traceback for developers."""
     if debug:
-        _trace(redactor)
+        _trace()
         return ExitCode.ERROR
-    what = printable(redactor.redact(f"{type(error).__name__}: {error}"))
-    click.echo(
-        f"error[E_INTERNAL]: this is a defect of the program: {what}\n"
-        "   help: run again with RECONCILER_DEBUG=1 and report what it prints",
-        err=True,
+    terminal.note(
+        f"error[E_INTERNAL]: this is a defect of the program: {type(error).__name__}: {error}\n"
+        "   help: run again with RECONCILER_DEBUG=1 and report what it prints"
     )
     return ExitCode.ERROR
 
 
-def _show(error: ReconcilerError, redactor: Redactor) -> None:
+def _show(error: ReconcilerError) -> None:
     from reconciler.output import text
 
-    click.echo(redactor.redact(text.render_error(error)), err=True, nl=False)
+    terminal.note(text.render_error(error), end="")
 
 
-def _trace(redactor: Redactor) -> None:
+def _trace() -> None:
     """The traceback of what is being handled; without local variables, which could hold secrets."""
     import traceback
 
-    click.echo(printable(redactor.redact(traceback.format_exc())), err=True, nl=False)
+    terminal.note(traceback.format_exc(), end="")
 
 
 def run_captured(args: list[str]) -> tuple[ExitCode, str]:

@@ -15,9 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from reconciler.adapters import files
+from reconciler.cli import terminal
 from reconciler.errors import ExitCode, ReconcilerError, UsageMistake
 from reconciler.secrets import Redactor
 from reconciler.wiring.common import CommonOptions
@@ -45,11 +44,9 @@ class Progress:
         self._last = ""
 
     def progress(self, subject: str, text: str) -> None:
-        from reconciler.secrets import printable
-
         line = f"{subject}   {text}"
         if line != self._last and self._clock() - self._start > 1.0:
-            click.echo(printable(redactor().redact(line)), err=True)
+            terminal.note(line)
             self._last = line
 
 
@@ -69,7 +66,7 @@ def show(
     options = _options(common, report, lambda file, number: _redacted(known, read(file, number)))
     if common.reports:
         options = replace(options, changed=_changed(source, base))
-    _print(known.redact(_rendered(common.output, report, options)))
+    terminal.write(_rendered(common.output, report, options))
     _write(common, report, options, known)
     return report.exit_code
 
@@ -96,7 +93,7 @@ def _write(common: CommonOptions, report: Report, options: Options, known: Redac
     plain = replace(options, style=type(options.style)(ascii_only=common.ascii_only))
     for name, file in common.reports:
         if file == "-":
-            _print(known.redact(_rendered(name, report, options)))
+            terminal.write(_rendered(name, report, options))
         else:
             _replace(file, known.redact(_rendered(name, report, plain)))
 
@@ -105,10 +102,6 @@ def _rendered(name: str, report: Report, options: Options) -> str:
     from reconciler.output import format as formats
 
     return formats.format_named(name).render(report, options)
-
-
-def _print(text: str) -> None:
-    click.echo(text, nl=False)
 
 
 def _replace(file: str, text: str) -> None:

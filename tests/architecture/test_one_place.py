@@ -1,5 +1,6 @@
 """What several files say is said once, and the others are held to it."""
 
+import ast
 import re
 import tomllib
 from importlib import metadata
@@ -48,3 +49,30 @@ def test_the_hooks_before_a_commit_are_the_steps_of_make_check():
     hooks = [hook for repo in config["repos"] for hook in repo["hooks"]]
     assert [hook["entry"] for hook in hooks] == [f"make {n}" for n in _recipes()["check"][0]]
     assert all(any(_recipes()[hook["id"]][1]) for hook in hooks)
+
+
+def _prints(source):
+    """The lines that print to the terminal, whatever the way."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(func=ast.Name("print")):
+                yield node.lineno
+            case ast.Attribute(ast.Name("click"), "echo" | "secho" | "echo_via_pager"):
+                yield node.lineno
+            case ast.Attribute(ast.Attribute(ast.Name("sys"), "stdout" | "stderr"), "write"):
+                yield node.lineno
+
+
+@pytest.mark.parametrize(
+    "line", ["print(1)", "click.echo(1)", "lambda: click.secho", "sys.stderr.write('')"]
+)
+def test_a_line_that_prints_is_found(line):
+    assert list(_prints(line)) == [1]
+
+
+def test_text_leaves_for_the_terminal_by_one_door_which_takes_the_secrets_out():
+    """The tour alone prints itself: it shows what the program it runs has printed."""
+    package = ROOT / "reconciler"
+    paths = (path for path in package.rglob("*.py") if path.parent != package / "demo")
+    found = {p.relative_to(package).as_posix() for p in paths if any(_prints(p.read_text()))}
+    assert found == {"cli/terminal.py"}

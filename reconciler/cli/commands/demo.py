@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli import terminal
 from reconciler.errors import ExitCode, UsageMistake
 
 __all__ = ["COMMAND"]
@@ -48,5 +49,5 @@ def _show(folder: Path, *, kept: bool) -> ExitCode:
     story = Story(Stage(folder, _START, program.run_captured))
     story.tell()
     if kept:
-        click.echo(f"\nThe config repo and the cluster are in {folder}.")
+        terminal.write(f"\nThe config repo and the cluster are in {folder}.\n")
     return ExitCode.DONE if story.as_told else ExitCode.ERROR

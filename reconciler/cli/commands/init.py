@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli import options
+from reconciler.cli import options, terminal
 from reconciler.errors import ExitCode, UsageMistake
 
 __all__ = ["COMMAND"]
@@ -55,7 +55,7 @@ def COMMAND(folder: str, ci: str) -> ExitCode:  # noqa: N802
                 out.write(text)
     except OSError as cause:
         raise UsageMistake(f"{folder}: {(cause.strerror or str(cause)).lower()}") from cause
-    click.echo(f"{len(wanted)} files in {folder}. What next:\n")
+    said = [f"{len(wanted)} files in {folder}. What next:", ""]
     steps = [] if folder == "." else [f"cd {folder}"]
     if not (root / ".git").exists():
         steps += ["git init -b main"]
@@ -65,6 +65,7 @@ def COMMAND(folder: str, ci: str) -> ExitCode:  # noqa: N802
         "reconciler plan",
         "reconciler reconcile --once --embedded try.db    # no Kubernetes needed",
     ]
-    click.echo("\n".join(f"  {step}" for step in steps))
-    click.echo("\nThen put your own image into models/hello/model.yaml; README.md says more.")
+    said += [f"  {step}" for step in steps]
+    said += ["", "Then put your own image into models/hello/model.yaml; README.md says more.", ""]
+    terminal.write("\n".join(said))
     return ExitCode.DONE

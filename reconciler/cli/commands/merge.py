@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from reconciler.cli import terminal
 from reconciler.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def COMMAND(layers_file: Path, provenance: bool, output: str) -> ExitCode:  # no
     tree, found = _merged(layers_file)
     bad = any(d.is_error for d in found)
     if output == "json" or provenance:
-        click.echo(_document(tree, found, provenance), nl=False)
+        terminal.write(_document(tree, found, provenance))
     else:
         _shown(tree, found, layers_file)
     return ExitCode.ERROR if bad else ExitCode.DONE
@@ -150,6 +151,6 @@ def _shown(tree: Branch | None, found: list[Diagnostic], layers_file: Path) -> N
         return lines[number - 1] if 0 < number <= len(lines) else None
 
     if found:
-        click.echo(render_diagnostics(found, line), err=True)
+        terminal.note(render_diagnostics(found, line))
     if tree is not None:
-        click.echo(emit(tree), nl=False)
+        terminal.write(emit(tree))

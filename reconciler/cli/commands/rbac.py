@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 import reconciler
-from reconciler.cli import options
+from reconciler.cli import options, terminal
 from reconciler.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -91,9 +91,9 @@ def COMMAND(  # noqa: N802
     if common.output == "json":
         return reporting.show(common, Report("rbac", (found,), revision=fleet.label), tree)
     for text in yaml_of(found):
-        click.echo(text, nl=False)
+        terminal.write(text)
     for note in notes:
-        click.echo(f"note: {note}", err=True)
+        terminal.note(f"note: {note}")
     return ExitCode.DONE
 
 

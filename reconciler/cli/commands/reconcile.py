@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from reconciler.cli import options
+from reconciler.cli import options, terminal
 from reconciler.errors import ExitCode, UsageMistake
 
 __all__ = ["COMMAND"]
@@ -154,7 +154,7 @@ def COMMAND(common: options.CommonOptions, **given: Any) -> ExitCode:  # noqa: N
     )
     output = runs.RunOutput(
         lambda report, tree: reporting.show(common, report, tree),
-        lambda text: click.echo(text, err=True),
+        terminal.note,
         reporting.Progress(),
     )
     if once:

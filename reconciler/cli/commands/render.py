@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli import options
+from reconciler.cli import options, terminal
 from reconciler.errors import ExitCode
 from reconciler.origin import plain
 from reconciler.secrets import MASK
@@ -70,9 +70,6 @@ def _stream(reviewed: Review) -> None:
                 known.learn_tree(plain(inner.tree))
     masked = False
     for item in render_objects(reviewed.units):
-        text = document(item)
-        shown = known.redact(text)
-        masked |= shown != text
-        click.echo(shown, nl=False)
+        masked |= terminal.write(document(item))
     if masked:
-        click.echo(f"note: what looks like a secret is shown as {MASK}: not for kubectl", err=True)
+        terminal.note(f"note: what looks like a secret is shown as {MASK}: not for kubectl")

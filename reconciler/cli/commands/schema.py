@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli import options
+from reconciler.cli import options, terminal
 from reconciler.errors import ExitCode, UsageMistake
 
 __all__ = ["COMMAND"]
@@ -32,14 +32,14 @@ def COMMAND(name: str | None, listed: bool, write: str | None) -> ExitCode:  # n
     known = schemas.texts()
     if listed:
         for file in known:
-            click.echo(file.removesuffix(".json"))
+            terminal.write(file.removesuffix(".json") + "\n")
     elif write is not None:
         folder = Path(write)
         folder.mkdir(parents=True, exist_ok=True)
         for file, text in known.items():
             (folder / file).write_text(text, encoding="utf-8")
     elif name is not None and f"{name}.json" in known:
-        click.echo(known[f"{name}.json"], nl=False)
+        terminal.write(known[f"{name}.json"])
     else:
         names = ", ".join(file.removesuffix(".json") for file in known)
         what = "say which schema" if name is None else f"there is no schema {name!r}"
