@@ -413,5 +413,5 @@ def _split_options(
                 wrong.append(error("E_TYPE", message, site, path=path, found=found))
             else:
                 kept[key] = child
-        children[block] = Branch(kept, node.origin, node.gone)
-    return Branch(children, tree.origin, tree.gone), blocks, wrong
+        children[block] = Branch(kept, node.origin, node.deleted)
+    return Branch(children, tree.origin, tree.deleted), blocks, wrong

@@ -52,8 +52,8 @@ def _replaced(tree: Tree, make: Callable[[Value[str]], Tree]) -> Tree:
     if same:
         return tree
     if isinstance(tree, Branch):
-        return Branch(made, tree.origin, tree.gone)
-    return Items(made, tree.origin, tree.keys, tree.gone) if isinstance(tree, Items) else made
+        return Branch(made, tree.origin, tree.deleted)
+    return Items(made, tree.origin, tree.keys, tree.deleted) if isinstance(tree, Items) else made
 
 
 def _embedded(text: Value[str], carrier: Draft) -> Value[str]:

@@ -15,7 +15,7 @@ __all__ = ["find_at_line", "find_lock", "find_path", "list_origins", "referenced
 def list_origins(tree: Branch) -> dict[str, Origin]:
     """The newest link of every leaf, map entry, list element and deleted path, by spelled path.
 
-    What stands wins over what is gone where a removed element's index is in use again.
+    What stands wins over what is deleted where a removed element's index is in use again.
     """
     out: dict[str, Origin] = {}
     for path, node, origin in _walk(tree, ()):
@@ -42,26 +42,26 @@ def find_path(tree: Branch, text: str) -> tuple[Node | None, Origin | None]:
     """The node at a spelled path and its newest link; (None, link) for a deleted one and
     (None, None) for one that never was. Raises PathInvalid."""
     node: Node = tree
-    gone: Deletion | None = None
+    deleted: Deletion | None = None
     origin: Origin | None = None
     for step in paths.parse(text):
         name = step if isinstance(step, str) else str(step) if isinstance(step, Selector) else ""
-        if gone is not None:
-            origin = gone.inside().get(name)
+        if deleted is not None:
+            origin = deleted.inside().get(name)
             if not isinstance(origin, Deletion):
                 return None, None
-            gone = origin
+            deleted = origin
             continue
         child = _child(node, step)
         if child is not None:
             node, origin = child, child.origin
             continue
-        left = {} if not isinstance(node, Branch | Items) else node.gone
+        left = {} if not isinstance(node, Branch | Items) else node.deleted
         origin = left.get(name or f"[{step}]")
         if not isinstance(origin, Deletion):
             return None, origin
-        gone = origin
-    return (None if gone is not None else node), origin
+        deleted = origin
+    return (None if deleted is not None else node), origin
 
 
 def find_lock(locks: Iterable[Lock], text: str) -> Site | None:
@@ -95,14 +95,14 @@ def _walk(node: Node, path: Path) -> Iterator[tuple[Path, Node | None, Origin]]:
             here: Path = (*path, key)
             yield here, child, child.origin
             yield from _walk(child, here)
-        for key, origin in node.gone.items():
+        for key, origin in node.deleted.items():
             yield from _walk_gone(origin, (*path, key))
     elif isinstance(node, Items):
         for index, child in enumerate(node.children):
             here = (*path, _named(node, child, index))
             yield here, child, child.origin
             yield from _walk(child, here)
-        for key, origin in node.gone.items():
+        for key, origin in node.deleted.items():
             yield from _walk_gone(origin, (*path, paths.parse(f"x{key}")[1]))
 
 

@@ -288,8 +288,8 @@ class _Builder(Leaves):
         if isinstance(tree, Value):
             return Value(tree.value, origin)
         if isinstance(tree, Branch):
-            return Branch(tree.children, origin, tree.gone)
-        return Items(tree.children, origin, tree.keys, tree.gone)
+            return Branch(tree.children, origin, tree.deleted)
+        return Items(tree.children, origin, tree.keys, tree.deleted)
 
     def too_many(self, site: Site) -> None:
         self.stop("E_ALIAS_LIMIT", f"more than {NODES} nodes after expansion", site)

@@ -49,7 +49,7 @@ class Layering:
         is_scalar = own.is_scalar if scalar is None else scalar
         return Origin(own.site, self.layer, op, own.value, under, is_scalar=is_scalar)
 
-    def gone(self, own: Origin, op: Op, below: Node) -> Deletion:
+    def deletion(self, own: Origin, op: Op, below: Node) -> Deletion:
         """This layer's link over what it took away."""
         return Deletion(own.site, self.layer, op, below)
 
@@ -87,25 +87,25 @@ class Layering:
     ) -> Branch:
         """Key by key. `fill`: only what is absent below is taken (`!default` on a map)."""
         children = dict(low.children)
-        gone: dict[str, Origin] | None = None
+        deleted: dict[str, Origin] | None = None
         for key, child in high.children.items():
             below = children.get(key)
             if below is None and not key.isascii():
                 self.normalised(key, child.origin.site, low, (*path, key))
-            was = (low.gone if gone is None else gone).get(key)
+            was = (low.deleted if deleted is None else deleted).get(key)
             node, left = self.meet(
                 below, child, (*path, key), paths.descend(states, key), was, fill=fill
             )
             if node is not None:
                 children[key] = node
                 if was is not None:
-                    gone = dict(low.gone) if gone is None else gone
-                    gone.pop(key, None)
+                    deleted = dict(low.deleted) if deleted is None else deleted
+                    deleted.pop(key, None)
             elif below is not None:
                 del children[key]
-                gone = dict(low.gone) if gone is None else gone
-                gone[key] = left or below.origin
-        return Branch(children, origin, low.gone if gone is None else gone)
+                deleted = dict(low.deleted) if deleted is None else deleted
+                deleted[key] = left or below.origin
+        return Branch(children, origin, low.deleted if deleted is None else deleted)
 
     def normalised(self, key: str, site: Site, low: Branch, path: Path) -> None:
         normal = unicodedata.normalize("NFC", key)
@@ -186,7 +186,7 @@ class Layering:
                     )
                 )
             return None, None
-        return None, self.gone(node.origin, "delete", low)
+        return None, self.deletion(node.origin, "delete", low)
 
     def default(
         self,
@@ -258,14 +258,14 @@ class Layering:
         if self.simple and not states and was is None and op == "set":
             return node  # type: ignore[no-any-return]
         children: dict[str, Node] = {}
-        gone = was.inside() if isinstance(was, Deletion) else {}
+        deleted = was.inside() if isinstance(was, Deletion) else {}
         for key, child in node.children.items():
             here, inner = (*path, key), paths.descend(states, key)
-            found = self.fresh_child(child, here, inner, op, gone.get(key))
+            found = self.fresh_child(child, here, inner, op, deleted.get(key))
             if found is not None:
                 children[key] = found
-                gone.pop(key, None)
-        return Branch(children, self.link(node.origin, op, was), gone)
+                deleted.pop(key, None)
+        return Branch(children, self.link(node.origin, op, was), deleted)
 
     def fresh_child(
         self,
@@ -301,17 +301,17 @@ class Layering:
             return Items(taken.children, self.link(node.origin, op, low), taken.keys)
         before: Mapping[str, Node] = low.children if isinstance(low, Branch) else {}
         children: dict[str, Node] = {}
-        gone: dict[str, Origin] = dict(low.gone) if isinstance(low, Branch) else {}
+        deleted: dict[str, Origin] = dict(low.deleted) if isinstance(low, Branch) else {}
         for key, child in node.children.items():
             here, inner = (*path, key), paths.descend(states, key)
             found = self.taken_child(child, before.get(key), here, inner, op)
             if found is not None:
                 children[key] = found
-                gone.pop(key, None)
+                deleted.pop(key, None)
         for key, below in before.items():
             if key not in children:
-                gone[key] = self.gone(node.origin, op, below)
-        return Branch(children, self.link(node.origin, op, low), gone)
+                deleted[key] = self.deletion(node.origin, op, below)
+        return Branch(children, self.link(node.origin, op, low), deleted)
 
     def taken_child(
         self, child: Any, low: Node | None, path: Path, states: tuple[Patterns, ...], op: Op

@@ -27,7 +27,7 @@ class Layering(Protocol):
 
     def error(self, code: str, message: str, site: Site, path: Path, **more: Any) -> None: ...
     def link(self, own: Origin, op: Op, below: Any) -> Origin: ...
-    def gone(self, own: Origin, op: Op, below: Node) -> Deletion: ...
+    def deletion(self, own: Origin, op: Op, below: Node) -> Deletion: ...
     def lock(self, result: Node | None, high: Any, path: Path) -> None: ...
     def reference(self, node: Value[Any], low: Node | None, path: Path) -> None: ...
     def placed(self, marks: Marks, high: Marked, low: Node | None, path: Path) -> None: ...
@@ -115,7 +115,7 @@ def combine(
     if operation == "union":
         added = _new_ones(low.children, added)
     children = (*added, *low.children) if operation == "prepend" else (*low.children, *added)
-    return Items(children, run.link(node.origin, op, low), gone=low.gone)
+    return Items(children, run.link(node.origin, op, low), deleted=low.deleted)
 
 
 def _elements(
@@ -216,7 +216,7 @@ def _keyed(
 ) -> Items:
     """Matched elements merge and keep their place, new ones go to the end."""
     merged: dict[Selector, Node] = _identified(run, low, keys, path) if low is not None else {}
-    gone: dict[str, Origin] = dict(low.gone) if low is not None else {}
+    deleted: dict[str, Origin] = dict(low.deleted) if low is not None else {}
     for identity, child in _identified(run, node, keys, path).items():
         here = (*path, identity)
         below = merged.get(identity)
@@ -229,18 +229,18 @@ def _keyed(
                     here,
                 )
             else:
-                gone[str(identity)] = run.gone(child.origin, "delete", below)
+                deleted[str(identity)] = run.deletion(child.origin, "delete", below)
                 del merged[identity]
             continue
-        was = gone.get(str(identity))
+        was = deleted.get(str(identity))
         if low is None and isinstance(child, Branch | Items | Value):
             found: Node | None = run.fresh(child, _NONE, here, states, was, exempt=True)
         else:
             found, _ = run.meet(below, child, here, states, was)
         if found is not None:
             merged[identity] = found
-            gone.pop(str(identity), None)
-    return Items(tuple(merged.values()), origin, keys, gone)
+            deleted.pop(str(identity), None)
+    return Items(tuple(merged.values()), origin, keys, deleted)
 
 
 # -- sets ------------------------------------------------------------------------------------------
@@ -289,12 +289,12 @@ def _removed(run: Layering, low: Items, node: Items, path: Path) -> Items:
             )
         unwanted[identity] = child
     kept = []
-    gone = dict(low.gone)
+    deleted = dict(low.deleted)
     for index, child in enumerate(low.children):
         remover = unwanted.get(_identity(child))
         if remover is None:
             kept.append(child)
         else:
-            gone[f"[{index}]"] = run.gone(remover.origin, "remove", child)
+            deleted[f"[{index}]"] = run.deletion(remover.origin, "remove", child)
     origin = run.link(node.origin, "remove", low)
-    return Items(tuple(kept), origin, low.keys, gone)
+    return Items(tuple(kept), origin, low.keys, deleted)

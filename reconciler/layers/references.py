@@ -90,13 +90,13 @@ class _Resolver:
             if found is not child:
                 children = dict(node.children) if children is None else children
                 children[key] = found
-        return node if children is None else Branch(children, node.origin, node.gone)
+        return node if children is None else Branch(children, node.origin, node.deleted)
 
     def items(self, node: Items, path: Path) -> Items:
         items = tuple(self.node(child, (*path, step)) for step, child in _elements(node))
         if all(a is b for a, b in zip(items, node.children, strict=True)):
             return node
-        return Items(items, node.origin, node.keys, node.gone)
+        return Items(items, node.origin, node.keys, node.deleted)
 
     def value(self, node: Value[Any], path: Path) -> Node:
         """One scalar. Raises _Failed when its reference cannot be followed."""
@@ -267,9 +267,9 @@ class _Resolver:
     def missing(self, ref: Ref, parent: Node, step: Any, node: Value[Any], path: Path) -> None:
         related = []
         text = f"nothing at {ref.text}"
-        if isinstance(parent, Branch) and step in parent.gone:
+        if isinstance(parent, Branch) and step in parent.deleted:
             text = f"{ref.text} is deleted by a layer"
-            related = [Related(parent.gone[step].site, "deleted here")]
+            related = [Related(parent.deleted[step].site, "deleted here")]
         self.wrong(
             "E_REF_MISSING",
             text,
