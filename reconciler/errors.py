@@ -36,8 +36,8 @@ _SEVERITY = (
 
 def most_severe(codes: Iterable[ExitCode]) -> ExitCode:
     """The exit code of a run to which all of `codes` apply; DONE for none."""
-    given = set(codes)
-    return next((code for code in _SEVERITY if code in given), ExitCode.DONE)
+    present = set(codes)
+    return next((code for code in _SEVERITY if code in present), ExitCode.DONE)
 
 
 class ReconcilerError(Exception):

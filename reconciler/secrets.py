@@ -196,9 +196,9 @@ def _named_texts(datum: Any, name: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(datum, str):
         yield name, datum
     elif isinstance(datum, Mapping):
-        given, value = datum.get("name"), datum.get("value")
-        if isinstance(given, str) and isinstance(value, str):
-            yield given, value
+        label, value = datum.get("name"), datum.get("value")
+        if isinstance(label, str) and isinstance(value, str):
+            yield label, value
         for key, child in datum.items():
             yield from _named_texts(child, str(key))
     elif isinstance(datum, list | tuple):

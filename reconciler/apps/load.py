@@ -78,14 +78,14 @@ class _Loader:
         self.bytes: dict[str, bytes] = {}
 
     def run(self) -> Fleet:
-        known = frozenset(app.id for app in self.layout.apps) | frozenset(
+        unit_ids = frozenset(app.id for app in self.layout.apps) | frozenset(
             UnitId.foundation(env, group) for env, group in self.layout.groups
         )
         order = self._stack()
         if order is not None:
             order = replace(order, mixed=shapes.mixed(Application, self.capabilities))
         if order is None:
-            return self._fleet((), (), known, dict.fromkeys(known, ("E_LAYERS",)))
+            return self._fleet((), (), unit_ids, dict.fromkeys(unit_ids, ("E_LAYERS",)))
         selected = [
             app
             for app in self.layout.apps
@@ -102,7 +102,7 @@ class _Loader:
         apps = [app for files in selected if (app := self._app(reader, files)) is not None]
         for item, ids in rules.check_across(foundations, apps):
             self.mistakes.add((item,), *ids)
-        return self._fleet(tuple(apps), tuple(foundations), known, {})
+        return self._fleet(tuple(apps), tuple(foundations), unit_ids, {})
 
     def _selects_foundations(self) -> bool:
         return FOUNDATION in self.selection.models or any(
@@ -113,7 +113,7 @@ class _Loader:
         self,
         apps: tuple[App, ...],
         foundations: tuple[Foundation, ...],
-        known: frozenset[UnitId],
+        unit_ids: frozenset[UnitId],
         blocked: Mapping[UnitId, tuple[str, ...]],
     ) -> Fleet:
         codes = {app: tuple(sorted(found)) for app, found in self.mistakes.blocked.items()}
@@ -128,7 +128,7 @@ class _Loader:
             tuple(f for f in foundations if f.id not in codes),
             self.mistakes.in_order(),
             dict(sorted(codes.items())),
-            known,
+            unit_ids,
             self.label,
             self.commit,
         )

@@ -231,13 +231,13 @@ def _check_metadata(root: Branch, namespace: str) -> Iterator[Diagnostic]:
     for field in _SERVER_OWNED:
         if (node := metadata.get(field)) is not None:
             yield _server_owned(f"metadata.{field}", node)
-    given = metadata.get("namespace")
-    if isinstance(given, Value) and given.value != namespace:
+    named = metadata.get("namespace")
+    if isinstance(named, Value) and named.value != namespace:
         yield error(
             "E_NAMESPACE",
-            f"this object names the namespace {given.value!r}; "
+            f"this object names the namespace {named.value!r}; "
             + (f"its group's is {namespace!r}" if namespace else "it is cluster-scoped"),
-            given.site,
+            named.site,
             path="metadata.namespace",
             help="leave the namespace out",
         )

@@ -95,11 +95,11 @@ def facts(variables: Iterable[EnvVar], given: Mapping[str, Value[Any] | None]) -
     """More `env` entries, one per fact that is not None. A fact whose name is among the user's
     `variables` is left out: server-side apply refuses two entries of one name."""
     names = [variable.name for variable in variables]
-    taken = {name.value for name in names}
+    user_names = {name.value for name in names}
     return [
         {"name": derive(name, fact, *names), "value": derive(fact.value, fact, *names)}
         for name, fact in given.items()
-        if fact is not None and name not in taken
+        if fact is not None and name not in user_names
     ]
 
 

@@ -31,7 +31,7 @@ _LISTS = {
 
 
 def _inference_service(body: Body) -> Readiness:
-    # observedGeneration is copied from a child object: it says nothing here.
+    # KServe copies observedGeneration from a child object, so it says nothing about this one.
     status = status_of(body)
     model = status.get("modelStatus") or {}
     if model.get("transitionStatus") in ("BlockedByFailedLoad", "InvalidSpec"):

@@ -94,16 +94,16 @@ def find_at_line(tree: Branch, file: str, line: int) -> list[tuple[str, Origin, 
 def _walk(node: Node, path: Path) -> Iterator[tuple[Path, Node | None, Origin]]:
     if isinstance(node, Branch):
         for key, child in node.children.items():
-            here: Path = (*path, key)
-            yield here, child, child.origin
-            yield from _walk(child, here)
+            inner_path: Path = (*path, key)
+            yield inner_path, child, child.origin
+            yield from _walk(child, inner_path)
         for key, origin in node.deleted.items():
             yield from _walk_deleted(origin, (*path, key))
     elif isinstance(node, Items):
         for index, child in enumerate(node.children):
-            here = (*path, _step_of(node, child, index))
-            yield here, child, child.origin
-            yield from _walk(child, here)
+            inner_path = (*path, _step_of(node, child, index))
+            yield inner_path, child, child.origin
+            yield from _walk(child, inner_path)
         for key, origin in node.deleted.items():
             yield from _walk_deleted(origin, (*path, paths.parse(f"x{key}")[1]))
 

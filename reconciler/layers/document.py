@@ -148,14 +148,14 @@ class _Builder(ScalarReader):
             before = data[: bad.start].decode("utf-8", "replace")
             self.stop("E_SYNTAX", "not UTF-8", self.place_after(before))
         text = text.removeprefix("\ufeff")
-        odd = _FORBIDDEN.search(text)
-        if odd is not None:
-            code = f"U+{ord(odd.group()):04X}"
+        forbidden = _FORBIDDEN.search(text)
+        if forbidden is not None:
+            code = f"U+{ord(forbidden.group()):04X}"
             self.stop(
                 "E_SYNTAX",
                 f"the character {code} cannot stand in a config file",
-                self.place_after(text[: odd.start()]),
-                help=f'write it as an escape in double quotes: "\\u{ord(odd.group()):04x}"',
+                self.place_after(text[: forbidden.start()]),
+                help=f'write it as an escape in double quotes: "\\u{ord(forbidden.group()):04x}"',
             )
         return text
 
@@ -375,10 +375,10 @@ class _Builder(ScalarReader):
         if plain and text == "<<":
             return text, site, True
         if plain and scalars.is_ambiguous_key(text):
-            shown = text or "an empty key"
+            label = text or "an empty key"
             self.error(
                 "E_KEY_TYPE",
-                f"not every YAML reader takes the plain key {shown} for a text",
+                f"not every YAML reader takes the plain key {label} for a text",
                 site,
                 help=f'quote it: "{text}"',
             )

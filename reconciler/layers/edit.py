@@ -104,13 +104,13 @@ def _replace_scalar(text: str, node: yaml.ScalarNode, value: Any) -> str:
     start, end = node.start_mark.index, node.end_mark.index
     old = text[start:end]
     properties = _PROPERTIES.match(old)
-    kept = properties.group() if properties else ""
+    tag_and_anchor = properties.group() if properties else ""
     new = emit.scalar(value)
     if isinstance(value, str) and node.style in ("'", '"') and new[:1] not in "'\"":
         new = f"{node.style}{new}{node.style}"
     if not old:  # `key:` with nothing after it
         new = f" {new}"
-    return text[:start] + kept + new + text[end:]
+    return text[:start] + tag_and_anchor + new + text[end:]
 
 
 def _additions(text: str, steps: list[str], value: Any) -> Iterator[str]:

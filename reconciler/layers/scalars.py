@@ -280,8 +280,8 @@ class ScalarReader:
             wanted = {"map": "map", "list": "seq"}[kind]
             if tag != STANDARD_TAG + wanted:
                 name = tag[len(STANDARD_TAG) :]
-                known = name in ("map", "seq", "str", "int", "float", "bool", "null")
-                code = "E_TAG_TYPE" if known else "E_TAG"
+                is_standard = name in ("map", "seq", "str", "int", "float", "bool", "null")
+                code = "E_TAG_TYPE" if is_standard else "E_TAG"
                 self.error(code, f"!!{name} does not fit a {kind}", self.site(event.start_mark))
             return None
         return self.read_tag(tag, kind, event.start_mark)

@@ -119,10 +119,10 @@ def _param(document: Document) -> Param | Diagnostic:
     labels = metadata.get("labels") or {}
     if document.kind == ("", "Secret"):
         return error("E_SECRET_IN_GIT", "a Secret cannot be a parameter", document.site)
-    odd = _not_text(document) if document.kind == ("", "ConfigMap") else None
-    if odd is not None:
+    wrong_site = _not_text(document) if document.kind == ("", "ConfigMap") else None
+    if wrong_site is not None:
         message = "the values of a ConfigMap's data are texts"
-        return error("E_POLICY", message, odd, path="data", help="quote it")
+        return error("E_POLICY", message, wrong_site, path="data", help="quote it")
     namespace = metadata.get("namespace") or ""
     return Param(
         document.kind,
@@ -162,18 +162,18 @@ def _check_names(
     yield from _check_unique("parameter", keys)
     if not is_complete:
         return
-    known = {p.name: p for p in policies}
+    by_name = {p.name: p for p in policies}
     for binding in bindings:
-        if binding.policy not in known:
+        if binding.policy not in by_name:
             yield error(
                 "E_POLICY_BINDING",
                 f"no policy is called {binding.policy!r}",
                 binding.policy_at,
                 path="spec.policyName",
-                help=did_you_mean(binding.policy, known),
+                help=did_you_mean(binding.policy, by_name),
             )
             continue
-        yield from _check_params(known[binding.policy], binding, params)
+        yield from _check_params(by_name[binding.policy], binding, params)
     bound = {b.policy for b in bindings}
     for policy in policies:
         if policy.name not in bound:
@@ -203,21 +203,25 @@ def _check_params(policy: Policy, binding: Binding, params: list[Param]) -> Iter
     wanted = binding.param
     if wanted is None or policy.param_kind is None or not wanted.name:
         return
-    near = [p for p in params if p.kind == policy.param_kind and p.name == wanted.name]
-    if not any(not wanted.namespace or p.namespace == wanted.namespace for p in near):
+    named = [p for p in params if p.kind == policy.param_kind and p.name == wanted.name]
+    if not any(not wanted.namespace or p.namespace == wanted.namespace for p in named):
         place = f" in the namespace {wanted.namespace!r}" if wanted.namespace else ""
         yield warning(
             "W_POLICY_PARAM",
             f"no {policy.param_kind} is called {wanted.name!r}{place}",
             binding.site,
             path="spec.paramRef",
-            help=f"found in {near[0].namespace!r}" if near else "add it to policies/",
+            help=f"found in {named[0].namespace!r}" if named else "add it to policies/",
         )
 
 
 def _check_evaluable(policy: Policy) -> Iterator[Diagnostic]:
-    given = [*policy.conditions, *policy.variables, *(v.expression for v in policy.validations)]
-    for expression in given:
+    expressions = [
+        *policy.conditions,
+        *policy.variables,
+        *(v.expression for v in policy.validations),
+    ]
+    for expression in expressions:
         if isinstance(expression.program, NotEvaluable):
             yield warning(
                 "W_POLICY_OFFLINE",

@@ -92,6 +92,6 @@ def add_found(manifest: Manifest, place: Spot, message: str) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     if len(text) > _MOST_CHANCE and text in message:
         return message
-    shown = json.dumps(value, ensure_ascii=False)
-    shown = shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…"
-    return f"{message} (found {field}: {shown})"
+    excerpt = json.dumps(value, ensure_ascii=False)
+    excerpt = excerpt if len(excerpt) <= _LONGEST else excerpt[: _LONGEST - 1] + "…"
+    return f"{message} (found {field}: {excerpt})"

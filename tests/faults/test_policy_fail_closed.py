@@ -132,7 +132,10 @@ def test_long_texts_in_long_loops_are_refused_before_they_run():
     [
         ("'" + "a" * 4096 + "' == ''", "the expression has 4104 bytes; at most 4096 are taken"),
         ("[[[1]]].all(a, a.all(b, b.all(c, c > 0)))", "3 loops inside each other"),
-        ("object.?a" + ".optMap(x, x + x)" * 30 + ".hasValue()", "optMap is used more than 8 times"),
+        (
+            "object.?a" + ".optMap(x, x + x)" * 30 + ".hasValue()",
+            "optMap is used more than 8 times",
+        ),
     ],
 )
 def test_an_expression_beyond_the_budget_is_refused_when_it_is_read(expression, why):

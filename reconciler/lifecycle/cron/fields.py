@@ -139,11 +139,11 @@ def _integer(text: str, field: Field, label: str) -> int:
 
 
 def _check_bounds(first: int, last: int, field: Field, text: str) -> None:
-    shown = "" if text in (str(first), str(last)) else f" in {text!r}"
+    context = "" if text in (str(first), str(last)) else f" in {text!r}"
     if first < field.lowest:
-        raise _wrong(field, f"{first}{shown} is below {field.lowest}", _bounds_hint(first, field))
+        raise _wrong(field, f"{first}{context} is below {field.lowest}", _bounds_hint(first, field))
     if last > field.highest:
-        raise _wrong(field, f"{last}{shown} is above {field.highest}", _bounds_hint(last, field))
+        raise _wrong(field, f"{last}{context} is above {field.highest}", _bounds_hint(last, field))
     if first > last:
         hint = f"write two ranges: {first}-{field.highest},{field.lowest}-{last}"
         raise _wrong(field, f"the range {text!r} runs backwards", hint)

@@ -140,15 +140,15 @@ class Values:
         return out
 
     def _of(self, name: str) -> tuple[Any, _Size, str]:
-        known = self._known.get(name)
-        if known is None:
+        entry = self._known.get(name)
+        if entry is None:
             try:
                 datum, size = _clean(self._raw[name])
-                known = (datum, size, "")
+                entry = (datum, size, "")
             except _Unusable as fault:
-                known = (None, _Size(0, 0), str(fault))
-            self._known[name] = known
-        return known
+                entry = (None, _Size(0, 0), str(fault))
+            self._known[name] = entry
+        return entry
 
     def fault(self, names: frozenset[str]) -> str:
         """Why one of the named values cannot be used; "" when all can."""

@@ -148,12 +148,12 @@ class _Reader:
         return name, reader
 
     def param_kind(self, spec: Reader) -> GroupKind | None:
-        given = spec.map("paramKind")
-        if given is None:
+        kind = spec.map("paramKind")
+        if kind is None:
             return None
-        given.unknown("apiVersion", "kind")
-        group, _ = split_version(given.text("apiVersion", required=True))
-        return GroupKind(group, given.text("kind", required=True))
+        kind.unknown("apiVersion", "kind")
+        group, _ = split_version(kind.text("apiVersion", required=True))
+        return GroupKind(group, kind.text("kind", required=True))
 
     def fields(self, notes: Reader | None) -> tuple[FieldPath, ...]:
         out: list[FieldPath] = []
@@ -318,50 +318,50 @@ class _Reader:
         if notes is None or notes.node(key) is None:
             return None
         words = _commas(notes.text(key))
-        odd = [w for w in words if (w.count("/") == 1) != (key == "groups")]
-        if not words or odd:
+        wrong = [w for w in words if (w.count("/") == 1) != (key == "groups")]
+        if not words or wrong:
             wanted = "environment/group, …" if key == "groups" else "name, …"
-            found = repr(odd[0]) if odd else "nothing"
+            found = repr(wrong[0]) if wrong else "nothing"
             notes.wrong(f"found {found}, expected {wanted}", notes.at(key), notes.spelled(key))
         return frozenset(words)
 
     def param_ref(self, spec: Reader) -> ParamRef | None:
-        given = spec.map("paramRef")
-        if given is None:
+        ref = spec.map("paramRef")
+        if ref is None:
             return None
-        given.unknown("name", "namespace", "selector", "parameterNotFoundAction")
-        chosen = given.map("selector")
-        name = given.text("name")
+        ref.unknown("name", "namespace", "selector", "parameterNotFoundAction")
+        chosen = ref.map("selector")
+        name = ref.text("name")
         if bool(name) == (chosen is not None):
-            given.wrong("give either `name` or `selector`", given.site, given.path)
-        action = given.text("parameterNotFoundAction", required=True, one_of=("Allow", "Deny"))
+            ref.wrong("give either `name` or `selector`", ref.site, ref.path)
+        action = ref.text("parameterNotFoundAction", required=True, one_of=("Allow", "Deny"))
         selector = self.selector(chosen) if chosen is not None else None
-        return ParamRef(name, given.text("namespace"), selector, action == "Allow")
+        return ParamRef(name, ref.text("namespace"), selector, action == "Allow")
 
     # -- what matches ------------------------------------------------------------------------------
 
-    def match(self, given: Reader, *, rules_required: bool = False) -> Match:
-        given.unknown(
+    def match(self, reader: Reader, *, rules_required: bool = False) -> Match:
+        reader.unknown(
             "resourceRules",
             "excludeResourceRules",
             "namespaceSelector",
             "objectSelector",
             "matchPolicy",
         )
-        rules = tuple(self.rules(given, "resourceRules", required=rules_required))
-        namespaces, objects = given.map("namespaceSelector"), given.map("objectSelector")
-        policy = given.text("matchPolicy", one_of=("Exact", "Equivalent"))
+        rules = tuple(self.rules(reader, "resourceRules", required=rules_required))
+        namespaces, objects = reader.map("namespaceSelector"), reader.map("objectSelector")
+        policy = reader.text("matchPolicy", one_of=("Exact", "Equivalent"))
         return Match(
             rules or None,
-            tuple(self.rules(given, "excludeResourceRules")),
+            tuple(self.rules(reader, "excludeResourceRules")),
             self.selector(namespaces) if namespaces is not None else Selector(),
             self.selector(objects) if objects is not None else Selector(),
             equivalent=policy != "Exact",
         )
 
-    def rules(self, given: Reader, key: str, *, required: bool = False) -> list[ResourceRule]:
+    def rules(self, reader: Reader, key: str, *, required: bool = False) -> list[ResourceRule]:
         out: list[ResourceRule] = []
-        for entry in given.maps(key, required=required):
+        for entry in reader.maps(key, required=required):
             entry.unknown(
                 "apiGroups", "apiVersions", "operations", "resources", "resourceNames", "scope"
             )
@@ -378,10 +378,10 @@ class _Reader:
             )
         return out
 
-    def selector(self, given: Reader) -> Selector:
-        given.unknown("matchLabels", "matchExpressions")
+    def selector(self, reader: Reader) -> Selector:
+        reader.unknown("matchLabels", "matchExpressions")
         requirements: list[Requirement] = []
-        for entry in given.maps("matchExpressions"):
+        for entry in reader.maps("matchExpressions"):
             entry.unknown("key", "operator", "values")
             key = entry.text("key", required=True)
             operators = ("In", "NotIn", "Exists", "DoesNotExist")
@@ -391,7 +391,7 @@ class _Reader:
                 wanted = "needs" if operator in ("In", "NotIn") else "takes no"
                 entry.wrong(f"{operator} {wanted} values", entry.site, entry.spelled("values"))
             requirements.append(Requirement(key, operator, values))
-        return Selector(given.labels("matchLabels"), tuple(requirements))
+        return Selector(reader.labels("matchLabels"), tuple(requirements))
 
 
 def _commas(text: str) -> tuple[str, ...]:
