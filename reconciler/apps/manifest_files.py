@@ -152,7 +152,7 @@ def _check(root: Branch, namespace: str, allowed: frozenset[str]) -> Iterator[Di
     if kind.value.endswith("List") and root.get("items") is not None:
         yield error(
             "E_MANIFEST",
-            "a List hides its objects",
+            "a List holds several objects in one document",
             kind.site,
             path="kind",
             help="write one document per object, separated by ---",

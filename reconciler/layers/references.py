@@ -296,7 +296,11 @@ class _Resolver:
         for step in ring:
             others = [Related(self.active[p].origin.site, spell(p)) for p in ring if p != step]
             self.report(
-                "E_CYCLE", f"references go round: {names}", self.active[step], step, related=others
+                "E_CYCLE",
+                f"references form a cycle: {names}",
+                self.active[step],
+                step,
+                related=others,
             )
 
     def report(self, code: str, message: str, node: Value[Any], path: Path, **more: Any) -> None:

@@ -33,7 +33,7 @@ def check(app: App) -> Iterator[Diagnostic]:
         if text.lstrip().startswith("@every"):
             yield error(
                 "E_CRON",
-                "@every has no stable phase: it drifts with every restart",
+                "@every has no fixed times: they move with every restart of the controller",
                 entry.cron.site,
                 path=f"{path}.cron",
                 related=list_overridden(entry.cron.origin),

@@ -130,7 +130,7 @@ def test_long_texts_in_long_loops_are_refused_before_they_run():
 @pytest.mark.parametrize(
     ("expression", "why"),
     [
-        ("'" + "a" * 4096 + "' == ''", "the expression has 4104 bytes; at most 4096 are taken"),
+        ("'" + "a" * 4096 + "' == ''", "the expression has 4104 bytes; at most 4096 are allowed"),
         ("[[[1]]].all(a, a.all(b, b.all(c, c > 0)))", "3 loops inside each other"),
         (
             "object.?a" + ".optMap(x, x + x)" * 30 + ".hasValue()",

@@ -356,8 +356,8 @@ def _check(app: App) -> Iterable[Diagnostic]:
         if entry.concurrency.value == "Replace":
             yield warning(
                 "W_ARGO_REPLACE",
-                "Replace ends the run before without its exit handler: its job goes on beside the "
-                "new one until its deadline",
+                "Replace ends the earlier run without its exit handler: its job runs on beside the "
+                "new job until the deadline",
                 entry.concurrency.site,
                 path=f"training.schedules[name={entry.name.value}].concurrency",
                 help="use Forbid, or allow for both jobs' devices",

@@ -283,7 +283,9 @@ class Engine:
     def _compile(self, text: str) -> Compiled:
         size = len(text.encode())
         if size > EXPRESSION_BYTES:
-            return Mistake(f"the expression has {size} bytes; at most {EXPRESSION_BYTES} are taken")
+            return Mistake(
+                f"the expression has {size} bytes; at most {EXPRESSION_BYTES} are allowed"
+            )
         if len(_OPTIONAL_MAP.findall(text)) > OPTIONAL_MAPS:
             return Mistake(f"optMap is used more than {OPTIONAL_MAPS} times in one expression")
         try:
@@ -299,7 +301,7 @@ class Engine:
         program = Program(self, text, expression, parsed)
         if program.loops > LOOP_DEPTH:
             return Mistake(
-                f"{program.loops} loops inside each other; at most {LOOP_DEPTH} are taken"
+                f"{program.loops} loops inside each other; at most {LOOP_DEPTH} are allowed"
             )
         return program
 
