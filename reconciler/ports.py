@@ -1,7 +1,9 @@
-"""What the engine needs of the outside world, as small protocols; reading is split from writing.
+"""The small protocols through which the engine reaches the outside world; reads and writes are
+separate protocols.
 
-Adapters and the simulation fulfil them, `cli.wiring` builds them, and no library exception passes
-them: a failed read is a raised `ClusterUnreadable` or a `Refused`/`Unknown` outcome.
+Adapters and the simulation implement the protocols, and `wiring` builds the implementations. No
+library's exception leaves an implementation: a failed read raises `ClusterUnreadable`, and a failed
+write returns a `Refused` or `Unknown` outcome.
 """
 
 from __future__ import annotations
@@ -17,8 +19,7 @@ from reconciler.objects.observed import Observed
 from reconciler.objects.outcome import Outcome
 
 __all__ = [
-    "ALONE",
-    "Alone",
+    "SEQUENTIAL",
     "Background",
     "Blob",
     "Clock",
@@ -31,13 +32,14 @@ __all__ = [
     "Listing",
     "Proposals",
     "Reporter",
+    "SequentialWorkers",
     "Tree",
     "Workers",
 ]
 
 
 class ClusterUnreadable(ReconcilerError):
-    """A read failed; nothing may be concluded about what was not read."""
+    """A read failed: the objects count as unread, never as absent."""
 
     code = "E_CLUSTER"
 
@@ -54,8 +56,8 @@ class Blob:
 class Tree(Protocol):
     """One revision of the config repo, read without a check-out.
 
-    `commit` is the full object id, "" for a tree that is not in Git; `label` is how people see it
-    (`4f2c1ab`, `worktree@4f2c1ab`). Raises SourceError.
+    `commit` is the full commit id, "" for a tree that is not in Git; `label` is the name for people
+    (`4f2c1ab`, `worktree@4f2c1ab`). Every method raises SourceError when the files cannot be read.
     """
 
     @property
@@ -63,17 +65,17 @@ class Tree(Protocol):
     @property
     def label(self) -> str: ...
     def blobs(self) -> Mapping[str, Blob]:
-        """Every file of the config folders by its path from the config root, sorted; sizes
-        before content."""
+        """Every file of the config folders by its path from the config root, sorted. Reads no
+        content, so that a size can be checked before the file is read."""
         ...
 
     def read(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-        """The files' bytes, in the order asked for."""
+        """(path, bytes) of each file, in the order of `paths`."""
         ...
 
     def unrelated(self, commits: Iterable[str]) -> frozenset[str]:
-        """Those of some full commit ids that are not in this revision's history; none for a tree
-        that is no commit."""
+        """The ids among `commits` (full ids) that are not in this revision's history; empty for a
+        tree that is not a commit."""
         ...
 
 
@@ -81,12 +83,15 @@ class Proposals(Protocol):
     """Where an edit of the config repo goes: the working tree, or a commit on a branch."""
 
     def write(self, edits: Mapping[str, bytes], message: str) -> str:
-        """Writes the files; returns what a person would call the result."""
+        """Writes the files (path → new content); returns a name of the result for people, for
+        example the branch."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class KindServed:
+    """How the cluster serves one kind."""
+
     plural: str
     version: str
     namespaced: bool
@@ -94,8 +99,8 @@ class KindServed:
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """What the cluster serves. `unread_groups` answered with an error: conclude nothing there.
-    `digest` changes when the served API changes."""
+    """What the cluster serves. The API groups in `unread_groups` answered with an error: whether
+    the cluster serves their kinds is not known. `digest` changes when the served API changes."""
 
     kinds: Mapping[GroupKind, KindServed]
     unread_groups: frozenset[str]
@@ -104,14 +109,14 @@ class Discovery:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """All objects of one kind that match, complete; never a page of them."""
+    """All matching objects of one kind: always the complete list, never one page of it."""
 
     kind: GroupKind
     items: tuple[Observed, ...]
 
 
 class ClusterReader(Protocol):
-    """Reads of one cluster. `requests` counts what was sent, for reports."""
+    """Reads one cluster. `requests` counts the requests sent so far, for reports."""
 
     @property
     def name(self) -> str: ...
@@ -119,7 +124,7 @@ class ClusterReader(Protocol):
     def requests(self) -> int: ...
     @property
     def dry_runs(self) -> bool:
-        """Whether `dry_run` may be asked: a client that may only read predicts nothing."""
+        """Whether `dry_run` may be called: False for a client that may only read."""
         ...
 
     def acting_for(self, user: str) -> Self:
@@ -127,42 +132,45 @@ class ClusterReader(Protocol):
         ...
 
     def identity(self) -> str:
-        """The cluster's own uid (that of the kube-system namespace)."""
+        """The cluster's uid: the uid of its kube-system namespace. Raises ClusterUnreadable."""
         ...
 
     def discover(self) -> Discovery: ...
     def get(self, key: ObjectKey) -> Observed:
-        """Present or absent by a quorum read. Raises ClusterUnreadable otherwise."""
+        """The object as a quorum read found it, present or absent. Raises ClusterUnreadable."""
         ...
 
     def list(
         self, kind: GroupKind, namespace: str = "", labels: Mapping[str, str] | None = None
     ) -> Listing:
-        """Namespace "" lists the whole cluster. A kind that is not served is an empty listing
-        when discovery was complete. Raises ClusterUnreadable."""
+        """The objects of a kind; namespace "" means the whole cluster. For a kind that is not
+        served the listing is empty when discovery was complete. Raises ClusterUnreadable."""
         ...
 
     def dry_run(self, body: Mapping[str, Any], *, force: bool = False) -> Outcome:
-        """What server-side apply would make of this; never writes."""
+        """The object that server-side apply of `body` would leave. Never writes. `force` takes
+        fields over from other managers."""
         ...
 
-    def dry_run_delete(self, key: ObjectKey, *, uid: str) -> Outcome: ...
+    def dry_run_delete(self, key: ObjectKey, *, uid: str) -> Outcome:
+        """Whether a DELETE of the object with this uid would be accepted. Never writes."""
+        ...
 
 
 class ClusterWriter(ClusterReader, Protocol):
-    """Writes. Whoever takes a ClusterReader cannot write."""
+    """Reads and writes one cluster. Code that takes a ClusterReader cannot write."""
 
     def apply(self, body: Mapping[str, Any], *, force: bool = False) -> Outcome:
-        """Server-side apply under our field manager. `metadata.uid` in the body guards against
-        resurrecting a deleted object."""
+        """Server-side apply as this program's field manager. With `metadata.uid` in the body, the
+        server refuses instead of making a deleted object anew."""
         ...
 
     def create(self, body: Mapping[str, Any]) -> Outcome:
-        """POST: refused with ALREADY_EXISTS where the name is taken."""
+        """POST: refused with ALREADY_EXISTS when an object of that name exists."""
         ...
 
     def replace(self, body: Mapping[str, Any]) -> Outcome:
-        """PUT with the body's resourceVersion: compare-and-swap."""
+        """PUT with the body's resourceVersion: a compare-and-swap."""
         ...
 
     def delete(
@@ -173,18 +181,21 @@ class ClusterWriter(ClusterReader, Protocol):
         resource_version: str = "",
         orphan: bool = False,
     ) -> Outcome:
-        """DELETE with preconditions; background propagation unless `orphan`."""
+        """DELETE of exactly the object with this uid (and resourceVersion, unless ""). The server
+        deletes its dependents in the background, or keeps them when `orphan`."""
         ...
 
 
 class Clock(Protocol):
+    """The time and pauses, passed in so that tests need not wait."""
+
     def now(self) -> datetime:
-        """The time with its zone (UTC); decisions take it as a parameter."""
+        """The time in UTC, with its zone. Decisions take the time as a parameter."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds that only ever grow, at the same rate everywhere; they outlast a suspended
-        machine, and nobody sets them. Durations and leases count by these."""
+        """Seconds that only grow, also while the machine is suspended, and that nobody can set.
+        Durations and leases are measured with these."""
         ...
 
     def sleep(self, seconds: float) -> None: ...
@@ -195,29 +206,30 @@ _Out = TypeVar("_Out")
 
 
 class Workers(Protocol):
-    """Several calls at once, where what is called waits for others most of the time."""
+    """Makes several calls at once; meant for calls that mostly wait, such as requests."""
 
     def map(self, call: Callable[[_In], _Out], items: Iterable[_In]) -> tuple[_Out, ...]:
-        """The results in the order of `items`. It is eager: every call is over when it returns.
-        When calls fail, the exception of the first item that failed is raised once all calls that
-        had begun are over; calls that had not begun may never begin."""
+        """The results in the order of `items`. `map` is eager: every call has ended when `map`
+        returns. When calls fail, `map` waits for the calls that have begun and then raises the
+        exception of the first failed item in the order of `items`; calls that have not begun may
+        never begin."""
         ...
 
 
-class Alone:
-    """Fulfils `Workers` one call at a time."""
+class SequentialWorkers:
+    """`Workers` that make one call at a time."""
 
     def map(self, call: Callable[[_In], _Out], items: Iterable[_In]) -> tuple[_Out, ...]:
         return tuple(map(call, items))
 
 
-#: For who names no workers.
-ALONE = Alone()
+#: The default of callers that pass no Workers.
+SEQUENTIAL = SequentialWorkers()
 
 
 class LeaseClient(Protocol):
-    """What a lease needs of its cluster: three requests, each answered or given up within the
-    margin of a lease. Every ClusterWriter is one."""
+    """The three requests that a lease needs. Each returns or times out within the margin of the
+    lease (`apply.lease.Timing`). Every ClusterWriter is a LeaseClient."""
 
     def get(self, key: ObjectKey) -> Observed: ...
     def create(self, body: Mapping[str, Any]) -> Outcome: ...
@@ -225,15 +237,15 @@ class LeaseClient(Protocol):
 
 
 class Background(Protocol):
-    """Work beside the main loop."""
+    """Repeated work beside the main thread, for example the renewal of leases."""
 
     def start(self, name: str, step: Callable[[], float]) -> Callable[[], None]:
-        """Calls `step` again and again, with a pause of as many seconds as it returns; the
-        returned function ends that and waits a little for a step under way."""
+        """Calls `step` repeatedly and pauses after each call for the seconds that `step` returned.
+        The returned function ends this, and waits briefly for a step that is running."""
         ...
 
 
 class Reporter(Protocol):
-    """Progress, passed in; silent by default."""
+    """Receives progress messages about a subject, for example a unit."""
 
     def progress(self, subject: str, text: str) -> None: ...

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import html
 import itertools
 import json
 import re
@@ -106,6 +105,8 @@ class Redactor:
         """Remembers a secret in all its spellings."""
         if len(value) < _SHORTEST or value in self._spellings:
             return
+        import html  # here: most runs know no secret
+
         raw = value.encode("utf-8", "surrogatepass")
         self._spellings |= {
             value,

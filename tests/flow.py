@@ -10,7 +10,7 @@ from reconciler import kinds
 from reconciler.objects.key import ObjectKey, key_of
 from reconciler.objects.outcome import RefusalCause, Refused, Verb
 from reconciler.plan import records
-from reconciler.simulation.cluster import Answered
+from reconciler.simulation.cluster import RequestRefused
 from reconciler.simulation.world import World
 from tests import support
 
@@ -76,7 +76,7 @@ def quiet(tree, place, **options):
 
 
 def refuse(refusal, message="on order"):
-    return Answered(Refused(refusal, CODES.get(refusal, 400), message))
+    return RequestRefused(Refused(refusal, CODES.get(refusal, 400), message))
 
 
 def at_write(number, fault):

@@ -1,1 +1,1 @@
-"""I/O. No library exception passes this room."""
+"""I/O behind the ports. No library's exception leaves this room."""

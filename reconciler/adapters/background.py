@@ -1,4 +1,4 @@
-"""Threads for what happens beside the main loop."""
+"""Threads for work beside the main loop."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _PATIENCE = 3.0
 
 
 class Threads:
-    """Fulfils `ports.Background`. A thread that does not end is left behind: it is a daemon. What
-    a step raises ends its thread and is shown, so a step catches what it expects."""
+    """Implements `ports.Background` with daemon threads: a thread that does not end is abandoned.
+    An exception in a step ends its thread and is printed, so a step must catch what it expects."""
 
     def start(self, name: str, step: Callable[[], float]) -> Callable[[], None]:
         ended = threading.Event()

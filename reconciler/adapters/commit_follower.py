@@ -1,4 +1,4 @@
-"""The revision that a loop follows: a branch of a remote, or of a repository on this machine."""
+"""Follows a branch, of a remote or of a repository on this machine."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["CommitFollower"]
 
 
 class CommitFollower:
-    """Fulfils `loop.Follower`. `find` says where the newest commit is, as (repository, commit):
-    for a remote that is an ls-remote first and a fetch only of something new. While the commit
-    stays, so does the Tree, and nothing is listed or read again."""
+    """Implements `loop.Follower`. `find` returns the newest commit as (repository, commit); for a
+    remote it runs `git ls-remote`, and fetches only a new commit. While the commit is the same,
+    `latest` returns the same Tree, and no file is listed or read again."""
 
     def __init__(self, find: Callable[[], tuple[str, str]]) -> None:
         self._find = find

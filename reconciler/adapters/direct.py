@@ -1,7 +1,7 @@
-"""Leases and events of a real cluster on a connection of their own.
+"""A client for the leases and events of a real cluster, with its own connection.
 
-Their paths are well known, so nothing is discovered; their time-outs are short, so that a renewal
-neither waits behind other requests nor for a server that hangs.
+The paths of these kinds are fixed, so no discovery is needed. The time-outs are short, so that the
+renewal of a lease waits neither for other requests nor for a server that hangs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import orjson
 
-from reconciler.adapters.kubernetes.failures import failure
+from reconciler.adapters.kubernetes.failures import explain_failure
 from reconciler.adapters.kubernetes.transport import NoAnswer, Transport
 from reconciler.objects.key import GroupKind, ObjectKey, key_of
 from reconciler.objects.observed import Observed, absent_object, live_object
@@ -29,7 +29,7 @@ _KINDS = {
 
 
 class DirectClient:
-    """Fulfils `ports.LeaseClient` for leases, events and namespaces; another kind is a KeyError."""
+    """Implements `ports.LeaseClient` for leases, events and namespaces; KeyError for others."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -45,7 +45,7 @@ class DirectClient:
             raise ClusterUnreadable(str(cause)) from cause
         if answer.status == 200:
             return live_object(orjson.loads(answer.data))
-        refused = failure(answer, _KINDS[key.group_kind][1])
+        refused = explain_failure(answer, _KINDS[key.group_kind][1])
         if isinstance(refused, Refused) and refused.refusal in (
             RefusalCause.ABSENT,
             RefusalCause.NAMESPACE_MISSING,
@@ -66,7 +66,7 @@ class DirectClient:
         except NoAnswer as lost:
             return Unknown(str(lost))
         if answer.status not in (200, 201):
-            return failure(answer, _KINDS[key.group_kind][1])
+            return explain_failure(answer, _KINDS[key.group_kind][1])
         verb = Verb.CREATED if answer.status == 201 else Verb.UPDATED
         return Done(verb, orjson.loads(answer.data), answer.warnings)
 

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Writes files atomically."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def replace(
     folder: int | None = None,
     beside: str | None = None,
 ) -> None:
-    """Puts a file in place of what is there: a reader, and a run after a crash, see the whole old
-    content or the whole new content. `mode` are the permissions, whatever the umask.
+    """Replaces a file atomically: a reader, also after a crash, finds either the whole old content
+    or the whole new one. `mode` are the permissions; the umask does not matter.
 
-    `folder` is a descriptor that `path` is relative to. `beside` names the temporary file in the
-    same folder; with a name of the caller's, two writers at once are told apart by FileExistsError.
-    Raises OSError; no temporary file of this call is left then.
+    `folder` is the descriptor of the folder that `path` is relative to. `beside` names the
+    temporary file in the same folder: with a fixed name, the second of two writers at once gets
+    FileExistsError. Raises OSError, and then leaves no temporary file.
     """
     path = Path(path)
     part = path.with_name(beside or f".{path.name[:200]}.{os.urandom(6).hex()}.part")

@@ -1,7 +1,7 @@
-"""What the loop serves: health and metrics for the cluster, a webhook for the Git host.
+"""The loop's HTTP server: health and metrics for the cluster, a webhook for the Git host.
 
-Whoever calls is not trusted: a request has a size, a time and a number of others beside it; nothing
-of it is logged or kept, and a webhook without the secret triggers nothing.
+Callers are not trusted: the size, the time and the number of requests are limited, nothing of a
+request is logged or kept, and a webhook call without the secret triggers nothing.
 """
 
 from __future__ import annotations
@@ -23,14 +23,16 @@ _BODY_LIMIT = 1 << 20
 _SECONDS = 10.0
 _AT_ONCE = 16
 
-#: (headers, body) → status and text. Header names are lower case.
+#: (status, content type, text).
 Answer = tuple[int, str, str]
+#: Takes headers, whose names are in lower case, and the body.
 Handler = Callable[[Mapping[str, str], bytes], Answer]
 
 
 class Webhook:
-    """Checks who calls and triggers a pass. GitHub signs the body (X-Hub-Signature-256), GitLab
-    sends the secret itself (X-Gitlab-Token); both are compared in constant time."""
+    """Checks a call's secret and triggers a pass. GitHub signs the body (X-Hub-Signature-256),
+    GitLab sends the secret itself (X-Gitlab-Token); both are compared in constant time. `counted`
+    is called with `accepted` or `refused`. Raises UsageMistake for an empty secret."""
 
     def __init__(
         self,
@@ -45,14 +47,14 @@ class Webhook:
         self._counted = counted
 
     def __call__(self, headers: Mapping[str, str], body: bytes) -> Answer:
-        if not self._knows(headers, body):
+        if not self._is_authentic(headers, body):
             self._counted("refused")
             return HTTPStatus.UNAUTHORIZED, "text/plain", "no valid signature\n"
         self._counted("accepted")
         self._trigger()
         return HTTPStatus.ACCEPTED, "text/plain", "accepted\n"
 
-    def _knows(self, headers: Mapping[str, str], body: bytes) -> bool:
+    def _is_authentic(self, headers: Mapping[str, str], body: bytes) -> bool:
         signed = headers.get("x-hub-signature-256", "").encode("utf-8", "replace")
         if signed:
             digest = hmac.new(self._secret, body, hashlib.sha256).hexdigest()
@@ -64,8 +66,9 @@ class Webhook:
 def health_routes(
     alive: Callable[[], str], ready: Callable[[], str], metrics: Callable[[], str]
 ) -> dict[tuple[str, str], Handler]:
-    """`alive` and `ready` say what is wrong, "" when nothing is. Liveness is the main loop's own
-    progress: an outage of Git or of the cluster must not restart every pod."""
+    """The routes for health and metrics. `alive` and `ready` return what is wrong, or "". `alive`
+    checks only the progress of the main loop: an outage of Git or of the cluster must not restart
+    every pod."""
 
     def probe(ask: Callable[[], str]) -> Handler:
         def answer(_headers: Mapping[str, str], _body: bytes) -> Answer:
@@ -86,7 +89,7 @@ def health_routes(
 
 
 class Listener(ThreadingHTTPServer):
-    """One address; at most 16 requests at once, the rest is turned away."""
+    """Serves one address. At most 16 requests are handled at once; further ones are refused."""
 
     daemon_threads = True
     block_on_close = False
@@ -121,21 +124,21 @@ class Listener(ThreadingHTTPServer):
             self._slots.release()
 
     def close(self) -> None:
-        """Ends the listening."""
+        """Stops listening."""
         self.shutdown()
         self.server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A caller that goes away is no event."""
+        """Ignores callers that close the connection."""
 
 
 def serve(address: str, routes: Mapping[tuple[str, str], Handler]) -> Listener:
-    """Listens in a thread of its own until `shutdown`. Raises UsageMistake."""
-    made = Listener(address, routes)
+    """Listens in a new thread until `close`. Raises UsageMistake."""
+    listener = Listener(address, routes)
     threading.Thread(
-        target=made.serve_forever, args=(0.2,), name=f"listen-{made.port}", daemon=True
+        target=listener.serve_forever, args=(0.2,), name=f"listen-{listener.port}", daemon=True
     ).start()
-    return made
+    return listener
 
 
 def _split(address: str) -> tuple[str, int]:
@@ -176,11 +179,11 @@ class _Request(BaseHTTPRequestHandler):
         self._send(handler(headers, body))
 
     def _length(self) -> int | None:
-        """The body's size by its header; None when it is too much or not said."""
-        said = self.headers.get("Content-Length", "0")
-        if self.headers.get("Transfer-Encoding") or not (said.isascii() and said.isdigit()):
+        """The body's size by its header; None when it is too large or not a number."""
+        text = self.headers.get("Content-Length", "0")
+        if self.headers.get("Transfer-Encoding") or not (text.isascii() and text.isdigit()):
             return None
-        return int(said) if len(said) < 10 and int(said) <= _BODY_LIMIT else None
+        return int(text) if len(text) < 10 and int(text) <= _BODY_LIMIT else None
 
     def _send(self, answer: Answer) -> None:
         status, kind, text = answer
@@ -193,4 +196,4 @@ class _Request(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Callers choose what is in a request line: it is not logged."""
+        """Logs nothing: the request line is chosen by the caller."""

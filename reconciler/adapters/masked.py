@@ -1,8 +1,8 @@
-"""A cluster whose answers hold no secret: masked at the door, whatever the adapter behind it.
+"""Removes secrets from every answer of a cluster, whatever the adapter behind.
 
-Bodies of Secrets are replaced in every answer, dry-run answers too; what looks like a secret in an
-object that is about to be shown (variables, arguments, headers) is remembered, and texts of errors
-lose whatever is known.
+The values of Secrets are masked in every answer, also of a dry-run. Values that look like secrets
+in objects that may be shown (variables, arguments, headers) are learned. Known secrets are removed
+from the texts of errors.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 class MaskedCluster:
-    """Fulfils `ports.ClusterWriter`; everything that is sent goes through unchanged."""
+    """Implements `ports.ClusterWriter`. Requests pass through unchanged; answers are masked."""
 
-    def __init__(self, behind: ClusterWriter, redactor: Redactor) -> None:
-        self._behind = behind
+    def __init__(self, inner: ClusterWriter, redactor: Redactor) -> None:
+        self._inner = inner
         self._redactor = redactor
-        #: The last listed bodies, not copies: looked into when an object turns out to differ.
+        #: The last listed bodies, not copies: secrets are learned from one when its object differs.
         self._listed: dict[ObjectKey, Mapping[str, Any]] = {}
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._behind, name)
+        return getattr(self._inner, name)
 
     def acting_for(self, user: str) -> MaskedCluster:
-        twin = MaskedCluster(self._behind.acting_for(user), self._redactor)
+        twin = MaskedCluster(self._inner.acting_for(user), self._redactor)
         twin._listed = self._listed
         return twin
 
@@ -44,61 +44,61 @@ class MaskedCluster:
 
     @property
     def dry_runs(self) -> bool:
-        return self._behind.dry_runs
+        return self._inner.dry_runs
 
     @property
     def name(self) -> str:
-        return self._behind.name
+        return self._inner.name
 
     @property
     def requests(self) -> int:
-        return self._behind.requests
+        return self._inner.requests
 
     def identity(self) -> str:
-        with self._door():
-            return self._behind.identity()
+        with self._redact_errors():
+            return self._inner.identity()
 
     def discover(self) -> Discovery:
-        with self._door():
-            return self._behind.discover()
+        with self._redact_errors():
+            return self._inner.discover()
 
     def get(self, key: ObjectKey) -> Observed:
-        with self._door():
-            return self._seen(self._behind.get(key))
+        with self._redact_errors():
+            return self._mask_observed(self._inner.get(key))
 
     def list(
         self, kind: GroupKind, namespace: str = "", labels: Mapping[str, str] | None = None
     ) -> Listing:
-        with self._door():
-            found = self._behind.list(kind, namespace, labels)
-        return replace(found, items=tuple(self._seen(item) for item in found.items))
+        with self._redact_errors():
+            found = self._inner.list(kind, namespace, labels)
+        return replace(found, items=tuple(self._mask_observed(item) for item in found.items))
 
     def dry_run(self, body: Mapping[str, Any], *, force: bool = False) -> Outcome:
-        return self._answered(body, self._behind.dry_run(body, force=force))
+        return self._mask_outcome(body, self._inner.dry_run(body, force=force))
 
     def dry_run_delete(self, key: ObjectKey, *, uid: str) -> Outcome:
-        return self._answered({}, self._behind.dry_run_delete(key, uid=uid))
+        return self._mask_outcome({}, self._inner.dry_run_delete(key, uid=uid))
 
     # -- writes ------------------------------------------------------------------------------------
 
     def apply(self, body: Mapping[str, Any], *, force: bool = False) -> Outcome:
-        return self._answered(body, self._behind.apply(body, force=force))
+        return self._mask_outcome(body, self._inner.apply(body, force=force))
 
     def create(self, body: Mapping[str, Any]) -> Outcome:
-        return self._answered(body, self._behind.create(body))
+        return self._mask_outcome(body, self._inner.create(body))
 
     def replace(self, body: Mapping[str, Any]) -> Outcome:
-        return self._answered(body, self._behind.replace(body))
+        return self._mask_outcome(body, self._inner.replace(body))
 
     def delete(
         self, key: ObjectKey, *, uid: str, resource_version: str = "", orphan: bool = False
     ) -> Outcome:
-        gone = self._behind.delete(key, uid=uid, resource_version=resource_version, orphan=orphan)
-        return self._answered({}, gone)
+        gone = self._inner.delete(key, uid=uid, resource_version=resource_version, orphan=orphan)
+        return self._mask_outcome({}, gone)
 
-    # -- the door ----------------------------------------------------------------------------------
+    # -- masking -----------------------------------------------------------------------------------
 
-    def _seen(self, item: Observed) -> Observed:
+    def _mask_observed(self, item: Observed) -> Observed:
         body = item.body
         if body is None:
             return item
@@ -109,8 +109,8 @@ class MaskedCluster:
         self._listed[item.key] = body
         return item
 
-    def _answered(self, sent: Mapping[str, Any], outcome: Outcome) -> Outcome:
-        # Only what differs gets here, so that looking through it costs what is shown.
+    def _mask_outcome(self, sent: Mapping[str, Any], outcome: Outcome) -> Outcome:
+        # Only objects that differ come here, so learning costs little.
         mask_secret_body(sent, self._redactor)
         self._redactor.learn_tree(sent)
         match outcome:
@@ -126,7 +126,7 @@ class MaskedCluster:
                 return replace(outcome, message=self._redactor.redact(outcome.message))
 
     def _before(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The object as it was listed, if it was."""
+        """The object's body as it was listed; {} when it was not listed."""
         metadata = body.get("metadata") or {}
         group = str(body.get("apiVersion") or "").rpartition("/")[0]
         key = ObjectKey(
@@ -138,7 +138,7 @@ class MaskedCluster:
         return self._listed.get(key, {})
 
     @contextmanager
-    def _door(self) -> Iterator[None]:
+    def _redact_errors(self) -> Iterator[None]:
         try:
             yield
         except ClusterUnreadable as error:

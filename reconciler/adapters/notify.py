@@ -1,7 +1,8 @@
-"""Notifications by POST: CloudEvents, signed, tried again with growing pauses, beside the run.
+"""Notifications by POST: signed CloudEvents, sent in the background, with retries after growing
+pauses.
 
-A target that refuses, hangs, redirects or answers nonsense changes no result: what cannot be
-delivered in time is dropped and counted.
+A target that refuses, hangs, redirects or answers with nonsense does not change the result of a
+run. A notification that cannot be delivered in time is dropped and counted.
 """
 
 from __future__ import annotations
@@ -34,17 +35,17 @@ _MOST_REMEMBERED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One operator's URL. Raises UsageMistake for one that is not http(s) or holds a password."""
+    """A URL of --notify. Raises UsageMistake unless it is http(s) and without user and password."""
 
     url: str
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
         try:
-            fine = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+            is_valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
         except ValueError:
-            fine = False
-        if not fine or parts.username is not None or any(c in self.url for c in "\r\n \t"):
+            is_valid = False
+        if not is_valid or parts.username is not None or any(c in self.url for c in "\r\n \t"):
             raise UsageMistake(
                 f"--notify {strip_userinfo(self.url)!r} is not a URL to post to",
                 hint="https://host/path, without user and password; --notify-secret FILE signs",
@@ -61,8 +62,8 @@ class _Delivery:
 
 
 class Notifier:
-    """Takes events and delivers them in a thread of its own, to every target in turn. The same id
-    is delivered at most once to a target. `counted` hears success, retried or dropped."""
+    """Delivers events to every target, in its own thread. An event's id is delivered at most once
+    per target. `counted` is called with `success`, `retried` or `dropped`."""
 
     def __init__(
         self,
@@ -78,35 +79,35 @@ class Notifier:
         self._counted = counted
         self._pause = pause
         self._seconds = seconds
-        self._taken: dict[tuple[str, str], None] = {}
+        self._accepted: dict[tuple[str, str], None] = {}
         self._waiting: queue.Queue[_Delivery | None] = queue.Queue()
-        self._left = 0
+        self._remaining = 0
         self._changed = threading.Condition()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._deliver, name="notify", daemon=True)
         self._thread.start()
 
     def __call__(self, event: Mapping[str, Any]) -> None:
-        """Never blocks and never raises."""
+        """Accepts an event for delivery. Never blocks and never raises."""
         body = json.dumps(event, sort_keys=True).encode()
         for target in self._targets:
-            taken = (target.url, str(event["id"]))
-            if taken in self._taken:
+            accepted = (target.url, str(event["id"]))
+            if accepted in self._accepted:
                 continue
-            self._taken[taken] = None
-            while len(self._taken) > _MOST_REMEMBERED:
-                del self._taken[next(iter(self._taken))]
+            self._accepted[accepted] = None
+            while len(self._accepted) > _MOST_REMEMBERED:
+                del self._accepted[next(iter(self._accepted))]
             if self._waiting.qsize() >= _MOST_WAITING:
                 self._counted("dropped")
                 continue
             with self._changed:
-                self._left += 1
+                self._remaining += 1
             self._waiting.put(_Delivery(target, str(event["id"]), body))
 
     def close(self, patience: float) -> None:
-        """Waits at most `patience` seconds for what is on its way; the rest is dropped."""
+        """Waits at most `patience` seconds for deliveries; drops the rest."""
         with self._changed:
-            self._changed.wait_for(lambda: self._left == 0, patience)
+            self._changed.wait_for(lambda: self._remaining == 0, patience)
         self._ended.set()
         self._waiting.put(None)
         self._thread.join(0.2)
@@ -114,24 +115,24 @@ class Notifier:
     def _deliver(self) -> None:
         later: list[_Delivery] = []
         while not self._ended.is_set():
-            letter = self._next(later)
-            if letter is None:
+            delivery = self._next(later)
+            if delivery is None:
                 continue
-            letter.tries += 1
-            fine = self._post(letter)
-            if not fine and letter.tries < _TRIES:
+            delivery.tries += 1
+            is_delivered = self._post(delivery)
+            if not is_delivered and delivery.tries < _TRIES:
                 self._counted("retried")
-                letter.due = time.monotonic() + self._pause * 2 ** (letter.tries - 1)
-                later.append(letter)
+                delivery.due = time.monotonic() + self._pause * 2 ** (delivery.tries - 1)
+                later.append(delivery)
                 continue
-            self._counted("success" if fine else "dropped")
+            self._counted("success" if is_delivered else "dropped")
             with self._changed:
-                self._left -= 1
+                self._remaining -= 1
                 self._changed.notify_all()
 
     def _next(self, later: list[_Delivery]) -> _Delivery | None:
-        """The next letter that is due; new ones do not wait behind those of a dead target."""
-        later.sort(key=lambda letter: letter.due)
+        """The next delivery that is due. New ones do not wait for those of a dead target."""
+        later.sort(key=lambda delivery: delivery.due)
         now = time.monotonic()
         if later and later[0].due <= now:
             return later.pop(0)
@@ -140,39 +141,39 @@ class Notifier:
         except queue.Empty:
             return None
 
-    def _post(self, letter: _Delivery) -> bool:
-        parts = urlsplit(letter.target.url)
+    def _post(self, delivery: _Delivery) -> bool:
+        parts = urlsplit(delivery.target.url)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else None
-        made: http.client.HTTPConnection
+        connection: http.client.HTTPConnection
         try:
             if kind is not None:
                 context = ssl.create_default_context()
-                made = kind(
+                connection = kind(
                     parts.hostname or "", parts.port, timeout=self._seconds, context=context
                 )
             else:
-                made = http.client.HTTPConnection(
+                connection = http.client.HTTPConnection(
                     parts.hostname or "", parts.port, timeout=self._seconds
                 )
         except (OSError, ValueError):
             return False
         path = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
         try:
-            made.request("POST", path, letter.body, self._headers(letter))
-            # A redirect is a refusal: another host has no business with what we say.
-            return 200 <= made.getresponse().status < 300
+            connection.request("POST", path, delivery.body, self._headers(delivery))
+            # A redirect counts as a refusal: the event must not go to another host.
+            return 200 <= connection.getresponse().status < 300
         except (OSError, http.client.HTTPException, ValueError):
             return False
         finally:
-            made.close()
+            connection.close()
 
-    def _headers(self, letter: _Delivery) -> dict[str, str]:
+    def _headers(self, delivery: _Delivery) -> dict[str, str]:
         headers = {
             "Content-Type": "application/cloudevents+json",
             "User-Agent": f"{DISTRIBUTION}/{__version__}",
-            "Idempotency-Key": letter.id,
+            "Idempotency-Key": delivery.id,
         }
         if self._secret:
-            digest = hmac.new(self._secret, letter.body, hashlib.sha256).hexdigest()
+            digest = hmac.new(self._secret, delivery.body, hashlib.sha256).hexdigest()
             headers["X-Reconciler-Signature-256"] = f"sha256={digest}"
         return headers

@@ -1,4 +1,4 @@
-"""Threads: requests that wait for a server can wait side by side."""
+"""Makes requests in several threads at once."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _Out = TypeVar("_Out")
 
 
 class Threads:
-    """Fulfils `ports.Workers` with at most `count` calls at once."""
+    """Implements `ports.Workers` with at most `count` calls at once."""
 
     def __init__(self, count: int) -> None:
         self._count = count
 
     def map(self, call: Callable[[_In], _Out], items: Iterable[_In]) -> tuple[_Out, ...]:
-        """A pool for this call alone, so that a call that maps in turn cannot wait for itself."""
+        """As `ports.Workers.map`. Uses a new pool, so that a call may itself use `map`."""
         todo = tuple(items)
         if len(todo) < 2 or self._count < 2:
             return tuple(map(call, todo))

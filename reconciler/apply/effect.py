@@ -1,4 +1,4 @@
-"""What the protocol asks of the world, and what it hears back. Data only: no I/O, no ports."""
+"""The effects that the protocol yields, and the answer to a wait. Data only: no I/O, no ports."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ __all__ = [
     "DropState",
     "DryRun",
     "Effect",
-    "Inside",
-    "Look",
+    "FindStrangers",
     "PutInventory",
+    "Read",
     "Suspend",
     "Swap",
-    "Vanish",
     "Wait",
+    "WaitGone",
     "WaitResult",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class PutInventory:
-    """Write the inventory by compare-and-swap; a body without members is deleted when `drop`."""
+    """Write the inventory by compare-and-swap; with `drop`, delete it."""
 
     inventory: Inventory
     drop: bool = False
@@ -47,69 +47,68 @@ class Swap:
 
 @dataclass(frozen=True, slots=True)
 class DropState:
-    """Delete the rollout state of a unit that is gone."""
+    """Delete the rollout state of a unit that is gone from Git."""
 
     unit: UnitId
 
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """Server-side apply of one change's manifest, guarded by the uid that the plan saw."""
+    """Server-side apply of a change's manifest, bound to the uid of the planned live object."""
 
     change: Change
 
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What the server says of a change that could not be asked about in the plan; writes
-    nothing."""
+    """Server-side dry-run of a change that the server could not judge while the plan was made."""
 
     change: Change
 
 
 @dataclass(frozen=True, slots=True)
 class Suspend:
-    """Suspend a schedule before it is deleted, as it was `seen`: a compare-and-swap."""
+    """Suspend a schedule before its delete, by compare-and-swap with the object as `seen`."""
 
     change: Change
     seen: Observed
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """A fresh read of one object, before a delete and after it."""
+class Read:
+    """A fresh read of one object, before its delete or after it; answered by an Observed."""
 
     key: ObjectKey
 
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """DELETE with the uid that the plan bound and the resourceVersion of a fresh read."""
+    """DELETE with the uid of the planned live object and with `resource_version`."""
 
     change: Change
     resource_version: str
 
 
 @dataclass(frozen=True, slots=True)
-class Inside:
-    """What a namespace holds beside `ours`, ahead of deleting it; answered by an Awaited whose
-    `not_ready` names it."""
+class FindStrangers:
+    """List the objects in a namespace other than `own`, before the namespace is deleted. The
+    answer is a WaitResult whose `not_ready` names these objects."""
 
     key: ObjectKey
-    ours: frozenset[ObjectKey]
+    own: frozenset[ObjectKey]
 
 
 @dataclass(frozen=True, slots=True)
-class Vanish:
-    """Until an object that was deleted is gone, or the time is up; answered as by `Look`."""
+class WaitGone:
+    """Wait until a deleted object is absent, or the time is up; answered by an Observed."""
 
     key: ObjectKey
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Until every object is ready, has failed, or the time is up; `patient` is False for one look
-    without waiting."""
+    """Wait until every object is ready, one has failed, or the time is up. With `patient` False,
+    read each object once and do not wait. `wave` and `waves` are numbers for progress messages."""
 
     keys: tuple[ObjectKey, ...]
     wave: int
@@ -119,7 +118,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class WaitResult:
-    """The answer to `Wait`: the objects as last seen, and why those not ready are not."""
+    """The answer to `Wait`: the objects as last read, and for each that is not ready, why."""
 
     seen: Mapping[ObjectKey, Observed]
     not_ready: Mapping[ObjectKey, str]
@@ -132,9 +131,9 @@ Effect: TypeAlias = (
     | Apply
     | DryRun
     | Suspend
-    | Look
+    | Read
     | Delete
-    | Inside
-    | Vanish
+    | FindStrangers
+    | WaitGone
     | Wait
 )

@@ -1,8 +1,8 @@
-"""Drives the protocol against a cluster: effects to port calls, outcomes back.
+"""Carries the protocol's effects out on a cluster, and sends the outcomes back.
 
-Nothing is decided here. `before` sees every effect ahead of time; tests use it to kill a run
-between any two. `permit` is asked ahead of every write, and may end the run: a lease that ran out,
-a signal, a deadline.
+This module decides nothing. `before` is called ahead of every effect; tests use it to kill a run
+between any two effects. `permit` is asked ahead of every write and may end the run: a lease that
+ran out, a signal, a deadline.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from reconciler.apply.effect import (
     DropState,
     DryRun,
     Effect,
-    Inside,
-    Look,
+    FindStrangers,
     PutInventory,
+    Read,
     Suspend,
     Swap,
-    Vanish,
     Wait,
+    WaitGone,
     WaitResult,
 )
 from reconciler.apply.protocol import protocol
@@ -44,28 +44,29 @@ from reconciler.unit import UnitId
 __all__ = ["Executor", "Permit", "always_permit"]
 
 _POLL_SECONDS = 2.0
-#: How long a kind may take to be served after its definition was accepted.
+#: How long after its definition was accepted a kind may take to be served.
 _SERVED_SECONDS = 30.0
 
-#: The server creates an absent object in spite of it, and refuses to change one that is there.
+#: With this resourceVersion the server creates an absent object and refuses to change an existing
+#: one: no object has the version, as etcd counts from 2.
 _NEVER = "1"
 
-#: Why a unit may not be written any more; "" when it may.
+#: Returns why a unit may no longer be written; "" when it may.
 Permit = Callable[[UnitId], str]
 
 
 class _Stopped(Exception):
-    """The permit is gone; carries why."""
+    """The permit was withdrawn; the text says why."""
 
 
 def always_permit(_unit: UnitId) -> str:
-    """The permit that never ends."""
+    """A permit that is always given."""
     return ""
 
 
 class Executor:
-    """One run's writes to one cluster. `before` is called ahead of every effect, `permit` ahead of
-    every write and while something is waited for."""
+    """Applies plans to one cluster. `timeout` bounds each wait, in seconds. `before` is called
+    ahead of every effect, `permit` ahead of every write and during waits."""
 
     def __init__(
         self,
@@ -85,8 +86,8 @@ class Executor:
         self.permit = permit
 
     def run(self, plan: AppPlan, revision: str) -> ApplyResult:
-        """Carries one unit's plan out. A run that loses its permit stops where it is: the
-        inventory lists whatever was written, and the next run goes on from there."""
+        """Carries out one unit's plan. A run that loses its permit stops at once: the inventory
+        lists every object that was written, and the next run goes on from there."""
         result = ApplyResult(plan.unit)
         steps = protocol(plan, revision, result)
         answer: EffectAnswer | None = None
@@ -98,8 +99,8 @@ class Executor:
             if self.before is not None:
                 self.before(effect)
             try:
-                if not isinstance(effect, Look | Wait | DryRun | Inside | Vanish):
-                    self._permitted(plan.unit)
+                if not isinstance(effect, Read | Wait | DryRun | FindStrangers | WaitGone):
+                    self._check_permit(plan.unit)
                 answer = self._perform(plan, effect)
             except _Stopped as stopped:
                 steps.close()
@@ -107,7 +108,7 @@ class Executor:
                 result.problems.append((None, str(stopped)))
                 return result
 
-    def _permitted(self, unit: UnitId) -> None:
+    def _check_permit(self, unit: UnitId) -> None:
         why = self.permit(unit)
         if why:
             raise _Stopped(why)
@@ -115,19 +116,19 @@ class Executor:
     def _perform(self, plan: AppPlan, effect: Effect) -> EffectAnswer:
         match effect:
             case PutInventory() | Swap() | DropState():
-                return self._keep(effect)
+                return self._write_state(effect)
             case DryRun(change):
                 return self._dry_run(plan, change)
             case Apply(change):
                 return self._apply(plan, change)
             case Suspend(_, seen):
                 return self._suspend(plan, seen)
-            case Look(key):
-                return self._look(key)
-            case Inside(key, ours):
-                return self._inside(key, ours)
-            case Vanish(key):
-                return self._vanish(plan.unit, key)
+            case Read(key):
+                return self._read(key)
+            case FindStrangers(key, own):
+                return self._find_strangers(key, own)
+            case WaitGone(key):
+                return self._wait_gone(plan.unit, key)
             case Delete(change, version):
                 return self._writer(plan).delete(
                     change.key, uid=change.expects.uid, resource_version=version
@@ -135,8 +136,8 @@ class Executor:
             case Wait():
                 return self._wait(plan.unit, effect)
 
-    def _keep(self, effect: PutInventory | Swap | DropState) -> Outcome:
-        """The program's own state, written as itself."""
+    def _write_state(self, effect: PutInventory | Swap | DropState) -> Outcome:
+        """Writes the program's own state, always as the program's own user."""
         match effect:
             case PutInventory():
                 return self._put_inventory(effect)
@@ -147,42 +148,42 @@ class Executor:
                 return self._drop(state_key(of))
 
     def _writer(self, plan: AppPlan) -> ClusterWriter:
-        """Who writes a unit's objects."""
+        """The client that writes a unit's objects."""
         return self.cluster.acting_for(plan.apply_as) if plan.apply_as else self.cluster
 
     def _put_inventory(self, effect: PutInventory) -> Outcome:
-        """Shards first, then the parent that names them, then those that it names no more."""
+        """Writes the shards, then the parent that names them; deletes the previous shards last."""
         inventory = effect.inventory
         if effect.drop:
-            gone = self._gone(
+            deleted = self._accept_absent(
                 self.cluster.delete(
                     inventory_key(inventory.unit),
                     uid=inventory.uid,
                     resource_version=inventory.resource_version,
                 )
             )
-            if isinstance(gone, Done):
+            if isinstance(deleted, Done):
                 self._drop_shards(inventory.shards)
-            return gone
+            return deleted
         bodies = to_objects(inventory)
         for body in bodies.shards:
             if body["metadata"]["name"] not in inventory.shards:
-                made = self._create(body)
-                taken = isinstance(made, Refused) and made.refusal is Why.ALREADY_EXISTS
-                if not isinstance(made, Done) and not taken:
-                    return made
+                created = self._create(body)
+                taken = isinstance(created, Refused) and created.refusal is Why.ALREADY_EXISTS
+                if not isinstance(created, Done) and not taken:
+                    return created
         outcome = self._store(bodies.parent, inventory.resource_version)
         if isinstance(outcome, Done):
             self._drop_shards(name for name in inventory.shards if name not in bodies.names)
         return outcome
 
     def _drop_shards(self, names: Iterable[str]) -> None:
-        """Nobody reads them any more; one that stays is litter and no harm."""
+        """Deletes shards that no parent names. One that cannot be deleted does no harm."""
         for name in names:
             self._drop(shard_key(name))
 
     def _store(self, body: dict[str, Any], version: str) -> Outcome:
-        """POST where nothing was, PUT with the version read before otherwise: never blindly."""
+        """POST when there was no object, otherwise PUT with the version that was read."""
         return self.cluster.replace(body) if version else self._create(body)
 
     def _create(self, body: dict[str, Any]) -> Outcome:
@@ -199,39 +200,39 @@ class Executor:
         return outcome
 
     def _drop(self, key: ObjectKey) -> Outcome:
-        seen = self._look(key)
+        seen = self._read(key)
         if seen.presence is Presence.UNREAD:
             return Unknown(seen.why)
         if seen.presence is Presence.ABSENT:
             return Done(Verb.DELETED)
-        return self._gone(
+        return self._accept_absent(
             self.cluster.delete(key, uid=seen.uid, resource_version=seen.resource_version)
         )
 
-    def _gone(self, outcome: Outcome) -> Outcome:
-        """A delete of what somebody else has deleted is done."""
+    def _accept_absent(self, outcome: Outcome) -> Outcome:
+        """The outcome of a delete; one of an object that is already absent counts as done."""
         if isinstance(outcome, Refused) and outcome.refusal is Why.ABSENT:
             return Done(Verb.DELETED)
         return outcome
 
     def _dry_run(self, plan: AppPlan, change: Change) -> Outcome:
-        """A kind that was defined a moment ago may take a while to be served."""
+        """The server's answer. Waits for a kind that was just defined until it is served."""
         assert change.desired is not None
-        spent = 0.0
+        waited = 0.0
         while True:
             outcome = self._writer(plan).dry_run(change.desired.body)
             waits = isinstance(outcome, Refused) and outcome.refusal is Why.NOT_SERVED
-            if not waits or spent >= _SERVED_SECONDS:
+            if not waits or waited >= _SERVED_SECONDS:
                 return outcome
             self.reporter.progress(str(plan.unit), f"{change.key}: its kind is not served yet")
-            self._permitted(plan.unit)
+            self._check_permit(plan.unit)
             self.clock.sleep(_POLL_SECONDS / 4)
-            spent += _POLL_SECONDS / 4
+            waited += _POLL_SECONDS / 4
 
     def _apply(self, plan: AppPlan, change: Change) -> Outcome:
         assert change.desired is not None
-        # A uid guards against bringing a deleted object back to life; a version that no object has
-        # (etcd counts from 2), against writing to what another made since it was seen to be absent.
+        # The uid stops the server from making a deleted object anew; the impossible version stops
+        # it from changing an object that somebody made after the plan found none.
         uid = change.expects.uid
         guard = {"uid": uid} if uid else {"resourceVersion": _NEVER}
         body = {**change.desired.body, "metadata": {**change.desired.body["metadata"], **guard}}
@@ -243,39 +244,39 @@ class Executor:
         body["spec"] = {**body.get("spec", {}), "suspend": True}
         return self._writer(plan).replace(body)
 
-    def _inside(self, key: ObjectKey, ours: frozenset[ObjectKey]) -> WaitResult:
+    def _find_strangers(self, key: ObjectKey, own: frozenset[ObjectKey]) -> WaitResult:
         try:
-            found = find_strangers(self.cluster, key.name, ours)
+            found = find_strangers(self.cluster, key.name, own)
         except ClusterUnreadable as error:
             return WaitResult({}, {key: error.message})
-        return WaitResult({}, dict.fromkeys(found, "is not ours"))
+        return WaitResult({}, dict.fromkeys(found, "is not this unit's"))
 
-    def _vanish(self, unit: UnitId, key: ObjectKey) -> Observed:
-        spent = 0.0
+    def _wait_gone(self, unit: UnitId, key: ObjectKey) -> Observed:
+        waited = 0.0
         while True:
-            seen = self._look(key)
-            if seen.presence is not Presence.PRESENT or spent >= self.timeout:
+            seen = self._read(key)
+            if seen.presence is not Presence.PRESENT or waited >= self.timeout:
                 return seen
-            self.reporter.progress(str(unit), f"{key}: being deleted ({spent:.0f} s)")
-            self._permitted(unit)
+            self.reporter.progress(str(unit), f"{key}: being deleted ({waited:.0f} s)")
+            self._check_permit(unit)
             self.clock.sleep(_POLL_SECONDS / 4)
-            spent += _POLL_SECONDS / 4
+            waited += _POLL_SECONDS / 4
 
-    def _look(self, key: ObjectKey) -> Observed:
+    def _read(self, key: ObjectKey) -> Observed:
         try:
             return self.cluster.get(key)
         except ClusterUnreadable as error:
             return unread_object(key, error.message)
 
     def _wait(self, unit: UnitId, effect: Wait) -> WaitResult:
-        """Polls until all are ready, one has failed, or the time is up."""
-        spent = 0.0
+        """Polls until every object is ready, one has failed, or the time is up."""
+        waited = 0.0
         waiting = dict.fromkeys(effect.keys, "")
         seen: dict[ObjectKey, Observed] = {}
         while True:
             failed: dict[ObjectKey, str] = {}
             for key in list(waiting):
-                seen[key] = self._look(key)
+                seen[key] = self._read(key)
                 state = kinds.readiness(seen[key])
                 if state.is_ready:
                     del waiting[key]
@@ -287,14 +288,14 @@ class Executor:
                 return WaitResult(seen, failed | waiting if failed else {})
             if not effect.patient:
                 return WaitResult(seen, {k: f"not ready: {t}" for k, t in waiting.items()})
-            if spent >= self.timeout:
+            if waited >= self.timeout:
                 late = {k: f"not ready after {self.timeout:.0f} s: {t}" for k, t in waiting.items()}
                 return WaitResult(seen, late)
             key, text = next(iter(waiting.items()))
-            left = f"{spent:.0f} s of {self.timeout:.0f} s"
+            progress = f"{waited:.0f} s of {self.timeout:.0f} s"
             self.reporter.progress(
-                str(unit), f"wave {effect.wave}/{effect.waves}  {key}: {text} ({left})"
+                str(unit), f"wave {effect.wave}/{effect.waves}  {key}: {text} ({progress})"
             )
-            self._permitted(unit)
+            self._check_permit(unit)
             self.clock.sleep(_POLL_SECONDS)
-            spent += _POLL_SECONDS
+            waited += _POLL_SECONDS

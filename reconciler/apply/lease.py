@@ -1,8 +1,10 @@
-"""Who may write to a group: client-go's leader election as steps without I/O.
+"""The lease of a group, which gives one process at a time the right to write: client-go's leader
+election, as steps without I/O.
 
-A lease makes runs cheap and orderly, not safe: a holder may wake up late and not know. Safety rests
-on compare-and-swap, uids and preconditions; `may_write` narrows the window. No decision reads the
-record's own times: `now` is a monotonic clock's reading in seconds, `stamp` is only written.
+Leases save work and conflicts. They do not make a run safe, because a process that was suspended
+may not know that it lost the lease: safety rests on compare-and-swap, uids and preconditions. No
+decision uses the times in the record: `now` is the reading of a monotonic clock in seconds, and
+`stamp`, the wall clock's time, is only written.
 """
 
 from __future__ import annotations
@@ -18,20 +20,20 @@ from reconciler.objects.observed import Observed, Presence
 from reconciler.objects.outcome import Done, Outcome, RefusalCause, Refused, Unknown
 
 __all__ = [
-    "Answered",
     "Create",
     "Election",
     "Get",
+    "LeaseAnswer",
     "Replace",
     "Request",
     "Timing",
     "attempt",
-    "given_up",
+    "is_holder_alive",
     "lease_key",
     "may_write",
-    "pause",
     "release",
-    "watched",
+    "resign",
+    "retry_delay",
 ]
 
 _JITTER = 1.2
@@ -41,11 +43,12 @@ _MOST_TRANSITIONS = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds. `duration` is how long others wait without a sign of life, `renew_deadline` how long
-    a holder goes on writing without a renewal, `retry` the pause between attempts.
+    """Times in seconds. `duration`: others take the lease when its record has not changed for that
+    long. `renew_deadline`: a holder stops writing when it has not renewed for that long. `retry`:
+    the pause between attempts. Raises ValueError unless duration > renew_deadline > 1.2 * retry.
 
-    The margin before a write is duration - renew_deadline: a write that is sent in time is answered
-    before another may take over, unless it takes longer than that.
+    `margin` is duration - renew_deadline: a write that is answered within it ends before another
+    process may take over.
     """
 
     duration: int = 15
@@ -63,12 +66,12 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Election:
-    """One contender's knowledge of one lease. `identity` is unique per process.
+    """What one process knows of one lease. `identity` is unique per process.
 
-    `leads` says that the lease was won and not seen lost; whether that still holds is a question of
-    time (`may_write`). `lost` says why a lease that was won is gone: for good, so that a run never
-    goes on under another epoch than it began with. `why` says what kept the last attempt from it;
-    `blind` that this was no other holder, but a request that failed.
+    `leads`: this process won the lease, and no read has shown it lost; `may_write` says whether
+    the lease still runs. `lost`: why a won lease is lost. A lost lease is never won again by the
+    same Election, so that a run never goes on under another epoch than it began with. `why`: why
+    the last attempt failed; `blind`: because a request failed, and not because of another holder.
     """
 
     key: ObjectKey
@@ -95,11 +98,13 @@ class Election:
 
     @property
     def runs_out_at(self) -> float:
-        """When the present holder may be taken for dead: a full duration without a change, by our
-        own clock. A record that gives no usable duration is given ours."""
-        said = self.spec.get("leaseDurationSeconds")
-        usable = isinstance(said, int) and not isinstance(said, bool) and said > 0
-        return self.seen_at + (said if usable and said is not None else self.timing.duration)
+        """When the lease may be taken from its holder: one duration after the last change, by this
+        process's clock. A record without a usable duration counts with this process's own."""
+        recorded = self.spec.get("leaseDurationSeconds")
+        usable = isinstance(recorded, int) and not isinstance(recorded, bool) and recorded > 0
+        return self.seen_at + (
+            recorded if usable and recorded is not None else self.timing.duration
+        )
 
 
 def lease_key(group: str) -> ObjectKey:
@@ -109,20 +114,20 @@ def lease_key(group: str) -> ObjectKey:
 
 
 def may_write(election: Election, now: float) -> str:
-    """ "" while the holder may begin a write, otherwise why not."""
+    """Why this process may not begin a write at the time `now`; "" when it may."""
     if election.lost:
         return election.lost
     if not election.leads:
         return election.why or "the lease is not held"
-    # Counted from before the renewal was sent, so never longer than what others count.
+    # Counted from before the renewal was sent, so it ends no later than others count.
     left = election.sent_at + election.timing.duration - now
     if left <= election.timing.margin:
         return f"the lease {election.key.name} could not be renewed in time"
     return ""
 
 
-def pause(timing: Timing, chance: float) -> float:
-    """Seconds until the next attempt to win; `chance` is in [0, 1)."""
+def retry_delay(timing: Timing, chance: float) -> float:
+    """Seconds until the next attempt to win the lease; `chance`, in [0, 1), spreads attempts."""
     return timing.retry * (1 + _JITTER * chance)
 
 
@@ -152,53 +157,57 @@ Request: TypeAlias = Get | Create | Replace
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """What came back, with the monotonic times just before sending and just after receiving."""
+class LeaseAnswer:
+    """The answer to a request, with the monotonic times before sending and after receiving."""
 
     what: Observed | Outcome
     sent: float
     received: float
 
 
-Steps: TypeAlias = Generator[Request, Answered, Election]
+Steps: TypeAlias = Generator[Request, LeaseAnswer, Election]
 
 
 # -- to win and to renew ---------------------------------------------------------------------------
 
 
 def attempt(election: Election, stamp: str) -> Steps:
-    """One round: renews what is held, takes what is free. Yields requests, returns what is known
-    after it. `stamp` is the wall clock's time as the record has it, for people."""
+    """One attempt: renews a lease that is held, or takes one that is free. Yields requests, and
+    returns what is known afterwards. `stamp` is the wall clock's time to write, for people."""
     if election.lost:
         return election
     election = replace(election, why="", blind=False)
     if election.leads:
-        answer = yield Replace(_claimed(election, stamp))
+        answer = yield Replace(_claim(election, stamp))
         if isinstance(answer.what, Done):
-            return _won(election, answer)
+            return _win(election, answer)
     answer = yield Get(election.key)
     if not isinstance(answer.what, Observed):
         raise TypeError(answer.what)
     if answer.what.presence is Presence.ABSENT and not election.leads:
         return (yield from _create(election, stamp))
-    election, ends = _looked(election, answer.what, answer.received)
+    election, ends = _check_record(election, answer.what, answer.received)
     if ends:
         return election
-    answer = yield Replace(_claimed(election, stamp))
-    return _won(election, answer) if isinstance(answer.what, Done) else _failed(election, answer)
+    answer = yield Replace(_claim(election, stamp))
+    return (
+        _win(election, answer)
+        if isinstance(answer.what, Done)
+        else _explain_failure(election, answer)
+    )
 
 
-def _looked(election: Election, seen: Observed, received: float) -> tuple[Election, bool]:
-    """What a read of the record says, and whether the round ends with it."""
+def _check_record(election: Election, seen: Observed, received: float) -> tuple[Election, bool]:
+    """What is known after a read of the record, and whether the attempt ends here."""
     if seen.presence is Presence.UNREAD:
         return replace(election, blind=True, why=f"the lease could not be read: {seen.why}"), True
     if seen.presence is Presence.ABSENT:
-        return _deposed(election, "was deleted"), True
-    election = _observed(election, seen, received)
-    mine = election.holder == election.identity
-    if election.leads and not (mine and _count(election) == election.epoch):
-        return _deposed(election, f"went to {election.holder or 'nobody'}"), True
-    if not mine and election.holder and election.runs_out_at > received:
+        return _lose(election, "was deleted"), True
+    election = _with_record(election, seen, received)
+    is_holder = election.holder == election.identity
+    if election.leads and not (is_holder and _count(election) == election.epoch):
+        return _lose(election, f"went to {election.holder or 'nobody'}"), True
+    if not is_holder and election.holder and election.runs_out_at > received:
         return replace(election, why=f"the lease is held by {election.holder}"), True
     return election, False
 
@@ -225,12 +234,17 @@ def _create(election: Election, stamp: str) -> Steps:
         home = {"name": election.key.namespace}
         yield Create({"apiVersion": "v1", "kind": "Namespace", "metadata": home})
         answer = yield Create(body)
-    return _won(election, answer) if isinstance(answer.what, Done) else _failed(election, answer)
+    return (
+        _win(election, answer)
+        if isinstance(answer.what, Done)
+        else _explain_failure(election, answer)
+    )
 
 
-def _observed(election: Election, seen: Observed, received: float) -> Election:
-    """Remembers the record. Any write of it is a sign of life, whatever it says (client-go compares
-    the content, so that a holder whose wall clock stands still looks dead); the time is ours."""
+def _with_record(election: Election, seen: Observed, received: float) -> Election:
+    """The election with the record as read. Any write of the record shows that its holder is alive.
+    (client-go compares the content, so that a holder whose wall clock stands still looks dead.) The
+    time of the change is measured by this process's clock."""
     before = election.body
     body = seen.body or {}
     if before is not None and all(
@@ -238,12 +252,12 @@ def _observed(election: Election, seen: Observed, received: float) -> Election:
         for name in ("uid", "resourceVersion")
     ):
         return replace(election, body=body)
-    more = election.changes + (0 if before is None else 1)
-    return replace(election, body=body, seen_at=received, changes=more)
+    changes = election.changes + (0 if before is None else 1)
+    return replace(election, body=body, seen_at=received, changes=changes)
 
 
-def _claimed(election: Election, stamp: str) -> dict[str, Any]:
-    """The record as read with our claim in it; fields that we do not know stay."""
+def _claim(election: Election, stamp: str) -> dict[str, Any]:
+    """The record as read, with this process as the holder; unknown fields stay."""
     assert election.body is not None
     spec = dict(election.spec)
     if election.holder != election.identity:
@@ -256,13 +270,13 @@ def _claimed(election: Election, stamp: str) -> dict[str, Any]:
 
 
 def _count(election: Election) -> int:
-    said = election.spec.get("leaseTransitions")
-    return said if isinstance(said, int) and not isinstance(said, bool) and said >= 0 else 0
+    found = election.spec.get("leaseTransitions")
+    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else 0
 
 
-def _won(election: Election, answer: Answered) -> Election:
+def _win(election: Election, answer: LeaseAnswer) -> Election:
     assert isinstance(answer.what, Done)
-    made = replace(
+    won = replace(
         election,
         body=answer.what.body,
         seen_at=answer.received,
@@ -270,56 +284,56 @@ def _won(election: Election, answer: Answered) -> Election:
         leads=True,
         why="",
     )
-    return replace(made, epoch=_count(made))
+    return replace(won, epoch=_count(won))
 
 
-def _deposed(election: Election, how: str) -> Election:
-    why = f"the lease {election.key.name} {how}"
+def _lose(election: Election, what_happened: str) -> Election:
+    why = f"the lease {election.key.name} {what_happened}"
     return replace(election, leads=False, lost=why, why=why)
 
 
-def _failed(election: Election, answer: Answered) -> Election:
+def _explain_failure(election: Election, answer: LeaseAnswer) -> Election:
     match answer.what:
         case Refused(RefusalCause.STALE | RefusalCause.ALREADY_EXISTS | RefusalCause.ABSENT):
-            return replace(election, why="another was faster to take the lease")
+            return replace(election, why="another process took the lease first")
         case Refused(_, _, message) | Unknown(message):
             return replace(election, blind=True, why=f"the lease could not be written: {message}")
         case _:
             raise TypeError(answer.what)
 
 
-def watched(election: Election) -> bool:
-    """Whether the present holder has shown that it is alive since we began to look."""
+def is_holder_alive(election: Election) -> bool:
+    """Whether another process holds the lease and has written the record since the first read."""
     return election.changes > 0 and election.holder not in ("", election.identity)
 
 
 # -- to give back ----------------------------------------------------------------------------------
 
 
-def given_up(election: Election) -> Election:
-    """What a holder is from the moment that it begins to give its lease back: the next one may
-    have it before the answer is here."""
+def resign(election: Election) -> Election:
+    """The election of a holder that begins to give the lease back: it counts as lost at once,
+    because another process may hold the lease before the answer arrives."""
     why = f"the lease {election.key.name} was given back"
     return replace(election, leads=False, lost=why, why=why)
 
 
 def release(election: Election, stamp: str) -> Steps:
-    """Gives the lease back, so that nobody waits for it. What is compared is the record as it is
-    read now: a holder that was away must not blank its successor's. `election` is that of before
-    `given_up`."""
-    given = given_up(election)
+    """Gives the lease back, so that others need not wait until it runs out. Reads the record first:
+    a process that was suspended must not empty the record of the next holder. `election` is the
+    one from before `resign`."""
+    resigned = resign(election)
     if not election.leads:
-        return given
+        return resigned
     for _ in range(_RELEASE_TRIES):
         answer = yield Get(election.key)
         assert isinstance(answer.what, Observed)
         if not answer.what.is_present:
-            return given
+            return resigned
         now = replace(election, body=answer.what.body)
         if now.holder != election.identity or _count(now) != election.epoch:
-            return given
+            return resigned
         spec = {**now.spec, "holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": stamp}
         answer = yield Replace({**(now.body or {}), "spec": spec})
         if not (isinstance(answer.what, Refused) and answer.what.refusal is RefusalCause.STALE):
-            return given
-    return given
+            return resigned
+    return resigned

@@ -1,12 +1,12 @@
-"""What comes ahead of writing one object: the question that the plan could not ask, and room for an
-object that is made anew. Parts of the protocol; they yield effects and know no I/O."""
+"""Steps of the protocol ahead of a write: the dry-runs that were not possible while the plan was
+made, and the delete of an object that is replaced. They yield effects and do no I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 
-from reconciler.apply.effect import Delete, DryRun, Effect, Look, Vanish
+from reconciler.apply.effect import Delete, DryRun, Effect, Read, WaitGone
 from reconciler.apply.result import EffectAnswer
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.observed import Observed, Presence
@@ -19,15 +19,20 @@ __all__ = ["ask_server", "explain_failure", "make_room", "without_old_uid"]
 def ask_server(
     waves: Sequence[Sequence[Change]], asked: set[ObjectKey]
 ) -> Generator[Effect, EffectAnswer, list[tuple[ObjectKey | None, str]]]:
-    """What the server would not take of the waves from the first one on, as far as it can be asked
-    by now: all that does not wait for what these waves make themselves. `asked` grows."""
-    made = {f"Namespace {c.key.name}" for w in waves for c in w if c.key.kind == "Namespace"}
+    """Dry-runs the unverified changes of the waves, and returns what the server refuses: (object,
+    why). Leaves out changes whose namespace or kind these waves create, and changes in `asked`;
+    adds the others to `asked`."""
+    created_namespaces = {
+        f"Namespace {c.key.name}" for w in waves for c in w if c.key.kind == "Namespace"
+    }
     defines = any(c.key.kind == "CustomResourceDefinition" for w in waves for c in w)
     wrong: list[tuple[ObjectKey | None, str]] = []
     for change in (c for wave in waves for c in wave):
         awaits = change.unverified
-        early = awaits in made or (defines and awaits == str(change.key.group_kind))
-        if not awaits or early or change.key in asked:
+        is_early = awaits in created_namespaces or (
+            defines and awaits == str(change.key.group_kind)
+        )
+        if not awaits or is_early or change.key in asked:
             continue
         asked.add(change.key)
         answer = yield DryRun(change)
@@ -37,11 +42,11 @@ def ask_server(
 
 
 def make_room(change: Change) -> Generator[Effect, EffectAnswer, str]:
-    """Deletes what a replace takes the place of, and sees it gone; why it could not be, or "". One
-    that is gone already, or was killed half-way, is simply made."""
+    """For a replace, deletes the old object and waits until it is absent. Returns why that failed,
+    or "". An old object that is already absent, for example after a killed run, needs no delete."""
     if change.action is not Action.REPLACE:
         return ""
-    seen = yield Look(change.key)
+    seen = yield Read(change.key)
     if not isinstance(seen, Observed):
         raise TypeError(seen)
     if seen.presence is Presence.ABSENT:
@@ -49,18 +54,18 @@ def make_room(change: Change) -> Generator[Effect, EffectAnswer, str]:
     if seen.presence is Presence.UNREAD:
         return f"not replaced: {seen.why}"
     if seen.uid != change.expects.uid:
-        return "not replaced: another object bears the name by now"
+        return "not replaced: another object now has the name"
     answer = yield Delete(change, seen.resource_version)
     if not isinstance(answer, Done):
         return f"not replaced: {_text(answer)}"
-    left = yield Vanish(change.key)
-    if isinstance(left, Observed) and left.presence is Presence.ABSENT:
+    remaining = yield WaitGone(change.key)
+    if isinstance(remaining, Observed) and remaining.presence is Presence.ABSENT:
         return ""
     return "not replaced yet: it is being deleted; a finalizer holds it"
 
 
 def without_old_uid(change: Change) -> Change:
-    """The change as it is applied: what is made anew is not bound to the uid of the old."""
+    """The change for its apply. A replace is not bound to the uid of the old object."""
     if change.action is not Action.REPLACE:
         return change
     return replace(change, expects=Expected())
@@ -68,9 +73,9 @@ def without_old_uid(change: Change) -> Change:
 
 def explain_failure(change: Change, answer: Refused | Unknown) -> str:
     """Why a change was not applied."""
-    taken = isinstance(answer, Refused) and answer.refusal is RefusalCause.STALE
-    if taken and change.action is Action.CREATE:
-        return "somebody made it after it was seen absent; the next run decides anew"
+    is_taken = isinstance(answer, Refused) and answer.refusal is RefusalCause.STALE
+    if is_taken and change.action is Action.CREATE:
+        return "somebody made it after the plan found it absent; the next run plans again"
     return answer.message
 
 

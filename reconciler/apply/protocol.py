@@ -1,10 +1,10 @@
 """The crash-safe order of writes for one unit, as a generator of effects.
 
-It knows no I/O: it yields what to do and is sent what came of it. Killing it between any two
-effects loses nothing, because the inventory is a superset before the first write and exact after
-the last, and the rollout state is recorded before the route that it describes. The invariants that
-it keeps are numbered as in `tests/laws/test_protocol.py`: I1 no orphan, I2 no foreign write, I4
-quiescence, I5 no desired delete, I6 weights only as decided, I10 truthful status.
+The generator does no I/O: it yields effects and is sent their outcomes. Killing a run between any
+two effects loses nothing, because the inventory is a superset of the objects before the first write
+and exact after the last, and the rollout state is recorded before the route that it describes. The
+rules that the protocol keeps (docs/rules.md): I1 no orphan, I2 no foreign write, I4 quiescence, I5
+no desired delete, I6 weights only as decided, I10 truthful status.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from reconciler.apply.effect import (
     Delete,
     DropState,
     Effect,
-    Inside,
-    Look,
+    FindStrangers,
     PutInventory,
+    Read,
     Suspend,
     Swap,
     Wait,
@@ -49,17 +49,18 @@ __all__ = ["Step", "protocol"]
 
 _DELETES = (Action.DELETE, Action.KEEP)
 _NAMESPACE = GroupKind("", "Namespace")
-#: Answers to a delete after which the object must be looked at.
+#: Answers to a delete after which the object must be read again.
 _MOVED = (RefusalCause.STALE, RefusalCause.ABSENT)
-#: Answers to a compare-and-swap that only another writer can have caused.
+#: Answers to a compare-and-swap that only another writer can cause.
 _OVERTAKEN = (RefusalCause.STALE, RefusalCause.ALREADY_EXISTS, RefusalCause.ABSENT)
 
 Step = Generator[Effect, EffectAnswer, "ApplyResult"]
 
 
 def protocol(plan: AppPlan, revision: str, result: ApplyResult | None = None) -> Step:
-    """Yields effects and returns the Result, which is filled in on the way. Sends expected: an
-    Outcome for every write, an Observed for Look, an Awaited for Wait."""
+    """Yields effects and returns the result, which is filled in on the way. It must be sent an
+    Outcome for every write and dry-run, an Observed for Read and WaitGone, and a WaitResult for
+    Wait and FindStrangers."""
     run = _Run(plan, revision, result or ApplyResult(plan.unit))
     return run.steps()
 
@@ -72,8 +73,8 @@ class _Run:
         self.result = result
         result.unchanged = sum(1 for m in plan.members if m.key not in changed)
         self.wanted = {m.key: m for m in plan.members}
-        # What a change has not reached keeps the digests that were recorded for it, or none: else
-        # the next run would take it for done.
+        # A member gets its new digests only when its change is done: otherwise the next run would
+        # count it as unchanged.
         self.members = {
             k: m
             for k, m in self.wanted.items()
@@ -99,7 +100,7 @@ class _Run:
     def _work(self) -> Generator[Effect, EffectAnswer, None]:
         if self._has_effects() and not (yield from self._record(Phase.APPLYING, self._superset())):
             return
-        if self._moves() and not (yield from self._swap()):
+        if self._swaps_state() and not (yield from self._swap()):
             return
         if (yield from self._forward()):
             yield from self._prune()
@@ -109,23 +110,24 @@ class _Run:
     # -- inventory and state -----------------------------------------------------------------------
 
     def _has_effects(self) -> bool:
-        """Whether anything is made or moved. What is held back for ever must not cost a write in
-        every run (I4), and what is deleted is recorded already (I1)."""
+        """Whether the run needs the inventory written before it begins: it applies an object,
+        records a rollout state or takes over a unit. Changes that stay held must not cost a write
+        per run (I4), and objects to delete are recorded already (I1)."""
         waves, _ = self._reachable()
-        return self._moves() or self.plan.source is not None or bool(waves)
+        return self._swaps_state() or self.plan.source is not None or bool(waves)
 
-    def _moves(self) -> bool:
-        """Whether the rollout state is recorded: it speaks of a route, so not where something held
-        keeps this run from reaching it."""
+    def _swaps_state(self) -> bool:
+        """Whether the rollout state is recorded. It describes the route, so it is not recorded when
+        a held change keeps this run from reaching the route."""
         waves, held = self._reachable()
         routed = any(c.wave is Wave.ROUTING for wave in waves for c in wave)
         return self.plan.swap is not None and (routed or not held)
 
     def _superset(self) -> tuple[Member, ...]:
-        """Old ∪ new (I1): what a crash leaves behind is always listed."""
+        """The recorded and the new members (I1): every object that a crash leaves is listed."""
         waves, _ = self._reachable()
-        going = [self.wanted[c.key] for w in waves for c in w if c.key in self.wanted]
-        unsure = [replace(m, manifest="", live="") for m in going]
+        applied_members = [self.wanted[c.key] for w in waves for c in w if c.key in self.wanted]
+        unsure = [replace(m, manifest="", live="") for m in applied_members]
         return self.inventory.union((*unsure, *(m for m in self.members.values() if m.uid))).members
 
     def _record(
@@ -153,7 +155,7 @@ class _Run:
                 self.inventory = replace(wanted, resource_version=version, uid=uid, shards=shards)
                 return True
             case _:
-                self._not_swapped("the inventory", answer)
+                self._fail_swap("the inventory", answer)
         return False
 
     def _swap(self) -> Generator[Effect, EffectAnswer, bool]:
@@ -161,11 +163,11 @@ class _Run:
         answer = yield Swap(self.plan.unit, self.plan.swap)
         if isinstance(answer, Done):
             return True
-        # I7: two runners advance a rollout at most once; the slower one stops here.
-        self._not_swapped("the rollout state", answer)
+        # I7: of two runs that advance the same rollout, the slower one stops here.
+        self._fail_swap("the rollout state", answer)
         return False
 
-    def _not_swapped(self, what: str, answer: EffectAnswer) -> None:
+    def _fail_swap(self, what: str, answer: EffectAnswer) -> None:
         match answer:
             case Refused(refusal, _, message) if refusal in _OVERTAKEN:
                 self._problem(None, f"another run wrote {what} first: {message}")
@@ -182,34 +184,34 @@ class _Run:
     # -- forward -----------------------------------------------------------------------------------
 
     def _forward(self) -> Generator[Effect, EffectAnswer, bool]:
-        """Applies wave by wave; False when a wave failed or is not healthy: then nothing is
-        pruned and no later wave begins."""
+        """Applies wave by wave. Returns False when a wave failed, is not healthy or is held: then
+        no later wave begins and nothing is pruned."""
         waves, held = self._reachable()
         asked: set[ObjectKey] = set()
         for number, wave in enumerate(waves, 1):
             failed = False
-            wrong = yield from preflight.ask_server(waves[number - 1 :], asked)
-            for change in () if wrong else wave:
+            refused = yield from preflight.ask_server(waves[number - 1 :], asked)
+            for change in () if refused else wave:
                 why = yield from preflight.make_room(change)
                 if why:
-                    wrong.append((change.key, why))
+                    refused.append((change.key, why))
                     continue
                 answer = yield Apply(preflight.without_old_uid(change))
-                if not self._applied(change, answer):
-                    # What is not written yet need not be taken back when the commit is.
+                if not self._record_apply(change, answer):
+                    # Stop at the first failure: a later revert has fewer objects to undo.
                     failed = True
                     break
-            self.result.problems += wrong
-            if failed or wrong:
+            self.result.problems += refused
+            if failed or refused:
                 self.result.status = ApplyStatus.FAILED
                 return False
-            ready = yield from self._wait(self._awaited(waves, number), number, len(waves))
+            ready = yield from self._wait(self._keys_to_await(waves, number), number, len(waves))
             if not ready:
                 self.result.status = ApplyStatus.INCOMPLETE
                 return False
         if self.plan.unfinished and not waves and self.desired:
-            # An earlier run ended before all was seen healthy: nobody may call it healthy unseen
-            # (I10). It waits again only for a run that was cut short.
+            # An earlier run ended before every object was healthy, so their health must be read
+            # (I10). This run waits only when that run was cut short.
             patient = self.inventory.phase is Phase.APPLYING
             if not (yield from self._wait(self.desired, 1, 1, patient=patient)):
                 self.result.status = ApplyStatus.INCOMPLETE
@@ -219,20 +221,20 @@ class _Run:
         return not held
 
     def _reachable(self) -> tuple[list[list[Change]], list[Change]]:
-        """The waves up to the first that holds something back, and what is held in it: a route
-        never goes on without the backend that was refused."""
+        """The waves up to the first with a held change, and the held changes of that wave: a route
+        is never applied without a backend that was refused."""
         waves = []
         for wave in self.plan.waves:
             ahead = [c for c in wave if c.action is not Action.DELETE]
-            going = [c for c in ahead if c.goes]
-            if going:
-                waves.append(going)
+            applied_members = [c for c in ahead if c.goes]
+            if applied_members:
+                waves.append(applied_members)
             held = [c for c in ahead if not c.goes and c.action is not Action.KEEP]
             if held:
                 return waves, held
         return waves, []
 
-    def _applied(self, change: Change, answer: EffectAnswer) -> bool:
+    def _record_apply(self, change: Change, answer: EffectAnswer) -> bool:
         match answer:
             case Done(verb, body):
                 self.result.done.append((change, verb))
@@ -248,15 +250,15 @@ class _Run:
             case _:
                 raise TypeError(answer)
 
-    def _awaited(self, waves: list[list[Change]], number: int) -> set[ObjectKey]:
-        """What must be healthy before the next wave: what this one wrote and, ahead of a later
-        kind of wave or after a run that ended early, what is unchanged up to here. Never what is
-        about to be deleted: it may be broken for good."""
+    def _keys_to_await(self, waves: list[list[Change]], number: int) -> set[ObjectKey]:
+        """The objects that must be healthy before the next wave: those that this wave wrote and,
+        before a wave of a later kind or after a run that ended early, the unchanged objects of the
+        waves so far. Never objects that will be deleted: they may never become healthy."""
         wave = waves[number - 1]
         keys = {c.key for c in wave}
         last = number == len(waves)
-        rises = not last and waves[number][0].wave > wave[0].wave
-        if rises or (last and self.plan.unfinished):
+        next_is_later = not last and waves[number][0].wave > wave[0].wave
+        if next_is_later or (last and self.plan.unfinished):
             keys |= {
                 key
                 for key in self.desired & self.members.keys()
@@ -267,7 +269,7 @@ class _Run:
     def _wait(
         self, keys: set[ObjectKey], number: int, waves: int, *, patient: bool = True
     ) -> Generator[Effect, EffectAnswer, bool]:
-        # What is ready by being there was seen to be there: written a moment ago, or listed.
+        # Kinds that are ready once they exist need no wait: they were just written, or listed.
         keys = {k for k in keys if not kinds.find(k.group_kind).ready_at_once}
         if not keys:
             return True
@@ -275,12 +277,12 @@ class _Run:
         if not isinstance(answer, WaitResult):
             raise TypeError(answer)
         for key, seen in answer.seen.items():
-            self._seen(key, seen)
+            self._update_member(key, seen)
         for key, why in answer.not_ready.items():
             self._problem(key, why)
         return not answer.not_ready
 
-    def _seen(self, key: ObjectKey, seen: Observed) -> None:
+    def _update_member(self, key: ObjectKey, seen: Observed) -> None:
         member = self.members.get(key)
         if member is not None and seen.is_present:
             self.members[key] = replace(member, uid=seen.uid, live=live_digest(seen))
@@ -288,11 +290,11 @@ class _Run:
     # -- prune -------------------------------------------------------------------------------------
 
     def _prune(self) -> Generator[Effect, EffectAnswer, None]:
-        """Deletes in the plan's order. What one kind of wave leaves behind ends the pruning: a
-        backend outlives its route, and a template the runs of its schedule."""
+        """Deletes in the plan's order. Stops after a wave whose objects are not all gone: a backend
+        must outlive its route, and a template must outlive the runs of its schedule."""
         waves = [[c for c in w if c.goes and c.action is Action.DELETE] for w in self.plan.waves]
         waiting = [c.wave for c in self.plan.changes() if c.awaited]
-        if not any(waves) or not (yield from self._undisturbed()):
+        if not any(waves) or not (yield from self._is_inventory_unchanged()):
             return
         for wave in waves:
             if wave and any(other > wave[0].wave for other in waiting):
@@ -302,10 +304,10 @@ class _Run:
             if self.result.status is not ApplyStatus.DONE:
                 return
 
-    def _undisturbed(self) -> Generator[Effect, EffectAnswer, bool]:
-        """Whether nobody has written the inventory since this run did. A run of a newer commit may
-        want by now what this one would delete."""
-        seen = yield Look(inventory_key(self.plan.unit))
+    def _is_inventory_unchanged(self) -> Generator[Effect, EffectAnswer, bool]:
+        """Whether no other run has written the inventory since this run did. A run of a newer
+        commit may need the objects that this run would delete."""
+        seen = yield Read(inventory_key(self.plan.unit))
         if not isinstance(seen, Observed):
             raise TypeError(seen)
         if seen.presence is Presence.UNREAD:
@@ -321,31 +323,31 @@ class _Run:
         if change.key.group_kind == _NAMESPACE and not (yield from self._is_empty(change.key)):
             return
         if not change.suspend_first:
-            # By the version that the plan saw; what moved since, or is gone, is read again.
+            # With the planned resourceVersion; an object that changed or is gone is read again.
             answer = yield Delete(change, change.expects.resource_version)
-            again = isinstance(answer, Refused) and answer.refusal in _MOVED
-            if not again:
-                self._deleted(change, answer)
+            must_reread = isinstance(answer, Refused) and answer.refusal in _MOVED
+            if not must_reread:
+                self._record_delete(change, answer)
                 return
-        seen = yield from self._still_there(change)
+        seen = yield from self._read_again(change)
         if seen is not None and change.suspend_first:
-            seen = yield from self._suspended(change, seen)
+            seen = yield from self._suspend(change, seen)
         if seen is not None:
-            self._deleted(change, (yield Delete(change, seen.resource_version)))
+            self._record_delete(change, (yield Delete(change, seen.resource_version)))
 
     def _is_empty(self, key: ObjectKey) -> Generator[Effect, EffectAnswer, bool]:
         """Whether a namespace holds nothing but what this unit deletes (I2)."""
-        answer = yield Inside(key, frozenset(self.members))
+        answer = yield FindStrangers(key, frozenset(self.members))
         if not isinstance(answer, WaitResult):
             raise TypeError(answer)
         if answer.not_ready:
             self._incomplete(key, f"not deleted: it holds {format_keys(answer.not_ready)}")
         return not answer.not_ready
 
-    def _still_there(self, change: Change) -> Generator[Effect, EffectAnswer, Observed | None]:
-        """The object by a fresh read; None when it is gone, someone else's by now (I2), or could
-        not be read."""
-        seen = yield Look(change.key)
+    def _read_again(self, change: Change) -> Generator[Effect, EffectAnswer, Observed | None]:
+        """The object by a fresh read; None when it is absent, has another uid (I2), or could not be
+        read."""
+        seen = yield Read(change.key)
         if not isinstance(seen, Observed):
             raise TypeError(seen)
         if seen.presence is Presence.UNREAD:
@@ -356,16 +358,16 @@ class _Run:
             return None
         return seen
 
-    def _suspended(
+    def _suspend(
         self, change: Change, seen: Observed
     ) -> Generator[Effect, EffectAnswer, Observed | None]:
-        """A schedule that fires no more and has no run; None when it must wait."""
+        """The schedule, suspended and without an active run; None when its delete must wait."""
         if not ((seen.body or {}).get("spec") or {}).get("suspend"):
             answer = yield Suspend(change, seen)
             if not isinstance(answer, Done):
                 self._incomplete(change.key, f"could not be suspended: {_text(answer)}")
                 return None
-            # The answer is the object with the runs that it has by now.
+            # The answer holds the schedule's present runs.
             seen = live_object(answer.body) if answer.body is not None else seen
         active = ((seen.body or {}).get("status") or {}).get("active") or []
         if active:
@@ -374,13 +376,13 @@ class _Run:
             return None
         return seen
 
-    def _deleted(self, change: Change, answer: EffectAnswer) -> None:
+    def _record_delete(self, change: Change, answer: EffectAnswer) -> None:
         match answer:
             case Done(Verb.DELETED):
                 self.result.done.append((change, Verb.DELETED))
                 self.members.pop(change.key, None)
             case Done():
-                # Accepted is not gone: it stays in the inventory until a 404 was seen.
+                # Accepted is not gone: the member stays in the inventory until a read finds a 404.
                 self.result.done.append((change, Verb.ACCEPTED))
                 self._incomplete(change.key, "is being deleted; a finalizer holds it")
             case Refused(_, _, message) | Unknown(message):
@@ -391,11 +393,11 @@ class _Run:
     # -- the end -----------------------------------------------------------------------------------
 
     def _settle(self) -> Generator[Effect, EffectAnswer, None]:
-        """The exact inventory: what is desired, and what was not yet seen to be gone."""
+        """Records the exact inventory: the desired objects and those that are not yet absent."""
         complete = self.result.status is ApplyStatus.DONE
         members = {k: m for k, m in self.members.items() if m.uid}
         if not complete:
-            # Something failed: keep the union, so that nothing which may exist is forgotten (I1).
+            # Something failed: keep the union, so that every object that may exist is listed (I1).
             members = {m.key: m for m in self.inventory.members} | members
             gone = {c.key for c, verb in self.result.done if verb is Verb.DELETED}
             members = {k: m for k, m in members.items() if k not in gone}
@@ -403,14 +405,14 @@ class _Run:
             complete = False
         phase = Phase.APPLIED if complete else Phase.INCOMPLETE
         drop = complete and self.plan.removed and not members
-        if drop and self.plan.tracks and not (yield from self._dropped(self.plan.unit)):
+        if drop and self.plan.tracks and not (yield from self._drop_state(self.plan.unit)):
             drop, phase = False, Phase.INCOMPLETE
         if not drop and self._is_recorded(phase, members):
             return
         yield from self._record(phase, tuple(sorted(members.values())), drop=drop)
 
     def _is_recorded(self, phase: Phase, members: dict[ObjectKey, Member]) -> bool:
-        """Fresh digests alone wait for the next real write."""
+        """Whether the inventory already says this. New digests alone are no reason for a write."""
         if not self.inventory.resource_version and not members:
             return True
         if (self.plan.migrates or self.plan.restates) and not self.written:
@@ -419,11 +421,12 @@ class _Run:
         return phase is self.inventory.phase and known == {(k, m.uid) for k, m in members.items()}
 
     def _forget_source(self) -> Generator[Effect, EffectAnswer, bool]:
-        """The unit that handed its objects over: by now each of them is recorded here."""
+        """Deletes the records of the unit that handed its objects over: this unit's inventory now
+        lists each of them."""
         source = self.plan.source
         if source is None:
             return True
-        if not (yield from self._dropped(source.unit)):
+        if not (yield from self._drop_state(source.unit)):
             return False
         answer = yield PutInventory(source, True)
         if isinstance(answer, Done):
@@ -431,8 +434,9 @@ class _Run:
         self._incomplete(None, f"the inventory of {source.unit} is still there: {_text(answer)}")
         return False
 
-    def _dropped(self, unit: UnitId) -> Generator[Effect, EffectAnswer, bool]:
-        """A rollout state outlives no inventory: a later app of the name would go on from it."""
+    def _drop_state(self, unit: UnitId) -> Generator[Effect, EffectAnswer, bool]:
+        """Deletes a unit's rollout state, before its inventory: a later app of the same name would
+        go on from the state."""
         answer = yield DropState(unit)
         if isinstance(answer, Done):
             return True

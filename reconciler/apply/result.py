@@ -1,4 +1,4 @@
-"""What came of one unit's plan, and what the protocol is sent on the way. Data only."""
+"""The result of applying one unit's plan, and the answers that the protocol is sent. Data only."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ class ApplyStatus(StrEnum):
     NOTHING = "nothing"
     INCOMPLETE = "incomplete"  # applied, but something is not ready or not gone yet
     FAILED = "failed"  # a write was refused or its outcome is unknown
-    LOST = "lost"  # another run was faster: a compare-and-swap failed
-    STOPPED = "stopped"  # the run was ended before all was written: a signal, a deadline, a lease
+    LOST = "lost"  # another run wrote first: a compare-and-swap failed
+    STOPPED = "stopped"  # a signal, a deadline or a lost lease ended the run early
 
 
 @dataclass(slots=True)
 class ApplyResult:
-    """What came of one unit's plan."""
+    """The result of one unit's plan. `done` are the writes that succeeded; `problems` are (object
+    or None for the whole unit, text); `unchanged` counts the objects that needed no write."""
 
     unit: UnitId
     status: ApplyStatus = ApplyStatus.NOTHING

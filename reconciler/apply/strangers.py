@@ -1,5 +1,5 @@
-"""What lives in a namespace that is not ours: a namespace takes everything in it along, so it is
-never deleted while it holds something that nobody asked us to delete."""
+"""Finds the objects of others in a namespace. Deleting a namespace deletes everything in it, so a
+namespace is never deleted while it holds an object that Git does not ask to delete."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from reconciler.ports import ClusterReader, ClusterUnreadable
 
 __all__ = ["find_strangers"]
 
-#: Made by the control plane for every namespace, or about other objects.
-_COMES_ALONG = frozenset(
+#: Kinds that the control plane writes by itself, about other objects.
+_IGNORED_KINDS = frozenset(
     {
         GroupKind("", "Event"),
         GroupKind("events.k8s.io", "Event"),
@@ -25,11 +25,11 @@ _OF_EVERY_NAMESPACE = frozenset({("ConfigMap", "kube-root-ca.crt"), ("ServiceAcc
 
 
 def find_strangers(
-    reader: ClusterReader, namespace: str, ours: Collection[ObjectKey]
+    reader: ClusterReader, namespace: str, own: Collection[ObjectKey]
 ) -> tuple[ObjectKey, ...]:
-    """The objects of a namespace beside `ours`, sorted; what a controller made for another object
-    goes with that one and is left out. Raises ClusterUnreadable where anything could not be
-    listed: then nothing is known. Cost: one LIST a namespaced kind."""
+    """The objects of a namespace other than `own`, sorted. Leaves out objects that a controller
+    made for another object, as they are deleted with it. Raises ClusterUnreadable when a kind could
+    not be listed. Cost: one LIST per namespaced kind."""
     discovery = reader.discover()
     if discovery.unread_groups:
         groups = ", ".join(sorted(discovery.unread_groups))
@@ -38,12 +38,12 @@ def find_strangers(
         )
     found = []
     for kind, served in sorted(discovery.kinds.items()):
-        if served.namespaced and kind not in _COMES_ALONG:
-            found += [seen for seen in reader.list(kind, namespace).items if _counts(seen)]
-    return tuple(sorted(seen.key for seen in found if seen.key not in ours))
+        if served.namespaced and kind not in _IGNORED_KINDS:
+            found += [seen for seen in reader.list(kind, namespace).items if _is_stranger(seen)]
+    return tuple(sorted(seen.key for seen in found if seen.key not in own))
 
 
-def _counts(seen: Observed) -> bool:
+def _is_stranger(seen: Observed) -> bool:
     if (seen.key.kind, seen.key.name) in _OF_EVERY_NAMESPACE and not seen.key.group:
         return False
     metadata = (seen.body or {}).get("metadata") or {}

@@ -20,7 +20,7 @@ ENTRIES = (
         "A group names a cluster that the operator gave no access to, or names none while there "
         "are several.",
         "Add the name to `--clusters`, or correct `cluster` in environment.yaml or group.yaml.",
-        "error[E_CLUSTER_NAME]: cluster: no cluster 'gpu-farm' is at hand\n"
+        "error[E_CLUSTER_NAME]: cluster: the cluster 'gpu-farm' is not known\n"
         "  --> environments/prod/train/group.yaml:3:3\n"
         "   help: the operator maps names to clusters: --clusters, or a context of that name",
     ),
@@ -56,8 +56,8 @@ ENTRIES = (
         "done.",
         "Give the program get, create and update on leases of its own namespace.",
         "error[E_LEASE]: prod/hz-a: leases.coordination.k8s.io is forbidden\n"
-        "   help: the program needs get, create and update on leases of its own namespace; "
-        "--no-lease does without, where nothing else writes",
+        "   help: the program needs get, create and update on leases in its own namespace; with "
+        "--no-lease it needs none: use that only when no other process writes",
     ),
     Entry(
         "E_PRUNE_BUDGET",
@@ -103,14 +103,14 @@ ENTRIES = (
         "A namespace is to be deleted and holds objects that this program did not make, or it "
         "cannot be looked into. Deleting the namespace would delete them, so it stays.",
         "Move or delete these objects, or keep the group. The next run looks again.",
-        "- Namespace/ml-hz-a\n    kept: it holds ConfigMap/notes, not ours to delete",
+        "- Namespace/ml-hz-a\n    kept: it holds ConfigMap/notes, not this program's to delete",
     ),
     Entry(
         "E_TOOL_DRIFT",
         "Another version of the program applied this very commit, and this version would draw the "
         "objects differently. The app stays as it is.",
         "Look at the plan. If the change is meant: `--approve-upgrade VERSION`.",
-        "refused: reconciler 0.2 draws 3 objects of prod/hz-a/mnist otherwise than 0.1, and the "
+        "refused: reconciler 0.2 draws 3 objects of prod/hz-a/mnist differently from 0.1, and the "
         "commit is the same\n         if meant: --approve-upgrade 0.2",
     ),
     Entry(
@@ -119,7 +119,7 @@ ENTRIES = (
         "look new in the comparison.",
         "Take the counts with care, or compare with a revision without errors.",
         "warning[W_BASE]: main has errors itself: prod/one/web could not be rendered there, and "
-        "all of it looks new\n   help: the counts below are too high by that",
+        "so look new\n   help: the counts below are too high by their objects",
     ),
     Entry(
         "W_PRUNE_GUARD",

@@ -1,1 +1,1 @@
-"""Use cases: the stages of one run and the commands made of them."""
+"""The stages of one run, and the use cases that the commands call."""

@@ -1,4 +1,4 @@
-"""Apply and reconcile: a reviewed plan carried out, unit by unit."""
+"""`apply` and `reconcile`: carry out a reviewed plan, unit by unit."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from reconciler.engine.review import Review, ReviewPart, exit_code_of
 from reconciler.engine.targets import Targets, targets_of
 from reconciler.errors import ExitCode, most_severe
 from reconciler.plan.change import AppPlan, Plan
-from reconciler.ports import ALONE, Clock, ClusterWriter, Reporter, Workers
+from reconciler.ports import SEQUENTIAL, Clock, ClusterWriter, Reporter, Workers
 from reconciler.unit import UnitId
 
 __all__ = ["ApplySettings", "RunResult", "apply", "reconcile"]
 
 
-#: How often a run reads again and decides again because somebody else was faster.
+#: How often a run reads and plans the units whose compare-and-swap failed.
 _TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What came of a reviewed plan. `results` has an entry for every unit that was begun; the exit
-    code counts what was found before the first write, too."""
+    """The result of a reviewed plan. `results` has an entry for every unit that was begun. The exit
+    code also counts errors, denials and refusals from before the first write."""
 
     command: str
     reviewed: Review
@@ -37,14 +37,14 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class ApplySettings:
-    """`timeout` bounds each wave's wait, in seconds; `before` sees every effect ahead of time;
-    `permit` says of a unit why it may not be written any more ("" when it may). `again` reviews
-    anew, for apps that lost a compare-and-swap; `epoch` tells a group's lease transitions."""
+    """`timeout` bounds the wait of each wave, in seconds. `before` is called ahead of every effect.
+    `permit` returns why a unit may no longer be written ("" when it may). `again` makes a new
+    review, for units whose compare-and-swap failed. `epoch` returns the epoch of a unit's lease."""
 
     timeout: float = 600.0
     before: Callable[[Effect], None] | None = None
     permit: Permit = always_permit
-    workers: Workers = ALONE
+    workers: Workers = SEQUENTIAL
     again: Callable[[], Review] | None = None
     epoch: Callable[[UnitId], int] | None = None
 
@@ -56,12 +56,13 @@ def apply(
     reporter: Reporter,
     settings: ApplySettings | None = None,
 ) -> RunResult:
-    """The whole selection or nothing: an error, a denial or a refusal anywhere stops all."""
+    """Applies the whole selection or nothing: an error, a denial or a refusal of any unit stops all
+    units."""
     code = exit_code_of(reviewed)
     if code is not ExitCode.DONE:
         return _result("apply", reviewed, (), code)
     run = _Run(cluster, clock, reporter, settings or ApplySettings())
-    return _result("apply", reviewed, run.carried_out(reviewed, lambda _: True), code)
+    return _result("apply", reviewed, run.carry_out(reviewed, lambda _: True), code)
 
 
 def reconcile(
@@ -71,23 +72,23 @@ def reconcile(
     reporter: Reporter,
     settings: ApplySettings | None = None,
 ) -> RunResult:
-    """Blocks per app and goes on with the others. A denied foundation takes its group with it;
-    deletes that a guard refused are already held in the plan. What lost a compare-and-swap is
-    read, decided and tried again."""
+    """Applies every unit that nothing blocks. A denied foundation blocks its whole group; deletes
+    that a guard refused are already held in the plan. Units whose compare-and-swap failed are read,
+    planned and applied again."""
     settings = settings or ApplySettings()
     run = _Run(cluster, clock, reporter, settings)
-    results = {r.unit: r for r in run.carried_out(reviewed, _allowed(reviewed))}
+    results = {r.unit: r for r in run.carry_out(reviewed, _make_filter(reviewed))}
     for _ in range(_TRIES - 1):
         lost = {unit for unit, result in results.items() if result.status is ApplyStatus.LOST}
         if not lost or settings.again is None:
             break
         fresh = settings.again()
-        allowed = _allowed(fresh)
+        allowed = _make_filter(fresh)
 
-        def mine(app: AppPlan, lost: set[UnitId] = lost, allowed: Allowed = allowed) -> bool:
+        def retried(app: AppPlan, lost: set[UnitId] = lost, allowed: Allowed = allowed) -> bool:
             return app.unit in lost and allowed(app)
 
-        tried = run.carried_out(fresh, mine)
+        tried = run.carry_out(fresh, retried)
         results |= {r.unit: r for r in tried}
         if not tried:
             break
@@ -97,7 +98,7 @@ def reconcile(
 Allowed: TypeAlias = Callable[[AppPlan], bool]
 
 
-def _allowed(reviewed: Review) -> Allowed:
+def _make_filter(reviewed: Review) -> Allowed:
     denied = reviewed.denied
     groups = {unit.group_id for unit in denied if unit.is_foundation}
 
@@ -113,7 +114,7 @@ def _allowed(reviewed: Review) -> Allowed:
 
 
 class _Run:
-    """Plans carried out, several units at once where the workers allow it."""
+    """Carries out plans, several units at once when the workers allow it."""
 
     def __init__(
         self,
@@ -127,13 +128,14 @@ class _Run:
         self.reporter = reporter
         self.settings = settings
 
-    def carried_out(self, reviewed: Review, allowed: Allowed) -> tuple[ApplyResult, ...]:
-        """Part by part; within one, foundations before apps, and those that go after them."""
+    def carry_out(self, reviewed: Review, allowed: Allowed) -> tuple[ApplyResult, ...]:
+        """Applies cluster by cluster; in each, foundations before apps, and foundations that are
+        deleted after the apps."""
         plan = reviewed.plan
         assert plan is not None
         results: list[ApplyResult] = []
         for part in reviewed.parts:
-            results += self._part(part, plan, self._executor(part.place), allowed)
+            results += self._apply_part(part, plan, self._executor(part.place), allowed)
         return tuple(results)
 
     def _executor(self, place: int) -> Executor:
@@ -146,25 +148,25 @@ class _Run:
             permit=self.settings.permit,
         )
 
-    def _part(
+    def _apply_part(
         self, part: ReviewPart, plan: Plan, executor: Executor, allowed: Allowed
     ) -> list[ApplyResult]:
         revision = plan.commit or plan.label
         results: list[ApplyResult] = []
         broken: set[str] = set()
-        mine = [a for a in plan.apps if a.place == part.place and allowed(a)]
+        apps = [a for a in plan.apps if a.place == part.place and allowed(a)]
         first = not (part.snapshot.inventories or part.snapshot.damaged)
-        for stage in _stages(mine, first_alone=first):
+        for stage in _stages(apps, first_alone=first):
 
             def carry_out(app: AppPlan) -> ApplyResult:
                 group = f"{app.environment}/{app.group}"
                 if group in broken:
-                    return _left(app, "its group's foundation is not in place")
+                    return _skip(app, "its group's foundation is not in place")
                 if app.unit.is_foundation and app.empties:
-                    staying = _staying(part, group, results)
-                    if staying:
-                        return _left(app, f"goes when these are gone: {', '.join(staying)}")
-                return executor.run(self._epoch(app), revision)
+                    remaining = _find_remaining_apps(part, group, results)
+                    if remaining:
+                        return _skip(app, f"goes when these are gone: {', '.join(remaining)}")
+                return executor.run(self._with_epoch(app), revision)
 
             for app, result in zip(stage, self.settings.workers.map(carry_out, stage), strict=True):
                 results.append(result)
@@ -172,7 +174,7 @@ class _Run:
                     broken.add(f"{app.environment}/{app.group}")
         return results
 
-    def _epoch(self, app: AppPlan) -> AppPlan:
+    def _with_epoch(self, app: AppPlan) -> AppPlan:
         if self.settings.epoch is None:
             return app
         return replace(app, epoch=self.settings.epoch(app.unit))
@@ -182,8 +184,8 @@ _NOT_IN_PLACE = (ApplyStatus.FAILED, ApplyStatus.LOST, ApplyStatus.STOPPED)
 
 
 def _stages(apps: list[AppPlan], *, first_alone: bool) -> Iterator[list[AppPlan]]:
-    """Runs of units that do not wait for one another, in the plan's order. In a cluster that was
-    never written to, the first unit goes alone: it makes the program's own namespace."""
+    """Groups of units that do not wait for one another, in the plan's order. In a cluster without
+    any inventory the first unit is alone, because it creates the program's own namespace."""
     if first_alone and apps:
         yield apps[:1]
         apps = apps[1:]
@@ -197,18 +199,18 @@ def _stage(app: AppPlan) -> int:
     return 2 if app.empties else 0
 
 
-def _left(app: AppPlan, why: str) -> ApplyResult:
+def _skip(app: AppPlan, why: str) -> ApplyResult:
     return ApplyResult(app.unit, ApplyStatus.INCOMPLETE, problems=[(None, why)])
 
 
-def _staying(part: ReviewPart, group: str, results: list[ApplyResult]) -> list[str]:
-    """The apps of a group that have objects still: a namespace takes all of them with it, running
-    jobs included."""
+def _find_remaining_apps(part: ReviewPart, group: str, results: list[ApplyResult]) -> list[str]:
+    """The apps of a group that still have objects: deleting the namespace would delete these too,
+    running jobs included."""
     gone = {r.unit for r in results if r.status in (ApplyStatus.DONE, ApplyStatus.NOTHING)}
-    here = {*part.snapshot.inventories, *part.snapshot.damaged}
+    recorded = {*part.snapshot.inventories, *part.snapshot.damaged}
     return sorted(
         str(unit)
-        for unit in here
+        for unit in recorded
         if unit.group_id == group and not unit.is_foundation and unit not in gone
     )
 

@@ -1,8 +1,9 @@
-"""A plan against what another revision renders: the difference of a proposal, without a cluster.
+"""Plans a revision against the rendering of another one: the changes of a proposal, without a
+cluster.
 
-The base revision plays the cluster: what it draws is what is live and recorded, so that everything
-which the proposal no longer draws shows as a delete, and a rename as a hand-over. Guards do not
-refuse here, since nothing is deleted; what they would say of a real run is a warning.
+The base revision's objects stand in for the live and recorded ones. So an object that the proposal
+no longer draws shows as a delete, and a rename as a hand-over. Guards do not refuse here, because
+nothing is deleted; their refusals of a real run become warnings.
 """
 
 from __future__ import annotations
@@ -29,15 +30,15 @@ from reconciler.plan.snapshot import Snapshot
 from reconciler.ports import Tree
 from reconciler.unit import UnitId
 
-__all__ = ["BaseSide", "absent_groups", "plan_against", "render_sides"]
+__all__ = ["BaseSide", "absent_groups", "plan_against_base", "render_sides"]
 
 _UID = "base"
 
 
 @dataclass(frozen=True, slots=True)
 class BaseSide:
-    """What the base revision draws for one cluster. Clusters are kept apart: two of them may hold
-    objects of the same name."""
+    """The base revision's objects for one cluster. Each cluster has its own, because two clusters
+    may hold objects of the same name."""
 
     cluster: str
     snapshot: Snapshot
@@ -46,7 +47,7 @@ class BaseSide:
 def render_sides(
     base: Tree, fleet: Fleet, selection: Selection, now: datetime
 ) -> tuple[tuple[BaseSide, ...], tuple[Diagnostic, ...]]:
-    """The base's rendering a cluster, and a warning where a part of it could not be rendered."""
+    """The base's rendering per cluster, and a warning when a part of it could not be rendered."""
     rendered = load.load_fleet(base, selection)
     objects: dict[str, dict[ObjectKey, Observed]] = {}
     inventories: dict[str, dict[UnitId, Inventory]] = {}
@@ -55,13 +56,13 @@ def render_sides(
         members = []
         for draft in item.drafts:
             manifest = seal(draft)
-            seen = _seen(manifest)
+            seen = _as_live(manifest)
             objects.setdefault(cluster, {})[draft.key] = seen
             live = live_digest(seen)
             members.append(Member(draft.key, draft.api_version, _UID, manifest.digest, live))
         units = inventories.setdefault(cluster, {})
         units[item.unit.id] = Inventory(item.unit.id, tuple(sorted(members)))
-    here = {unit.cluster for unit in fleet.units()}
+    clusters = {unit.cluster for unit in fleet.units()}
     handed = observe.find_handovers(
         fleet, {k: v for each in inventories.values() for k, v in each.items()}
     )
@@ -74,60 +75,61 @@ def render_sides(
                 inventories=inventories.get(cluster, {}),
                 handed=handed,
                 base=base.label,
+                place=place,
             ),
         )
-        for cluster in sorted(here | objects.keys() | inventories.keys())
+        for place, cluster in enumerate(sorted(clusters | objects.keys() | inventories.keys()))
     ]
-    return tuple(out), tuple(_unrendered(rendered, base.label))
+    return tuple(out), tuple(_warn_unrendered(rendered, base.label))
 
 
-def _seen(manifest: Manifest) -> Observed:
-    """As if we had applied it: the base's objects are ours."""
+def _as_live(manifest: Manifest) -> Observed:
+    """A manifest as a live object that this program has applied."""
     rows = [{"manager": reconciler.FIELD_MANAGER, "operation": "Apply", "fieldsV1": {}}]
     metadata = {**manifest.body["metadata"], "managedFields": rows}
     body: dict[str, Any] = {**manifest.body, "metadata": metadata}
     return Observed(manifest.key, Presence.PRESENT, uid=_UID, body=body)
 
 
-def _unrendered(base: Fleet, label: str) -> Iterable[Diagnostic]:
+def _warn_unrendered(base: Fleet, label: str) -> Iterable[Diagnostic]:
     blocked = sorted(app for app in base.blocked if not app.is_foundation)
     if not blocked and not base.errors:
         return
     what = f"{len(blocked)} apps" if len(blocked) != 1 else str(blocked[0])
     yield warning(
         "W_BASE",
-        f"{label} has errors itself: {what} could not be rendered there, and all of it looks new",
-        help="the counts below are too high by that",
+        f"{label} has errors itself: {what} could not be rendered there, and so look new",
+        help="the counts below are too high by their objects",
     ).reaching(*blocked)
 
 
-def plan_against(
+def plan_against_base(
     fleet: Fleet,
     units: Iterable[UnitDrafts],
-    found: Iterable[BaseSide],
+    sides: Iterable[BaseSide],
     tree: Tree,
     *,
     selection: Selection | None,
 ) -> tuple[Plan, tuple[Diagnostic, ...]]:
-    """The plan over all clusters, and what the guards would say of it. Without a selection nothing
-    counts as removed."""
+    """The plan for all clusters, and the prune guard's refusals as warnings. Without a selection no
+    unit counts as removed."""
     units = tuple(units)
     apps: list[AppPlan] = []
     read = 0
     recorded = {}
-    for place, side in enumerate(found):
-        mine = [item for item in units if item.unit.cluster == side.cluster]
+    for side in sides:
+        of_cluster = [item for item in units if item.unit.cluster == side.cluster]
         apps += predict.plan_units(
-            fleet, mine, side.snapshot, None, RunOptions(), selection=selection, place=place
+            fleet, of_cluster, side.snapshot, None, RunOptions(), selection=selection
         )
-        recorded[place] = side.snapshot.inventories
+        recorded[side.snapshot.place] = side.snapshot.inventories
         read += len(side.snapshot.objects)
     files = tree.blobs()
     plan = Plan(
         fleet.label,
         fleet.commit,
         (PlannedCluster("", "", objects_read=read),) if read else (),
-        tuple(sorted((_shown(app, files) for app in apps), key=predict.unit_order)),
+        tuple(sorted((_with_file_reasons(app, files) for app in apps), key=predict.unit_order)),
         offline=True,
     )
     warnings = {
@@ -144,12 +146,12 @@ def plan_against(
 
 
 def absent_groups(fleet: Fleet) -> frozenset[str]:
-    """The groups that Git asks to be emptied (`group.state: absent`)."""
+    """The groups that Git marks for removal (`group.state: absent`)."""
     return frozenset(f.group_id for f in fleet.foundations if f.spec.state.value == "absent")
 
 
-def _shown(app: AppPlan, files: Mapping[str, object]) -> AppPlan:
-    """The app with the file that is gone as the reason of its deletes."""
+def _with_file_reasons(app: AppPlan, files: Mapping[str, object]) -> AppPlan:
+    """The app with its missing file as the reason of its deletes."""
     waves = tuple(tuple(_with_file(change, app, files) for change in wave) for wave in app.waves)
     return replace(app, waves=waves)
 

@@ -1,4 +1,4 @@
-"""What lifecycle decides for an app, and the state that the decision wants recorded."""
+"""Decides an app's rollout, and the rollout state to record."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ __all__ = ["decide"]
 def decide(
     app: App, snapshot: Snapshot, now: datetime
 ) -> tuple[Decision[Weights] | None, StateSwap | None]:
-    """The rollout's decision, and the state that it wants recorded."""
+    """The rollout's decision and the state to record. The decision is None for an app that serves
+    nothing; the state is None when it need not change."""
     serving = app.spec.serving
     if serving is None or not app.serves:
         return None, None
@@ -35,7 +36,7 @@ def decide(
     decision = rollout.decide(app.id, serving, app.records, state, facts, now)
     data = decision.state
     if data is None and state is not None and not version:
-        data = state.to_data()  # taken over: recorded under the new name
+        data = state.to_data()  # taken over from the old name: recorded under the new one
     if data is None:
         return decision, None
     return decision, StateSwap(tuple(sorted(data.items())), version)

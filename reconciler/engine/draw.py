@@ -1,4 +1,4 @@
-"""From typed units and decisions to drafts: the stage before policy and plan."""
+"""Draws units: makes drafts from typed units and decisions. The stage before policy and plan."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["UnitDrafts", "draw_units"]
 
 @dataclass(frozen=True, slots=True)
 class UnitDrafts:
-    """One unit with what was decided for it and drawn of it."""
+    """One unit with its decision and its drafts."""
 
     unit: Unit
     decided: UnitDecision
@@ -36,8 +36,8 @@ def draw_units(
     foresees: bool = True,
     memo: Memo | None = None,
 ) -> Iterator[UnitDrafts]:
-    """Each unit's drafts, one unit at a time; foundations first. `foresees`: with the next times
-    of its schedules, for those who show them."""
+    """Each unit's drafts, one unit at a time; foundations first. With `foresees`, the decisions
+    hold the next times of the unit's schedules, for reports."""
     memo = memo or Memo()
     absent = {f.group_id for f in fleet.foundations if f.spec.state.value == "absent"}
     for unit in fleet.units():
@@ -49,6 +49,6 @@ def draw_units(
         drafts = memo.fixed(unit)
         if decision is not None:
             moving = draw.draw_moving(unit, decision.outcome, snapshot.lookup)
-            drafts += inventory.with_membership(moving, unit.id)
+            drafts += inventory.add_membership(moving, unit.id)
         fires = tuple(schedule.foresee(unit, now)) if foresees else ()
         yield UnitDrafts(unit, UnitDecision(decision, fires, swap), drafts)

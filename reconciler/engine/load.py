@@ -1,4 +1,4 @@
-"""From a tree to typed units: the first stage of a run."""
+"""Loads a tree into typed units: the first stage of a run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ __all__ = ["load_fleet"]
 
 
 def load_fleet(tree: Tree, selection: Selection | None = None) -> Fleet:
-    """Load, type and check: what backends and schedules refuse blocks its app like any mistake."""
+    """The selected units, typed and checked. An app that a backend or a schedule refuses is blocked
+    like an app with any other mistake."""
     fleet = load.load(
         tree, contract.list_capabilities(), selection, label=tree.label, commit=tree.commit
     )

@@ -1,9 +1,8 @@
-"""What one run, or a running loop, need not work out twice: a commit's fleet, and what is drawn of
-a unit's files alone.
+"""Keeps results that a run or a loop would otherwise compute twice: a commit's fleet, and the
+drafts that follow from a unit's files alone.
 
-A commit never changes, and `fixed` is a pure function of a unit's files, so what is kept is exact;
-nothing that depends on the cluster, the time or a decision is kept. Not for several threads at
-once.
+A commit never changes, and `fixed` is a pure function of a unit's files, so a kept result is exact.
+Nothing that depends on the cluster, the time or a decision is kept. Not safe for threads.
 """
 
 from __future__ import annotations
@@ -25,7 +24,8 @@ T = TypeVar("T")
 
 
 class Memo:
-    """Keeps what was made of the last commit, and drops it with the next. `keeps`: for a loop."""
+    """Keeps results of the newest commit, and drops them with the next one. `keeps`: also keeps
+    digests between passes, which is useful for a loop only."""
 
     def __init__(self, *, keeps: bool = False) -> None:
         self._keeps = keeps
@@ -36,8 +36,8 @@ class Memo:
         self._sealed: dict[int, tuple[Draft, Manifest]] = {}
 
     def of_commit(self, tree: Tree, selection: Selection, name: str, make: Callable[[], T]) -> T:
-        """What `make` gives for a commit and a selection, made once. A tree that is no commit may
-        change between two looks: there it is made each time."""
+        """The result of `make` for a commit and a selection; `name` tells several results apart.
+        Made once, but each time for a tree that is not a commit, because it may change."""
         if not tree.commit:
             return make()
         key = (tree.commit, tree.label, selection)
@@ -49,8 +49,8 @@ class Memo:
         return found
 
     def follow(self, fleet: Fleet) -> None:
-        """Begins a review: drops manifests, and what is kept of units that are not of this fleet,
-        as their files are now."""
+        """Begins a review: drops manifests, and the drafts of units that are not in this fleet or
+        whose files have changed."""
         self._sealed = {}
         wanted = {(unit.id, unit.inputs) for unit in fleet.units()}
         self._fixed = {key: found for key, found in self._fixed.items() if key in wanted}
@@ -58,27 +58,27 @@ class Memo:
         self._digests = {key: kept for key, kept in self._digests.items() if key in alive}
 
     def fixed(self, unit: Unit) -> tuple[Draft, ...]:
-        """What is drawn of a unit's files, with the label of its inventory."""
+        """A unit's fixed drafts, with the label of its inventory."""
         key = (unit.id, unit.inputs)
         if key not in self._fixed:
-            self._fixed[key] = inventory.with_membership(draw.draw_fixed(unit), unit.id)
+            self._fixed[key] = inventory.add_membership(draw.draw_fixed(unit), unit.id)
         return self._fixed[key]
 
     def seal(self, one: Draft) -> Manifest:
-        """A draft's manifest, made once per review: for policies and for the comparison."""
+        """A draft's manifest, made once per review; policies and the plan both need it."""
         known = self._sealed.get(id(one))
         if known is None:
-            # The draft is kept with its manifest: nothing else can get its id.
+            # The draft is kept with its manifest, so that no other object can get its id.
             known = self._sealed[id(one)] = (one, drafts.seal(one))
         return known[1]
 
     def digest(self, one: Draft) -> str:
-        """A draft's digest; of one that is kept for long it is computed once."""
+        """A draft's digest; computed once for a draft that is kept between passes."""
         known = self._digests.get(id(one))
         if known is not None:
             return known[1]
         found = drafts.digest(one)
         if self._keeps:
-            # The draft is kept with it: nothing else can get its id.
+            # The draft is kept with its digest, so that no other object can get its id.
             self._digests[id(one)] = (one, found)
         return found

@@ -1,4 +1,4 @@
-"""Policy as a stage: what was drawn, judged by the policies of the same tree."""
+"""The policy stage: judges the drafts by the policies of the same tree."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FOLDER = "policies/"
 
 
 def load_policies(tree: Tree) -> tuple[PolicySet, tuple[Diagnostic, ...]]:
-    """The policies of a tree; a faulty file blocks everything (its diagnostics say so)."""
+    """The policies of a tree, and the mistakes in their files. A mistake blocks every unit."""
     paths = [
         path
         for path in tree.blobs()
@@ -36,7 +36,7 @@ def load_policies(tree: Tree) -> tuple[PolicySet, tuple[Diagnostic, ...]]:
 def judge_units(
     policies: PolicySet, units: Iterable[UnitDrafts], snapshot: Snapshot, memo: Memo
 ) -> tuple[Finding, ...]:
-    """Every finding on what was drawn."""
+    """Every policy's finding on the drafts."""
     return tuple(judge_objects(policies, _subjects(policies, units, snapshot, memo)))
 
 

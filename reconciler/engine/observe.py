@@ -1,6 +1,6 @@
-"""What is seen of a cluster at the start of a run: the second stage.
+"""Reads a cluster at the start of a run: the second stage.
 
-A run without a cluster goes the same way with `Snapshot.none()`.
+A run without a cluster takes the same path with `Snapshot.none()`.
 """
 
 from __future__ import annotations
@@ -28,29 +28,31 @@ def read_snapshot(
     selection: Selection | None = None,
     *,
     full: bool = False,
+    place: int = 0,
 ) -> Snapshot:
-    """What is served, one LIST for the program's own state and one for each kind that could matter:
-    what is recorded of the selected units, and what would be drawn. A kind that cannot be listed is
-    unread, not absent. `full`: nothing will count as unchanged."""
+    """The snapshot of one cluster: its discovery, one LIST of the program's own state, and one LIST
+    per kind that the selected units have recorded or may draw. A kind that cannot be listed is
+    unread, not absent. `full`: no object will count as unchanged. `place` is the client's index.
+    Raises ClusterUnreadable when discovery or the program's own state cannot be read."""
     discovery = reader.discover()
-    own = reader.list(GroupKind("", "ConfigMap"), reconciler.TOOL_NAMESPACE, _OURS)
-    state = _state(own.items)
-    passed_on = find_handovers(fleet, state.inventories)
-    asked = frozenset(
+    own = reader.list(GroupKind("", "ConfigMap"), reconciler.TOOL_NAMESPACE, _OWN_LABELS)
+    state = _parse_state(own.items)
+    handovers = find_handovers(fleet, state.inventories)
+    selected = frozenset(
         unit
         for unit in state.inventories
-        if unit in passed_on.values() or selection is None or _takes(selection, unit)
+        if unit in handovers.values() or selection is None or _is_selected(selection, unit)
     )
-    kinds = {m.key.group_kind for unit in asked for m in state.inventories[unit].members}
+    kinds = {m.key.group_kind for unit in selected for m in state.inventories[unit].members}
     for unit in fleet.units():
         kinds |= draw.kinds_of(unit)
 
     objects: dict[ObjectKey, Observed] = {}
     unread: dict[GroupKind, str] = {}
-    # One after the other: each connection more costs a handshake, which is dearer than a LIST.
+    # One after the other: a further connection costs a handshake, which takes longer than a LIST.
     for kind in sorted(kinds):
         try:
-            listing = reader.list(kind, labels=_OURS)
+            listing = reader.list(kind, labels=_OWN_LABELS)
         except ClusterUnreadable as error:
             unread[kind] = error.message
         else:
@@ -62,36 +64,37 @@ def read_snapshot(
         statuses=statuses.read_statuses(own.items),
         unread_kinds=unread,
         damaged=state.damaged,
-        handed=passed_on,
-        asked=asked,
+        handed=handovers,
+        selected=selected,
         cluster=reader.name,
         cluster_uid=reader.identity(),
         served=discovery.digest,
         kinds=frozenset(discovery.kinds),
         unread_groups=discovery.unread_groups,
         full=full,
+        place=place,
     )
 
 
 def read_inventories(reader: ClusterReader) -> Mapping[UnitId, Inventory]:
     """The readable inventories by unit, by one LIST. Raises ClusterUnreadable."""
-    own = reader.list(GroupKind("", "ConfigMap"), reconciler.TOOL_NAMESPACE, _OURS)
-    return _state(own.items).inventories
+    own = reader.list(GroupKind("", "ConfigMap"), reconciler.TOOL_NAMESPACE, _OWN_LABELS)
+    return _parse_state(own.items).inventories
 
 
-_OURS = {"app.kubernetes.io/managed-by": reconciler.FIELD_MANAGER}
+_OWN_LABELS = {"app.kubernetes.io/managed-by": reconciler.FIELD_MANAGER}
 
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """The program's own state as read; `damaged` says of a unit why it cannot be trusted."""
+    """The program's own state as read; `damaged`: unit → why its state cannot be trusted."""
 
     inventories: dict[UnitId, Inventory] = field(default_factory=dict)
     states: dict[UnitId, RecordedState] = field(default_factory=dict)
     damaged: dict[UnitId, str] = field(default_factory=dict)
 
 
-def _state(items: Iterable[Observed]) -> _State:
+def _parse_state(items: Iterable[Observed]) -> _State:
     out = _State()
     bodies: dict[str, list[Observed]] = {}
     for item in items:
@@ -99,7 +102,7 @@ def _state(items: Iterable[Observed]) -> _State:
         bodies.setdefault(str(labels.get(inventory.INVENTORY_LABEL, "")), []).append(item)
     shards = {item.key.name: item.body or {} for item in bodies.get("shard", ())}
     for item in bodies.get("inventory", ()):
-        # The name says whose it is; the content may say anything.
+        # The unit of a damaged record comes from its name: its content cannot be trusted.
         owner = inventory.unit_of(item.key.name)
         try:
             found = records.from_body(item.body or {}, shards)
@@ -116,8 +119,8 @@ def _state(items: Iterable[Observed]) -> _State:
     return out
 
 
-def _takes(selection: Selection, unit: UnitId) -> bool:
-    # A foundation is looked at with any app of its group: it owns the namespace.
+def _is_selected(selection: Selection, unit: UnitId) -> bool:
+    # A foundation is selected together with any app of its group: it owns the namespace.
     return bool(unit.environment) and (
         selection.takes(*unit)
         or (unit.is_foundation and selection.takes_group(unit.environment, unit.group))
@@ -125,21 +128,21 @@ def _takes(selection: Selection, unit: UnitId) -> bool:
 
 
 def find_handovers(fleet: Fleet, inventories: Mapping[UnitId, Inventory]) -> dict[UnitId, UnitId]:
-    """Who takes over from whom. A group's foundation follows when an app of the group names one of
-    the old group and both own the same namespace."""
+    """Unit → the unit whose objects it takes over. A foundation takes over from the foundation of
+    another group when an app of its group moved from there and both own the same namespace."""
     out: dict[UnitId, UnitId] = {}
-    homes: dict[str, UnitId] = {}
+    old_foundations: dict[str, UnitId] = {}
     for app in fleet.apps:
         if app.spec.moved is None:
             continue
         source = UnitId.parse(app.spec.moved.from_.value)
         if source in inventories and source not in fleet.known:
             out[app.id] = source
-        homes.setdefault(app.group_id, source.foundation_id)
+        old_foundations.setdefault(app.group_id, source.foundation_id)
     for unit in fleet.foundations:
-        if unit.group_id not in homes:
+        if unit.group_id not in old_foundations:
             continue
-        source = homes[unit.group_id]
+        source = old_foundations[unit.group_id]
         namespace = ObjectKey("", "Namespace", "", unit.namespace)
         if (
             source in inventories

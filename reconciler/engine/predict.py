@@ -1,9 +1,9 @@
 """The stages that ask the cluster: predict and plan.
 
-What the no-op rule proves unchanged costs nothing. Of the rest the server is asked, all at once:
-its dry-run is the prediction. Where it may not be asked (a client that only reads) the prediction
-is our own merge; where it cannot be yet (the run itself makes the namespace or the kind) it is
-asked in the object's wave.
+An object that the no-op rule proves unchanged costs no request. The server's dry-run predicts every
+other object, several at once. For a client that may only read, this program's own merge predicts
+them. When the run itself creates the namespace or the kind, the server is asked later, in the
+object's wave.
 """
 
 from __future__ import annotations
@@ -33,90 +33,91 @@ __all__ = ["plan_units", "unit_order"]
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """One object that could differ, and for whom it would be written."""
+    """One object that could differ, and its unit."""
 
     unit: Unit
     item: NoopCheck
-    made_here: frozenset[str]
-    """What this run makes before it: `Namespace NAME`, and `Kind.group` of definitions."""
+    creates: frozenset[str]
+    """What this run creates first: `Namespace NAME`, and `Kind.group` of definitions."""
 
 
 @dataclass(slots=True)
 class _Predictor:
-    """Offline the desired body predicts itself."""
+    """Predicts objects. Without a reader, the prediction is the desired body."""
 
     reader: ClusterReader | None
     snapshot: Snapshot
     seal: Callable[[Draft], Manifest] = seal
     approved: frozenset[str] = frozenset()
-    """Hashes of fields that a person allows us to take from their owners."""
+    """Hashes of fields that a person approved to take from their owners."""
     fields: dict[UnitId, dict[tuple[str, str], tuple[tuple[str | int, ...], ...]]] = field(
         default_factory=dict
     )
     """Unit → (kind, name) → the fields that an autoscaler of the unit owns."""
 
     def ask(self, question: _Question) -> Prediction:
-        item, draft = question.item, self._ours_of(question)
+        item, draft = question.item, self._own_draft(question)
         manifest = self.seal(draft)
         if draft is not item.draft:
-            # What was left to others is no other content: it is recorded as it stands in Git.
+            # The recorded digest is that of the draft in Git, also when shared fields are left out.
             manifest = replace(manifest, digest=item.digest)
         if self.reader is None:
             return Prediction(manifest, Done(Verb.UPDATED, manifest.body))
         if item.live.presence is Presence.UNREAD:
-            # What was decided could not rest on it: one lucky read now would hide that.
+            # The decision was made without this object, so a read that succeeds now does not help.
             return Prediction(manifest, Unknown(item.live.why))
-        early = self._not_yet(draft, question.made_here)
+        early = self._refuse_early(draft, question.creates)
         if early is not None and not item.live.is_present:
             return Prediction(manifest, early)
         reader = self.reader
         if question.unit.apply_as:
             reader = reader.acting_for(question.unit.apply_as)
         if not reader.dry_runs:
-            return self._merged(item, manifest)
-        return self._predicted(item, manifest, reader)
+            return self._merge(item, manifest)
+        return self._ask_server(item, manifest, reader)
 
-    def _ours_of(self, question: _Question) -> Draft:
+    def _own_draft(self, question: _Question) -> Draft:
         draft, live = question.item.draft, question.item.live
-        draft = marks.with_finalizers(draft, live) if live.is_present else draft
+        draft = marks.keep_finalizers(draft, live) if live.is_present else draft
         scaled = self.fields.get(question.unit.id, {}).get((draft.key.kind, draft.key.name), ())
-        paths = (*marks.shared_fields(draft), *scaled)
-        return marks.without_foreign(draft, live, paths) if paths else draft
+        paths = (*marks.list_shared_fields(draft), *scaled)
+        return marks.drop_foreign_fields(draft, live, paths) if paths else draft
 
-    def _not_yet(self, draft: Draft, made_here: frozenset[str]) -> Refused | None:
-        """What the server would answer for as long as this run has not begun; asking it costs a
-        tenth of a second each, for it waits for the namespace to appear."""
+    def _refuse_early(self, draft: Draft, creates: frozenset[str]) -> Refused | None:
+        """The server's refusal when the kind or the namespace does not exist before this run; None
+        otherwise. Answered here, because the server waits 0.1 s for the namespace to appear."""
         kind = draft.key.group_kind
         if not self.snapshot.serves(kind):
             return Refused(RefusalCause.NOT_SERVED, 404, f"{kind} is not served yet")
-        if f"Namespace {draft.key.namespace}" in made_here:
+        if f"Namespace {draft.key.namespace}" in creates:
             text = f"the namespace {draft.key.namespace} is not there yet"
             return Refused(RefusalCause.NAMESPACE_MISSING, 404, text)
         return None
 
-    def _predicted(self, item: NoopCheck, manifest: Manifest, reader: ClusterReader) -> Prediction:
+    def _ask_server(self, item: NoopCheck, manifest: Manifest, reader: ClusterReader) -> Prediction:
         outcome = reader.dry_run(manifest.body)
         took: tuple[str, ...] = ()
         if isinstance(outcome, Refused) and outcome.refusal is RefusalCause.FIELD_CONFLICT:
             managers = tuple(sorted(set(outcome.managers)))
             adopts = bool(marks.adopted_uid(item.draft)) and item.member is None
-            approval = conflicts.approval_of(item.draft.key, conflicts.contest_of(outcome))
+            approval = conflicts.approval_of(item.draft.key, conflicts.read_conflict(outcome))
             allowed = adopts or approval in self.approved
             if managers and (allowed or not conflicts.list_untakeable(managers)):
                 took = managers
                 outcome = reader.dry_run(manifest.body, force=True)
         if isinstance(outcome, Refused) and outcome.refusal is RefusalCause.IMMUTABLE:
-            made_anew = _made_anew(item, manifest, outcome, reader)
-            if made_anew is not None:
-                return made_anew
+            replacement = _predict_replace(item, manifest, outcome, reader)
+            if replacement is not None:
+                return replacement
         found = None
-        if not item.live.is_present and not _made(outcome):
-            found = self._look(item.draft.key)
+        if not item.live.is_present and not _is_creation(outcome):
+            found = self._read_unlabelled(item.draft.key)
         return Prediction(manifest, outcome, took, found)
 
-    def _merged(self, item: NoopCheck, manifest: Manifest) -> Prediction:
-        """Without the right to ask: our own merge, and one read of what was not in the listing."""
-        found = None if item.live.is_present else self._look(item.draft.key)
+    def _merge(self, item: NoopCheck, manifest: Manifest) -> Prediction:
+        """The prediction for a client that may only read: this program's own merge, and one GET of
+        an object that was not in the listing."""
+        found = None if item.live.is_present else self._read_unlabelled(item.draft.key)
         live = found or item.live
         if live.presence is Presence.UNREAD:
             return Prediction(manifest, Unknown(live.why), found=found)
@@ -124,8 +125,8 @@ class _Predictor:
         verb = Verb.UPDATED if live.is_present else Verb.CREATED
         return Prediction(manifest, Done(verb, body), found=found)
 
-    def _look(self, key: ObjectKey) -> Observed | None:
-        """The object that the labelled list did not show: it exists without being ours."""
+    def _read_unlabelled(self, key: ObjectKey) -> Observed | None:
+        """The object when it exists without this program's labels; None when it is absent."""
         assert self.reader is not None
         try:
             seen = self.reader.get(key)
@@ -134,7 +135,7 @@ class _Predictor:
         return seen if seen.is_present else None
 
 
-def _made(outcome: Outcome) -> bool:
+def _is_creation(outcome: Outcome) -> bool:
     if isinstance(outcome, Done):
         return outcome.verb is Verb.CREATED
     return isinstance(outcome, Refused) and outcome.refusal in (
@@ -144,12 +145,12 @@ def _made(outcome: Outcome) -> bool:
     )
 
 
-def _made_anew(
+def _predict_replace(
     item: NoopCheck, manifest: Manifest, refused: Refused, reader: ClusterReader
 ) -> Prediction | None:
-    """A replace where Git allows it, the object holds no state, it may be deleted, and the server
-    would take the new one (asked under another name, as this one is still taken). None where Git
-    does not allow it."""
+    """The prediction of a replace; None when Git does not allow it or the object holds state. The
+    server must accept the delete, and the new object: that dry-run uses another name, because the
+    old object still has this one."""
     stateful = kinds.find(item.draft.key.group_kind).prune is PruneClass.STATEFUL
     if stateful or not item.live.is_present or not marks.may_replace(item.draft):
         return None
@@ -157,9 +158,9 @@ def _made_anew(
         names = ", ".join(refused.fields) or "a field"
         why = f"{names} cannot be changed in place, and the {item.draft.key.kind} has not finished"
         return Prediction(manifest, refused, held=why)
-    gone = reader.dry_run_delete(item.draft.key, uid=item.live.uid)
-    if not isinstance(gone, Done):
-        return Prediction(manifest, gone)
+    deleted = reader.dry_run_delete(item.draft.key, uid=item.live.uid)
+    if not isinstance(deleted, Done):
+        return Prediction(manifest, deleted)
     metadata = manifest.body["metadata"]
     name = f"{metadata['name'][:40]}-{manifest.digest[:8]}"
     probe = reader.dry_run({**manifest.body, "metadata": {**metadata, "name": name}})
@@ -181,33 +182,32 @@ def plan_units(
     options: RunOptions,
     *,
     selection: Selection | None,
-    place: int = 0,
 ) -> tuple[AppPlan, ...]:
-    """The plan of every unit of one client, those of the selection that are gone from Git included.
-    Guards come later. Without a selection (something that all depend on could not be read) nobody
-    counts as removed."""
+    """The plan of every unit of one client, before guards. Selected units that are gone from Git
+    are planned for removal; without a selection no unit counts as removed, as when a file that all
+    units depend on could not be read."""
     units = tuple(item for item in units if item.unit.id not in snapshot.damaged)
     if reader is not None and not snapshot.offline:
-        snapshot = _confirmed(snapshot, units, reader)
+        snapshot = _confirm_absent(snapshot, units, reader)
     memo = options.memo or Memo()
     predictor = _Predictor(reader, snapshot, memo.seal, options.approvals.conflicts)
-    judged: list[list[NoopCheck]] = []
-    made: list[frozenset[str]] = []
-    spaces: set[str] = set()
+    checks: list[list[NoopCheck]] = []
+    creates: list[frozenset[str]] = []
+    namespaces: set[str] = set()
     for item in units:
         recorded, _ = build.find_recorded(item.unit, snapshot)
-        mine = [build.check_noop(draft, recorded, snapshot, memo.digest) for draft in item.drafts]
-        spaces |= {f"Namespace {j.draft.key.name}" for j in mine if _is_new_namespace(j)}
-        made.append(frozenset(spaces) | _defined(item.drafts))
-        judged.append(mine)
-        scaled = marks.scaled(item.drafts)
+        own = [build.check_noop(draft, recorded, snapshot, memo.digest) for draft in item.drafts]
+        namespaces |= {f"Namespace {c.draft.key.name}" for c in own if _is_new_namespace(c)}
+        creates.append(frozenset(namespaces) | _kinds_defined(item.drafts))
+        checks.append(own)
+        scaled = marks.list_scaled_fields(item.drafts)
         if scaled:
             predictor.fields[item.unit.id] = scaled
     questions = [
-        _Question(item.unit, one, here)
-        for item, mine, here in zip(units, judged, made, strict=True)
-        for one in mine
-        if not one.unchanged
+        _Question(item.unit, check, created)
+        for item, own, created in zip(units, checks, creates, strict=True)
+        for check in own
+        if not check.unchanged
     ]
     answers: dict[tuple[UnitId, ObjectKey], Prediction] = {}
     replies = options.workers.map(predictor.ask, questions)
@@ -216,17 +216,16 @@ def plan_units(
     plans = [
         build.build_plan(
             item.unit,
-            mine,
-            {j.draft.key: answers[item.unit.id, j.draft.key] for j in mine if not j.unchanged},
+            own,
+            {c.draft.key: answers[item.unit.id, c.draft.key] for c in own if not c.unchanged},
             snapshot,
             item.decided,
-            here,
-            place,
+            created,
         )
-        for item, mine, here in zip(units, judged, made, strict=True)
+        for item, own, created in zip(units, checks, creates, strict=True)
     ]
     if selection is not None and (snapshot.base or not snapshot.offline):
-        plans += _removed(fleet, snapshot, selection, place)
+        plans += _plan_removed(fleet, snapshot, selection)
     return tuple(sorted(plans, key=unit_order))
 
 
@@ -236,8 +235,8 @@ def _is_new_namespace(item: NoopCheck) -> bool:
     )
 
 
-def _defined(drafts: Iterable[Draft]) -> set[str]:
-    """The kinds that a unit's definitions will make, as `Kind.group`."""
+def _kinds_defined(drafts: Iterable[Draft]) -> set[str]:
+    """The kinds that a unit's CustomResourceDefinitions define, as `Kind.group`."""
     out = set()
     for draft in drafts:
         if draft.key.kind == "CustomResourceDefinition":
@@ -248,18 +247,21 @@ def _defined(drafts: Iterable[Draft]) -> set[str]:
 
 
 def unit_order(plan: AppPlan) -> tuple[int, UnitId]:
-    """Foundations come first and, where they go, last: nothing outlives its namespace."""
+    """The sort key of plans: foundations come first, and last when they are deleted, because
+    objects must not outlive their namespace."""
     if not plan.unit.is_foundation:
         return 1, plan.unit
     return (2 if plan.empties else 0), plan.unit
 
 
-def _confirmed(snapshot: Snapshot, units: Iterable[UnitDrafts], reader: ClusterReader) -> Snapshot:
-    """The snapshot with a read of each recorded object that is neither wanted nor in a listing:
-    one that lost its label is still there, and to forget it would orphan it."""
+def _confirm_absent(
+    snapshot: Snapshot, units: Iterable[UnitDrafts], reader: ClusterReader
+) -> Snapshot:
+    """The snapshot with one GET of each recorded object that is neither desired nor in a listing:
+    such an object may have lost its label, and forgetting it would orphan it."""
     wanted = {draft.key for item in units for draft in item.drafts}
     found: dict[ObjectKey, Observed] = {}
-    for unit in sorted(snapshot.asked):
+    for unit in sorted(snapshot.selected):
         for member in snapshot.inventories[unit].members:
             if member.key in wanted or not member.uid:
                 continue
@@ -271,10 +273,8 @@ def _confirmed(snapshot: Snapshot, units: Iterable[UnitDrafts], reader: ClusterR
     return replace(snapshot, objects={**snapshot.objects, **found}) if found else snapshot
 
 
-def _removed(
-    fleet: Fleet, snapshot: Snapshot, selection: Selection, place: int
-) -> Iterator[AppPlan]:
-    """Units with an inventory whose file is gone from a tree that was read in full."""
+def _plan_removed(fleet: Fleet, snapshot: Snapshot, selection: Selection) -> Iterator[AppPlan]:
+    """The plans of units with an inventory whose file is gone from a tree that was read in full."""
     if "E_LAYERS" in {code for codes in fleet.blocked.values() for code in codes}:
         return
     handed = set(snapshot.handed.values())
@@ -282,4 +282,4 @@ def _removed(
         if unit in fleet.known or unit in handed:
             continue
         if selection.takes(*unit):
-            yield build.plan_removed(unit, snapshot, place)
+            yield build.plan_removed(unit, snapshot)

@@ -1,4 +1,4 @@
-"""The review of a tree: everything that can be known before the first write."""
+"""The review of a tree: every stage before the first write."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["Review", "ReviewPart", "exit_code_of", "review"]
 
 @dataclass(frozen=True, slots=True)
 class ReviewPart:
-    """What one client answers for: a fleet's units there, and what was seen."""
+    """One client's part of a review: its part of the fleet, the drawn units and the snapshot."""
 
     fleet: Fleet
     units: tuple[UnitDrafts, ...]
@@ -42,8 +42,8 @@ class ReviewPart:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """Everything known before the first write: a part for each client that was asked, and one
-    where none was. `plan` is None where a command asked for none."""
+    """The result of all stages before the first write, with one part per client, and a single part
+    for a run without a cluster. `plan` is None when the command needs none."""
 
     fleet: Fleet
     diagnostics: tuple[Diagnostic, ...]
@@ -51,7 +51,7 @@ class Review:
     parts: tuple[ReviewPart, ...]
     plan: Plan | None = None
     policies: int = 0
-    """How many policies are bound somewhere."""
+    """The number of policies that have a binding."""
 
     @property
     def units(self) -> tuple[UnitDrafts, ...]:
@@ -59,7 +59,7 @@ class Review:
 
     @property
     def snapshot(self) -> Snapshot:
-        """What was seen by the only client, or the first."""
+        """The snapshot of the only client, or of the first."""
         return self.parts[0].snapshot if self.parts else Snapshot.none()
 
     @property
@@ -69,11 +69,11 @@ class Review:
 
     @property
     def statuses(self) -> dict[str, GroupStatus]:
-        """What the clusters record of the last runs, per group."""
+        """The recorded results of the last runs, per group."""
         return {g: status for part in self.parts for g, status in part.snapshot.statuses.items()}
 
     def without(self, units: Collection[UnitId]) -> Review:
-        """The same with some units left out of the plan."""
+        """The review with these units left out of its plan."""
         if self.plan is None:
             return self
         kept = tuple(app for app in self.plan.apps if app.unit not in units)
@@ -97,8 +97,9 @@ def review(
     base: Tree | None = None,
     options: RunOptions | None = None,
 ) -> Review:
-    """The stages up to the plan; without `options.plans` up to object policy. With `base` and
-    without a reader the base revision's rendering is the observed side."""
+    """Runs the stages up to the plan; without `options.plans` up to object policy. With `base` and
+    without a reader, the base revision's rendering stands in for the live objects. Raises
+    SourceError and ClusterUnreadable."""
     options = options or RunOptions()
     if options.memo is None:
         options = replace(options, memo=Memo())
@@ -111,17 +112,17 @@ def review(
     )
     chosen: Selection | None = selection
     if any(d.is_error for d in faults):
-        # A policy that cannot be read judges nobody: nothing goes on, and nothing counts as gone.
+        # Without all policies no unit can be judged: block every unit, and count none as removed.
         fleet, chosen = _all_blocked(fleet, faults), None
     run = _Run(tree, selection, chosen, now, options, policies)
     if reader is None and base is not None:
-        done = run.against(fleet, base)
+        done = run.compare(fleet, base)
     else:
-        done = run.on(fleet, targets_of(reader) if reader is not None else None)
+        done = run.plan(fleet, targets_of(reader) if reader is not None else None)
     diagnostics = (*fleet.diagnostics, *faults, *done.diagnostics)
-    looked = any(part.units for part in done.parts) or (done.plan is not None and done.plan.apps)
-    if not looked and not done.fleet.blocked:
-        diagnostics = (*diagnostics, *_nothing(done.fleet, selection))
+    has_units = any(part.units for part in done.parts) or (done.plan is not None and done.plan.apps)
+    if not has_units and not done.fleet.blocked:
+        diagnostics = (*diagnostics, *_explain_empty(done.fleet, selection))
     return replace(done, diagnostics=diagnostics, policies=len(policies.bound))
 
 
@@ -133,8 +134,8 @@ def _all_blocked(fleet: Fleet, faults: Iterable[Diagnostic]) -> Fleet:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """One review: what its two ways have in common. `chosen` is the selection whose missing units
-    count as removed; None where nobody's do."""
+    """The inputs of one review. `chosen` is the selection whose units count as removed when Git no
+    longer has them; None when no unit may."""
 
     tree: Tree
     selection: Selection
@@ -148,12 +149,12 @@ class _Run:
         assert self.options.memo is not None
         return self.options.memo
 
-    def on(self, fleet: Fleet, targets: Targets[ClusterReader] | None) -> Review:
-        """On the clusters, or without any."""
+    def plan(self, fleet: Fleet, targets: Targets[ClusterReader] | None) -> Review:
+        """The review against the clusters; without targets, against no cluster."""
         options = self.options
-        lost: tuple[Diagnostic, ...] = ()
+        unmapped: tuple[Diagnostic, ...] = ()
         if targets is not None:
-            fleet, lost = _mapped(fleet, targets)
+            fleet, unmapped = _drop_unmapped(fleet, targets)
         done: list[ReviewPart] = []
         found: list[Finding] = []
         apps: list[AppPlan] = []
@@ -169,7 +170,7 @@ class _Run:
                 continue
             client = targets.clients[place] if targets is not None else None
             apps += predict.plan_units(
-                part, units, snapshot, client, options, selection=self.chosen, place=place
+                part, units, snapshot, client, options, selection=self.chosen
             )
             if client is not None:
                 read, sent = len(snapshot.objects), client.requests
@@ -179,14 +180,14 @@ class _Run:
         if options.plans:
             offline = targets is None
             plan = Plan(fleet.label, fleet.commit, tuple(clusters), tuple(apps), offline)
-            plan = self._guarded(plan, fleet, done, targets)
-        return Review(fleet, lost, tuple(found), tuple(done), plan)
+            plan = self._apply_guards(plan, fleet, done, targets)
+        return Review(fleet, unmapped, tuple(found), tuple(done), plan)
 
     def _sides(
         self, fleet: Fleet, targets: Targets[ClusterReader] | None
     ) -> Iterator[tuple[int, Fleet, Snapshot]]:
-        """Each client's part of the fleet and what it sees; without clients all of it and
-        nothing."""
+        """(client's index, its part of the fleet, its snapshot); without targets, the whole fleet
+        with an offline snapshot."""
         if targets is None:
             yield 0, fleet, Snapshot.none()
             return
@@ -196,17 +197,18 @@ class _Run:
                 part,
                 self.selection,
                 full=self.options.full,
+                place=place,
             )
             yield place, part, seen
 
-    def _guarded(
+    def _apply_guards(
         self,
         plan: Plan,
         fleet: Fleet,
         done: Iterable[ReviewPart],
         targets: Targets[ClusterReader] | None,
     ) -> Plan:
-        """The plan as the guards leave it, each after the one before."""
+        """The plan after all guards, each of which gets the plan that the one before left."""
         allowed = self.options.approvals
         recorded = {part.place: part.snapshot.inventories for part in done}
         absent = compare_base.absent_groups(fleet)
@@ -214,56 +216,58 @@ class _Run:
         def reader_of(place: int) -> ClusterReader | None:
             return targets.clients[place] if targets is not None else None
 
-        lost = history.lost_commits(plan, self.tree)
-        plan = history.restate_rewinds(plan, lost, allowed.rewinds)
+        unmapped = history.find_lost_commits(plan, self.tree)
+        plan = history.restate_rewinds(plan, unmapped, allowed.rewinds)
         guards: tuple[Guard, ...] = (
             conflicts.guard(allowed.conflicts),
             strangers.guard(reader_of, recorded),
             prune.guard(absent, allowed.prunes, recorded),
-            history.guard(lost, self.tree.label, allowed.rewinds),
+            history.guard(unmapped, self.tree.label, allowed.rewinds),
             upgrade.guard(allowed.upgrades),
         )
         for guard in guards:
             plan = hold(plan, guard(plan))
         return plan
 
-    def against(self, fleet: Fleet, base: Tree) -> Review:
-        """Against what the base draws, cluster by cluster."""
+    def compare(self, fleet: Fleet, base: Tree) -> Review:
+        """The review against the base's rendering, cluster by cluster."""
         offline = replace(Snapshot.none(), base=base.label)
         units = tuple(draw.draw_units(fleet, Snapshot.none(), self.now))
-        sides, doubts = compare_base.render_sides(base, fleet, self.selection, self.now)
+        sides, base_warnings = compare_base.render_sides(base, fleet, self.selection, self.now)
         found: list[Finding] = []
         for side in sides:
-            mine = tuple(item for item in units if item.unit.cluster == side.cluster)
-            found += object_policy.judge_units(self.policies, mine, side.snapshot, self.memo)
-        plan, guarded = compare_base.plan_against(
+            of_cluster = tuple(item for item in units if item.unit.cluster == side.cluster)
+            found += object_policy.judge_units(self.policies, of_cluster, side.snapshot, self.memo)
+        plan, guard_warnings = compare_base.plan_against_base(
             fleet, units, sides, self.tree, selection=self.chosen
         )
         parts_of = (ReviewPart(fleet, units, offline),)
-        return Review(fleet, (*doubts, *guarded), tuple(found), parts_of, plan)
+        return Review(fleet, (*base_warnings, *guard_warnings), tuple(found), parts_of, plan)
 
 
-def _mapped(fleet: Fleet, targets: Targets[ClusterReader]) -> tuple[Fleet, tuple[Diagnostic, ...]]:
-    """The fleet without the units on clusters that nobody can speak to, and a word on each."""
-    lost = find_unmapped(fleet, targets)
-    if not lost:
+def _drop_unmapped(
+    fleet: Fleet, targets: Targets[ClusterReader]
+) -> tuple[Fleet, tuple[Diagnostic, ...]]:
+    """The fleet without the units whose cluster has no client, and an error for each of these."""
+    unmapped = find_unmapped(fleet, targets)
+    if not unmapped:
         return fleet, ()
     merged: dict[tuple[object, ...], Diagnostic] = {}
-    for item in lost.values():
+    for item in unmapped.values():
         key = (item.code, item.site, item.message)
         merged[key] = merged.get(key, item).reaching(*item.apps)
-    blocked = {**fleet.blocked, **{unit: (item.code,) for unit, item in lost.items()}}
-    left = replace(
+    blocked = {**fleet.blocked, **{unit: (item.code,) for unit, item in unmapped.items()}}
+    rest = replace(
         fleet,
-        apps=tuple(app for app in fleet.apps if app.id not in lost),
-        foundations=tuple(f for f in fleet.foundations if f.id not in lost),
+        apps=tuple(app for app in fleet.apps if app.id not in unmapped),
+        foundations=tuple(f for f in fleet.foundations if f.id not in unmapped),
         blocked=dict(sorted(blocked.items())),
     )
-    return left, tuple(merged.values())
+    return rest, tuple(merged.values())
 
 
-def _nothing(fleet: Fleet, selection: Selection) -> Iterator[Diagnostic]:
-    """A run about nothing is never a good run: a mistyped name in CI must not look like success."""
+def _explain_empty(fleet: Fleet, selection: Selection) -> Iterator[Diagnostic]:
+    """The mistake of a run that selects no app: a typing error in CI must not look like success."""
     if fleet.errors:
         return
     if selection.is_everything:
@@ -284,7 +288,7 @@ def _nothing(fleet: Fleet, selection: Selection) -> Iterator[Diagnostic]:
 
 
 def exit_code_of(reviewed: Review) -> ExitCode:
-    """The exit code of what was found before any write."""
+    """The exit code of a review, before any write."""
     codes = []
     if reviewed.has_errors:
         codes.append(ExitCode.ERROR)

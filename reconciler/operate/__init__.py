@@ -1,1 +1,1 @@
-"""Running again and again: passes, the loop, leases, back-off, status, metrics."""
+"""Repeated runs: passes, the loop, leases, back-off, status, metrics."""

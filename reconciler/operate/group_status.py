@@ -1,8 +1,10 @@
-"""What the last runs did, kept in the cluster for whoever asks: one ConfigMap a group with an entry
-an app, written when something changed and by no quiet run. One an app would cost a write an app.
+"""The results of the last runs, kept in the cluster for people and tools: one ConfigMap per group
+with one entry per app. A run without news writes none. (One ConfigMap per app would cost one write
+per app.)
 
-Conditions follow kstatus: Reconciling and Stalled are there only while they are true, and what does
-not heal by itself says Stalled. Best effort: no run fails because its status cannot be written.
+Conditions follow kstatus: Reconciling and Stalled are present only while they are true, and a state
+that does not end by itself is Stalled. Best effort: a run does not fail when its status cannot be
+written.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ _KEPT = 10
 _LONGEST = 512
 _MOST_BYTES = 600_000
 _READY = ("True", "Succeeded", "")
-#: State → (Ready, reason, Stalled or Reconciling while it lasts).
+#: State → (Ready, its reason, the condition that is present while the state lasts).
 _CONDITIONS = {
     UnitState.SUCCESS: _READY,
     UnitState.NOOP: _READY,
@@ -45,7 +47,7 @@ _CONDITIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """An entry to be written, and what everybody should hear of it."""
+    """A change of a unit's status: the entry to write, and what events and notifications say."""
 
     unit: UnitId
     state: UnitState
@@ -68,11 +70,12 @@ def next_status(
     now: datetime,
     seconds: float,
 ) -> Transition | None:
-    """What to record of a pass; None when nothing happened that is not recorded already."""
+    """The status to record after a pass; None when the recorded one still holds. `run` is the id of
+    the run, `seconds` the duration of the pass."""
     if outcome.state not in _CONDITIONS or outcome.gone:
         return None
     if outcome.state is UnitState.NOOP and not known.status:
-        return None  # nothing was ever told of it, and there is nothing to tell
+        return None  # nothing was recorded for the unit so far, and nothing has happened
     ready, reason, while_ = _CONDITIONS[outcome.state]
     before = known.condition("Ready")
     same = before.get("status") == ready and before.get("reason") == reason
@@ -128,8 +131,8 @@ def body_of(
     gone: Iterable[UnitId],
     redact: Callable[[str], str],
 ) -> dict[str, Any]:
-    """The ConfigMap with these entries new and those of units that are gone left out. Histories
-    are cut where a large group would not fit into one object."""
+    """The ConfigMap of a group with the new entries, and without those of removed units. Histories
+    are shortened when a large group would not fit into one object."""
     entries = {unit: dict(recorded.status) for unit, recorded in known.apps.items()}
     entries |= {t.unit: dict(t.status) for t in transitions}
     for unit in gone:

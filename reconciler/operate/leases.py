@@ -1,7 +1,8 @@
-"""The leases of a run: taken before anything is decided, renewed beside it, given back after it.
+"""The leases of a run: taken before the run decides anything, renewed in the background, and given
+back at the end.
 
-One lease a group. `permit` is asked from many threads and never does I/O; all requests are made by
-whoever renews, one at a time.
+There is one lease per group. `permit` may be called from many threads and does no I/O. All requests
+are made one at a time.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from reconciler.apply import lease
-from reconciler.apply.lease import Answered, Create, Election, Get, Replace, Timing
+from reconciler.apply.lease import Create, Election, Get, LeaseAnswer, Replace, Timing
 from reconciler.errors import ReconcilerError
 from reconciler.objects.observed import Observed, unread_object
 from reconciler.objects.outcome import Outcome, Unknown
@@ -20,27 +21,27 @@ from reconciler.unit import UnitId
 
 __all__ = ["LeaseUnavailable", "Leases", "micro_time"]
 
-#: Without progress for so long the main loop counts as stuck, and its leases are let go.
+#: After so many seconds without progress the main loop counts as stuck, and leases are not renewed.
 STALL_SECONDS = 120.0
-#: How much longer than a lease's own duration it is watched for a sign of life.
+#: The extra seconds, after a lease's duration, during which its holder may show that it is alive.
 _GRACE = 1.0
 
 
 class LeaseUnavailable(ReconcilerError):
-    """Whether a lease is free cannot be found out, or it may not be written: nothing is done."""
+    """A lease could not be read or written. Nothing of the run is done."""
 
     code = "E_LEASE"
 
 
 def micro_time(moment: datetime) -> str:
-    """The time as MicroTime has it: RFC 3339 in UTC with six digits."""
+    """A UTC time as Kubernetes' MicroTime: RFC 3339 with six digits of the second."""
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond:06d}Z"
 
 
 class Leases:
-    """`client_of` gives the client for a group's cluster; requests of one group never overlap.
-    `chance` gives numbers in [0, 1) for the jitter of attempts. `progress` is to be called by
-    whoever gets ahead: without it, renewing ends after `stall` seconds."""
+    """The leases of one run. `client_of` returns the client of a group's cluster. `chance` returns
+    numbers in [0, 1) for the jitter of attempts. The main loop must call `progress`: after `stall`
+    seconds without a call, leases are no longer renewed."""
 
     def __init__(
         self,
@@ -63,32 +64,33 @@ class Leases:
         self.timing = timing or Timing()
         self.stall = stall
 
-    # -- what others ask ---------------------------------------------------------------------------
+    # -- questions ---------------------------------------------------------------------------------
 
     def permit(self, unit: UnitId) -> str:
-        """Why a unit may not be written now; "" while its group's lease is safely held."""
+        """Why a unit may not be written now; "" while its group's lease is held and runs."""
         return self.permit_group(unit.group_id)
 
     def permit_group(self, group: str) -> str:
-        """Why nothing of a group may be written now; "" while its lease is safely held."""
+        """Why nothing of a group may be written now; "" while its lease is held and runs."""
         self.progress()
         election = self._elections.get(group)
         if election is None:
-            return f"the lease of {group} was not asked for"
+            return f"this run has not asked for the lease of {group}"
         return lease.may_write(election, self._clock.monotonic())
 
     def epoch(self, group: str) -> int | None:
-        """How often the lease has changed hands: what an inventory records with a commit. None
-        where it is not held."""
+        """How often a group's lease has changed hands, which inventories record; None when the
+        lease is not held."""
         election = self._elections.get(group)
         return election.epoch if election is not None and election.leads else None
 
     def progress(self) -> None:
-        """The main loop is alive."""
+        """Notes that the main loop is alive."""
         self._progress_at = self._clock.monotonic()
 
     @property
     def held(self) -> tuple[str, ...]:
+        """The groups whose leases are held and run, sorted."""
         now = self._clock.monotonic()
         return tuple(sorted(g for g, e in self._elections.items() if not lease.may_write(e, now)))
 
@@ -101,79 +103,79 @@ class Leases:
         wait: float | None = None,
         ended: Callable[[], str] = lambda: "",
     ) -> Mapping[str, str]:
-        """Takes what can be had; returns the groups that could not be, each with why.
+        """Takes the free leases; returns group → why for the groups whose lease was not taken.
 
-        A live holder is left alone. `wait` None waits as long as a holder shows no sign of life,
-        which is at most its lease's duration: so the run after a killed one gets its turn. A number
-        of seconds waits so long for a live one, too; 0 asks once. `ended` says why to wait no more.
-        Raises LeaseUnavailable.
+        The lease of a live holder is never taken. With `wait` None, a lease is awaited while its
+        holder does not renew, at most for the lease's duration: so a run takes the lease of a
+        killed run. With a number, the lease of a live holder is awaited for so many seconds; 0
+        tries once. `ended` returns why waiting must end, or "". Raises LeaseUnavailable.
         """
         start = self._clock.monotonic()
-        left = []
+        missing = []
         for group in sorted(set(groups)):
             known = self._elections.get(group)
             if known is None or known.lost:
-                # What was lost in an earlier run is asked for anew, under a new epoch.
+                # A lease that was lost in an earlier pass is taken anew, under a new epoch.
                 key = lease.lease_key(group)
                 self._elections[group] = Election(key, self.identity, self.timing)
             if known is None or not known.leads:
-                left.append(group)
+                missing.append(group)
         due = start
-        while left:
+        while missing:
             self.progress()
             now = self._clock.monotonic()
             for group, election in list(self._elections.items()):
-                if group in left or (election.leads and now >= due):
-                    self._round(group)
+                if group in missing or (election.leads and now >= due):
+                    self._attempt(group)
             due = now + self.timing.retry
-            left = [group for group in left if not self._elections[group].leads]
-            waiting = [g for g in left if self._is_worth_waiting(g, start, wait)]
+            missing = [group for group in missing if not self._elections[group].leads]
+            waiting = [g for g in missing if self._is_worth_waiting(g, start, wait)]
             if not waiting or ended():
                 break
-            self._clock.sleep(lease.pause(self.timing, self._chance()))
-        blind = [group for group in left if self._elections[group].blind]
+            self._clock.sleep(lease.retry_delay(self.timing, self._chance()))
+        blind = [group for group in missing if self._elections[group].blind]
         if blind:
             raise LeaseUnavailable(
                 f"{blind[0]}: {self._elections[blind[0]].why}",
-                hint="the program needs get, create and update on leases of its own namespace; "
-                "--no-lease does without, where nothing else writes",
+                hint="the program needs get, create and update on leases in its own namespace; "
+                "with --no-lease it needs none: use that only when no other process writes",
             )
-        return {group: self._elections[group].why for group in left}
+        return {group: self._elections[group].why for group in missing}
 
     def _is_worth_waiting(self, group: str, start: float, wait: float | None) -> bool:
         election, now = self._elections[group], self._clock.monotonic()
         if wait is not None or election.blind:
             return now - start < (self.timing.duration if wait is None else wait)
-        if lease.watched(election):
+        if lease.is_holder_alive(election):
             return False
         longest = max(election.runs_out_at - start, float(self.timing.duration))
-        # A hand-edited duration of years is not waited for.
+        # At most a minute, because the record's duration may have been edited by hand.
         return now - start < min(longest + _GRACE + self.timing.retry, 60.0)
 
     # -- holding -----------------------------------------------------------------------------------
 
     def keep(self, background: Background) -> None:
-        """Renews from now on, until `release`."""
+        """Starts to renew the held leases in the background, until `release`."""
         if self._stop is None:
             self.progress()
             self._stop = background.start("lease-renewal", self._renew)
 
     def _renew(self) -> float:
-        """One round for every lease that is held; the seconds until the next."""
+        """Renews every held lease once; returns the seconds until the next renewal."""
         stuck = self._clock.monotonic() - self._progress_at > self.stall
         for group, election in list(self._elections.items()):
             if election.leads and not stuck:
-                self._round(group)
+                self._attempt(group)
         return self.timing.retry
 
-    def _round(self, group: str) -> None:
+    def _attempt(self, group: str) -> None:
         with self._requests:
             client = self._client_of(group)
             steps = lease.attempt(self._elections[group], self._stamp())
-            self._elections[group] = self._driven(client, steps)
+            self._elections[group] = self._drive(client, steps)
 
-    def _driven(self, client: LeaseClient, steps: lease.Steps) -> Election:
-        answer: Answered | None = None
+    def _drive(self, client: LeaseClient, steps: lease.Steps) -> Election:
+        answer: LeaseAnswer | None = None
         while True:
             try:
                 request = next(steps) if answer is None else steps.send(answer)
@@ -181,7 +183,7 @@ class Leases:
                 found: Election = end.value
                 return found
             sent = self._clock.monotonic()
-            answer = Answered(_asked(client, request), sent, self._clock.monotonic())
+            answer = LeaseAnswer(_send(client, request), sent, self._clock.monotonic())
 
     def _stamp(self) -> str:
         return micro_time(self._clock.now())
@@ -189,25 +191,25 @@ class Leases:
     # -- giving back -------------------------------------------------------------------------------
 
     def release(self) -> None:
-        """Ends the renewing and gives back what is held. A cluster that does not answer is not
-        waited for: the leases run out by themselves."""
+        """Stops the renewal and gives the held leases back. Waits at most 3 s for a request that is
+        under way: leases that are not given back run out by themselves."""
         if self._stop is not None:
             self._stop()
             self._stop = None
         if not self._requests.acquire(timeout=3.0):
             return
         try:
-            mine = {group: e for group, e in self._elections.items() if e.leads}
-            self._elections = {g: lease.given_up(e) for g, e in self._elections.items()}
-            for group, election in mine.items():
+            held = {group: e for group, e in self._elections.items() if e.leads}
+            self._elections = {g: lease.resign(e) for g, e in self._elections.items()}
+            for group, election in held.items():
                 steps = lease.release(election, self._stamp())
-                self._driven(self._client_of(group), steps)
+                self._drive(self._client_of(group), steps)
         finally:
             self._requests.release()
 
 
-def _asked(client: LeaseClient, request: lease.Request) -> Observed | Outcome:
-    """The answer; a client that fails in its own way has an unknown outcome."""
+def _send(client: LeaseClient, request: lease.Request) -> Observed | Outcome:
+    """Sends a request; a ReconcilerError becomes an unread object or an unknown outcome."""
     match request:
         case Get(key):
             try:

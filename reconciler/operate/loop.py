@@ -1,6 +1,6 @@
-"""The loop: a pass each interval, new commit or not, and what happens when something does not work.
+"""The loop: one pass per interval, also without a new commit, and the retries of failed passes.
 
-Decisions only, over ports and a clock: it runs on the embedded cluster in simulated time.
+The loop does no I/O of its own, so that it also runs on the embedded cluster in simulated time.
 """
 
 from __future__ import annotations
@@ -17,25 +17,27 @@ from reconciler.ports import Clock, Tree
 __all__ = ["Follower", "Loop", "Observer", "Timing"]
 
 _FAILING = (UnitState.FAILED,)
-#: Nothing was tried: what was known before stays.
+#: States of units that the pass did not try: their back-off stays as it is.
 _NO_NEWS = (UnitState.BACKING_OFF, UnitState.STOPPED, UnitState.SKIPPED_LOCKED)
 
 
 class Follower(Protocol):
-    """The revision that is followed."""
+    """The revision that the loop follows."""
 
     def latest(self) -> Tree:
-        """The newest commit: the same Tree again while there is no newer one. Raises
-        SourceError."""
+        """The newest commit; the same Tree again when there is no newer one. Raises SourceError."""
         ...
 
 
 class Observer(Protocol):
-    """Who is told of what happens; nothing of it may fail a pass."""
+    """Is called with what happens in the loop. Its methods must not raise."""
 
-    def passed(self, done: Pass, seconds: float) -> None: ...
+    def passed(self, done: Pass, seconds: float) -> None:
+        """A pass ended after so many seconds."""
+        ...
+
     def source(self, error: ReconcilerError | None, age: float) -> None:
-        """Git was asked; `age` is how many seconds ago it last answered."""
+        """Git was asked for the newest commit; `age`: seconds since Git last answered."""
         ...
 
     def failed(self, error: ReconcilerError, seconds: float) -> None:
@@ -45,8 +47,9 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds. A pass begins `interval` after the one before began, lengthened by up to `jitter` of
-    it. A pass that fails as a whole is tried again sooner, and ever less often."""
+    """Times of the loop in seconds. A pass begins `interval` after the previous one began, plus a
+    random share of up to `jitter` of the interval. A pass that fails as a whole is tried again
+    after `first_retry`, then after ever longer pauses."""
 
     interval: float = 60.0
     jitter: float = 0.1
@@ -54,7 +57,7 @@ class Timing:
 
 
 class Loop:
-    """`run` makes one pass over a tree. `chance` gives numbers in [0, 1)."""
+    """Repeats passes. `run` makes one pass over a tree; `chance` returns numbers in [0, 1)."""
 
     def __init__(
         self,
@@ -80,14 +83,14 @@ class Loop:
         self.backoff = Backoff(first=self.timing.interval / 2)
 
     def step(self) -> float:
-        """Looks for a commit and makes a pass; the seconds until the next should begin."""
+        """Looks for a new commit and makes one pass; returns the seconds until the next one."""
         start = self._clock.monotonic()
-        tree = self._look()
+        tree = self._find_tree()
         if tree is None:
-            return self._soon(start)
+            return self._retry_delay(start)
         settings = replace(
             self._settings,
-            resting=lambda unit: self.backoff.resting(
+            resting=lambda unit: self.backoff.explain_wait(
                 unit, tree.commit or tree.label, self._clock.monotonic()
             ),
         )
@@ -95,15 +98,16 @@ class Loop:
             done = self._run(tree, settings)
         except ReconcilerError as error:
             self._observer.failed(error, self._clock.monotonic() - start)
-            return self._soon(start)
+            return self._retry_delay(start)
         self._failures = 0
-        self._learn(done)
+        self._update_backoff(done)
         self._observer.passed(done, self._clock.monotonic() - start)
         span = self.timing.interval * (1 + self.timing.jitter * self._chance())
         return max(0.0, start + span - self._clock.monotonic())
 
-    def _look(self) -> Tree | None:
-        """The newest commit; the last one while Git does not answer: drift is still corrected."""
+    def _find_tree(self) -> Tree | None:
+        """The newest commit. When Git does not answer, the last known one, so that drift is still
+        corrected; None when there is none yet."""
         try:
             self._tree = self._follower.latest()
         except ReconcilerError as error:
@@ -113,16 +117,16 @@ class Loop:
         self._observer.source(None, 0.0)
         return self._tree
 
-    def _learn(self, done: Pass) -> None:
+    def _update_backoff(self, done: Pass) -> None:
         now = self._clock.monotonic()
         for outcome in done.outcomes:
             if outcome.state in _FAILING:
-                self.backoff.failed(outcome.unit, done.commit or done.label, now)
+                self.backoff.record_failure(outcome.unit, done.commit or done.label, now)
             elif outcome.state not in _NO_NEWS:
-                self.backoff.worked(outcome.unit)
+                self.backoff.record_success(outcome.unit)
 
-    def _soon(self, start: float) -> float:
-        """After a failure of everything: sooner than an interval at first, later in the end."""
+    def _retry_delay(self, start: float) -> float:
+        """The seconds to wait after a pass that failed as a whole; doubles up to one interval."""
         self._failures += 1
         most = max(self.timing.interval, 4 * self.timing.first_retry)
         span = min(most, self.timing.first_retry * float(2 ** min(self._failures - 1, 20)))

@@ -1,32 +1,27 @@
-"""Counters, gauges and histograms of one loop, as Prometheus reads them.
+"""The Prometheus counters, gauges and histograms of one loop.
 
-Each `Registry` has a collector registry of its own, so that tests and several loops of one process
-share nothing. Labels are environments, states, phases and kinds: never names that a tenant chooses
-freely.
+Each `Registry` has its own values, so that tests and several loops in one process share nothing.
+Labels are environments, groups, states and kinds, never names that tenants choose freely.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import dataclass, field
 
-import prometheus_client
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
-from prometheus_client.samples import Sample
+__all__ = ["BUCKETS", "FAMILIES", "Durations", "Family", "Registry"]
 
-__all__ = ["FAMILIES", "Family", "Registry"]
-
-_PREFIX = "reconciler"
-_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
-#: More series than this in one family and the rest is counted under `other`.
+#: Upper bounds in seconds of the durations' buckets; one without a bound follows.
+BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+#: The most series of one family; values of further label sets are counted under `other`.
 _MOST_SERIES = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
+    """One metric family; `name` is without the prefix, `text` is its help."""
+
     name: str
     kind: str
     labels: tuple[str, ...]
@@ -49,7 +44,7 @@ FAMILIES = {
             "last_success_timestamp_seconds",
             "gauge",
             ("environment",),
-            "When all apps of the environment were last in order.",
+            "When all apps of the environment last succeeded.",
         ),
         Family(
             "last_pass_timestamp_seconds", "gauge", (), "When the last pass ended without error."
@@ -60,109 +55,87 @@ FAMILIES = {
             "drift_corrections_total",
             "counter",
             ("environment", "kind"),
-            "Objects that were put right.",
+            "Objects whose drift was corrected.",
         ),
         Family("kube_requests_total", "counter", (), "Requests to the cluster."),
-        Family("git_fetch_total", "counter", ("result",), "Looks at the Git remote."),
-        Family("git_source_age_seconds", "gauge", (), "How long ago Git last answered."),
+        Family("git_fetch_total", "counter", ("result",), "Requests to the Git source by result."),
+        Family("git_source_age_seconds", "gauge", (), "Seconds since Git last answered."),
         Family("lease_held", "gauge", ("group",), "1 while the lease of a group is held."),
         Family("lease_transitions", "gauge", ("group",), "The epoch of a lease that is held."),
         Family(
             "skipped_passes_total", "counter", (), "Passes that were due while one was running."
         ),
+        Family("notifications_total", "counter", ("result",), "Notifications by result."),
+        Family("events_total", "counter", ("result",), "Kubernetes events by result."),
         Family(
-            "notifications_total", "counter", ("result",), "Notifications by what came of them."
+            "webhook_requests_total", "counter", ("result",), "Requests to the webhook by result."
         ),
-        Family("events_total", "counter", ("result",), "Kubernetes events by what came of them."),
-        Family("webhook_requests_total", "counter", ("result",), "Calls of the webhook receiver."),
     )
 }
 
 
+@dataclass(slots=True)
+class Durations:
+    """A histogram: how many values fell into each bucket of BUCKETS and the one after, and their
+    sum."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
+    total: float = 0.0
+
+
 class Registry:
-    """Values by family and labels; safe for threads. A family or label that is not in FAMILIES is a
-    KeyError: the set is closed."""
+    """Values by family and labels; safe for threads. Every method raises KeyError for a family or a
+    label that is not in FAMILIES. A family without a value is absent, because an alert on an age
+    would fire on a zero."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._own = CollectorRegistry()
-        self._metrics: dict[str, Counter | Gauge | Histogram] = {}
-        self._series: dict[str, set[tuple[str, ...]]] = {}
+        self._values: dict[str, dict[tuple[str, ...], float]] = {}
+        self._durations: dict[str, Durations] = {}
 
     def add(self, name: str, amount: float = 1.0, **labels: str) -> None:
         with self._lock:
-            metric = self._metric(name, labels)
-            assert isinstance(metric, Counter)
-            metric.inc(amount)
+            series, key = self._series(name, "counter", labels)
+            series[key] = series.get(key, 0.0) + amount
 
     def set(self, name: str, value: float, **labels: str) -> None:
         with self._lock:
-            metric = self._metric(name, labels)
-            assert isinstance(metric, Gauge)
-            metric.set(value)
+            series, key = self._series(name, "gauge", labels)
+            series[key] = value
 
     def clear(self, name: str) -> None:
-        """Forgets a family's series: what is not set again is gone."""
+        """Removes all series of a family."""
         with self._lock:
-            metric = self._metrics.pop(FAMILIES[name].name, None)
-            self._series.pop(name, None)
-            if metric is not None:
-                self._own.unregister(metric)
+            self._values.pop(FAMILIES[name].name, None)
 
-    def observe(self, name: str, value: float, **labels: str) -> None:
+    def observe(self, name: str, value: float) -> None:
         with self._lock:
-            metric = self._metric(name, labels)
-            assert isinstance(metric, Histogram)
-            metric.observe(value)
+            _check(FAMILIES[name], "histogram", {})
+            durations = self._durations.setdefault(name, Durations())
+            durations.counts[bisect_left(BUCKETS, value)] += 1
+            durations.total += value
 
-    def _metric(self, name: str, labels: dict[str, str]) -> Counter | Gauge | Histogram:
-        """The metric of one series. A family is registered with its first value, because one that
-        has none yet must be absent: an alert on an age would fire on a zero."""
+    def _series(
+        self, name: str, kind: str, labels: dict[str, str]
+    ) -> tuple[dict[tuple[str, ...], float], tuple[str, ...]]:
         family = FAMILIES[name]
-        if labels.keys() != set(family.labels):
-            raise KeyError(f"{name}: {sorted(labels)}")
-        metric = self._metrics.get(name)
-        if metric is None:
-            metric = self._metrics[name] = _made(family, self._own)
-        if not family.labels:
-            return metric
+        _check(family, kind, labels)
+        series = self._values.setdefault(name, {})
         key = tuple(str(labels[label]) for label in family.labels)
-        series = self._series.setdefault(name, set())
         if key not in series and len(series) >= _MOST_SERIES:
             key = tuple("other" for _ in key)
-        series.add(key)
-        return metric.labels(*key)
+        return series, key
 
-    def text(self) -> str:
-        """The exposition format, version 0.0.4; sorted, so that equal values give equal bytes."""
+    def values(self) -> dict[str, dict[tuple[str, ...], float]]:
+        """Counters and gauges by family and by the labels' values in the family's order."""
         with self._lock:
-            return prometheus_client.generate_latest(_Sorted(self._own)).decode()
+            return {name: dict(series) for name, series in self._values.items()}
+
+    def durations(self) -> dict[str, Durations]:
+        with self._lock:
+            return {name: Durations(list(d.counts), d.total) for name, d in self._durations.items()}
 
 
-def _made(family: Family, own: CollectorRegistry) -> Counter | Gauge | Histogram:
-    given = (family.name, family.text, family.labels, _PREFIX)
-    match family.kind:
-        case "counter":
-            return Counter(*given, registry=own)
-        case "gauge":
-            return Gauge(*given, registry=own)
-        case _:
-            return Histogram(*given, registry=own, buckets=_BUCKETS)
-
-
-class _Sorted(Collector):
-    """A registry's metrics by name and labels, without the times at which series were made."""
-
-    def __init__(self, own: CollectorRegistry) -> None:
-        self._own = own
-
-    def collect(self) -> Iterator[Metric]:
-        for metric in sorted(self._own.collect(), key=lambda metric: metric.name):
-            samples = [s for s in metric.samples if not s.name.endswith("_created")]
-            metric.samples = sorted(samples, key=_labels)
-            yield metric
-
-
-def _labels(sample: Sample) -> list[tuple[str, str]]:
-    # Without `le`: the sort is stable, and a histogram's buckets come in the order of their bounds.
-    return sorted(pair for pair in sample.labels.items() if pair[0] != "le")
+def _check(family: Family, kind: str, labels: dict[str, str]) -> None:
+    if family.kind != kind or labels.keys() != set(family.labels):
+        raise KeyError(f"{family.name}: {kind} {sorted(labels)}")

@@ -1,7 +1,7 @@
-"""What operators see of a pass: metrics, logs, the status in the cluster, events, notifications.
+"""Shows operators what passes did: metrics, logs, the status in the cluster, events, notifications.
 
-Everything here comes after the last write of a pass and is best effort: whatever fails is counted,
-and changes no result. Every text passes the redaction.
+All of this happens after the last write of a pass, and is best effort: a failure is counted and
+does not change the result of the pass. Every text is redacted.
 """
 
 from __future__ import annotations
@@ -28,20 +28,21 @@ __all__ = ["Log", "Notify", "Observers", "Sinks", "cloud_event"]
 _GOOD = (UnitState.SUCCESS, UnitState.NOOP)
 _NOTE = 1000
 
-#: Takes a CloudEvent; delivers it when it can.
+#: Takes a CloudEvent and returns at once; delivery is best effort.
 Notify = Callable[[Mapping[str, Any]], None]
 
 
 class Log(Protocol):
-    """One event a line; `fields` that are "" are left out."""
+    """Writes one event per line; leaves out `fields` that are ""."""
 
     def event(self, level: str, message: str, **fields: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Sinks:
-    """Where things go. `events` is None where no Kubernetes events are written; `notify` where
-    nobody is told. `ended` says why nothing may be written any more."""
+    """The places that observers write to. `events` is None when no Kubernetes events are written,
+    `notify` is None without notifications. `ended` returns why nothing may be written any more; ""
+    while writing is allowed."""
 
     log: Log
     registry: Registry
@@ -52,8 +53,8 @@ class Sinks:
 
 
 class Observers:
-    """Fulfils `loop.Observer`. `cluster` is where statuses are kept; `run` names this process's
-    runs; `requests` tells how many requests all clusters have answered so far."""
+    """Implements `loop.Observer`. `cluster` holds the statuses; `run` is the id of this process's
+    runs; `requests` returns the number of requests that all clusters were sent so far."""
 
     def __init__(
         self,
@@ -73,7 +74,7 @@ class Observers:
         self._requests = 0
         self._no_source = False
 
-    # -- fulfils Observer --------------------------------------------------------------------------
+    # -- Observer ----------------------------------------------------------------------------------
 
     def source(self, error: ReconcilerError | None, age: float) -> None:
         registry, log = self._sinks.registry, self._sinks.log
@@ -83,7 +84,7 @@ class Observers:
             text = self._sinks.redact(error.message)
             log.event("error", f"SourceUnavailable for {age:.0f} s: {text}", phase="fetch")
         elif self._no_source:
-            log.event("info", "the source answers again", phase="fetch")
+            log.event("info", "the Git source answers again", phase="fetch")
         self._no_source = error is not None
 
     def failed(self, error: ReconcilerError, seconds: float) -> None:
@@ -92,19 +93,19 @@ class Observers:
         registry.observe("pass_duration_seconds", seconds)
         text = self._sinks.redact(error.message)
         self._sinks.log.event("error", text, phase="plan", errorClass=error.code)
-        self._count()
+        self._count_requests()
 
     def passed(self, done: Pass, seconds: float) -> None:
         now = self._clock.now()
-        self._measure(done, seconds, now)
-        self._count()
-        self._say(done)
+        self._record_metrics(done, seconds, now)
+        self._count_requests()
+        self._log_results(done)
         if not self._sinks.ended():
-            self._record(done, seconds, now)
+            self._record_statuses(done, seconds, now)
 
     # -- metrics and logs --------------------------------------------------------------------------
 
-    def _measure(self, done: Pass, seconds: float, now: datetime) -> None:
+    def _record_metrics(self, done: Pass, seconds: float, now: datetime) -> None:
         registry = self._sinks.registry
         registry.add("passes_total", result="success")
         registry.observe("pass_duration_seconds", seconds)
@@ -115,13 +116,13 @@ class Observers:
         for outcome in done.outcomes:
             environments.setdefault(outcome.unit.environment, []).append(outcome)
         for environment, outcomes in sorted(environments.items()):
-            self._environment(environment, outcomes, done, now)
+            self._record_environment(environment, outcomes, done, now)
         for group in self._leases.held if self._leases is not None else ():
             assert self._leases is not None
             registry.set("lease_held", 1, group=group)
             registry.set("lease_transitions", self._leases.epoch(group) or 0, group=group)
 
-    def _environment(
+    def _record_environment(
         self, environment: str, outcomes: list[UnitResult], done: Pass, now: datetime
     ) -> None:
         registry = self._sinks.registry
@@ -146,12 +147,12 @@ class Observers:
             stamp = now.timestamp()
             registry.set("last_success_timestamp_seconds", stamp, environment=environment)
 
-    def _count(self) -> None:
+    def _count_requests(self) -> None:
         sent = self._sent()
         self._sinks.registry.add("kube_requests_total", max(0, sent - self._requests))
         self._requests = sent
 
-    def _say(self, done: Pass) -> None:
+    def _log_results(self, done: Pass) -> None:
         log, redact = self._sinks.log, self._sinks.redact
         for group, why in sorted(done.locked.items()):
             log.event("info", redact(why), environment=group, result="skipped_locked")
@@ -170,9 +171,9 @@ class Observers:
                     result=outcome.state.value, revision=done.commit or done.label,
                 )  # fmt: skip
 
-    # -- the status, and who hears of a transition -------------------------------------------------
+    # -- status, events, notifications -------------------------------------------------------------
 
-    def _record(self, done: Pass, seconds: float, now: datetime) -> None:
+    def _record_statuses(self, done: Pass, seconds: float, now: datetime) -> None:
         revision = done.commit or done.label
         groups: dict[str, list[UnitResult]] = {}
         for outcome in done.outcomes:
@@ -186,16 +187,19 @@ class Observers:
                 )
                 for o in outcomes
             ]
-            moved = [t for t in found if t is not None]
+            transitions = [t for t in found if t is not None]
             gone = [o.unit for o in outcomes if o.gone and o.unit in known.apps]
-            if (moved or gone) and self._write(known, moved, gone):
-                self._tell(moved, now)
+            if (transitions or gone) and self._write_status(known, transitions, gone):
+                self._notify(transitions, now)
 
-    def _write(self, known: GroupStatus, moved: list[Transition], gone: list[UnitId]) -> bool:
-        """Whether the status is recorded. Where another run was faster, that run tells."""
+    def _write_status(
+        self, known: GroupStatus, transitions: list[Transition], gone: list[UnitId]
+    ) -> bool:
+        """Writes a group's status; returns whether that worked. When another run wrote it first,
+        that run sends the events and notifications."""
         if self._leases is not None and self._leases.permit_group(known.group):
             return False
-        body = body_of(known, moved, gone, self._sinks.redact)
+        body = body_of(known, transitions, gone, self._sinks.redact)
         write = self._cluster.replace if known.version else self._cluster.create
         outcome = write(body)
         if isinstance(outcome, Done):
@@ -204,8 +208,8 @@ class Observers:
         self._sinks.log.event("warning", f"the status of {known.group} is not recorded: {text}")
         return False
 
-    def _tell(self, moved: Iterable[Transition], now: datetime) -> None:
-        for transition in moved:
+    def _notify(self, transitions: Iterable[Transition], now: datetime) -> None:
+        for transition in transitions:
             if self._sinks.events is not None:
                 body = _event(transition, now, self._run, self._sinks.redact)
                 made = isinstance(self._sinks.events.create(body), Done)
@@ -254,8 +258,8 @@ def _event(
 def cloud_event(
     transition: Transition, now: datetime, source: str, redact: Callable[[str], str]
 ) -> dict[str, Any]:
-    """A transition as CloudEvents JSON. The id is the same for the same app, commit and state, so
-    that a receiver may drop what it has."""
+    """A transition as CloudEvents JSON. The id is the same for the same app, commit, state and
+    reason, so that a receiver can drop duplicates."""
     return {
         "specversion": "1.0",
         "id": _digest(transition, ""),

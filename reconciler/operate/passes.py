@@ -1,5 +1,5 @@
-"""One pass: leases, review, apply, and what came of every unit. A run of `--once` is one pass, the
-loop is many."""
+"""One pass: takes leases, reviews, applies, and returns the result of every unit. `--once` makes
+one pass, the loop makes many."""
 
 from __future__ import annotations
 
@@ -30,25 +30,26 @@ __all__ = ["Pass", "PassSettings", "UnitResult", "UnitState", "groups_of", "run_
 
 
 class UnitState(StrEnum):
-    """What came of one unit in one pass. The words are labels of metrics: a bounded set."""
+    """The result of one unit in one pass. The values are also labels of metrics."""
 
     SUCCESS = "success"
     NOOP = "noop"
-    INCOMPLETE = "incomplete"  # applied, but not healthy or not gone yet
+    INCOMPLETE = "incomplete"  # applied, but an object is not healthy or not gone yet
     FAILED = "failed"
     STOPPED = "stopped"  # a signal, the deadline or the lease ended the run
     BLOCKED = "blocked"  # a mistake in its config
     DENIED = "denied"
-    REFUSED = "refused"  # a guard wants a person's word
+    REFUSED = "refused"  # a guard needs a person's approval
     UNKNOWN = "unknown"  # the cluster could not be read
-    DRIFTED = "drifted"  # differs, and is only reported
+    DRIFTED = "drifted"  # differs from what was applied, and is only reported
     BACKING_OFF = "backing_off"
     SKIPPED_LOCKED = "skipped_locked"
 
 
 @dataclass(frozen=True, slots=True)
 class UnitResult:
-    """`text` says why, for people. `corrected` counts drift that was put right, by kind."""
+    """One unit's result. `text` says why, for people. `corrected` counts the objects whose drift
+    was corrected, per kind."""
 
     unit: UnitId
     state: UnitState
@@ -68,9 +69,9 @@ class UnitResult:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """What came of one pass. `run` is None where every group was locked; `plan` is the whole plan,
-    with the units that the pass left out. `locked` names the groups that another run holds, each
-    with why; `statuses` are what the clusters recorded per group before this pass."""
+    """The result of one pass. `run` is None when every group was locked. `plan` is the whole plan,
+    also of units that the pass left out. `locked`: group → why, for groups whose lease another
+    run holds. `statuses` are the recorded results per group from before this pass."""
 
     run: RunResult | None
     exit_code: ExitCode
@@ -84,8 +85,8 @@ class Pass:
 
 @dataclass(frozen=True, slots=True)
 class PassSettings:
-    """`ended` says why nothing may be begun any more. `resting` says of a unit why it is left out
-    of this pass. `wait`: see `Leases.acquire`. Without `corrects`, what drifted is only shown; with
+    """`ended` returns why nothing more may begin, or "". `resting` returns why a unit is left out
+    of this pass, or "". `wait`: see `Leases.acquire`. Without `corrects`, drift is only shown. With
     `full` the server is asked about every object."""
 
     selection: Selection = field(default_factory=Selection)
@@ -99,11 +100,11 @@ class PassSettings:
     ended: Callable[[], str] = lambda: ""
     resting: Callable[[UnitId], str] = lambda _unit: ""
     reading: Callable[[], AbstractContextManager[None]] = nullcontext
-    """Entered for what only reads: it may be broken off at any point."""
+    """Entered around code that only reads, and that a signal may interrupt at any point."""
 
 
 def groups_of(tree: Tree, selection: Selection) -> frozenset[str]:
-    """The selected groups of a tree, by their folders alone: nothing is parsed."""
+    """The selected groups of a tree, found by the folders' names: no file is parsed."""
     found = set()
     for path in tree.blobs():
         parts = path.split("/")
@@ -124,8 +125,8 @@ def run_pass(
     settings: PassSettings,
     leases: Leases | None = None,
 ) -> Pass:
-    """One pass over a tree. Raises SourceError, ClusterUnreadable and LeaseUnavailable; nothing is
-    written then. Leases are kept: whoever made them gives them back."""
+    """Makes one pass over a tree. Raises SourceError, ClusterUnreadable and LeaseUnavailable before
+    any write. The caller releases the leases."""
     locked: dict[str, str] = {}
     groups = groups_of(tree, settings.selection)
     if leases is not None and groups:
@@ -152,24 +153,24 @@ def run_pass(
     assert reviewed.plan is not None
     if leases is not None:
         leases.progress()
-        # Groups that only inventories know any more.
+        # Groups that are gone from Git and have inventories.
         rest = {app.unit.group_id for app in reviewed.plan.apps} - groups
         if rest:
             locked |= leases.acquire(rest, wait=0.0, ended=settings.ended)
-    aside = dict(_aside(reviewed.plan, locked, settings))
+    left_out = dict(_find_left_out(reviewed.plan, locked, settings))
 
     def epoch(unit: UnitId) -> int:
         return (leases.epoch(unit.group_id) if leases is not None else None) or 0
 
     run = apply_plan.reconcile(
-        reviewed.without(aside.keys()),
+        reviewed.without(left_out.keys()),
         cluster,
         clock,
         reporter,
         replace(settings.apply, permit=_permit(settings, leases), again=look, epoch=epoch),
     )
     results = {r.unit: r for r in run.results}
-    outcomes = tuple(_outcomes(reviewed, results, aside))
+    outcomes = tuple(_unit_results(reviewed, results, left_out))
     plan = reviewed.plan
     code = _exit_code(run.exit_code, locked, settings)
     return Pass(run, code, plan, outcomes, locked, reviewed.statuses, plan.commit, plan.label)
@@ -181,19 +182,19 @@ def _exit_code(code: ExitCode, locked: Mapping[str, str], settings: PassSettings
 
 
 def _permit(settings: PassSettings, leases: Leases | None) -> Callable[[UnitId], str]:
-    given = settings.apply.permit
+    base_permit = settings.apply.permit
 
     def permit(unit: UnitId) -> str:
-        why = given(unit) or settings.ended()
+        why = base_permit(unit) or settings.ended()
         return why or (leases.permit(unit) if leases is not None else "")
 
     return permit
 
 
-# -- what is left out ------------------------------------------------------------------------------
+# -- units that are left out -----------------------------------------------------------------------
 
 
-def _aside(
+def _find_left_out(
     plan: Plan, locked: Mapping[str, str], settings: PassSettings
 ) -> Iterator[tuple[UnitId, tuple[UnitState, str]]]:
     for app in plan.apps:
@@ -208,13 +209,13 @@ def _aside(
 
 
 def has_drifted(app: AppPlan) -> bool:
-    """Whether all that would be written puts right what somebody else changed: the same objects as
-    were applied last are wanted, to the byte, and no decision moves them."""
+    """Whether every change of a unit corrects drift: Git wants exactly the objects that were
+    applied last, and the rollout state does not change."""
     recorded = app.recorded
     if recorded is None or recorded.phase is not Phase.APPLIED or app.swap is not None:
         return False
-    going = [change for change in app.changes() if change.goes]
-    if not going or any(change.action is Action.DELETE for change in going):
+    changes = [change for change in app.changes() if change.goes]
+    if not changes or any(change.action is Action.DELETE for change in changes):
         return False
     before = {m.key: m.manifest for m in recorded.members}
     return before == {m.key: m.manifest for m in app.members}
@@ -229,7 +230,7 @@ def _all_locked(tree: Tree, locked: Mapping[str, str], settings: PassSettings) -
     return Pass(None, code, None, outcomes, locked, {}, tree.commit, tree.label)
 
 
-# -- what came of it -------------------------------------------------------------------------------
+# -- results of units ------------------------------------------------------------------------------
 
 _STATES = {
     ApplyStatus.DONE: UnitState.SUCCESS,
@@ -241,25 +242,27 @@ _STATES = {
 }
 
 
-def _outcomes(
+def _unit_results(
     reviewed: Review,
     results: Mapping[UnitId, ApplyResult],
-    aside: Mapping[UnitId, tuple[UnitState, str]],
+    left_out: Mapping[UnitId, tuple[UnitState, str]],
 ) -> Iterator[UnitResult]:
     assert reviewed.plan is not None
-    seen = set()
+    planned = set()
     for app in reviewed.plan.apps:
-        seen.add(app.unit)
-        yield _outcome(app, reviewed, results.get(app.unit), aside.get(app.unit))
+        planned.add(app.unit)
+        yield _unit_result(app, reviewed, results.get(app.unit), left_out.get(app.unit))
     for unit, codes in sorted(reviewed.fleet.blocked.items()):
-        if unit not in seen:
-            yield UnitResult(unit, UnitState.BLOCKED, _because(unit, codes, reviewed.diagnostics))
+        if unit not in planned:
+            yield UnitResult(
+                unit, UnitState.BLOCKED, _first_error(unit, codes, reviewed.diagnostics)
+            )
     for unit, why in sorted(reviewed.damaged.items()):
-        if unit not in seen and unit not in reviewed.fleet.blocked:
+        if unit not in planned and unit not in reviewed.fleet.blocked:
             yield UnitResult(unit, UnitState.REFUSED, why)
 
 
-def _because(unit: UnitId, codes: Iterable[str], diagnostics: Iterable[Diagnostic]) -> str:
+def _first_error(unit: UnitId, codes: Iterable[str], diagnostics: Iterable[Diagnostic]) -> str:
     for item in diagnostics:
         if item.is_error and (unit in item.apps or item.code in codes):
             place = f"{item.site}: " if item.site is not None else ""
@@ -267,14 +270,17 @@ def _because(unit: UnitId, codes: Iterable[str], diagnostics: Iterable[Diagnosti
     return ", ".join(codes)
 
 
-def _outcome(
-    app: AppPlan, reviewed: Review, result: ApplyResult | None, aside: tuple[UnitState, str] | None
+def _unit_result(
+    app: AppPlan,
+    reviewed: Review,
+    result: ApplyResult | None,
+    left_out: tuple[UnitState, str] | None,
 ) -> UnitResult:
     objects = len(app.members)
-    going = [change for change in app.changes() if change.goes]
-    drifted = len(going) if has_drifted(app) else 0
-    if aside is not None:
-        return UnitResult(app.unit, aside[0], aside[1], objects, drifted)
+    changes = [change for change in app.changes() if change.goes]
+    drifted = len(changes) if has_drifted(app) else 0
+    if left_out is not None:
+        return UnitResult(app.unit, left_out[0], left_out[1], objects, drifted)
     if app.unit in reviewed.denied:
         return UnitResult(app.unit, UnitState.DENIED, "a policy denies it", objects)
     if app.is_unjudged:

@@ -1,4 +1,4 @@
-"""A pass as a report: the whole plan, what came of it, what was left out and why."""
+"""The report of a pass: the whole plan, the results, and the units that were left out, with why."""
 
 from __future__ import annotations
 

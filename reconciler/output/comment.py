@@ -13,13 +13,17 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import reconciler
-from reconciler.engine.views.report import Chains, Changes, Findings, Report, Table, Timeline
+from reconciler.engine.views.merge_result import MergeResult
+from reconciler.engine.views.promotion import Promotion
+from reconciler.engine.views.report import Chains, Changes, Findings, Report, Timeline
 from reconciler.errors import ExitCode
+from reconciler.layers.emit import emit
 from reconciler.origin import Site
 from reconciler.output import comparison, issues
 from reconciler.output.format import Options
 from reconciler.output.issues import Issue, Level
 from reconciler.output.markdown import cell, code, fence, html_code, link, prose
+from reconciler.output.tables import Table, tables
 
 __all__ = ["render"]
 
@@ -232,8 +236,6 @@ class _Comment:
             match section:
                 case Findings() | Changes():
                     continue
-                case Table():
-                    yield from self._table(section)
                 case Chains():
                     lines = []
                     for chain in section.chains[: self.limits.rows]:
@@ -249,8 +251,24 @@ class _Comment:
                     )
                     if text:
                         yield fence(text)
+                case Promotion():
+                    was = f"{code(section.before)} to " if section.before else ""
+                    where = f"{code(section.model)} in {code(section.environment)}"
+                    yield f"{where}: {was}{code(section.after)}"
+                    yield from self._fenced(section.diff)
+                case MergeResult():
+                    if section.tree is not None:
+                        yield from self._fenced(emit(section.tree))
+                case _:
+                    for table in tables(section):
+                        yield from self._table(table)
         if self.changes and self.report.closing:
             yield self._prose(" ".join(self.report.closing))
+
+    def _fenced(self, text: str) -> Iterator[str]:
+        shown = self._few(text.splitlines(), self.limits.rows, "lines")
+        if shown:
+            yield fence("\n".join(shown))
 
     def _table(self, table: Table) -> Iterator[str]:
         shown = self._few(list(table.rows), self.limits.rows, "rows")

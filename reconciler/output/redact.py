@@ -7,10 +7,11 @@ import dataclasses
 import re
 from collections.abc import Iterable, Mapping
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reconciler.diagnostics import Diagnostic
-from reconciler.engine.views.report import Chains, Changes, Findings, Report
+from reconciler.engine.views.objects import RenderedObject
+from reconciler.engine.views.report import Chains, Changes, Findings, Report, Timeline
 from reconciler.objects.draft import Manifest
 from reconciler.origin import Deletion, Origin, SecretRef, Site
 from reconciler.output.text import Lines
@@ -18,9 +19,13 @@ from reconciler.plan.change import Change, FieldChange
 from reconciler.plan.inventory import Inventory, Member
 from reconciler.secrets import MASK, Redactor, is_secret_name
 
-__all__ = ["cited", "clean", "learn"]
+if TYPE_CHECKING:
+    from reconciler.engine.views.report import View
 
-#: Held as they are: no text of a value is in them, or no format prints them.
+__all__ = ["cited", "clean", "learn", "learn_manifest"]
+
+#: Held as they are: no text of a value is in them, or no format prints them (a manifest is printed
+#: as a RenderedObject only).
 _WHOLE = (Enum, Site, SecretRef, Manifest, bool, int, float, Inventory, Member)
 
 
@@ -36,6 +41,8 @@ def learn(report: Report, redactor: Redactor, read: Lines) -> None:
                 name = re.split(r"[.\[\]]+", chain.path.rstrip("]"))[-1]
                 redactor.guess(name, chain.value)
                 redactor.learn_tree({name: chain.value})
+        elif not isinstance(section, Findings | Timeline):
+            _learn_view(section, redactor)
     for file in cited(report):
         number = 1
         lines = []
@@ -45,16 +52,33 @@ def learn(report: Report, redactor: Redactor, read: Lines) -> None:
         redactor.learn_text("\n".join(lines))
 
 
+def _learn_view(view: View, redactor: Redactor) -> None:
+    # Here: a plan and a pass show no view.
+    from reconciler.engine.views.objects import Objects
+    from reconciler.engine.views.promotion import Promotion
+
+    if isinstance(view, Objects):
+        for item in view.objects:
+            learn_manifest(item.manifest, redactor)
+    elif isinstance(view, Promotion):
+        redactor.learn_text(view.diff)
+
+
 def _learn_change(change: Change, redactor: Redactor) -> None:
     if change.desired is not None:
-        redactor.learn_tree(change.desired.body)
-        for _, inner in change.desired.inside():
-            redactor.learn_tree(inner.body)
+        learn_manifest(change.desired, redactor)
     for field in change.fields:
         name = _name_of(field, change)
         for value in (field.before, field.after):
             redactor.guess(name, value)
             redactor.learn_tree({name: value})
+
+
+def learn_manifest(manifest: Manifest, redactor: Redactor) -> None:
+    """The same of one object and of those that it embeds."""
+    redactor.learn_tree(manifest.body)
+    for _, inner in manifest.inside():
+        redactor.learn_tree(inner.body)
 
 
 def cited(report: Report) -> tuple[str, ...]:
@@ -120,6 +144,8 @@ class _Cleaner:
             return {self.of(key): self.of(value) for key, value in datum.items()}
         if isinstance(datum, Change):
             return self._change(datum)
+        if isinstance(datum, RenderedObject):
+            return dataclasses.replace(datum, manifest=self._manifest(datum.manifest))
         if dataclasses.is_dataclass(datum) and not isinstance(datum, type):
             return self._record(datum)
         return datum
@@ -140,6 +166,11 @@ class _Cleaner:
             if new is not old:
                 changed[field.name] = new
         return dataclasses.replace(datum, **changed) if changed else datum
+
+    def _manifest(self, manifest: Manifest) -> Manifest:
+        """Of what is printed whole: the body, and the bodies of what it embeds."""
+        inner = tuple((path, self._manifest(below)) for path, below in manifest.embedded)
+        return dataclasses.replace(manifest, body=self.of(manifest.body), embedded=inner)
 
     def _change(self, change: Change) -> Change:
         fields = tuple(self._masked(field, change) for field in change.fields)

@@ -5,56 +5,53 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import reconciler
-from reconciler.engine.use.rights import Grant, Purpose, Role, Rule
+from reconciler.engine.views.rights import ACCOUNT, Identity, Purpose, Rights, Role, Rule
 from reconciler.layers.emit import emit
 
-__all__ = ["Identity", "yaml_of"]
+__all__ = ["manifests", "rule_of", "subject_of", "yaml_of"]
 
 _RBAC = "rbac.authorization.k8s.io"
-_ACCOUNT = "system:serviceaccount:"
 _WIDTH = 96
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who gets the rights: a service account that is made with them, or a user that the API server
-    knows by other means. `name` is the account's and the roles'."""
-
-    name: str
-    namespace: str = reconciler.TOOL_NAMESPACE
-    user: str = ""
-
-    @property
-    def username(self) -> str:
-        """As the API server sees it in a request."""
-        return self.user or f"{_ACCOUNT}{self.namespace}:{self.name}"
-
-
-def yaml_of(grant: Grant, identity: Identity) -> Iterator[str]:
+def yaml_of(rights: Rights) -> Iterator[str]:
     """One document after the other, in an order in which they can be applied. What restrains a
     right comes before the right."""
     yield _comment(
-        f"Rights for `reconciler {_COMMANDS[grant.purpose]}`, made by `reconciler rbac` from the "
-        "config: make it anew when groups or kinds are added."
+        f"Rights for `reconciler {_COMMANDS[rights.grant.purpose]}`, made by `reconciler rbac` "
+        "from the config: make it anew when groups or kinds are added."
     )
-    for note in grant.notes:
+    for note in rights.grant.notes:
         yield _comment(f"Note: {note}.")
+    yield from map(_document, _surroundings(rights))
+    for role in rights.grant.roles:
+        yield _role(role, rights)
+        yield _document(_binding(role, rights))
+
+
+def manifests(rights: Rights) -> Iterator[dict[str, Any]]:
+    """The same documents as plain objects."""
+    yield from _surroundings(rights)
+    for role in rights.grant.roles:
+        yield {**_head(role, rights, "Role"), "rules": [rule_of(rule) for rule in role.rules]}
+        yield _binding(role, rights)
+
+
+def _surroundings(rights: Rights) -> Iterator[dict[str, Any]]:
+    """What roles and bindings need beside them."""
+    grant, identity = rights.grant, rights.identity
     spaces = {reconciler.TOOL_NAMESPACE, *grant.namespaces}
     spaces |= set() if identity.user else {identity.namespace}
     for name in sorted(spaces):
-        yield _document({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        yield {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     if not identity.user:
         place = {"name": identity.name, "namespace": identity.namespace}
-        yield _document({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": place})
+        yield {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": place}
     if grant.purpose is Purpose.PLAN:
-        yield from map(_document, _dry_run_only(identity))
-    for role in grant.roles:
-        yield _role(role, identity)
-        yield _document(_binding(role, identity))
+        yield from _dry_run_only(identity)
 
 
 _COMMANDS = {
@@ -74,8 +71,8 @@ def _comment(text: str, indent: str = "") -> str:
     return "\n".join(lines) + "\n"
 
 
-def _head(role: Role, identity: Identity, kind: str) -> dict[str, Any]:
-    metadata: dict[str, Any] = {"name": f"{identity.name}{role.suffix}"}
+def _head(role: Role, rights: Rights, kind: str) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"name": rights.name_of(role)}
     if role.namespace:
         metadata["namespace"] = role.namespace
     else:
@@ -83,37 +80,44 @@ def _head(role: Role, identity: Identity, kind: str) -> dict[str, Any]:
     return {"apiVersion": f"{_RBAC}/v1", "kind": kind, "metadata": metadata}
 
 
-def _role(role: Role, identity: Identity) -> str:
+def _role(role: Role, rights: Rights) -> str:
     rules = "".join(_comment(rule.why, "  ") + _rule(rule) for rule in role.rules)
-    return f"{_document(_head(role, identity, 'Role'))}rules:\n{rules}"
+    return f"{_document(_head(role, rights, 'Role'))}rules:\n{rules}"
 
 
 def _rule(rule: Rule) -> str:
     """Lists on one line, so that a rule is read at a glance."""
+    lines = [f"{key}: {json.dumps(given)}" for key, given in rule_of(rule).items()]
+    return textwrap.indent("- " + "\n  ".join(lines) + "\n", "  ")
+
+
+def rule_of(rule: Rule) -> dict[str, list[str]]:
+    """A rule as a role has it; `resourceNames` only where the rule is for some names."""
     parts = {
         "apiGroups": (rule.group,),
         "resources": rule.resources,
         "resourceNames": rule.names,
         "verbs": rule.verbs,
     }
-    lines = [f"{key}: {json.dumps(list(given))}" for key, given in parts.items() if given]
-    return textwrap.indent("- " + "\n  ".join(lines) + "\n", "  ")
+    return {key: list(given) for key, given in parts.items() if given}
 
 
-def _binding(role: Role, identity: Identity) -> dict[str, Any]:
-    body = _head(role, identity, "RoleBinding")
+def _binding(role: Role, rights: Rights) -> dict[str, Any]:
+    body = _head(role, rights, "RoleBinding")
     body["roleRef"] = {
         "apiGroup": _RBAC,
         "kind": "Role" if role.namespace else "ClusterRole",
         "name": body["metadata"]["name"],
     }
-    body["subjects"] = [_subject(role.subject or identity.username)]
+    body["subjects"] = [subject_of(role, rights)]
     return body
 
 
-def _subject(username: str) -> dict[str, Any]:
-    if username.startswith(_ACCOUNT):
-        namespace, _, name = username.removeprefix(_ACCOUNT).partition(":")
+def subject_of(role: Role, rights: Rights) -> dict[str, str]:
+    """The subject of a role's binding."""
+    username = rights.subject_of(role)
+    if username.startswith(ACCOUNT):
+        namespace, _, name = username.removeprefix(ACCOUNT).partition(":")
         return {"kind": "ServiceAccount", "name": name, "namespace": namespace}
     return {"apiGroup": _RBAC, "kind": "User", "name": username}
 

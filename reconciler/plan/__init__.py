@@ -1,1 +1,1 @@
-"""What would change and why; pure."""
+"""Plans: what a run would change, and why. Pure."""

@@ -1,7 +1,8 @@
-"""One unit's plan from what is desired, recorded, seen and predicted. Pure.
+"""Makes one unit's plan from its desired, recorded, live and predicted objects. Pure.
 
-Two steps, because the server must be asked between them: `judge` says which drafts could differ
-(the others cost nothing: no seal, no request); with the server's answers `build` makes the plan.
+Two steps, because the server is asked between them. `check_noop` finds the drafts that cannot
+differ from the live objects; these are not sealed and need no request. `build_plan` makes the plan
+from the server's answers about the rest.
 """
 
 from __future__ import annotations
@@ -42,13 +43,13 @@ __all__ = [
     "plan_removed",
 ]
 
-#: On every object of one served version.
+#: The label on every object of one served version.
 _VERSION = f"{reconciler.API_DOMAIN}/version"
 
 
 @dataclass(frozen=True, slots=True)
 class NoopCheck:
-    """A draft and whether it could differ from what is recorded and seen."""
+    """A draft, and whether it is unchanged: equal to its recorded and its live object."""
 
     draft: Draft
     digest: str
@@ -59,7 +60,7 @@ class NoopCheck:
 
 @dataclass(frozen=True, slots=True)
 class UnitDecision:
-    """What lifecycle decided for a unit, as its plan shows and records it."""
+    """The decisions of `lifecycle` for a unit, as its plan shows and records them."""
 
     decision: Decision[Weights] | None = None
     schedules: tuple[Fires, ...] = ()
@@ -68,23 +69,23 @@ class UnitDecision:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What the server answered to the dry-run of one manifest. `took` names the managers whose
-    fields a second, forced dry-run took over. `found` is the live object where the labelled list
-    did not show it."""
+    """The server's answer to the dry-run of one manifest. `took` names the managers whose fields a
+    second, forced dry-run took over. `found` is the live object when a LIST by labels did not show
+    it and a GET did."""
 
     manifest: Manifest
     outcome: Outcome
     took: tuple[str, ...] = ()
     found: Observed | None = None
     replaces: tuple[str, ...] = ()
-    """The fields that cannot be changed in place, where Git allows the object to be made anew."""
+    """The fields that cannot be changed in place; only when Git allows to replace the object."""
     held: str = ""
-    """Why a rule of ours forbids what Git allows; "" where none does."""
+    """Why a rule of this program holds the change although Git allows it; "" when none does."""
 
 
 def find_recorded(unit: Unit, snapshot: Snapshot) -> tuple[Inventory | None, Inventory | None]:
-    """What is recorded of a unit, with what was handed over to it; and the inventory of the unit
-    that it was renamed from, while there is one."""
+    """The unit's inventory joined with the members handed over to it, and the inventory of the unit
+    that it was renamed from. Each is None when there is none."""
     own = snapshot.inventories.get(unit.id)
     source = snapshot.inventories.get(handed) if (handed := snapshot.handed.get(unit.id)) else None
     if source is None:
@@ -98,8 +99,8 @@ def check_noop(
     snapshot: Snapshot,
     digest: Callable[[Draft], str] = digest,
 ) -> NoopCheck:
-    """The no-op rule: same manifest digest, same uid, same live digest as recorded, and a cluster
-    that serves what it served then."""
+    """Applies the no-op rule: a draft is unchanged when its manifest digest, the live object's uid
+    and the live digest are as recorded, and the cluster serves what it served then."""
     content = digest(draft)
     live = snapshot.lookup(draft.key)
     member = recorded.find(draft.key) if recorded is not None else None
@@ -119,34 +120,33 @@ def check_noop(
 
 def build_plan(
     unit: Unit,
-    judged: Iterable[NoopCheck],
+    checks: Iterable[NoopCheck],
     predictions: Mapping[ObjectKey, Prediction],
     snapshot: Snapshot,
     decided: UnitDecision,
     creates: frozenset[str] = frozenset(),
-    place: int = 0,
 ) -> AppPlan:
-    """The plan of one unit. `creates` are the namespaces that this very run will make, as
-    `Namespace NAME`, and the kinds that this unit will define, as `Kind.group`."""
+    """The plan of one unit. `creates` names what this same run creates first: namespaces as
+    `Namespace NAME`, and the kinds that this unit defines as `Kind.group`."""
     recorded, source = find_recorded(unit, snapshot)
     changes: list[Change] = []
     members: list[Member] = []
-    for item in judged:
-        seen = item.live
+    for item in checks:
+        live_object = item.live
         if item.unchanged:
             assert item.member is not None
             members.append(item.member)
             continue
-        answer = predictions[item.draft.key]
-        change = _change(item, answer, unit, snapshot, creates)
+        prediction = predictions[item.draft.key]
+        change = _plan_change(item, prediction, unit, snapshot, creates)
         if change is not None:
             changes.append(change)
-            seen = answer.found or seen
-        there = seen.is_present and not snapshot.offline
-        uid = seen.uid if there else ""
-        live = live_digest(seen) if there else ""
+            live_object = prediction.found or live_object
+        exists = live_object.is_present and not snapshot.offline
+        uid = live_object.uid if exists else ""
+        live = live_digest(live_object) if exists else ""
         if change is not None and change.standing is Standing.HELD and item.member is None:
-            continue  # not ours, and not to be
+            continue  # somebody else's object, and this program will not own it
         if change is not None and change.action is Action.KEEP:
             members += [item.member] if item.member is not None else []
             continue
@@ -155,16 +155,16 @@ def build_plan(
     desired |= {c.key for c in changes}
     if recorded is not None:
         seen_of = {m.key: snapshot.lookup(m.key) for m in recorded.members}
-        deletes, stay = prune.plan_deletions(unit.id, recorded.members, desired, seen_of, snapshot)
-        changes += [_explained(c, seen_of[c.key], decided, changes) for c in deletes]
-        members += stay
+        deletes, kept = prune.plan_deletions(unit.id, recorded.members, desired, seen_of, snapshot)
+        changes += [_explain_delete(c, seen_of[c.key], decided, changes) for c in deletes]
+        members += kept
     return AppPlan(
         unit.id,
         unit.environment,
         unit.group,
         unit.namespace,
         unit.cluster,
-        order.order_waves(changes, retreats=_retreats(decided)),
+        order.order_waves(changes, retreats=_is_retreating(decided)),
         tuple(sorted(members)),
         recorded,
         decided.decision,
@@ -174,15 +174,15 @@ def build_plan(
         apply_as=unit.apply_as,
         suspended=unit.is_suspended,
         served=snapshot.served,
-        place=place,
+        place=snapshot.place,
     )
 
 
-def _explained(
+def _explain_delete(
     change: Change, live: Observed, decided: UnitDecision, changes: Iterable[Change]
 ) -> Change:
-    """A delete with the better reason, where there is one: an object of a version goes because
-    the version does, or because it is drawn under another name."""
+    """A delete of a version's object with its real reason: the version takes no traffic any more,
+    or the version's object now has another name. Any other change as it is."""
     labels = ((live.body or {}).get("metadata") or {}).get("labels") or {}
     version = labels.get(_VERSION)
     if change.action is not Action.DELETE or version is None or decided.decision is None:
@@ -201,8 +201,8 @@ def _explained(
     return change
 
 
-def _retreats(decided: UnitDecision) -> bool:
-    """Traffic leaves a version that may be broken: it must not wait for anything."""
+def _is_retreating(decided: UnitDecision) -> bool:
+    """Whether traffic leaves a version that may be broken: then the route is changed first."""
     decision = decided.decision
     return decision is not None and decision.verdict in (
         RolloutVerdict.ABORTING,
@@ -210,11 +210,13 @@ def _retreats(decided: UnitDecision) -> bool:
     )
 
 
-def plan_removed(unit_id: UnitId, snapshot: Snapshot, place: int = 0) -> AppPlan:
-    """The plan of a unit whose file is gone from a readable tree: everything recorded goes."""
+def plan_removed(unit_id: UnitId, snapshot: Snapshot) -> AppPlan:
+    """The plan of a unit whose file is gone from a readable tree: deletes everything recorded."""
     recorded = snapshot.inventories[unit_id]
-    seen = {m.key: snapshot.lookup(m.key) for m in recorded.members}
-    deletes, stay = prune.plan_deletions(unit_id, recorded.members, frozenset(), seen, snapshot)
+    live_object = {m.key: snapshot.lookup(m.key) for m in recorded.members}
+    deletes, kept = prune.plan_deletions(
+        unit_id, recorded.members, frozenset(), live_object, snapshot
+    )
     return AppPlan(
         unit_id,
         unit_id.environment,
@@ -222,60 +224,64 @@ def plan_removed(unit_id: UnitId, snapshot: Snapshot, place: int = 0) -> AppPlan
         "",
         "",
         order.order_waves(deletes),
-        tuple(sorted(stay)),
+        tuple(sorted(kept)),
         recorded,
         removed=True,
         apply_as=recorded.apply_as,
         tracks=unit_id in snapshot.states,
         served=snapshot.served,
-        place=place,
+        place=snapshot.place,
     )
 
 
 # -- one object ------------------------------------------------------------------------------------
 
 
-def _change(
-    item: NoopCheck, answer: Prediction, unit: Unit, snapshot: Snapshot, creates: frozenset[str]
+def _plan_change(
+    item: NoopCheck, prediction: Prediction, unit: Unit, snapshot: Snapshot, creates: frozenset[str]
 ) -> Change | None:
     draft = item.draft
-    live = answer.found or item.live
+    live = prediction.found or item.live
     change = Change(
         draft.key,
         draft.api_version,
         Action.UPDATE if live.is_present else Action.CREATE,
         kinds.find(draft.key.group_kind).wave,
-        desired=answer.manifest,
-        expects=_expected(live),
-        takes_over=answer.took,
+        desired=prediction.manifest,
+        expects=_expect(live),
+        takes_over=prediction.took,
     )
     if live.presence is Presence.UNREAD and not snapshot.offline:
-        return _standing(change, Standing.UNJUDGED, f"not judged: {live.why}")
+        return _with_standing(change, Standing.UNJUDGED, f"not judged: {live.why}")
     if live.is_present and not snapshot.offline and not _is_known(item.member, live):
-        why = _not_ours(draft, live, unit, snapshot)
+        why = _explain_foreign(draft, live, unit, snapshot)
         if why:
-            return _standing(change, Standing.HELD, why)
+            return _with_standing(change, Standing.HELD, why)
         if not conflicts.is_ours(live):
-            adopted = _TAKEN if marks.adopted_uid(draft) else _ADOPTED
-            change = replace(change, takes_over=answer.took or ("kubectl",), reasons=adopted)
+            adopted = _ADOPTED_BY_GIT if marks.adopted_uid(draft) else _ADOPTED
+            change = replace(change, takes_over=prediction.took or ("kubectl",), reasons=adopted)
     if live.is_terminating:
-        return _standing(change, Standing.HELD, "is being deleted; it is made anew when gone")
+        return _with_standing(change, Standing.HELD, "is being deleted; made again once it is gone")
     if marks.is_left_alone(live):
         kept = replace(change, action=Action.KEEP, desired=None)
-        return _standing(kept, Standing.HELD, f"left alone: {marks.RECONCILE} is disabled on it")
-    if answer.held:
-        return _standing(change, Standing.HELD, answer.held)
-    match answer.outcome:
+        return _with_standing(
+            kept, Standing.HELD, f"left alone: {marks.RECONCILE} is disabled on it"
+        )
+    if prediction.held:
+        return _with_standing(change, Standing.HELD, prediction.held)
+    match prediction.outcome:
         case Done(_, body):
-            return _predicted(change, live, body or answer.manifest.body, answer.replaces)
+            return _compare_prediction(
+                change, live, body or prediction.manifest.body, prediction.replaces
+            )
         case Refused():
-            return _refused(change, answer.outcome, creates)
+            return _handle_refusal(change, prediction.outcome, creates)
         case Unknown(message):
-            return _standing(change, Standing.UNJUDGED, f"not judged: {message}")
+            return _with_standing(change, Standing.UNJUDGED, f"not judged: {message}")
 
 
-def _not_ours(draft: Draft, live: Observed, unit: Unit, snapshot: Snapshot) -> str:
-    """Why an object that exists without being recorded is not touched; "" when it may be."""
+def _explain_foreign(draft: Draft, live: Observed, unit: Unit, snapshot: Snapshot) -> str:
+    """Why an object that exists and is not recorded is held; "" when it may be written."""
     owner = snapshot.owner_of(draft.key)
     if owner not in ("", unit.id, snapshot.handed.get(unit.id)):
         return f"it belongs to {owner}; to hand it over write `moved: {{from: {owner}}}`"
@@ -292,26 +298,26 @@ def _not_ours(draft: Draft, live: Observed, unit: Unit, snapshot: Snapshot) -> s
         if allowed or conflicts.is_anothers(live, unit.id)
         else f"; {marks.ADOPT}: {live.uid} would"
     )
-    return f"exists and is not ours: {why}{f'{hint} adopt it' if hint else ''}"
+    return f"exists, and this program did not make it: {why}{f'{hint} adopt it' if hint else ''}"
 
 
 def _is_known(member: Member | None, live: Observed) -> bool:
-    """Whether the live object is the one recorded. One of the same name that was made since, or
-    before we came to it, may be anyone's."""
+    """Whether the live object is the recorded one, by uid. An object of the same name with another
+    uid may belong to anybody."""
     return member is not None and member.uid == live.uid
 
 
 _ADOPTED = (Reason("exists, made by kubectl: adopted"),)
-_TAKEN = (Reason("exists, and Git says to adopt it"),)
+_ADOPTED_BY_GIT = (Reason("exists, and Git says to adopt it"),)
 
 
-def _expected(live: Observed) -> Expected:
+def _expect(live: Observed) -> Expected:
     if not live.is_present:
         return Expected()
     return Expected(live.uid, live.resource_version, content_digest(live))
 
 
-def _predicted(
+def _compare_prediction(
     change: Change, live: Observed, body: Mapping[str, object], replaces: tuple[str, ...]
 ) -> Change | None:
     if replaces:
@@ -319,46 +325,50 @@ def _predicted(
         fields = compare.compare_bodies(live.body or {}, body, change.desired)
         return replace(change, action=Action.REPLACE, fields=fields, reasons=(why,))
     if change.action is Action.CREATE:
-        return replace(change, reasons=change.reasons or (_why_new(change),))
+        return replace(change, reasons=change.reasons or (_explain_create(change),))
     fields = compare.compare_bodies(live.body or {}, body, change.desired)
-    left = tuple(
+    released = tuple(
         Reason(f"{path} is no longer in Git and stays: {', '.join(names)} manages it")
         for path, names in conflicts.list_released(live, body)
     )
-    if not fields and not change.takes_over and not left:
+    if not fields and not change.takes_over and not released:
         return None
-    return replace(change, fields=fields, reasons=(change.reasons or _why(fields)) + left)
+    return replace(
+        change, fields=fields, reasons=(change.reasons or _explain_update(fields)) + released
+    )
 
 
-def _why_new(change: Change) -> Reason:
+def _explain_create(change: Change) -> Reason:
     assert change.desired is not None
     name = change.desired.origin_at(("metadata", "name"))
     first = name or next((o for o in change.desired.origins if o is not None), None)
     return Reason("new in Git", first)
 
 
-def _why(fields: tuple[FieldChange, ...]) -> tuple[Reason, ...]:
+def _explain_update(fields: tuple[FieldChange, ...]) -> tuple[Reason, ...]:
     unmanaged = [f for f in fields if f.origin is None and f.removed]
     if unmanaged and len(unmanaged) == len(fields):
         return (Reason("no longer in Git"),)
     return ()
 
 
-def _refused(change: Change, refused: Refused, creates: frozenset[str]) -> Change:
+def _handle_refusal(change: Change, refused: Refused, creates: frozenset[str]) -> Change:
     match refused.refusal:
         case RefusalCause.TOO_MANY | RefusalCause.EXPIRED | RefusalCause.UNAUTHORIZED:
-            # It says nothing about the object: asked again, the answer is another.
-            return _standing(change, Standing.UNJUDGED, f"not judged: {refused.message}")
+            # The answer says nothing about the object: the next run may get another.
+            return _with_standing(change, Standing.UNJUDGED, f"not judged: {refused.message}")
         case RefusalCause.NAMESPACE_MISSING if f"Namespace {change.key.namespace}" in creates:
-            return _unverified(change, f"Namespace {change.key.namespace}", "its namespace is made")
+            return _mark_unverified(
+                change, f"Namespace {change.key.namespace}", "its namespace is made"
+            )
         case RefusalCause.NOT_SERVED if str(change.key.group_kind) in creates:
-            return _unverified(change, str(change.key.group_kind), "its kind is defined")
+            return _mark_unverified(change, str(change.key.group_kind), "its kind is defined")
         case RefusalCause.NAMESPACE_MISSING:
             text = f"the namespace {change.key.namespace} does not exist"
         case RefusalCause.NOT_SERVED:
             text = f"the cluster does not serve {change.key.group_kind}: install what provides it"
         case RefusalCause.FIELD_CONFLICT:
-            return replace(change, contest=conflicts.contest_of(refused))
+            return replace(change, conflict=conflicts.read_conflict(refused))
         case RefusalCause.IMMUTABLE:
             text = f"{', '.join(refused.fields) or refused.message} cannot be changed in place"
             text += f"; with {marks.REPLACE}: enabled it would be deleted and made anew"
@@ -367,13 +377,13 @@ def _refused(change: Change, refused: Refused, creates: frozenset[str]) -> Chang
             text = f"{refused.message}; the group may allow it: clusterScoped: [{kind}]"
         case _:
             text = f"the server refuses it: {refused.message}"
-    return _standing(change, Standing.HELD, text)
+    return _with_standing(change, Standing.HELD, text)
 
 
-def _unverified(change: Change, awaits: str, why: str) -> Change:
-    reasons = (_why_new(change), Reason(f"not verified yet: {why} by this run"))
+def _mark_unverified(change: Change, awaits: str, why: str) -> Change:
+    reasons = (_explain_create(change), Reason(f"not verified yet: {why} by this run"))
     return replace(change, reasons=reasons, unverified=awaits)
 
 
-def _standing(change: Change, standing: Standing, why: str) -> Change:
+def _with_standing(change: Change, standing: Standing, why: str) -> Change:
     return replace(change, standing=standing, reasons=(*change.reasons, Reason(why)))

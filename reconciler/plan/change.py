@@ -1,4 +1,4 @@
-"""One object's action with its reasons, and what a whole run would do. Data only."""
+"""Changes of single objects with their reasons, and the plan of a whole run. Data only."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ __all__ = [
     "AppPlan",
     "Approvals",
     "Change",
-    "Contest",
     "Expected",
     "FieldChange",
+    "FieldConflict",
     "Inside",
     "Plan",
     "PlannedCluster",
@@ -42,16 +42,16 @@ class Action(StrEnum):
 
 
 class Standing(StrEnum):
-    """Whether apply will do it."""
+    """Whether apply will carry out a change."""
 
     GO = "go"
-    HELD = "held"  # refused by a rule, and the reasons say by which
-    UNJUDGED = "unjudged"  # the server could not be asked: never counted as in sync
+    HELD = "held"  # a rule stops it; the reasons name the rule
+    UNJUDGED = "unjudged"  # the server gave no answer: never counts as in sync
 
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """A field of an embedded object: which object, and the field's path in it."""
+    """A field of an embedded object: the object's key, and the field's path in that object."""
 
     key: ObjectKey
     path: FieldPath
@@ -59,9 +59,9 @@ class Inside:
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One field; `before` or `after` is None with the matching flag when it is not there. With
-    `inside`, `path` is where the text of the embedded object stands, and all else is of the
-    object's own field."""
+    """The change of one field. An added field has `before` None, a removed field has `after` None.
+    For a field of an embedded object, `path` is where the embedded text stands in the outer object,
+    and `inside` names the inner field; the other values are those of the inner field."""
 
     path: FieldPath
     before: Any
@@ -73,13 +73,14 @@ class FieldChange:
 
     @property
     def own_path(self) -> FieldPath:
-        """The path in the object that the field belongs to, embedded or not."""
+        """The field's path in its own object, embedded or not."""
         return self.path if self.inside is None else self.inside.path
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a change binds: the object's absence, or its uid and what was read of it."""
+    """The live object that a change was planned for: its uid, resourceVersion and content digest;
+    all "" when the object was absent."""
 
     uid: str = ""
     resource_version: str = ""
@@ -87,8 +88,8 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
-    """Fields of an object that others own, as the server names them. `managers` are sorted."""
+class FieldConflict:
+    """Fields that other managers own, as the server names them. `managers` are sorted."""
 
     managers: tuple[str, ...]
     fields: tuple[str, ...]
@@ -96,8 +97,9 @@ class Contest:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`suspend_first`: a schedule is suspended and its active runs awaited before the delete.
-    `takes_over` names the managers whose fields this run takes (shown as *adopt*)."""
+    """The action for one object. `suspend_first`: the object is a schedule, which is suspended, and
+    whose active runs are awaited, before its delete. `takes_over` names the managers whose fields
+    this run takes (shown as *adopt*)."""
 
     key: ObjectKey
     api_version: str
@@ -111,19 +113,19 @@ class Change:
     takes_over: tuple[str, ...] = ()
     suspend_first: bool = False
     awaited: bool = False
-    """It was deleted and something holds it: a run is incomplete until it was seen to be gone."""
-    contest: Contest | None = None
-    """Fields that others own and that are not taken from them; None where nobody minds."""
+    """The object was deleted and a finalizer holds it: the run is incomplete until it is absent."""
+    conflict: FieldConflict | None = None
+    """Fields that other managers own and that Git wants otherwise; None without a conflict."""
     unverified: str = ""
-    """What this run makes before the server can be asked about the object (`Namespace NAME`, or a
-    kind): it is asked as soon as that is there, ahead of its stage's first write."""
+    """What this run creates before the server can judge the object (`Namespace NAME`, or a kind).
+    Apply then asks the server ahead of the first write of the object's wave."""
 
     @property
     def goes(self) -> bool:
         return self.standing is Standing.GO and self.action is not Action.KEEP
 
     def body_of(self, field: FieldChange) -> Mapping[str, Any]:
-        """The desired body of the object that a field belongs to, embedded or not; empty where
+        """The desired body of the object, embedded or not, that a field belongs to; empty when
         nothing is desired."""
         if self.desired is None:
             return {}
@@ -136,10 +138,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A guard says no to something of one unit.
+    """A guard's refusal of a unit's plan, or of some of its objects.
 
-    `objects` are the ones that it holds; none means the whole unit, decision included. `way_out`
-    says what would make it go. `place` is the client's index, as in `AppPlan`."""
+    `objects` are the objects that the guard holds; empty means the whole unit, its decision
+    included. `way_out` says what a person can do. `place` is the client's index, as in `AppPlan`.
+    """
 
     code: str
     text: str
@@ -148,25 +151,26 @@ class Refusal:
     place: int = 0
     objects: frozenset[ObjectKey] = frozenset()
     approval: str = ""
-    """The hash of an approval, if that is the way out."""
+    """The hash that approves exactly what is refused; "" when approval is not the way out."""
     is_of_one: bool = False
-    """It is shown at its object, and not at the top of a report."""
+    """A report shows the refusal at its object, and not at the top."""
     awaits: bool = False
-    """The run is incomplete until the object was seen to be gone."""
+    """The run is incomplete until the objects are absent."""
 
     @property
     def is_whole(self) -> bool:
-        """Whether the unit is left exactly as it is."""
+        """Whether the whole unit is held."""
         return not self.objects
 
 
 @dataclass(frozen=True, slots=True)
 class Approvals:
-    """What a person has allowed, each for exactly one thing.
+    """What a person has approved; each entry approves exactly one thing.
 
-    `prunes` are hashes of sets of deletes; `rewinds` applied commits (or their beginnings, seven
-    digits or more) that may be left behind; `upgrades` versions of this program that may draw an
-    applied commit differently; `conflicts` hashes of fields that may be taken from their owners."""
+    `prunes` holds hashes of sets of deletes. `rewinds` holds applied commits (whole ids, or the
+    first seven digits or more) from which a run may go back to another commit. `upgrades` holds
+    versions of this program that may draw an applied commit differently. `conflicts` holds hashes
+    of fields that may be taken from their owners."""
 
     prunes: frozenset[str] = frozenset()
     rewinds: frozenset[str] = frozenset()
@@ -174,28 +178,28 @@ class Approvals:
     conflicts: frozenset[str] = frozenset()
 
     def to_data(self) -> dict[str, list[str]]:
-        """As a saved plan keeps it."""
+        """The approvals as a saved plan stores them."""
         return {name: sorted(getattr(self, name)) for name in self.__slots__}
 
     @classmethod
     def from_data(cls, data: Mapping[str, Sequence[str]]) -> Approvals:
-        """Raises KeyError or TypeError for what `to_data` did not write."""
+        """Reads what `to_data` returned. Raises KeyError or TypeError for anything else."""
         return cls(**{name: frozenset(data[name]) for name in cls.__slots__})
 
     def joined(self, other: Approvals) -> Approvals:
-        """What either of the two allows."""
+        """The approvals of both."""
         return Approvals(
             **{name: getattr(self, name) | getattr(other, name) for name in self.__slots__}
         )
 
 
-#: Nobody has allowed anything.
+#: Approves nothing.
 NO_APPROVALS = Approvals()
 
 
 @dataclass(frozen=True, slots=True)
 class StateSwap:
-    """The rollout state to be recorded by compare-and-swap; `resource_version` "" creates."""
+    """The rollout state to record by compare-and-swap; with `resource_version` "" it is created."""
 
     data: tuple[tuple[str, str], ...]
     resource_version: str = ""
@@ -203,8 +207,9 @@ class StateSwap:
 
 @dataclass(frozen=True, slots=True)
 class AppPlan:
-    """Everything one unit would have done to it. `waves` in order of execution, each sorted;
-    `members` is the whole desired set, unchanged objects included."""
+    """The plan of one unit, an app or a foundation. `waves` are in the order of execution, and each
+    is sorted. `members` are all objects that the unit has after the run, unchanged ones included.
+    """
 
     unit: UnitId
     environment: str
@@ -219,23 +224,25 @@ class AppPlan:
     swap: StateSwap | None = None
     refusals: tuple[Refusal, ...] = ()
     removed: bool = False
-    """The unit is gone from Git: when its last object is gone, so is its inventory."""
+    """The unit is gone from Git: its inventory is deleted after its last object."""
     restates: bool = False
-    """The inventory is written anew although nothing changes: its revision was left behind."""
+    """The inventory is written although no object changes: it names a revision that the run goes
+    back from."""
     source: Inventory | None = None
-    """The inventory of the unit that this one was renamed from; it goes when all is taken over."""
+    """The inventory of the unit that this one was renamed from; deleted once every object is
+    recorded in this unit's inventory."""
     apply_as: str = ""
-    """Who is impersonated for the objects; "" for ourselves."""
+    """The user that is impersonated to write the objects; "" for the program's own user."""
     suspended: bool = False
-    """Compared and shown, and not written."""
+    """The unit is compared and shown, and not written."""
     tracks: bool = True
-    """Whether a rollout state is recorded of it, or may be."""
+    """Whether a rollout state of the unit may be recorded."""
     served: str = ""
-    """A digest of what the cluster serves: with another one nothing counts as unchanged."""
+    """A digest of what the cluster serves. When it changes, no object counts as unchanged."""
     epoch: int = 0
-    """How often the group's lease changed hands: which run is the later one."""
+    """How often the group's lease changed hands; the run with the higher epoch is the later one."""
     place: int = 0
-    """The index of the client that the unit is read and written by."""
+    """The index of the client that reads and writes the unit."""
 
     def changes(self) -> Iterator[Change]:
         for wave in self.waves:
@@ -248,7 +255,7 @@ class AppPlan:
 
     @property
     def writes(self) -> bool:
-        """Whether there is anything to write; an unfinished run may only need a look."""
+        """Whether there is anything to write. An unfinished run may need reads only."""
         return (
             self.swap is not None
             or any(c.goes for c in self.changes())
@@ -258,13 +265,14 @@ class AppPlan:
 
     @property
     def unfinished(self) -> bool:
-        """The last run was cut short, or left something that was not healthy in time."""
+        """Whether the last run ended early, or ended before every object was healthy."""
         return self.recorded is not None and self.recorded.phase is not Phase.APPLIED
 
     @property
     def settles(self) -> bool:
-        """The inventory names what is gone, does not know what exists, was written in an older
-        schema or for another API, or the unit itself is gone or was renamed: a write is owed."""
+        """Whether the inventory must be written although no object changes: it lists an object that
+        is absent, misses one that exists, was written in an older schema or for another API, or the
+        unit was removed or renamed."""
         if self.source is not None or self.migrates:
             return True
         changed = {c.key for c in self.changes()}
@@ -279,7 +287,7 @@ class AppPlan:
 
     @property
     def migrates(self) -> bool:
-        """The recorded state is of an older schema, or the cluster serves another API since."""
+        """Whether the inventory has an older schema, or the cluster's API has changed since."""
         recorded = self.recorded
         if recorded is None or not recorded.resource_version:
             return False
@@ -287,7 +295,7 @@ class AppPlan:
 
     @property
     def empties(self) -> bool:
-        """Whether nothing is left of the unit when all of it is done."""
+        """Whether the unit has no object left once the plan is carried out."""
         gone = (Action.DELETE, Action.KEEP)
         leaving = {c.key for c in self.changes() if c.action in gone}
         return bool(leaving) and leaving >= {m.key for m in self.members}
@@ -298,8 +306,8 @@ class AppPlan:
 
     @property
     def is_held(self) -> bool:
-        """Whether an object cannot be brought to what Git says. Deletes that a guard holds are
-        not meant: those are refusals. Nor is what is kept because it holds state."""
+        """Whether a rule stops an object from being made as Git says. Does not count deletes that a
+        guard holds, which are refusals, nor objects that are kept because they hold state."""
         gone = (Action.DELETE, Action.KEEP)
         return not self.suspended and any(
             c.standing is Standing.HELD and c.action not in gone for c in self.changes()
@@ -308,8 +316,8 @@ class AppPlan:
 
 @dataclass(frozen=True, slots=True)
 class PlannedCluster:
-    """A cluster that a plan is for; `place` is the client's index. `requests` were sent to it, and
-    `objects_read` came back, while the plan was made."""
+    """A cluster of a plan; `place` is the client's index. `requests` and `objects_read` count what
+    was sent and what came back while the plan was made."""
 
     name: str
     uid: str
@@ -320,7 +328,7 @@ class PlannedCluster:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One run's plan for all clusters. Deterministic: equal inputs give equal bytes when saved."""
+    """One run's plan for all clusters. Equal inputs give equal bytes when the plan is saved."""
 
     label: str
     commit: str
@@ -346,7 +354,7 @@ class Plan:
             yield from app.changes()
 
     def counts(self) -> dict[Action, int]:
-        """How many objects each action would go to."""
+        """The number of objects per action, held changes left out."""
         out = dict.fromkeys(Action, 0)
         for change in self.changes():
             if change.goes:
@@ -355,8 +363,8 @@ class Plan:
 
     @property
     def has_changes(self) -> bool:
-        """Whether an object or a rollout would change. What is owed to the program's own records
-        alone, or only needs a look, is no difference."""
+        """Whether an object or a rollout state would change. Writes of the program's own records
+        do not count, nor do unfinished runs that need reads only."""
         return any(
             not app.suspended and (app.swap is not None or any(c.goes for c in app.changes()))
             for app in self.apps
@@ -364,9 +372,9 @@ class Plan:
 
     @property
     def refusals(self) -> tuple[Refusal, ...]:
-        """What guards refuse, each said once: a refusal of a whole group is noted at every unit."""
-        said = {(r.code, r.text, r.way_out): r for app in self.apps for r in app.refusals}
-        return tuple(said.values())
+        """The distinct refusals: the refusal of a whole group stands at each of its units."""
+        distinct = {(r.code, r.text, r.way_out): r for app in self.apps for r in app.refusals}
+        return tuple(distinct.values())
 
     @property
     def is_unjudged(self) -> bool:

@@ -1,8 +1,8 @@
-"""Live against predicted, field by field: what the server would change, and from which line.
+"""Compares live with predicted objects, field by field, and finds the config line of each change.
 
-The predicted body is the server's own dry-run answer, so defaults and quantities never look like
-drift. Only `metadata.labels`, `metadata.annotations` and everything outside metadata and status
-is compared. Lists of maps are matched by the kind's usual list keys, so that one changed container
+The predicted body is the server's answer to a dry-run, so defaults and quantities never look like
+drift. Compared are `metadata.labels`, `metadata.annotations` and everything outside metadata and
+status. Elements of a list of maps are matched by the usual list keys, so that one changed container
 is one change. An embedded object is compared field by field too.
 """
 
@@ -29,28 +29,29 @@ _QUANTITY_PARENTS = frozenset({"limits", "requests", "hard"})
 def compare_bodies(
     before: Mapping[str, Any], after: Mapping[str, Any], desired: Manifest | None = None
 ) -> tuple[FieldChange, ...]:
-    """Every field that changes, in body order of `after`, removed ones last in each map."""
+    """Every field that changes, in the order of `after`; removed fields come last in each map. With
+    `desired`, each change carries its config line."""
     found = _compare((), comparable(before), comparable(after))
     if desired is None:
         return tuple(found)
-    return tuple(one for change in found for one in _explained(change, desired))
+    return tuple(one for change in found for one in _explain(change, desired))
 
 
-def _explained(change: FieldChange, desired: Manifest) -> tuple[FieldChange, ...]:
-    """The change with its config line; of an embedded object, the changes of its fields."""
-    return _inside(change, desired) or (_traced(change, desired),)
+def _explain(change: FieldChange, desired: Manifest) -> tuple[FieldChange, ...]:
+    """The change with its config line; for an embedded object, the changes of its fields."""
+    return _compare_embedded(change, desired) or (_with_origin(change, desired),)
 
 
-def _inside(change: FieldChange, desired: Manifest) -> tuple[FieldChange, ...]:
-    """The changed fields of the object that stands at a path as text. None where no object does or
-    did, and where both texts say the same: then the text is what changes."""
+def _compare_embedded(change: FieldChange, desired: Manifest) -> tuple[FieldChange, ...]:
+    """The changed fields of the embedded object at the change's path. Empty when there is no object
+    there, before or after, and when both objects are equal: then the text itself changes."""
     inner = _embedded_at(desired, change.path, change.after)
     before, after = _object_in(change.before), _object_in(change.after)
     if inner is None or before is None or after is None:
         return ()
     out = []
     for found in _compare((), before, after):
-        for one in _explained(found, inner):
+        for one in _explain(found, inner):
             if one.inside is None:
                 out.append(replace(one, path=change.path, inside=Inside(inner.key, one.path)))
             else:
@@ -59,7 +60,7 @@ def _inside(change: FieldChange, desired: Manifest) -> tuple[FieldChange, ...]:
 
 
 def _embedded_at(desired: Manifest, path: FieldPath, text: Any) -> Manifest | None:
-    """The embedded object at a path; where the server moved list elements, by its text."""
+    """The embedded object at a path. When the server moved list elements, the text decides."""
     for place, inner in desired.embedded:
         if place == path:
             return inner
@@ -89,11 +90,11 @@ def _compare(path: FieldPath, before: Any, after: Any) -> Iterator[FieldChange]:
                 yield FieldChange((*path, key), before[key], None, removed=True)
     elif isinstance(before, list) and isinstance(after, list):
         yield from _compare_lists(path, before, after)
-    elif before != after and not _same_amount(path, before, after):
+    elif before != after and not _is_same_amount(path, before, after):
         yield FieldChange(path, before, after)
 
 
-def _same_amount(path: FieldPath, before: Any, after: Any) -> bool:
+def _is_same_amount(path: FieldPath, before: Any, after: Any) -> bool:
     if len(path) < 2 or path[-2] not in _QUANTITY_PARENTS:
         return False
     try:
@@ -125,7 +126,8 @@ def _compare_lists(path: FieldPath, before: list[Any], after: list[Any]) -> Iter
 
 
 def _by_keys(items: list[Any], keys: tuple[str, ...] | None) -> dict[tuple[Any, ...], Any] | None:
-    """The elements by the values of their keys; None where they cannot be told apart by them."""
+    """The elements by the values of their keys; None when two share the same values or one lacks a
+    key."""
     if keys is None:
         return None
     out = {found: item for item in items if (found := keys_of(item, keys)) is not None}
@@ -136,13 +138,13 @@ def _name(key: tuple[Any, ...]) -> Any:
     return key[0] if len(key) == 1 else "/".join(map(str, key))
 
 
-def _traced(change: FieldChange, desired: Manifest) -> FieldChange:
+def _with_origin(change: FieldChange, desired: Manifest) -> FieldChange:
     return replace(change, origin=origin_for(desired, change.path, change.after))
 
 
 def origin_for(desired: Manifest, path: FieldPath, after: Any) -> Origin | None:
-    """The config line behind a changed field. List positions of the predicted body are those of
-    the desired one unless the server merged foreign elements in; then the value decides."""
+    """The config line of a changed field, or None. List positions in the predicted and the desired
+    body are equal unless the server merged in elements of others; then the value decides."""
     found = desired.origin_at(path)
     if found is not None:
         return found

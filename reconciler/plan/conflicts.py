@@ -1,8 +1,8 @@
-"""Who else owns a field, and what that means: decided per field by its owner.
+"""Which fields and objects of other managers this program may take over.
 
-The rule is kluctl's: fields of `kubectl` in any of its guises are taken over and shown as *adopt*;
-fields of anyone else are never fought for. An object that exists and is not ours is adopted only
-when no one but people with `kubectl` has made it.
+The rule is kluctl's. Fields of `kubectl`, under any of its manager names, are taken over and shown
+as *adopt*; fields of any other manager are never taken without an approval. An existing object that
+this program did not make is adopted only when nobody but people with `kubectl` has written it.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from reconciler.objects.key import ObjectKey
 from reconciler.objects.observed import Observed
 from reconciler.objects.outcome import Refused
 from reconciler.objects.ownership import owned_by
-from reconciler.plan.change import Contest
+from reconciler.plan.change import FieldConflict
 from reconciler.plan.inventory import PART_OF, part_of
 from reconciler.unit import UnitId
 
 __all__ = [
     "approval_of",
-    "contest_of",
     "is_anothers",
     "is_ours",
     "is_takeable",
     "list_released",
     "list_untakeable",
+    "read_conflict",
     "why_foreign",
 ]
 
@@ -45,31 +45,32 @@ _MARKERS = {
 
 
 def is_takeable(manager: str) -> bool:
-    """Whether a manager is `kubectl` under one of its names, or ourselves."""
+    """Whether a manager is `kubectl` under one of its names, or this program."""
     return manager.startswith(_TAKEABLE)
 
 
 def list_untakeable(managers: Iterable[str]) -> tuple[str, ...]:
-    """Those whose fields stay theirs, sorted."""
+    """The managers whose fields are not taken over, sorted."""
     return tuple(sorted({m for m in managers if not is_takeable(m)}))
 
 
-def contest_of(refused: Refused) -> Contest:
-    """What a refusal of the server for a field conflict says."""
-    return Contest(list_untakeable(refused.managers), refused.fields)
+def read_conflict(refused: Refused) -> FieldConflict:
+    """The conflict that the server's refusal names."""
+    return FieldConflict(list_untakeable(refused.managers), refused.fields)
 
 
-def approval_of(key: ObjectKey, contest: Contest) -> str:
-    """The hash that stands for taking exactly these fields of an object from these managers."""
-    rows = (key.full(), *contest.managers, "", *sorted(contest.fields))
+def approval_of(key: ObjectKey, conflict: FieldConflict) -> str:
+    """The hash that approves taking exactly these fields of this object from these managers."""
+    rows = (key.full(), *conflict.managers, "", *sorted(conflict.fields))
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:12]
 
 
 def list_released(
     live: Observed, after: Mapping[str, Any]
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """The fields that an apply with the result `after` would give up and that stay because others
-    own them too: each with their names, sorted. None where `after` does not tell who owns what."""
+    """The fields that this program would give up by an apply with the result `after`, and that stay
+    because other managers own them too: (path, names of these managers), sorted. Empty when `after`
+    does not name this program as a manager."""
     before = owned_by(((live.body or {}).get("metadata") or {}).get("managedFields") or ())
     then = owned_by((after.get("metadata") or {}).get("managedFields") or ())
     kept = then.pop(reconciler.FIELD_MANAGER, None)
@@ -77,10 +78,10 @@ def list_released(
         return ()
     gone = before.get(reconciler.FIELD_MANAGER, frozenset()) - kept
     shared = {path: tuple(sorted(n for n, owned in then.items() if path in owned)) for path in gone}
-    return tuple(sorted((_shown(path), names) for path, names in shared.items() if names))
+    return tuple(sorted((_format_path(path), names) for path, names in shared.items() if names))
 
 
-def _shown(path: tuple[str, ...]) -> str:
+def _format_path(path: tuple[str, ...]) -> str:
     """`f:spec`, `k:{"name":"a"}` as `spec[name=a]`."""
     out = ""
     for step in path:
@@ -95,21 +96,21 @@ def _shown(path: tuple[str, ...]) -> str:
 
 
 def is_ours(live: Observed) -> bool:
-    """Whether we have applied the object; who else wrote to it since does not matter."""
+    """Whether this program has applied the object, also when others wrote to it since."""
     metadata: Mapping[str, Any] = (live.body or {}).get("metadata") or {}
     return reconciler.FIELD_MANAGER in owned_by(metadata.get("managedFields") or ())
 
 
 def is_anothers(live: Observed, unit: UnitId) -> bool:
-    """Whether another tool or a controller has marked the object as its own: that is never taken
+    """Whether another tool, ApplySet or controller claims the object. Such an object is never taken
     over, whatever Git says."""
-    return bool(_claimed(live, unit))
+    return bool(_find_claim(live, unit))
 
 
 def why_foreign(live: Observed, unit: UnitId, *, adopts: bool = False) -> str:
-    """Why an object that is in no inventory of ours may not be adopted; "" when it may. `adopts`:
-    Git names this very object, so that others may have written it."""
-    why = _claimed(live, unit)
+    """Why an object that no inventory lists may not be adopted; "" when it may. With `adopts`, Git
+    names exactly this object, and writes of other managers do not matter."""
+    why = _find_claim(live, unit)
     if why or is_ours(live) or adopts:
         return why
     metadata: Mapping[str, Any] = (live.body or {}).get("metadata") or {}
@@ -121,7 +122,7 @@ def why_foreign(live: Observed, unit: UnitId, *, adopts: bool = False) -> str:
     return f"it is managed by {', '.join(others)}" if others else ""
 
 
-def _claimed(live: Observed, unit: UnitId) -> str:
+def _find_claim(live: Observed, unit: UnitId) -> str:
     metadata: Mapping[str, Any] = (live.body or {}).get("metadata") or {}
     labels = metadata.get("labels") or {}
     annotations = metadata.get("annotations") or {}

@@ -1,7 +1,7 @@
-"""Which objects of a unit are ours, by UID, and the labels that say the same to `kubectl`.
+"""The inventory: which objects belong to a unit, by uid, and the labels that tell `kubectl` so.
 
-An entry leaves the inventory only when the object was seen to be absent or no longer ours. The
-labels follow KEP-3659 (ApplySet). How it is stored is `plan.records`.
+A member leaves the inventory only when a read found its object absent or no longer this program's.
+The labels follow KEP-3659 (ApplySet). `plan.records` defines how an inventory is stored.
 """
 
 from __future__ import annotations
@@ -27,25 +27,26 @@ __all__ = [
     "InventoryInvalid",
     "Member",
     "Phase",
+    "add_membership",
     "inventory_key",
     "live_digest",
     "name_of",
     "part_of",
     "state_key",
     "unit_of",
-    "with_membership",
 ]
 
 SCHEMA_VERSION = 2
 PART_OF = "applyset.kubernetes.io/part-of"
 _DOMAIN = reconciler.API_DOMAIN
-#: On every ConfigMap of ours: `inventory`, `shard` (a part of a large one) or `rollout`.
+#: The label on every ConfigMap of this program: `inventory`, `shard` (a part of a large inventory),
+#: `rollout` or `status`.
 INVENTORY_LABEL = f"{_DOMAIN}/state"
 
 
 class InventoryInvalid(ReconcilerError):
-    """An inventory was tampered with, or a newer version of the program wrote it: nothing is
-    written for its unit."""
+    """An inventory was edited or damaged, or a newer version of the program wrote it. Nothing of
+    its unit is written."""
 
     code = "E_INVENTORY"
     exit_code = ExitCode.REFUSED
@@ -59,8 +60,8 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Member:
-    """One object that is ours. `uid` is "" until the object was seen; `live` is the digest of what
-    was seen (see `live_digest`)."""
+    """One object of a unit. `uid` is "" until the object was read or written; `live` is the digest
+    of the object as it was then (see `live_digest`)."""
 
     key: ObjectKey
     api_version: str
@@ -71,10 +72,10 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """What is recorded of a unit. `tool` is the version of this program that wrote it, `served` a
-    digest of what the cluster served then, `epoch` the lease's transitions, `apply_as` who the
-    objects were written as. `schema` is the version that it was read in; `shards` are the
-    ConfigMaps beside the parent that it takes up."""
+    """The record of a unit's objects. `tool` is the version of this program that wrote the record,
+    `served` a digest of what the cluster served then, `epoch` the lease's transitions, `apply_as`
+    the user that the objects were written as. `schema` is the schema version that was read.
+    `shards` names the ConfigMaps that hold the members when the parent cannot."""
 
     unit: UnitId
     members: tuple[Member, ...]
@@ -93,7 +94,7 @@ class Inventory:
         return next((m for m in self.members if m.key == key), None)
 
     def union(self, members: Iterable[Member]) -> Inventory:
-        """Old ∪ new: what is already recorded keeps its uid, so nothing is forgotten."""
+        """This inventory with more members. A recorded member with a uid stays as it is."""
         merged = {m.key: m for m in self.members}
         for member in members:
             before = merged.get(member.key)
@@ -109,7 +110,7 @@ def name_of(unit: UnitId, what: str = "inventory") -> str:
 
 
 def unit_of(name: str, what: str = "inventory") -> UnitId:
-    """The unit that a name of `name_of` speaks of; `UnitId.unknown` for a name that is none."""
+    """The unit of a name that `name_of` made; `UnitId.unknown` for any other name."""
     parts = name.removesuffix(f".{what}").split(".")
     if not name.endswith(f".{what}") or len(parts) != 3:
         return UnitId.unknown(name)
@@ -124,13 +125,13 @@ def part_of(unit: UnitId) -> str:
     return f"applyset-{base64.urlsafe_b64encode(digest).decode().rstrip('=')}-v1"
 
 
-def with_membership(drafts: Iterable[Draft], unit: UnitId) -> tuple[Draft, ...]:
-    """A unit's drafts with the label that says which ApplySet they belong to."""
+def add_membership(drafts: Iterable[Draft], unit: UnitId) -> tuple[Draft, ...]:
+    """A unit's drafts with the label of the unit's ApplySet."""
     parent = part_of(unit)
-    return tuple(_labelled(draft, parent) for draft in drafts)
+    return tuple(_with_label(draft, parent) for draft in drafts)
 
 
-def _labelled(draft: Draft, parent: str) -> Draft:
+def _with_label(draft: Draft, parent: str) -> Draft:
     metadata = draft.tree["metadata"]
     labels = {**metadata.get("labels", {}), PART_OF: parent}
     tree = {**draft.tree, "metadata": {**metadata, "labels": labels}}
@@ -138,8 +139,9 @@ def _labelled(draft: Draft, parent: str) -> Draft:
 
 
 def live_digest(live: Observed) -> str:
-    """What must be equal for an object to count as unchanged since it was recorded: generation and
-    owners where a status never moves the generation, a digest of the content elsewhere."""
+    """The digest by which a live object counts as unchanged. Of a kind with a status subresource it
+    holds the generation, which a change of the status does not raise, and the field owners; of
+    other kinds it is a digest of the content."""
     if live.generation and kinds.find(live.key.group_kind).has_status_subresource:
         return f"g{live.generation}.{live.owners}"
     return content_digest(live)

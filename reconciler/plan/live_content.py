@@ -1,5 +1,5 @@
-"""What of a live object counts as its content: not its status, and nothing that the server or
-controllers keep in its metadata."""
+"""The content of a live object: the object without its status and without the metadata that the
+server or controllers write."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _IGNORED_ANNOTATIONS = (
 
 
 def comparable(body: Mapping[str, Any]) -> dict[str, Any]:
-    """A body without what the server and controllers own."""
+    """A body without the fields that the server and controllers own."""
     out = {k: v for k, v in body.items() if k not in ("status", "metadata")}
     metadata = body.get("metadata") or {}
     kept: dict[str, Any] = {}
@@ -41,24 +41,24 @@ def comparable(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def content_digest(live: Observed) -> str:
-    """A digest of an object's values and of who owns them. Status moves it not, be it written
-    through a subresource or, where a kind has none, into the object itself."""
+    """A digest of an object's values and of their owners. A change of the status does not change
+    the digest, not even for a kind without a status subresource."""
     if live.body is None or (live.key.group, live.key.kind) == ("", "Secret"):
-        # A Secret's values are masked when they are read, by marks that are another run's others;
-        # and it has no status, so that its version moves with its content alone.
+        # The values of a Secret are masked on reading, with marks that differ from run to run. A
+        # Secret has no status, so its resourceVersion changes only with its content.
         return f"r{live.resource_version}"
     content = orjson.dumps(comparable(live.body), option=orjson.OPT_SORT_KEYS)
     rows = []
     for row in (live.body.get("metadata") or {}).get("managedFields") or ():
-        fields = _counted(row.get("fieldsV1") or {})
+        fields = _content_fields(row.get("fieldsV1") or {})
         if fields:
             rows.append({**row, "fieldsV1": fields})
     whole = content + owners_digest(rows).encode()
     return f"c{hashlib.blake2b(whole, digest_size=12).hexdigest()}"
 
 
-def _counted(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """A manager's fields without its status and its notes to itself."""
+def _content_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """A manager's fields without the status and without the ignored annotations."""
     out = {k: v for k, v in fields.items() if k != "f:status"}
     metadata = dict(out.pop("f:metadata", None) or {})
     notes = {f"f:{name}" for name in _IGNORED_ANNOTATIONS}

@@ -1,9 +1,9 @@
-"""What people say of single objects, as annotations of the object itself.
+"""Annotations by which people give a rule for a single object.
 
-In Git: `replace: enabled` allows an object to be made anew where a field cannot be changed in
-place; `shared-fields` names fields that others may own; `adopt` names the uid of an object that is
-taken over. On the live object, however it came there: `prune: disabled` keeps it, `reconcile:
-disabled` leaves it alone.
+In Git: `replace: enabled` allows to delete and recreate the object when a field cannot be changed
+in place; `shared-fields` names fields that other managers may own; `adopt` names the uid of an
+object to take over. On the live object, whoever set them: `prune: disabled` stops its deletion,
+`reconcile: disabled` stops every write to it.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from reconciler.origin import Branch, Items, Value
 
 __all__ = [
     "adopted_uid",
+    "drop_foreign_fields",
     "is_kept",
     "is_left_alone",
+    "keep_finalizers",
+    "list_scaled_fields",
+    "list_shared_fields",
     "may_replace",
-    "scaled",
-    "shared_fields",
-    "with_finalizers",
-    "without_foreign",
 ]
 
 _DOMAIN = reconciler.API_DOMAIN
@@ -41,12 +41,12 @@ _REPLICAS: FieldPath = ("spec", "replicas")
 
 
 def is_kept(live: Observed) -> bool:
-    """Whether somebody marked the live object against deletion."""
-    return _of_live(live).get(PRUNE) == "disabled"
+    """Whether the live object is marked against deletion."""
+    return _live_annotations(live).get(PRUNE) == "disabled"
 
 
 def is_left_alone(live: Observed) -> bool:
-    return _of_live(live).get(RECONCILE) == "disabled"
+    return _live_annotations(live).get(RECONCILE) == "disabled"
 
 
 def may_replace(draft: Draft) -> bool:
@@ -54,18 +54,19 @@ def may_replace(draft: Draft) -> bool:
 
 
 def adopted_uid(draft: Draft) -> str:
-    """The uid that Git allows to be taken over, "" for none."""
+    """The uid of the object that Git allows to take over; "" for none."""
     return _annotation(draft, ADOPT)
 
 
-def shared_fields(draft: Draft) -> tuple[FieldPath, ...]:
-    """The fields of an object that others may own: `spec.replicas, spec.paused`."""
-    said = _annotation(draft, SHARED)
-    return tuple(tuple(p.strip().split(".")) for p in said.split(",") if p.strip())
+def list_shared_fields(draft: Draft) -> tuple[FieldPath, ...]:
+    """The fields that other managers may own, from a text such as `spec.replicas, spec.paused`."""
+    text = _annotation(draft, SHARED)
+    return tuple(tuple(p.strip().split(".")) for p in text.split(",") if p.strip())
 
 
-def scaled(drafts: Iterable[Draft]) -> dict[tuple[str, str], tuple[FieldPath, ...]]:
-    """(kind, name) → the fields that an autoscaler drawn beside it will own."""
+def list_scaled_fields(drafts: Iterable[Draft]) -> dict[tuple[str, str], tuple[FieldPath, ...]]:
+    """(kind, name) of each object that one of the drafts scales → the fields that the autoscaler
+    will own."""
     out: dict[tuple[str, str], tuple[FieldPath, ...]] = {}
     for draft in drafts:
         if kinds.find(draft.key.group_kind).scales:
@@ -75,9 +76,10 @@ def scaled(drafts: Iterable[Draft]) -> dict[tuple[str, str], tuple[FieldPath, ..
     return out
 
 
-def without_foreign(draft: Draft, live: Observed, paths: Iterable[FieldPath]) -> Draft:
-    """The draft without the shared fields that somebody else owns by now: they are theirs to set.
-    One that nobody else owns stays, for to leave it out would take it away."""
+def drop_foreign_fields(draft: Draft, live: Observed, paths: Iterable[FieldPath]) -> Draft:
+    """The draft without those of the shared fields `paths` that another manager owns in the live
+    object. A field that no other manager owns stays in the draft: without it, apply would remove
+    the field."""
     if not live.is_present:
         return draft
     metadata: Mapping[str, Any] = (live.body or {}).get("metadata") or {}
@@ -95,15 +97,15 @@ def without_foreign(draft: Draft, live: Observed, paths: Iterable[FieldPath]) ->
     return draft if tree is draft.tree else replace(draft, tree=tree)
 
 
-def with_finalizers(draft: Draft, live: Observed) -> Draft:
-    """A draft that keeps the finalizers that an apply of ours once set: one that left them out
-    would release an object that is being deleted."""
+def keep_finalizers(draft: Draft, live: Observed) -> Draft:
+    """The draft with the finalizers that this program has set on the live object. An apply without
+    them would remove them, and so end a deletion that waits for them."""
     metadata: Mapping[str, Any] = (live.body or {}).get("metadata") or {}
-    mine = owned_by(metadata.get("managedFields") or ()).get(reconciler.FIELD_MANAGER, frozenset())
+    own = owned_by(metadata.get("managedFields") or ()).get(reconciler.FIELD_MANAGER, frozenset())
     held = [
         name
         for name in metadata.get("finalizers") or ()
-        if ("f:metadata", "f:finalizers", f'v:"{name}"') in mine
+        if ("f:metadata", "f:finalizers", f'v:"{name}"') in own
     ]
     if not held:
         return draft
@@ -111,7 +113,7 @@ def with_finalizers(draft: Draft, live: Observed) -> Draft:
     return replace(draft, tree=tree)
 
 
-def _of_live(live: Observed) -> Mapping[str, Any]:
+def _live_annotations(live: Observed) -> Mapping[str, Any]:
     metadata = (live.body or {}).get("metadata") or {}
     return metadata.get("annotations") or {}
 
@@ -129,7 +131,7 @@ def _text(tree: Any, path: FieldPath) -> str:
 
 
 def _without(tree: Any, path: FieldPath) -> Any:
-    """A copy without one key; the same tree where it is not there."""
+    """A copy without the key at `path`; the same tree when there is no such key."""
     children = tree.children if isinstance(tree, Branch) else tree
     step, *rest = path
     if isinstance(tree, Items | Value) or not isinstance(children, dict) or step not in children:

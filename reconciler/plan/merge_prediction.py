@@ -1,9 +1,9 @@
-"""What server-side apply would make of an object, by our own reckoning: for runs that only read.
+"""Predicts the result of server-side apply without the server, for runs that only read.
 
-It knows what the field owners say and what a kind's lists are keyed by, and neither defaults nor
-admission. So it shows what Git would change and nothing that the server fills in.
-Source of the rules: Kubernetes' server-side apply (a field that we owned alone and no longer name
-is removed; maps merge; keyed lists merge by key; other lists are replaced).
+The prediction uses the field owners and the list keys of the kind. It knows neither defaults nor
+admission, so it shows the changes of Git and nothing that the server fills in.
+Source of the rules: Kubernetes' server-side apply (a field that this program alone owned and no
+longer names is removed; maps merge; keyed lists merge by key; other lists are replaced).
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from reconciler.objects.quantity import amount
 
 __all__ = ["predict_body"]
 
-#: A list's field name → its keys; None where the kind is not known.
+#: A list's field name → its keys; None when the kind is not known.
 _Lists: TypeAlias = Mapping[str, tuple[str, ...]] | None
 _AMOUNTS = frozenset({"limits", "requests", "hard", "capacity"})
 
 
 def predict_body(desired: Mapping[str, Any], live: Observed) -> dict[str, Any]:
-    """The body that an apply would leave behind."""
+    """The object's body after an apply of `desired`."""
     if not live.is_present or live.body is None:
         return dict(desired)
     metadata = live.body.get("metadata") or {}
     owners = owned_by(metadata.get("managedFields") or ())
-    ours = owners.pop(reconciler.FIELD_MANAGER, frozenset())
+    own = owners.pop(reconciler.FIELD_MANAGER, frozenset())
     others: FieldSet = frozenset().union(*owners.values()) if owners else frozenset()
     lists = kinds.find(live.key.group_kind).list_keys
-    kept = _without(live.body, desired, ours - others, (), lists)
+    kept = _without(live.body, desired, own - others, (), lists)
     merged = _merge(kept, desired, lists, counts=False)
     assert isinstance(merged, dict)
     return merged
 
 
 def _merge(live: Any, desired: Any, lists: _Lists, *, counts: bool, field: str = "") -> Any:
-    """`field` is the name that the value stands under. `counts`: below a map of amounts, where
-    `500m` and `0.5` are one value."""
+    """The merged value. `field` is the value's field name. `counts` is True below a map of amounts,
+    where `500m` and `0.5` are the same value."""
     if isinstance(live, dict) and isinstance(desired, dict):
         inner = {
             k: _merge(live[k], v, lists, counts=counts or k in _AMOUNTS, field=k)
@@ -62,7 +62,7 @@ def _merge_lists(live: list[Any], desired: list[Any], lists: _Lists, field: str)
     keys = _list_keys([*live, *desired], lists, field)
     if keys is None:
         if len(live) == len(desired) and all(isinstance(i, dict) for i in [*live, *desired]):
-            # Not keyed: Git's list replaces it, and gets the same defaults as it has now.
+            # A list without keys: Git's list replaces the live one, and keeps its defaults.
             pairs = zip(live, desired, strict=True)
             return [_merge(old, new, lists, counts=False) for old, new in pairs]
         return desired
@@ -70,7 +70,8 @@ def _merge_lists(live: list[Any], desired: list[Any], lists: _Lists, field: str)
     new = {keys_of(item, keys): item for item in desired}
     out: list[Any] = []
     rest = [key for key in old if key not in new]
-    # In Git's order; what only the server has stays ahead of what it stood ahead of.
+    # In Git's order; an element that only the live list has stays before the element that it was
+    # before.
     place = {key: index for index, key in enumerate(old)}
     for key, item in new.items():
         while rest and key in place and place[rest[0]] < place[key]:
@@ -80,7 +81,7 @@ def _merge_lists(live: list[Any], desired: list[Any], lists: _Lists, field: str)
 
 
 def _list_keys(items: list[Any], lists: _Lists, field: str) -> tuple[str, ...] | None:
-    """The keys that a list's elements merge by; None where the list is replaced as a whole."""
+    """The keys by which a list's elements merge; None when the list is replaced as a whole."""
     if lists is None:
         return usual_keys(items)
     keys = lists.get(field)
@@ -99,19 +100,24 @@ def _is_same_amount(live: Any, desired: Any) -> bool:
 def _without(
     live: Any, desired: Any, alone: FieldSet, path: tuple[str, ...], lists: _Lists, field: str = ""
 ) -> Any:
-    """The live body without the fields that only we own and Git does not name any more."""
+    """The live body without the fields that this program alone owns and Git no longer names."""
     if isinstance(live, dict):
         out = {}
         for name, child in live.items():
-            here = (*path, f"f:{name}")
+            field_path = (*path, f"f:{name}")
             wanted = isinstance(desired, Mapping) and name in desired
-            if not wanted and path != () and here in alone and not _owned_below(here, alone):
+            if (
+                not wanted
+                and path != ()
+                and field_path in alone
+                and not _owned_below(field_path, alone)
+            ):
                 continue
             below = desired[name] if wanted else None
-            left = _without(child, below, alone, here, lists, name)
-            if left == {} and child != {} and not wanted and _owned_below(here, alone):
+            stripped = _without(child, below, alone, field_path, lists, name)
+            if stripped == {} and child != {} and not wanted and _owned_below(field_path, alone):
                 continue
-            out[name] = left
+            out[name] = stripped
         return out
     if isinstance(live, list):
         keys = _list_keys(live, lists, field)
@@ -123,10 +129,10 @@ def _without(
         for item in live:
             found = keys_of(item, keys)
             named = dict(zip(keys, found or (), strict=True))
-            here = (*path, f"k:{orjson.dumps(named, option=orjson.OPT_SORT_KEYS).decode()}")
-            if found not in by_keys and here in alone:
+            field_path = (*path, f"k:{orjson.dumps(named, option=orjson.OPT_SORT_KEYS).decode()}")
+            if found not in by_keys and field_path in alone:
                 continue
-            kept.append(_without(item, by_keys.get(found), alone, here, lists))
+            kept.append(_without(item, by_keys.get(found), alone, field_path, lists))
         return kept
     return live
 

@@ -1,7 +1,7 @@
-"""What is deleted, and what is kept all the same.
+"""Decides which recorded objects are deleted, and which are kept although Git no longer has them.
 
-Never on an empty or partly failed render: only units whose files were read in full come here.
-How much one run may delete is the guard's matter (`engine.guards.prune`).
+Only units whose files were read in full come here, so an empty or partly failed render deletes
+nothing. The guard `engine.guards.prune` limits how much one run may delete.
 """
 
 from __future__ import annotations
@@ -31,35 +31,37 @@ def plan_deletions(
     live: Mapping[ObjectKey, Observed],
     snapshot: Snapshot,
 ) -> tuple[list[Change], list[Member]]:
-    """The deletes of what is recorded and no longer desired, and the members that stay recorded.
+    """The deletes of recorded objects that are no longer desired, and the members that stay
+    recorded.
 
-    An absent object, and one that is another's by now, is forgotten without a request; an unread
-    one stays and is unjudged.
+    An absent object leaves the inventory without a request, and so does one that now belongs to
+    another unit or tool. An unread object stays, and its delete is unjudged.
     """
     changes: list[Change] = []
-    stay: list[Member] = []
+    still_recorded: list[Member] = []
     for member in sorted(members):
         if member.key in desired:
             continue
         seen = live[member.key]
         if seen.presence is Presence.ABSENT:
             continue
-        change = _delete(member, seen)
+        change = _plan_delete(member, seen)
         if change is None or _was_taken(unit, member.key, seen, snapshot):
             continue
         changes.append(change)
-        stay.append(member)
-    return changes, stay
+        still_recorded.append(member)
+    return changes, still_recorded
 
 
 def _was_taken(unit: UnitId, key: ObjectKey, seen: Observed, snapshot: Snapshot) -> bool:
-    """Whether another unit has taken the object over: it records it, and the object says so."""
+    """Whether another unit has taken the object over: that unit's inventory lists the object, and
+    the object's label names that unit."""
     label = ((seen.body or {}).get("metadata") or {}).get("labels", {}).get(PART_OF)
     owner = snapshot.owner_of(key, but=(unit, snapshot.handed.get(unit)))
     return owner is not None and label == part_of(owner)
 
 
-def _delete(member: Member, seen: Observed) -> Change | None:
+def _plan_delete(member: Member, seen: Observed) -> Change | None:
     facts = kinds.find(member.key.group_kind)
     change = functools.partial(
         Change, key=member.key, api_version=member.api_version, wave=facts.wave
@@ -69,7 +71,7 @@ def _delete(member: Member, seen: Observed) -> Change | None:
         why = (Reason(f"not judged: {seen.why}"),)
         return change(action=Action.DELETE, standing=Standing.UNJUDGED, reasons=why)
     if member.uid and seen.uid != member.uid:
-        return None  # deleted and made anew by someone else: not ours
+        return None  # somebody deleted and recreated the object: it is no longer this program's
     if not conflicts.is_ours(seen):
         return None
     expects = Expected(seen.uid, seen.resource_version, content_digest(seen))

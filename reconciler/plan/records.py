@@ -1,11 +1,12 @@
-"""How inventories and rollout states are stored: ConfigMaps of the tool's own namespace.
+"""How inventories and rollout states are stored: as ConfigMaps in the program's own namespace.
 
-An inventory is one ApplySet-compatible parent (KEP-3659). Beyond what fits into an object it is
-spread over shards named by their content: they are written first, the parent names them with one
-compare-and-swap, and what it named before goes last. So a reader has the old whole or the new.
+An inventory is one ApplySet-compatible parent (KEP-3659). An inventory that does not fit into one
+object is spread over shards, which are named by their content. The shards are written first, then
+the parent names them in one compare-and-swap, and the previous shards are deleted last. So a reader
+finds either the whole old or the whole new inventory.
 
-Schema 1 lacked the header's `tool`, `served`, `epoch` and `applyAs` and knew no shards. It is read,
-and written anew in the present schema by the next run. A newer schema is refused untouched.
+Schema 1 had no `tool`, `served`, `epoch` and `applyAs` in the header, and no shards. It is read,
+and the next run writes it in the present schema. A newer schema is refused and not written.
 """
 
 from __future__ import annotations
@@ -45,9 +46,9 @@ STATE_VERSION = 1
 _ID = "applyset.kubernetes.io/id"
 _TOOLING = "applyset.kubernetes.io/tooling"
 KINDS = "applyset.kubernetes.io/contains-group-kinds"
-#: Bytes of member lines in one ConfigMap; an object may have 1 MiB in all.
+#: The most bytes of member lines in one ConfigMap; an object may have 1 MiB in all.
 SHARD_BYTES = 700_000
-_REPAIR = "`reconciler repair` shows what is where; until then its app is left as it is"
+_REPAIR = "`reconciler repair` shows what it can restore; until then nothing of the app is written"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,8 @@ class StoredInventory:
 
 
 def to_objects(inventory: Inventory, most: int = SHARD_BYTES) -> StoredInventory:
-    """An inventory as objects. The parent carries the resourceVersion that was read, which makes
-    writing it a compare-and-swap."""
+    """The ConfigMaps of an inventory, with at most `most` bytes of member lines each. The parent
+    carries the resourceVersion that was read, so that writing it is a compare-and-swap."""
     text = "\n".join(_line(m) for m in sorted(inventory.members))
     shards = tuple(_shard(inventory.unit, part) for part in _parts(text, most))
     metadata: dict[str, Any] = {
@@ -97,15 +98,15 @@ def to_objects(inventory: Inventory, most: int = SHARD_BYTES) -> StoredInventory
 
 
 def to_body(inventory: Inventory) -> dict[str, Any]:
-    """The parent alone."""
+    """The parent's body without the shards."""
     return to_objects(inventory).parent
 
 
 def from_body(
     body: Mapping[str, Any], shards: Mapping[str, Mapping[str, Any]] | None = None
 ) -> Inventory:
-    """The inventory of a parent and the shards at hand, by name. Raises InventoryInvalid for what
-    cannot be trusted."""
+    """The inventory of a parent and the existing shards (name → body). Raises InventoryInvalid when
+    the record is damaged, was edited, or has a newer schema."""
     metadata = body.get("metadata") or {}
     data = body.get("data") or {}
     name = metadata.get("name", "?")
@@ -119,7 +120,7 @@ def from_body(
             )
         unit = UnitId.parse(str(data["unit"]))
         named = tuple(str(data.get("shards") or "").split())
-        text = _gathered(name, named, shards or {}) if named else str(data["members"])
+        text = _join_shards(name, named, shards or {}) if named else str(data["members"])
         members = tuple(member_of(line) for line in text.splitlines() if line)
         phase = Phase(data.get("phase", Phase.APPLIED))
         epoch = int(data.get("epoch") or 0)
@@ -132,7 +133,10 @@ def from_body(
             hint=_REPAIR,
         )
     if name_of(unit) != name:
-        raise InventoryInvalid(f"the inventory {name} speaks of {unit}")
+        raise InventoryInvalid(
+            f"the inventory {name} is recorded for {unit}, whose inventory has another name",
+            hint=_REPAIR,
+        )
     return Inventory(
         unit,
         members,
@@ -145,7 +149,7 @@ def from_body(
         epoch,
         str(data.get("applyAs", "")),
         version,
-        (*named, *sorted(_strays(unit, named, shards or {}))),
+        (*named, *sorted(_stray_shards(unit, named, shards or {}))),
     )
 
 
@@ -166,7 +170,7 @@ def state_body(unit: UnitId, data: Mapping[str, str], resource_version: str) -> 
 
 
 def state_data(body: Mapping[str, Any]) -> dict[str, str]:
-    """A rollout's state as stored. Raises InventoryInvalid for one of a newer schema."""
+    """A rollout's state as stored. Raises InventoryInvalid for a newer schema."""
     data = dict(body.get("data") or {})
     name = (body.get("metadata") or {}).get("name", "?")
     version = str(data.pop("schemaVersion", STATE_VERSION))
@@ -179,7 +183,7 @@ def state_data(body: Mapping[str, Any]) -> dict[str, str]:
     return data
 
 
-# -- how -------------------------------------------------------------------------------------------
+# -- bodies and lines ------------------------------------------------------------------------------
 
 
 def _config_map(metadata: dict[str, Any], data: dict[str, str]) -> dict[str, Any]:
@@ -200,7 +204,7 @@ def _shard(unit: UnitId, text: str) -> dict[str, Any]:
 
 
 def _parts(text: str, most: int) -> Iterator[str]:
-    """Whole lines, at most `most` bytes together; nothing where all of it fits into the parent."""
+    """Groups of whole lines, at most `most` bytes each; none when the text fits into the parent."""
     if len(text.encode()) <= most:
         return
     lines: list[str] = []
@@ -215,19 +219,20 @@ def _parts(text: str, most: int) -> Iterator[str]:
     yield "\n".join(lines)
 
 
-def _strays(
+def _stray_shards(
     unit: UnitId, named: tuple[str, ...], shards: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[str]:
-    """Parts that a killed run left behind; the next write of the inventory drops them."""
+    """Shards of a unit that its parent does not name, left by a killed run. The next write of the
+    inventory deletes them."""
     for name, body in shards.items():
         if name not in named and (body.get("data") or {}).get("unit") == str(unit):
             yield name
 
 
-def _gathered(name: str, named: tuple[str, ...], shards: Mapping[str, Mapping[str, Any]]) -> str:
+def _join_shards(name: str, named: tuple[str, ...], shards: Mapping[str, Mapping[str, Any]]) -> str:
     missing = [shard for shard in named if shard not in shards]
     if missing:
-        raise InventoryInvalid(f"the inventory {name} lacks its part {missing[0]}", hint=_REPAIR)
+        raise InventoryInvalid(f"the inventory {name} lacks its shard {missing[0]}", hint=_REPAIR)
     return "\n".join(str((shards[shard].get("data") or {}).get("members", "")) for shard in named)
 
 
@@ -246,7 +251,7 @@ def _line(member: Member) -> str:
 
 
 def member_of(line: str) -> Member:
-    """The member that a line of an inventory tells of. Raises ValueError."""
+    """The member on a line of an inventory. Raises ValueError for a line of another form."""
     fields = line.split(" ")
     if len(fields) != 8:
         raise ValueError(f"a line has {len(fields)} fields, not 8")

@@ -1,8 +1,8 @@
-"""A plan in a file: what `plan --out` writes and `apply FILE` holds a fresh plan against.
+"""A plan in a file: `plan --out` writes it, and `apply FILE` compares it with a fresh plan.
 
-The file holds no field values, so no secret can be in it: objects, actions, digests, and what
-each change was bound to when it was planned. Applying never trusts the file's word on what to
-write: the same revision is planned again, and goes on only when it comes to the same.
+The file names objects, actions, digests and the live objects that each change was planned for. It
+holds no field values, so it cannot contain a secret. `apply` never writes from the file: it plans
+the same revision again, and goes on only when both plans are equal.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from reconciler.plan.change import NO_APPROVALS, AppPlan, Approvals, Change, Pla
 __all__ = ["SavedPlan", "SavedPlanInvalid", "dump", "find_moved", "load"]
 
 SCHEMA_VERSION = 2
-#: Parts of the rollout state that say when, not what.
+#: Keys of the rollout state that are times, which differ between two equal plans.
 _TIMES = ("started_at", "entered_at", "unready_since")
 
 
 class SavedPlanInvalid(ReconcilerError):
-    """The file is no saved plan, or another version of the program wrote it."""
+    """The file is not a saved plan, or another version of the program wrote it."""
 
     code = "E_SAVED_PLAN"
 
 
 @dataclass(frozen=True, slots=True)
 class SavedPlan:
-    """A saved plan as read back. `selection` holds lists under environments, groups, models."""
+    """A saved plan as read from its file. `selection` has the keys environments, groups, models."""
 
     label: str
     commit: str
@@ -50,8 +50,8 @@ def dump(
     selection: Mapping[str, tuple[str, ...]],
     approvals: Approvals = NO_APPROVALS,
 ) -> str:
-    """The file's text; equal plans give equal bytes. `inputs` and `policies` are digests of what
-    was read."""
+    """The text of a plan's file; equal plans give equal bytes. `inputs` and `policies` are digests
+    of the config files and of the policies."""
     document = {
         "schemaVersion": SCHEMA_VERSION,
         "tool": f"{reconciler.DISTRIBUTION} {reconciler.__version__}",
@@ -100,7 +100,7 @@ def _change(change: Change) -> dict[str, Any]:
 
 
 def load(text: str, file: str) -> SavedPlan:
-    """Raises SavedPlanInvalid."""
+    """Reads the text of a saved plan. `file` is its name for messages. Raises SavedPlanInvalid."""
     try:
         data = json.loads(text)
         version = data["schemaVersion"]
@@ -125,9 +125,9 @@ def load(text: str, file: str) -> SavedPlan:
 
 
 def find_moved(saved: SavedPlan, fresh: str) -> tuple[str, ...]:
-    """What is not as it was planned, a line each; empty when nothing moved.
+    """One line per difference between a saved and a fresh plan; empty when both are equal.
 
-    `fresh` is `dump` of the plan made now, from the same revision and selection.
+    `fresh` is the `dump` of the plan made now from the same revision and selection.
     """
     now = json.loads(fresh)
     return tuple(_differences(saved.data, now))
@@ -139,7 +139,7 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[
         yield f"the plan was made for another cluster ({names})"
         return
     if before["revision"]["commit"] != now["revision"]["commit"]:
-        yield f"the plan was made of {before['revision']['label']}"
+        yield f"the plan was made from {before['revision']['label']}"
     if before["inputsDigest"] != now["inputsDigest"]:
         yield "config files changed since the plan was made"
     if before["policyDigest"] != now["policyDigest"]:
@@ -147,7 +147,7 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[
     old, new = _by_app(before), _by_app(now)
     for app in sorted(old.keys() | new.keys()):
         if app not in new:
-            yield f"{app}: planned, and there is nothing to do any more"
+            yield f"{app}: changes were planned, and now there are none"
         elif app not in old:
             yield f"{app}: was in sync and now has changes"
         else:
@@ -164,46 +164,47 @@ def _app_differences(app: str, old: Mapping[str, Any], new: Mapping[str, Any]) -
     for name in sorted(before.keys() | after.keys()):
         a, b = before.get(name), after.get(name)
         if a is None or b is None:
-            what = "not planned before" if a is None else "has nothing to change any more"
+            what = "was not planned, and now changes" if a is None else "no longer changes"
             yield f"{app} {name}: {what}"
         elif a["uid"] != b["uid"]:
-            yield f"{app} {name}: {_other(a['uid'], b['uid'])}"
+            yield f"{app} {name}: {_describe_identity(a['uid'], b['uid'])}"
         elif a["bound"] != b["bound"]:
             yield f"{app} {name}: the live object changed"
         elif a != b:
-            yield f"{app} {name}: {_turned(a, b)}"
-    if _step(old) != _step(new):
-        yield f"{app}: the rollout moved: {_said(old)} was planned, now it is {_said(new)}"
+            yield f"{app} {name}: {_describe_difference(a, b)}"
+    if _rollout_of(old) != _rollout_of(new):
+        was, now = _format_rollout(old), _format_rollout(new)
+        yield f"{app}: the rollout changed: {was} was planned, now it is {now}"
     elif old.get("members") != new.get("members") or old["removed"] != new["removed"]:
         yield f"{app}: its set of objects changed"
 
 
-def _turned(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """How one object's change differs where the live object is the same."""
+def _describe_difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """How an object's two changes differ when the live object is the same."""
     if before["action"] != now["action"]:
-        return f"planned to {before['action']}, and now it is to {now['action']}"
+        return f"the planned action was {before['action']}, now it is {now['action']}"
     if before["standing"] != now["standing"]:
         return f"was planned as {before['standing']}, and now it is {now['standing']}"
     if before["manifest"] != now["manifest"]:
-        return "another content is wanted now"
-    return "takes over the fields of others now"
+        return "its desired content changed"
+    return "now takes over fields of other managers"
 
 
-def _other(before: str, now: str) -> str:
+def _describe_identity(before: str, now: str) -> str:
     if not now:
         return "the live object is gone"
-    return "another object bears this name now" if before else "exists now"
+    return "now another object has this name" if before else "exists now"
 
 
-def _step(app: Mapping[str, Any]) -> Any:
-    """The decision without its times: those are the time of applying."""
+def _rollout_of(app: Mapping[str, Any]) -> Any:
+    """The rollout's decision and state without the times, which are those of the run."""
     state = app.get("state") or {}
     data = {k: v for k, v in (state.get("data") or {}).items() if k not in _TIMES}
     rollout = {k: v for k, v in (app.get("rollout") or {}).items() if k != "due"}
     return (rollout, data, state.get("resourceVersion"))
 
 
-def _said(app: Mapping[str, Any]) -> str:
+def _format_rollout(app: Mapping[str, Any]) -> str:
     rollout = app.get("rollout") or {}
     weights = ", ".join(f"{v} {w} %" for v, w in (rollout.get("weights") or {}).items())
     return f"{rollout.get('verdict', 'none')} ({weights})"

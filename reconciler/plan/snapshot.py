@@ -1,4 +1,4 @@
-"""What was seen of a cluster at the start of a run; `Snapshot.none()` for runs without one."""
+"""What a run read of a cluster at its start; `Snapshot.none()` for runs without a cluster."""
 
 from __future__ import annotations
 
@@ -25,45 +25,49 @@ class RecordedState:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`objects` holds everything of ours; `unread_kinds` could not be listed, so nothing there
-    counts as absent. `base` marks a rendered base revision as the observed side."""
+    """A cluster as read at the start of a run. `objects` holds the objects with this program's
+    labels. `unread_kinds` (kind → why) could not be listed, so none of their objects counts as
+    absent. `base` is the label of the revision whose rendering stands in for the live objects; ""
+    for a real cluster."""
 
     objects: Mapping[ObjectKey, Observed] = field(default_factory=dict)
     inventories: Mapping[UnitId, Inventory] = field(default_factory=dict)
     states: Mapping[UnitId, RecordedState] = field(default_factory=dict)
     statuses: Mapping[str, GroupStatus] = field(default_factory=dict)
-    """What is recorded of the last runs, per group (`prod/hz-a`). Nothing is decided by it."""
+    """The recorded results of the last runs per group (`prod/hz-a`). No decision uses them."""
     unread_kinds: Mapping[GroupKind, str] = field(default_factory=dict)
     damaged: Mapping[UnitId, str] = field(default_factory=dict)
     """Unit → why its inventory cannot be trusted."""
     handed: Mapping[UnitId, UnitId] = field(default_factory=dict)
-    """Unit → the unit that it was renamed from, where that one is gone from Git."""
-    asked: frozenset[UnitId] = frozenset()
-    """The units that the run is about, of those that are recorded: only their kinds were listed."""
+    """Unit → the unit that it was renamed from, when the old name is gone from Git."""
+    selected: frozenset[UnitId] = frozenset()
+    """The recorded units that the run selects: only the kinds of their objects were listed."""
     cluster: str = ""
     cluster_uid: str = ""
     served: str = ""
     """A digest of what the cluster serves."""
     kinds: frozenset[GroupKind] = frozenset()
-    """What it serves; empty where that is not known."""
+    """The kinds that the cluster serves; empty when not known."""
     unread_groups: frozenset[str] = frozenset()
-    """Groups that could not be discovered: nothing follows from their kinds not being served."""
+    """API groups that could not be discovered: whether their kinds are served is not known."""
     full: bool = False
-    """Nothing counts as unchanged: the server is asked about every object."""
+    """No object counts as unchanged: the server is asked about every object."""
     offline: bool = False
     base: str = ""
+    place: int = 0
+    """The index of the client that read the cluster."""
 
     @classmethod
     def none(cls) -> Snapshot:
-        """No cluster: offline is a value, not a mode."""
+        """The snapshot of a run without a cluster."""
         return cls(offline=True)
 
     def serves(self, kind: GroupKind) -> bool:
-        """Whether a kind is served, or may be."""
+        """Whether a kind is served; True also when that is not known."""
         return not self.kinds or kind in self.kinds or kind.group in self.unread_groups
 
     def lookup(self, key: ObjectKey) -> Observed:
-        """What was seen of an object: present, absent, or unread."""
+        """An object as it was read: present, absent, or unread."""
         found = self.objects.get(key)
         if found is not None:
             return found
@@ -71,7 +75,7 @@ class Snapshot:
         return unread_object(key, why) if why is not None else absent_object(key)
 
     def owner_of(self, key: ObjectKey, but: Collection[UnitId | None] = ()) -> UnitId | None:
-        """The unit whose inventory lists the object, or None; those in `but` are passed over."""
+        """The unit whose inventory lists the object, or None; units in `but` do not count."""
         for unit, inventory in self.inventories.items():
             if unit not in but and inventory.find(key) is not None:
                 return unit

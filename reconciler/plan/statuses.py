@@ -1,6 +1,6 @@
-"""What the cluster records of the last runs, for readers only: one ConfigMap per group.
+"""The recorded results of the last runs, for people only: one ConfigMap per group.
 
-Nothing is decided by it. `operate.group_status` writes it.
+No decision uses them. `operate.group_status` writes them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class RecordedStatus:
 
 @dataclass(frozen=True, slots=True)
 class GroupStatus:
-    """A group's entries by unit; `version` is what a write must name, "" where there is none."""
+    """A group's entries by unit. `version` is the resourceVersion that a write must name; "" when
+    the ConfigMap does not exist."""
 
     group: str
     apps: Mapping[UnitId, RecordedStatus] = field(default_factory=dict)
@@ -48,7 +49,7 @@ class GroupStatus:
 
 
 def read_statuses(items: Iterable[Observed]) -> dict[str, GroupStatus]:
-    """The statuses among ConfigMaps of ours, by group. What was damaged counts as not there."""
+    """The statuses among this program's ConfigMaps, by group. A damaged entry is left out."""
     out = {}
     for item in items:
         body = item.body or {}

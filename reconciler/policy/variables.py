@@ -27,19 +27,25 @@ class VariableValues:
         }
         self.base = values
         self.outcomes: dict[str, EvalResult] = {}
+        self._extended: dict[tuple[str, ...], Values] = {}
 
     def values_for(self, program: Program) -> Values:
         """The values with the variables that a program reads."""
         if "variables" not in program.names:
             return self.base
         wanted = program.variables
-        names = sorted(wanted if wanted is not None else (*self.programs, *self.reasons))
+        names = tuple(sorted(wanted if wanted is not None else (*self.programs, *self.reasons)))
+        # Expressions that read the same variables share one conversion into the engine.
+        known = self._extended.get(names)
+        if known is not None:
+            return known
         data = {}
         for name in names:
             outcome = self._outcome(name)
             if not outcome.error:
                 data[name] = outcome.value
-        return self.base.extended({"variables": data})
+        made = self._extended[names] = self.base.extended({"variables": data})
+        return made
 
     def all_values(self) -> Values:
         """The values with all variables, for tracing."""

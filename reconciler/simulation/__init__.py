@@ -1,5 +1,5 @@
-"""A small cluster in this process, simulated controllers on it, and a clock that tests move.
+"""The embedded cluster: an API server in this process, simulated controllers, a simulated clock.
 
-It is a second opinion: it imports nothing that decides, draws or applies. It is trusted only as
-far as `tests/contract` proves it equal to a real API server.
+The room is an independent check of the program, so it imports nothing that decides, draws or
+applies. `tests/contract` compares its behaviour with a real API server.
 """

@@ -1,4 +1,4 @@
-"""A clock that moves only when someone sleeps; sleeping lets the simulated controllers work."""
+"""Simulated clocks: time moves only when a caller sleeps, and the controllers work meanwhile."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from reconciler.simulation.timeline import Timeline
 
 __all__ = ["EPOCH", "RememberedClock", "SimulatedBackground", "SimulatedClock"]
 
-#: Where a cluster that was never told the time begins.
+#: The time at which a cluster begins when nobody gives one.
 EPOCH = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 
 
 class SimulatedClock:
-    """Fulfils `ports.Clock` on a timeline. `start` needs a zone; times come back in UTC."""
+    """`ports.Clock` on a timeline. `start` needs a time zone; all times are returned in UTC."""
 
     def __init__(self, start: datetime = EPOCH) -> None:
         self.timeline = Timeline(start.astimezone(UTC))
 
     @classmethod
     def resumed(cls, remembered: str) -> SimulatedClock:
-        """From the ISO time that a store remembers, "" for none."""
+        """A clock at the ISO time that a store has recorded; at EPOCH for ""."""
         return cls(datetime.fromisoformat(remembered) if remembered else EPOCH)
 
     def now(self) -> datetime:
@@ -31,12 +31,12 @@ class SimulatedClock:
         return (self.timeline.now - EPOCH).total_seconds()
 
     def sleep(self, seconds: float) -> None:
-        """Advances by `seconds`; everything due until then has happened when it returns."""
+        """Advances the time by `seconds`, and first runs everything that is due until then."""
         self.timeline.advance(self.timeline.now + timedelta(seconds=max(0.0, seconds)))
 
 
 class SimulatedBackground:
-    """Fulfils `ports.Background` on a timeline: steps happen while someone sleeps."""
+    """`ports.Background` on a timeline: steps run while a caller sleeps."""
 
     def __init__(self, timeline: Timeline) -> None:
         self.timeline = timeline
@@ -57,8 +57,8 @@ class SimulatedBackground:
 
 
 class RememberedClock:
-    """Fulfils `ports.Clock` for a second client of a cluster in a file: it is as late as the file
-    says, and nobody moves it from here."""
+    """`ports.Clock` for a second client of a cluster in a file. Its time is the one recorded in the
+    file; only the first client's clock moves that."""
 
     def __init__(self, remembered: Callable[[], str]) -> None:
         self._remembered = remembered
@@ -71,4 +71,4 @@ class RememberedClock:
         return (self.now() - EPOCH).total_seconds()
 
     def sleep(self, seconds: float) -> None:
-        """Not its business."""
+        """Does nothing: only the first client's clock moves the time."""

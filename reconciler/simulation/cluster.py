@@ -1,8 +1,8 @@
-"""The embedded cluster as the engine sees it: the ports over the server, with faults to order.
+"""The embedded cluster behind the ports, with faults that tests can inject.
 
-`before` is called ahead of every request with its verb and target. It may raise: `Lost` (the
-answer never comes, the write may be done or not), `Answered` (the server refuses), or anything
-else, which ends the caller as a kill would.
+`before` is called ahead of every request with its verb and target. It may raise `RequestLost` (no
+answer comes; the write may be done or not), `RequestRefused` (the server refuses), or any other
+exception, which ends the caller as a kill would.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from reconciler.simulation.fault import ApiFault
 from reconciler.simulation.server import Server, ServerAnswer
 from reconciler.simulation.store import Store
 
-__all__ = ["Answered", "Before", "EmbeddedCluster", "Lost"]
+__all__ = ["Before", "EmbeddedCluster", "RequestLost", "RequestRefused"]
 
 Before = Callable[[str, str], None]
 _SYSTEM = ObjectKey("", "Namespace", "", "kube-system")
 
 
-class Lost(Exception):
-    """Raised by `before`: the request times out. A write is carried out when `done`."""
+class RequestLost(Exception):
+    """Raised by `before`: the request times out. With `done`, the write is carried out first."""
 
     def __init__(self, *, done: bool, message: str = "the request timed out") -> None:
         super().__init__(message)
@@ -37,8 +37,8 @@ class Lost(Exception):
         self.message = message
 
 
-class Answered(Exception):
-    """Raised by `before`: the server answers this and does nothing."""
+class RequestRefused(Exception):
+    """Raised by `before`: the server answers with this refusal and does nothing."""
 
     def __init__(self, refused: Refused) -> None:
         super().__init__(refused.message)
@@ -46,12 +46,13 @@ class Answered(Exception):
 
 
 class EmbeddedCluster:
-    """A cluster in this process; fulfils `ports.ClusterWriter`.
+    """`ports.ClusterWriter` for a cluster in this process.
 
-    `path` is the SQLite file that holds it, None for memory. Without a clock it stands still at
-    the time that the file remembers. `kinds` are the custom kinds that it serves beside the
-    built-in ones; `without` names API groups (or `group/Kind`) that it does not serve, as where a
-    CRD is not installed. `log` has every request as (verb, target).
+    `path` is the cluster's SQLite file, None for memory. Without `clock`, the time stands still at
+    the time recorded in the file. `kinds` are the custom kinds that the cluster serves beside the
+    built-in ones. `without` names API groups, or `group/Kind`, that the cluster does not serve, as
+    without their CRDs. `log` lists every request as (verb, target). Raises SourceError for a file
+    that is not a cluster.
     """
 
     def __init__(
@@ -76,15 +77,15 @@ class EmbeddedCluster:
         self.server.store.close()
 
     def acting_as(self, manager: str) -> EmbeddedCluster:
-        """The same cluster for another client: its own manager, hook and log."""
+        """The same cluster for another client, with its own field manager, `before` and log."""
         twin = copy.copy(self)
         twin.manager, twin.before, twin.log = manager, None, []
         return twin
 
     def acting_for(self, user: str) -> EmbeddedCluster:
-        """Itself: nobody is authorised or refused here."""
+        """The same client: the embedded cluster checks no rights."""
         if not user:
-            raise ValueError("nobody to act for")
+            raise ValueError("no user to act for")
         return self
 
     # -- reads -------------------------------------------------------------------------------------
@@ -164,8 +165,9 @@ class EmbeddedCluster:
         change: Callable[[dict[str, Any]], None],
         manager: str = "kubectl-edit",
     ) -> dict[str, Any]:
-        """A person's edit: read, changed in place, written by another manager. Not a request of
-        ours: not logged. Raises KeyError when the object is absent, ApiFault when refused."""
+        """Edits an object as a person would: reads it, changes it in place, and writes it as
+        another field manager. Not logged. Raises KeyError when the object is absent, ApiFault when
+        the server refuses."""
         body = self.server.get(key)
         if body is None:
             raise KeyError(key.full())
@@ -174,7 +176,7 @@ class EmbeddedCluster:
         return answer.body or {}
 
     def status(self, key: ObjectKey) -> dict[str, Any]:
-        """The live status, {} when there is none."""
+        """The live status; {} when there is none."""
         return dict((self.server.get(key) or {}).get("status") or {})
 
     # -- faults ------------------------------------------------------------------------------------
@@ -185,20 +187,20 @@ class EmbeddedCluster:
             return
         try:
             self.before(verb, target)
-        except Lost as lost:
+        except RequestLost as lost:
             raise ClusterUnreadable(lost.message) from None
-        except Answered as answered:
+        except RequestRefused as answered:
             raise ClusterUnreadable(answered.refused.message) from None
 
     def _write(self, verb: str, target: str, ask: Callable[[], ServerAnswer]) -> Outcome:
         self.log.append((verb, target))
-        lost: Lost | None = None
+        lost: RequestLost | None = None
         if self.before is not None:
             try:
                 self.before(verb, target)
-            except Lost as fault:
+            except RequestLost as fault:
                 lost = fault
-            except Answered as answered:
+            except RequestRefused as answered:
                 return answered.refused
             except ClusterUnreadable as unread:
                 return Unknown(unread.message)

@@ -1,8 +1,8 @@
-"""What a simulated controller is, and the desk at which it works.
+"""The type of simulated controllers, and the client that they read and write with.
 
-A controller is level-triggered: it looks at one object as it is now, does what is due, and says
-when it wants to look again. What is pending follows from the objects alone, so a process that
-continues a file carries on where the last one was killed.
+A controller is level-triggered: it reads one object as it is now, does what is due, and returns
+when it must run again. All pending work follows from the objects, so a process that opens a
+cluster's file goes on where the last process was killed.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class SimulationSettings:
-    """How the simulated world behaves. Times are simulated.
+    """Durations and failures of the simulated controllers. All times are simulated time.
 
-    `failing` are names that never become ready: an image, an object's name, a model version (the
-    label `ml-reconciler.dev/version`) or a storage URI. `failing_builds` are ModelVersions whose
-    image build fails.
+    `failing` are names whose objects never become ready: an image, an object's name, a model
+    version (the label `ml-reconciler.dev/version`) or a storage URI. `failing_builds` are
+    ModelVersions whose image build fails.
     """
 
     latency: timedelta = timedelta(seconds=1)
@@ -55,12 +55,12 @@ class SimulationSettings:
     failing: frozenset[str] = frozenset()
     failing_builds: frozenset[str] = frozenset()
     kubedl_job_coordinator: bool = False
-    """KubeDL's feature gate: on, any TFJob crashes its manager."""
+    """KubeDL's feature gate JobCoordinator. When on, any TFJob crashes KubeDL's manager."""
 
 
 @dataclass(slots=True)
 class ControllerClient:
-    """Reads and writes of the controllers: through the server, under their own names."""
+    """Reads and writes of controllers: through the server, with each one's own field manager."""
 
     server: Server
     settings: SimulationSettings
@@ -82,13 +82,14 @@ class ControllerClient:
         return self.server.serves(GroupKind(*kind))
 
     def job_kinds(self) -> Iterator[GroupKind]:
-        """The kinds of jobs that this cluster was told of."""
+        """The cluster's custom kinds that are training jobs."""
         for kind, known in self.server.kinds.items():
             if known.job is not None:
                 yield kind
 
     def create(self, body: Body, manager: str) -> Body:
-        """Creates; what already has the name is taken as it is. Raises ApiFault otherwise."""
+        """Creates an object, or returns the existing one of that name. Raises ApiFault when the
+        server refuses for another reason."""
         try:
             return self.server.create(body, manager).body or {}
         except ApiFault as fault:
@@ -97,7 +98,7 @@ class ControllerClient:
             return self.server.get(key_of(body)) or {}
 
     def change(self, body: Body, change: Callable[[Body], None], manager: str) -> Body:
-        """Reads the object anew, changes it in place, writes it; {} when it is gone."""
+        """Reads the object, changes it in place and writes it; returns {} when it is absent."""
         fresh = self.server.get(key_of(body))
         if fresh is None:
             return {}
@@ -105,7 +106,7 @@ class ControllerClient:
         return self.server.update(fresh, manager).body or {}
 
     def status(self, body: Body, status: Mapping[str, Any], manager: str) -> None:
-        """Writes a status when it differs."""
+        """Writes a status, unless it is equal to the present one."""
         if (body.get("status") or {}) != status and self.server.get(key_of(body)) is not None:
             self.server.patch_status(key_of(body), status, manager)
 
@@ -113,9 +114,9 @@ class ControllerClient:
         if self.server.get(key_of(body)) is not None:
             self.server.delete(key_of(body), uid=body["metadata"]["uid"])
 
-    def fails(self, *words: Any) -> bool:
-        """Whether one of these is in the failing set."""
-        return bool(self.settings.failing & {str(word) for word in words if word})
+    def fails(self, *names: Any) -> bool:
+        """Whether one of these names is in `SimulationSettings.failing`."""
+        return bool(self.settings.failing & {str(name) for name in names if name})
 
 
 Reconcile = Callable[[ControllerClient, Body], datetime | None]
@@ -124,9 +125,9 @@ Follows = Callable[[ControllerClient, Body], Iterable[ObjectKey]]
 
 @dataclass(frozen=True, slots=True)
 class Controller:
-    """`reconcile` looks at one object of `kinds` and returns when to look again, None for the next
-    change. It is also called when something that the object owns has changed, and for the keys
-    that `follows` derives from a changed object of another kind."""
+    """A controller of `kinds`. `reconcile` handles one object and returns when it must be called
+    again; None: only after the next change. It is also called when an object that the object owns
+    has changed, and for the keys that `follows` derives from a changed object of another kind."""
 
     name: str
     kinds: tuple[GroupKind, ...]
@@ -136,8 +137,8 @@ class Controller:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """What one project adds to a cluster: its controllers, and for its kinds what its webhooks and
-    definitions refuse (`problems`, of a spec) and fill in (`defaults`, in place)."""
+    """One project's part of a cluster: its controllers, and per kind the `problems` that its
+    webhooks and definitions find in a spec, and the `defaults` that they fill in, in place."""
 
     controllers: tuple[Controller, ...]
     problems: Mapping[GroupKind, Callable[[Body], Problems]] = field(default_factory=dict)
@@ -148,7 +149,7 @@ class Project:
 
 
 def moment(text: str) -> datetime:
-    """A Kubernetes time."""
+    """The datetime of a Kubernetes time, for example `2026-01-31T08:00:00Z`."""
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
@@ -167,7 +168,7 @@ def owner_reference(body: Body, *, controller: bool = True) -> dict[str, Any]:
 def with_condition(
     conditions: Iterable[Mapping[str, Any]], now: datetime, kind: str, status: str, **more: Any
 ) -> list[dict[str, Any]]:
-    """The conditions with this one set; its transition time moves only with its status."""
+    """The conditions with one of them set. Its lastTransitionTime changes only with its status."""
     out = clone([dict(c) for c in conditions])
     fresh = {"type": kind, "status": status, **more, "lastTransitionTime": stamp(now)}
     for index, old in enumerate(out):

@@ -1,7 +1,7 @@
-"""What the API server fills in, as far as it could look like drift.
+"""The defaults that the API server fills in, as far as they could look like drift.
 
-Defaults have no owner. Source: pkg/apis/*/v1/defaults.go of Kubernetes, and the defaults in the
-CustomResourceDefinition of HTTPRoute.
+A default has no field owner. Source: pkg/apis/*/v1/defaults.go of Kubernetes, and the defaults in
+the CustomResourceDefinition of HTTPRoute.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ def _field_references(files: Any) -> None:
 
 
 def _whole_pod(body: dict[str, Any]) -> None:
-    """What only a pod gets and no template: a limit without a request is the request; and what
-    admission adds (priority, tolerations of an unready node)."""
+    """The defaults of a Pod that a pod template does not get: a limit becomes the missing request,
+    and admission adds a priority and tolerations of an unready node."""
     spec = map_in(body, "spec")
     _pod(spec)
     default(spec, enableServiceLinks=True, preemptionPolicy="PreemptLowerPriority", priority=0)
@@ -90,28 +90,28 @@ def _whole_pod(body: dict[str, Any]) -> None:
                     "tolerationSeconds": 300,
                 }
             )
-    default(map_in(body, "status"), phase="Pending", qosClass=_quality(spec))
+    default(map_in(body, "status"), phase="Pending", qosClass=_qos_class(spec))
 
 
-def _quality(spec: dict[str, Any]) -> str:
+def _qos_class(spec: dict[str, Any]) -> str:
     resources = [c["resources"] for g in ("initContainers", "containers") for c in maps_in(spec, g)]
     if not any(one.get("limits") or one.get("requests") for one in resources):
         return "BestEffort"
     names = {"cpu", "memory"}
-    firm = all(
+    is_guaranteed = all(
         names <= set(one.get("limits") or ()) and one.get("limits") == one.get("requests")
         for one in resources
     )
-    return "Guaranteed" if firm else "Burstable"
+    return "Guaranteed" if is_guaranteed else "Burstable"
 
 
 def _container(container: dict[str, Any]) -> None:
     image = str(container.get("image", ""))
     last = image.rpartition("/")[2]
-    floats = "@" not in image and (":" not in last or last.endswith(":latest"))
+    is_floating = "@" not in image and (":" not in last or last.endswith(":latest"))
     default(
         container,
-        imagePullPolicy="Always" if floats else "IfNotPresent",
+        imagePullPolicy="Always" if is_floating else "IfNotPresent",
         terminationMessagePath="/dev/termination-log",
         terminationMessagePolicy="File",
         resources={},
@@ -141,7 +141,7 @@ def _probe(probe: dict[str, Any]) -> None:
 
 
 def _amounts(node: dict[str, Any], name: str) -> None:
-    """Quantities in their canonical spelling, as typed objects come back."""
+    """Writes quantities in their canonical form, as the server returns them in typed objects."""
     if isinstance(node.get(name), dict):
         node[name] = {key: _canonical(text) for key, text in node[name].items()}
 
@@ -151,8 +151,8 @@ def _canonical(text: Any) -> Any:
         value = amount(text)
     except ValueError:
         return text
-    spelt = str(text)
-    if spelt.endswith("i"):
+    text_form = str(text)
+    if text_form.endswith("i"):
         for suffix, size in (
             ("Ei", 60),
             ("Pi", 50),
@@ -167,7 +167,7 @@ def _canonical(text: Any) -> Any:
     if value != value.to_integral_value():
         thousandths = value * 1000
         exact = thousandths == thousandths.to_integral_value()
-        return f"{int(thousandths)}m" if exact else spelt
+        return f"{int(thousandths)}m" if exact else text_form
     whole = int(value)
     for suffix, power in (("E", 18), ("P", 15), ("T", 12), ("G", 9), ("M", 6), ("k", 3)):
         if whole and whole % 10**power == 0:
@@ -346,9 +346,9 @@ def _disruption_budget(body: dict[str, Any]) -> None:
 
 
 def _autoscaler(body: dict[str, Any]) -> None:
-    half = {"type": "Utilization", "averageUtilization": 80}
-    busy = [{"type": "Resource", "resource": {"name": "cpu", "target": half}}]
-    default(map_in(body, "spec"), minReplicas=1, metrics=busy)
+    target = {"type": "Utilization", "averageUtilization": 80}
+    metrics = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
+    default(map_in(body, "spec"), minReplicas=1, metrics=metrics)
     status = map_in(body, "status")
     default(status, desiredReplicas=0)
     status.setdefault("currentMetrics", None)

@@ -1,6 +1,7 @@
-"""Argo's `depends`: which tasks must have ended how before a task runs.
+"""Argo's `depends`: the condition on other tasks' results under which a task runs.
 
-`a.Succeeded && (b.Failed || c.Skipped)`; a bare name means succeeded, skipped or a running daemon.
+For example `a.Succeeded && (b.Failed || c.Skipped)`. A task's name alone means that the task
+succeeded or was skipped, or is a running daemon.
 Source: argo-workflows workflow/common/ancestry.go and workflow/controller/dag.go.
 """
 
@@ -10,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-__all__ = ["DependsInvalid", "TaskState", "expression_of", "holds", "named"]
+__all__ = ["DependsInvalid", "TaskState", "evaluate", "expression_of", "list_tasks"]
 
 _TOKEN = re.compile(r"\s*(&&|\|\||!|\(|\)|[A-Za-z0-9_-]+(?:\.[A-Za-z]+)?)")
 
@@ -20,14 +21,16 @@ class DependsInvalid(ValueError):
 
 
 class TaskState(NamedTuple):
-    """A task's phase, and of a fan-out how its children ended."""
+    """A task's phase; for a fan-out also whether any child succeeded and whether all failed."""
 
     phase: str
     any_succeeded: bool = False
     all_failed: bool = False
 
-    def answers(self, word: str) -> bool:
-        match word:
+    def matches(self, result: str) -> bool:
+        """Whether the task has this result, for example `Failed`; "" for the task's name alone.
+        Raises DependsInvalid for an unknown result."""
+        match result:
             case "":
                 return self.phase in ("Succeeded", "Skipped")
             case "AnySucceeded":
@@ -37,11 +40,11 @@ class TaskState(NamedTuple):
             case "Errored":
                 return self.phase == "Error"
             case "Succeeded" | "Failed" | "Skipped" | "Omitted":
-                return self.phase == word
+                return self.phase == result
             case "Daemoned":
                 return False
             case _:
-                raise DependsInvalid(f"invalid task result {word!r}")
+                raise DependsInvalid(f"invalid task result {result!r}")
 
 
 def expression_of(task: Mapping[str, object]) -> str:
@@ -52,13 +55,13 @@ def expression_of(task: Mapping[str, object]) -> str:
     return str(task.get("depends") or "")
 
 
-def named(expression: str) -> frozenset[str]:
+def list_tasks(expression: str) -> frozenset[str]:
     """The tasks that an expression names."""
     return frozenset(t.partition(".")[0] for t in _tokens(expression) if t[0] not in "&|!()")
 
 
-def holds(expression: str, states: Mapping[str, TaskState]) -> bool:
-    """Evaluates over finished tasks. Raises DependsInvalid."""
+def evaluate(expression: str, states: Mapping[str, TaskState]) -> bool:
+    """Whether the condition holds for finished tasks. Raises DependsInvalid."""
     if not expression.strip():
         return True
     parser = _Parser(_tokens(expression), states)
@@ -109,10 +112,10 @@ class _Parser:
             return result
         if not self.rest:
             raise DependsInvalid("the expression ends too early")
-        name, _, word = self.rest.pop(0).partition(".")
+        name, _, wanted = self.rest.pop(0).partition(".")
         if name not in self.states:
             raise DependsInvalid(f"there is no task {name!r}")
-        return self.states[name].answers(word)
+        return self.states[name].matches(wanted)
 
     def _take(self, token: str) -> bool:
         if self.rest and self.rest[0] == token:

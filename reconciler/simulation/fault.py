@@ -1,4 +1,4 @@
-"""A request that the embedded server refuses: the error table of a real one, as one exception."""
+"""The exception for a request that the embedded server refuses, with a real server's codes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["ApiFault"]
 class ApiFault(Exception):
     """A refusal inside the server; `cluster` turns it into an outcome.
 
-    `fields` are the causes' paths, `managers` (of a field conflict) aligned with them.
+    `fields` are the paths of the causes. For a field conflict, `managers` has the manager of each.
     """
 
     def __init__(

@@ -1,7 +1,8 @@
-"""Sets of field paths over an object's shape: what a body holds, what changed, what to take out.
+"""Sets of field paths of an object: computes the fields of a body, compares two bodies, removes
+fields.
 
-The notation is FieldsV1's (see `objects.ownership`): a path is a tuple of steps. The rules are
-those of sigs.k8s.io/structured-merge-diff: typed/tosets.go, compare.go, remove.go.
+Paths are written as in FieldsV1 (see `objects.ownership`): a path is a tuple of steps. The rules
+are those of sigs.k8s.io/structured-merge-diff: typed/tosets.go, compare.go, remove.go.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ __all__ = [
 ]
 
 Path = tuple[FieldStep, ...]
-#: Never owned by anyone: they identify the object, or the server alone writes them.
+#: Fields that nobody owns: they identify the object, or only the server writes them.
 _STRIPPED = frozenset(
     [("f:apiVersion",), ("f:kind",), ("f:metadata",)]
     + [("f:metadata", f"f:{name}") for name in ("name", "namespace", *SERVER_OWNED)]
@@ -59,7 +60,7 @@ def _is_granular(shape: Shape, value: Any) -> bool:
 
 
 def _children(shape: Shape, value: Any) -> Iterator[tuple[FieldStep, Shape, Any, bool]]:
-    """Step, shape, value of each child, and whether the child itself is a member of a set."""
+    """(step, shape, value, whether the child is itself a path of the set) of each child."""
     if isinstance(value, dict):
         for name, child in value.items():
             inner = shape.child(name)
@@ -72,12 +73,12 @@ def _children(shape: Shape, value: Any) -> Iterator[tuple[FieldStep, Shape, Any,
 
 
 def leaves(shape: Shape, value: Any) -> FieldSet:
-    """What an applier of this body owns: leaves, atomic nodes, list elements, data keys."""
+    """The paths that an apply of this body owns: leaves, atomic nodes, list elements, data keys."""
     return members(shape, value) - _STRIPPED
 
 
 def members(shape: Shape, value: Any) -> FieldSet:
-    """The same with the fields that are never owned: what a body holds."""
+    """All paths of a body, the fields that nobody owns included."""
     return frozenset(_leaves(shape, value, ()))
 
 
@@ -95,7 +96,8 @@ def _leaves(shape: Shape, value: Any, path: Path) -> Iterator[Path]:
 
 
 def compare(shape: Shape, before: Any, after: Any) -> Difference:
-    """Leaf by leaf; a list element or data map that comes or goes is itself a path."""
+    """The difference of two bodies by leaves. A list element or data map that is added or removed
+    is itself a path."""
     added: set[Path] = set()
     modified: set[Path] = set()
     removed: set[Path] = set()
@@ -107,11 +109,11 @@ def compare(shape: Shape, before: Any, after: Any) -> Difference:
             return
         olds = {step: (inner, child) for step, inner, child, _ in _children(shape, old)}
         for step, inner, child, _ in _children(shape, new):
-            here = (*path, step)
+            child_path = (*path, step)
             if step in olds:
-                walk(inner, olds.pop(step)[1], child, here)
+                walk(inner, olds.pop(step)[1], child, child_path)
             else:
-                added.update(_whole(inner, child, here))
+                added.update(_whole(inner, child, child_path))
         for step, (inner, child) in olds.items():
             removed.update(_whole(inner, child, (*path, step)))
 
@@ -120,8 +122,8 @@ def compare(shape: Shape, before: Any, after: Any) -> Difference:
 
 
 def _whole(shape: Shape, value: Any, path: Path, inside: bool = False) -> Iterator[Path]:
-    """What comes or goes with a value: its leaves, and the nodes that are there only with it. A
-    struct is there without its fields, except in a list element that comes as a whole."""
+    """The paths that are added or removed with a value: its leaves, and the nodes that exist only
+    with it. A struct exists without its fields, except in a list element that is new as a whole."""
     inside = inside or path[-1][0] == "k"
     granular = _is_granular(shape, value)
     if inside or (shape.optional if granular or not value else True):
@@ -132,25 +134,25 @@ def _whole(shape: Shape, value: Any, path: Path, inside: bool = False) -> Iterat
 
 
 def with_parents(shape: Shape, paths: Iterable[Path]) -> FieldSet:
-    """The paths and all named fields above them: what makes an emptied struct go too."""
+    """The paths and all named fields above them, so that a struct without fields is removed too."""
     out: set[Path] = set()
     for path in paths:
         out.add(path)
-        here: Shape | None = shape
+        child_path: Shape | None = shape
         for depth, step in enumerate(path[:-1], 1):
-            if here is None:
+            if child_path is None:
                 break
             if step.startswith("f:"):
-                if here.declares:
+                if child_path.declares:
                     out.add(path[:depth])
-                here = here.child(step[2:])
+                child_path = child_path.child(step[2:])
             else:
-                here = here.element
+                child_path = child_path.element
     return frozenset(out)
 
 
 def without(shape: Shape, value: Any, paths: Iterable[Path]) -> Any:
-    """The value without these paths; a map or list that becomes empty by it goes too."""
+    """The value without these paths, and without maps and lists that become empty by that."""
     tree = fields_v1(paths)
     return _without(shape, value, tree) if tree else value
 
@@ -173,7 +175,7 @@ def _without(shape: Shape, value: Any, tree: Mapping[str, Any]) -> Any:
 
 
 def show(path: Path) -> str:
-    """As the server's messages spell it: `.spec.containers[name="app"].image`."""
+    """A path as in the server's messages: `.spec.containers[name="app"].image`."""
     out = ""
     for step in path:
         mark, _, text = step.partition(":")

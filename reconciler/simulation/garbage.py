@@ -1,6 +1,7 @@
-"""What a delete takes along: dependents by owner references, the content of namespaces.
+"""Deletes what depends on a deleted object: dependents by owner references, and the content of
+namespaces.
 
-A real cluster's controllers do this shortly after the request; here it is part of it.
+In a real cluster controllers do this shortly after the request; here it is part of the request.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ _NAMESPACE = GroupKind("", "Namespace")
 
 
 class Garbage:
-    """Works inside the server's transaction. `mark(key, body)` deletes one object by the rules of
-    a DELETE, `rewrite(key, body)` stores a changed one."""
+    """Deletes dependents, inside the server's transaction. `mark(key, body)` deletes one object by
+    the rules of a DELETE, `rewrite(key, body)` stores a changed one."""
 
     def __init__(
         self,
@@ -31,12 +32,13 @@ class Garbage:
         self._rewrite = rewrite
 
     def orphan(self, uid: str) -> None:
-        """Takes the owner reference out of everything that names this owner."""
+        """Removes the owner reference from every object that names this owner."""
         for key, body, owners in self._dependents(uid):
             self._disown(key, body, [o for o in owners if o.get("uid") != uid])
 
     def collect(self, uid: str) -> None:
-        """Deletes what the gone owner owned alone; the rest loses the reference."""
+        """Deletes the objects that only the deleted owner owned; removes the reference from the
+        others."""
         for key, body, owners in self._dependents(uid):
             others = [o for o in owners if o.get("uid") != uid and self._exists(key, o)]
             if others:
@@ -45,7 +47,7 @@ class Garbage:
                 self._mark(key, body)
 
     def empty(self, namespace: str) -> bool:
-        """Deletes the content of a namespace; True when nothing is left."""
+        """Deletes the content of a namespace; returns whether it is now empty."""
         for key, _ in list(self._content(namespace)):
             body = self._store.get(key)
             if body is not None and "deletionTimestamp" not in body["metadata"]:

@@ -1,7 +1,7 @@
-"""KubeDL's manager: one process with all its controllers, and what makes it crash.
+"""KubeDL's manager: one process with all KubeDL controllers, and the objects that crash it.
 
-A panic in any of them takes all of them down until the object that causes it is gone: while one
-exists, no KubeDL object makes progress. The causes are those read in its source (v0.5.0).
+A panic in one controller stops all of them: while an object that causes a panic exists, no KubeDL
+object makes progress. The causes were found in KubeDL's source (v0.5.0).
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ _TRAINERS = ("TFJob", "PyTorchJob")
 _BACK_OFF = timedelta(minutes=5)
 
 
-def retry_time(desk: ControllerClient) -> datetime | None:
+def retry_time(client: ControllerClient) -> datetime | None:
     """When to try again while the manager is in CrashLoopBackOff; None when it runs."""
-    return desk.now + _BACK_OFF if crash_cause(desk) else None
+    return client.now + _BACK_OFF if crash_cause(client) else None
 
 
-def crash_cause(desk: ControllerClient) -> str:
-    """What keeps the manager crashing, "" when it runs."""
-    return next(_causes(desk), "")
+def crash_cause(client: ControllerClient) -> str:
+    """Why the manager crashes; "" when it runs."""
+    return next(_causes(client), "")
 
 
-def _causes(desk: ControllerClient) -> Iterator[str]:
-    for body in desk.list(INFERENCE):
-        predictors = deployable(desk, body)
+def _causes(client: ControllerClient) -> Iterator[str]:
+    for body in client.list(INFERENCE):
+        predictors = deployable(client, body)
         where = f"Inference {body['metadata']['namespace']}/{body['metadata']['name']}"
         if len(predictors) > 1:
             yield f"{where}: a second predictor is out of the index's range"
@@ -41,28 +41,28 @@ def _causes(desk: ControllerClient) -> Iterator[str]:
         if weights and not sum(weights):
             yield f"{where}: the weights sum to zero"
     for kind in _TRAINERS:
-        for body in desk.list(("training.kubedl.io", kind)):
+        for body in client.list(("training.kubedl.io", kind)):
             where = f"{kind} {body['metadata']['namespace']}/{body['metadata']['name']}"
             model = body["spec"].get("modelVersion")
             if model is not None and "localStorage" not in (model.get("storage") or {}):
                 yield f"{where}: its model storage is not local"
-            if kind == "TFJob" and desk.settings.kubedl_job_coordinator:
+            if kind == "TFJob" and client.settings.kubedl_job_coordinator:
                 yield f"{where}: the JobCoordinator could not write its status"
-    for body in desk.list(("training.kubedl.io", "MPIJob")):
+    for body in client.list(("training.kubedl.io", "MPIJob")):
         if not body["spec"].get("cleanPodPolicy"):
             where = f"MPIJob {body['metadata']['namespace']}/{body['metadata']['name']}"
             yield f"{where}: it has no cleanPodPolicy"
 
 
-def deployable(desk: ControllerClient, body: Body) -> list[Body]:
-    """The predictors that the controller would deploy: their model version is built."""
+def deployable(client: ControllerClient, body: Body) -> list[Body]:
+    """The predictors that the controller deploys: those whose model version is built."""
     out = []
     for predictor in body["spec"].get("predictors") or ():
         name = predictor.get("modelVersion")
         if not name:
             out.append(predictor)
             continue
-        version = desk.get(MODEL_VERSION, body["metadata"]["namespace"], name)
+        version = client.get(MODEL_VERSION, body["metadata"]["namespace"], name)
         status = (version or {}).get("status") or {}
         if status.get("imageBuildPhase") == "ImageBuildSucceeded":
             out.append(predictor)

@@ -1,8 +1,9 @@
-"""Server-side apply: merging, ownership, conflicts. An implementation of its own.
+"""Server-side apply: merging, ownership and conflicts, implemented for the embedded cluster.
 
-The rules are those of sigs.k8s.io/structured-merge-diff, merge/update.go: what an applier no
-longer lists is removed unless someone else owns it; other managers' fields that an apply changes
-are conflicts; force takes them over; an ordinary update takes what it changes and never conflicts.
+The rules are those of sigs.k8s.io/structured-merge-diff, merge/update.go. A field that an applier
+no longer lists is removed, unless another manager owns it. An apply that changes other managers'
+fields is a conflict; with force it takes the fields over. An update takes over the fields that it
+changes, and never conflicts.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ BEFORE_FIRST_APPLY = "before-first-apply"
 
 
 class Entry(NamedTuple):
-    """Who: one line of managedFields. `operation` is Apply or Update."""
+    """The owner of one row of managedFields. `operation` is Apply or Update."""
 
     manager: str
     operation: str
@@ -49,7 +50,7 @@ Managers = Mapping[Entry, FieldSet]
 
 
 class Conflict(Exception):
-    """An un-forced apply would change others' fields; per entry the paths, sorted."""
+    """An apply without force would change other managers' fields: (owner, paths), sorted."""
 
     def __init__(self, fields: tuple[tuple[Entry, tuple[tuple[str, ...], ...]], ...]) -> None:
         super().__init__("conflict")
@@ -57,7 +58,8 @@ class Conflict(Exception):
 
 
 def merge_values(shape: Shape, live: Any, config: Any) -> Any:
-    """`config` over `live`: maps by key, keyed lists and sets by element, the rest replaced."""
+    """`config` merged over `live`: maps by key, keyed lists and sets by element; other values are
+    replaced."""
     if isinstance(live, dict) and isinstance(config, dict) and shape.what != "atomic":
         out = dict(live)
         for name, value in config.items():
@@ -65,33 +67,35 @@ def merge_values(shape: Shape, live: Any, config: Any) -> Any:
             out[name] = merge_values(inner, live[name], value) if name in live else value
         return out
     if isinstance(live, list) and isinstance(config, list) and shape.what in ("keyed", "set"):
-        return _merged_list(shape, live, config)
+        return _merge_list(shape, live, config)
     return config
 
 
-def _merged_list(shape: Shape, live: list[Any], config: list[Any]) -> list[Any]:
-    """The config's order; elements of the live list alone keep their place before the next
-    common one."""
+def _merge_list(shape: Shape, live: list[Any], config: list[Any]) -> list[Any]:
+    """The merged list in the order of the config. An element that only the live list has stays
+    before the next element that both have."""
     wanted = {step_of(shape, item): item for item in config}
-    have = {step_of(shape, item): item for item in live}
+    existing = {step_of(shape, item): item for item in live}
     out: list[Any] = []
     done: set[str] = set()
-    rest = list(have)
+    rest = list(existing)
 
     def take(step: str) -> None:
         if step not in done:
             done.add(step)
-            both = step in wanted and step in have
-            item = merge_values(shape.element, have[step], wanted[step]) if both else wanted[step]
+            both = step in wanted and step in existing
+            item = (
+                merge_values(shape.element, existing[step], wanted[step]) if both else wanted[step]
+            )
             out.append(item)
 
     for step in wanted:
         while rest and rest[0] not in wanted:
-            out.append(have[rest.pop(0)])
+            out.append(existing[rest.pop(0)])
         take(step)
         while rest and rest[0] in done:
             rest.pop(0)
-    out.extend(have[step] for step in rest if step not in wanted)
+    out.extend(existing[step] for step in rest if step not in wanted)
     return out
 
 
@@ -108,31 +112,31 @@ def apply_config(
     before: dict[str, Any] = live if live is not None else {}
     owners = dict(managers)
     if live is not None and not owners:
-        # An object that has never had owners: all its fields belong to a stand-in.
+        # An object without any owner: its fields get the manager `before-first-apply`.
         stand_in = {name: value for name, value in live.items() if name != "status"}
         owners[Entry(BEFORE_FIRST_APPLY, "Update")] = leaves(shape, stand_in)
     last = owners.get(me, frozenset())
     owners[me] = leaves(shape, config)
     after = merge_values(shape, before, config)
     if last:
-        # The name is nobody's field, and yet part of what this applier asks for.
-        after = _pruned(shape, after, last, [*owners.values(), members(shape, config)])
-    owners = _disowned(owners, me, compare(shape, before, after), force)
+        # Nobody owns the name, but the applier asks for it too.
+        after = _prune(shape, after, last, [*owners.values(), members(shape, config)])
+    owners = _disown(owners, me, compare(shape, before, after), force)
     return after, owners
 
 
-def _pruned(shape: Shape, body: Any, last: FieldSet, owned: Iterable[FieldSet]) -> Any:
-    """Takes out what this applier listed before and nobody owns now."""
+def _prune(shape: Shape, body: Any, last: FieldSet, owned: Iterable[FieldSet]) -> Any:
+    """Removes the fields that this applier listed before and that nobody owns now."""
     last = with_parents(shape, last)
     everything = with_parents(shape, members(shape, body))
-    left = with_parents(shape, members(shape, without(shape, body, last)))
+    remaining = with_parents(shape, members(shape, without(shape, body, last)))
     kept = with_parents(shape, frozenset().union(*owned))
-    pruned = without(shape, body, everything - left - kept)
+    pruned = without(shape, body, everything - remaining - kept)
     gone = everything - with_parents(shape, members(shape, pruned))
     return without(shape, body, gone & last)
 
 
-def _disowned(
+def _disown(
     owners: dict[Entry, FieldSet], me: Entry, change: Difference, force: bool
 ) -> dict[Entry, FieldSet]:
     conflicts = {
@@ -145,9 +149,9 @@ def _disowned(
     out = {}
     for entry, paths in owners.items():
         lost = conflicts.get(entry, frozenset()) | change.removed
-        left = paths if entry == me else paths - lost
-        if left:
-            out[entry] = left
+        remaining = paths if entry == me else paths - lost
+        if remaining:
+            out[entry] = remaining
     return out
 
 
@@ -158,19 +162,19 @@ def update_body(
     body: dict[str, Any],
     me: Entry,
 ) -> dict[Entry, FieldSet]:
-    """The owners after a POST, PUT or status write: the writer owns what it changed."""
+    """The owners after a POST, PUT or status write: the writer owns the fields that it changed."""
     change = compare(shape, live or {}, body)
-    owners = _disowned(dict(managers), me, change, force=True)
-    mine = (owners.get(me, frozenset()) - change.removed) | change.touched
+    owners = _disown(dict(managers), me, change, force=True)
+    own = (owners.get(me, frozenset()) - change.removed) | change.touched
     owners.pop(me, None)
-    return {**owners, me: mine} if mine else owners
+    return {**owners, me: own} if own else owners
 
 
 # -- managedFields ---------------------------------------------------------------------------------
 
 
 def managers_of(managed_fields: Iterable[Mapping[str, Any]]) -> dict[Entry, FieldSet]:
-    """Reads managedFields."""
+    """The owners in managedFields."""
     out: dict[Entry, FieldSet] = {}
     for row in managed_fields:
         if not row:
@@ -183,7 +187,7 @@ def managers_of(managed_fields: Iterable[Mapping[str, Any]]) -> dict[Entry, Fiel
 def rows(
     managers: Managers, before: Iterable[Mapping[str, Any]], api_version: str, now: str
 ) -> list[dict[str, Any]]:
-    """Writes managedFields: Apply entries first, a time that moves only with the set."""
+    """The rows of managedFields: Apply rows first; a row's time changes only with its fields."""
     known = {Entry(r["manager"], r["operation"], r.get("subresource", "")): r for r in before if r}
     out = []
     for entry, paths in managers.items():

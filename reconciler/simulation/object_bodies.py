@@ -1,5 +1,5 @@
-"""Bodies on their way in and out of the server: what a client may not set, what counts as content,
-and how a field conflict is worded."""
+"""Bodies in requests and answers of the server: fields that a client may not set, the content of an
+object, and the message of a field conflict."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ from reconciler.simulation.served import ServedKind
 __all__ = [
     "Body",
     "Problems",
-    "bare",
     "clone",
     "conflict_fault",
     "content",
     "default",
+    "fields_of_creator",
     "map_in",
     "maps_in",
-    "owned_by_maker",
     "stamp",
+    "strip_server_fields",
     "stub",
 ]
 
 Body = dict[str, Any]
-#: (field, words) of everything that is wrong with an object.
+#: (field, text) of each mistake in an object.
 Problems = Iterator[tuple[str, str]]
 _T = TypeVar("_T")
 
 
 def clone(body: _T) -> _T:
-    """A copy that shares nothing; bodies are JSON."""
+    """A deep copy; bodies are JSON."""
     copied: _T = orjson.loads(orjson.dumps(body))
     return copied
 
 
 def stamp(moment: datetime) -> str:
-    """A time as Kubernetes writes it: UTC, whole seconds."""
+    """A UTC time as Kubernetes writes it, in whole seconds."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -54,9 +54,9 @@ def stub(key: ObjectKey, row: ServedKind) -> Body:
     return {"apiVersion": row.api_version, "kind": row.kind.kind, "metadata": metadata}
 
 
-def bare(body: Mapping[str, Any], row: ServedKind | None) -> Body:
-    """A body without the metadata that the server writes; with `row` given also without the status
-    that this endpoint ignores, and without nulls, which mean nothing given."""
+def strip_server_fields(body: Mapping[str, Any], row: ServedKind | None) -> Body:
+    """A body without the metadata that the server writes. With `row`, also without nulls, which
+    mean that no value is given, and without a status that has its own endpoint."""
     metadata = {k: v for k, v in body["metadata"].items() if k not in SERVER_OWNED}
     out = {**body, "metadata": metadata}
     if row is None:
@@ -76,12 +76,13 @@ def _without_nulls(node: Any) -> Any:
 
 
 def content(body: Mapping[str, Any], row: ServedKind) -> Body:
-    """What moves the generation: everything but metadata, and the status if it has an endpoint."""
+    """The part of a body whose changes raise the generation: everything but the metadata, and but a
+    status that has its own endpoint."""
     ignored = ("metadata", "status") if row.status else ("metadata",)
     return {k: v for k, v in body.items() if k not in ignored}
 
 
-#: What the server sets itself when an object is made, under `spec`: nobody's fields.
+#: Fields of `spec` that the server sets when an object is created; nobody owns them.
 _ALLOCATED: dict[tuple[str, str], tuple[str, ...]] = {
     ("", "Namespace"): ("finalizers",),
     ("", "Pod"): ("preemptionPolicy", "priority", "tolerations"),
@@ -89,14 +90,14 @@ _ALLOCATED: dict[tuple[str, str], tuple[str, ...]] = {
 }
 
 
-def owned_by_maker(body: Mapping[str, Any], after: Body, row: ServedKind) -> Body:
-    """What the maker of an object owns of it as it has become: no status that has an endpoint of
-    its own, nothing that the server allocated unless it was given."""
+def fields_of_creator(body: Mapping[str, Any], after: Body, row: ServedKind) -> Body:
+    """The part of a created object that its creator owns: without a status that has its own
+    endpoint, and without fields that the server allocated, unless the creator gave them."""
     out = {k: v for k, v in after.items() if k != "status" or not row.status}
     given = body.get("spec") or {}
-    left = [name for name in _ALLOCATED.get(row.kind, ()) if name not in given]
-    if left and "spec" in out:
-        out["spec"] = {k: v for k, v in out["spec"].items() if k not in left}
+    allocated = [name for name in _ALLOCATED.get(row.kind, ()) if name not in given]
+    if allocated and "spec" in out:
+        out["spec"] = {k: v for k, v in out["spec"].items() if k not in allocated}
     return out
 
 
@@ -106,11 +107,11 @@ def conflict_fault(conflict: Conflict, api_version: str) -> ApiFault:
     texts: list[str] = []
     for entry, paths in conflict.fields:
         part = f' with subresource "{entry.subresource}"' if entry.subresource else ""
-        who = f'"{entry.manager}"{part} using {api_version}'
-        spelt = [show(path) for path in paths]
-        fields += spelt
-        managers += [entry.manager] * len(spelt)
-        texts.append(f"conflict with {who}: {', '.join(spelt)}")
+        owner = f'"{entry.manager}"{part} using {api_version}'
+        shown = [show(path) for path in paths]
+        fields += shown
+        managers += [entry.manager] * len(shown)
+        texts.append(f"conflict with {owner}: {', '.join(shown)}")
     count = f"{len(fields)} conflict{'s' if len(fields) != 1 else ''}"
     message = f"Apply failed with {count}: {'; '.join(texts)}"
     return ApiFault(RefusalCause.FIELD_CONFLICT, 409, message, tuple(fields), tuple(managers))

@@ -1,4 +1,4 @@
-"""What simulated training yields: the same for the same run and candidate, or as a table says."""
+"""Outcomes of simulated trainings: always the same for a run and candidate, or given by a table."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from fnmatch import fnmatchcase
 
-__all__ = ["Outcomes", "Trained"]
+__all__ = ["Outcomes", "TrainingOutcome"]
 
 _ERRORS = ("error", "loss", "mae", "mse", "rmse", "perplexity", "latency")
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
-    """One candidate's training: how long it runs, whether it succeeds, what it measures."""
+class TrainingOutcome:
+    """The outcome of one candidate's training. `metrics` are the values that it measures."""
 
     succeeded: bool
     duration: timedelta
@@ -25,11 +25,11 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """Where outcomes come from.
+    """The source of outcomes.
 
-    `table` maps `run/candidate` patterns (shell wildcards, first match wins) to metrics that
-    replace the invented ones; `failing` are patterns of trainings that fail, `failing_steps` of
-    workflow steps (`run/step`). Durations are between `shortest` and `longest`.
+    `table` maps patterns of `run/candidate` (shell wildcards, first match wins) to metrics, which
+    replace the computed ones. `failing` are patterns of trainings that fail, `failing_steps` of
+    workflow steps that fail (`run/step`). Durations lie between `shortest` and `longest`.
     """
 
     table: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -38,29 +38,29 @@ class Outcomes:
     shortest: timedelta = timedelta(minutes=20)
     longest: timedelta = timedelta(minutes=40)
 
-    def of(self, run: str, candidate: str, metric: str = "accuracy") -> Trained:
-        """The outcome of one candidate in one run; `metric` is the one that is asked for."""
+    def of(self, run: str, candidate: str, metric: str = "accuracy") -> TrainingOutcome:
+        """The outcome of one candidate in one run; `metric` is the metric to measure."""
         name = f"{run}/{candidate}"
         share = _share(name, "duration")
         duration = self.shortest + (self.longest - self.shortest) * share
         given = next((row for glob, row in self.table.items() if fnmatchcase(name, glob)), None)
-        metrics = dict(given) if given is not None else {metric: _invented(name, metric)}
+        metrics = dict(given) if given is not None else {metric: _make_metric(name, metric)}
         digest = f"sha256:{hashlib.sha256(name.encode()).hexdigest()}"
         failed = any(fnmatchcase(name, glob) for glob in self.failing)
         whole = timedelta(seconds=round(duration.total_seconds()))
-        return Trained(not failed, whole, metrics, digest)
+        return TrainingOutcome(not failed, whole, metrics, digest)
 
     def step_fails(self, run: str, step: str) -> bool:
         return any(fnmatchcase(f"{run}/{step}", glob) for glob in self.failing_steps)
 
 
-def _share(*words: str) -> float:
-    """A number from 0 to 1 that depends on nothing but the words."""
-    digest = hashlib.sha256("\n".join(words).encode()).digest()
+def _share(*names: str) -> float:
+    """A number from 0 to 1 that depends only on the words."""
+    digest = hashlib.sha256("\n".join(names).encode()).digest()
     return int.from_bytes(digest[:4], "big") / 2**32
 
 
-def _invented(name: str, metric: str) -> float:
+def _make_metric(name: str, metric: str) -> float:
     """A plausible value: scores near 1, errors near 0."""
     share = _share(name, metric)
     if any(word in metric for word in _ERRORS):

@@ -1,7 +1,7 @@
-"""What the containers of a training pipeline would do: its steps run this program's own image
-(`reconciler step train|select|publish|finish`), and their arguments say everything.
+"""Simulates the containers of a training pipeline. Its steps run this program's own image
+(`reconciler step train|select|publish|finish`); their arguments say what they do.
 
-Other containers only take time.
+Any other container only takes time.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _MODEL_VERSION = ("model.kubedl.io", "ModelVersion")
 
 
 class Contract(NamedTuple):
-    """How a winner is chosen: annotations on the WorkflowTemplate."""
+    """The rule that chooses the best candidate, from annotations of the WorkflowTemplate."""
 
     metric: str
     goal: str
@@ -52,7 +52,7 @@ class Contract(NamedTuple):
 
 
 def step(template: Mapping[str, Any]) -> str:
-    """Which of our own steps a template is, "" for any other container."""
+    """The pipeline step that a template runs, for example `train`; "" for any other container."""
     container = template.get("container") or {}
     args = [str(arg) for arg in container.get("args") or ()]
     own = (container.get("command") or [""])[0] == reconciler.FIELD_MANAGER and args[:1] == ["step"]
@@ -60,7 +60,7 @@ def step(template: Mapping[str, Any]) -> str:
 
 
 def options(template: Mapping[str, Any]) -> dict[str, str]:
-    """`--name=value` arguments by name."""
+    """The arguments of the form `--name=value`, by name."""
     pairs = (str(a).partition("=") for a in (template.get("container") or {}).get("args") or ())
     return {name[2:]: value for name, _, value in pairs if name.startswith("--")}
 
@@ -69,32 +69,32 @@ def options(template: Mapping[str, Any]) -> dict[str, str]:
 
 
 def manifest(template: Mapping[str, Any], candidate: str) -> str:
-    """A candidate's job, a variable of the train step; "" when there is none."""
+    """The text of a candidate's job, from a variable of the train step's container; "" for none."""
     variable = f"MANIFEST_{candidate.upper().replace('-', '_')}"
     variables = (template.get("container") or {}).get("env") or ()
     return next((str(v.get("value", "")) for v in variables if v.get("name") == variable), "")
 
 
-def create_job(desk: ControllerClient, namespace: str, manifest: str) -> Body:
-    """Creates the job of one candidate; one that is already there is taken up again. Raises
-    ApiFault when it is refused, ValueError for text that is no manifest."""
+def create_job(client: ControllerClient, namespace: str, manifest: str) -> Body:
+    """Creates the job of one candidate, or returns the existing one. Raises ApiFault when the
+    server refuses, ValueError for text that is not a manifest."""
     body = orjson.loads(manifest)
     if not isinstance(body, dict) or "kind" not in body:
-        raise ValueError("the manifest is no object")
+        raise ValueError("the manifest is not an object")
     body.setdefault("metadata", {}).setdefault("namespace", namespace)
-    return desk.create(body, _MANAGER)
+    return client.create(body, _MANAGER)
 
 
-def find_job(desk: ControllerClient, namespace: str, manifest: str) -> Body | None:
+def find_job(client: ControllerClient, namespace: str, manifest: str) -> Body | None:
     body = orjson.loads(manifest)
     group, _ = split_version(body["apiVersion"])
     place = body["metadata"].get("namespace", namespace)
-    return desk.server.get(ObjectKey(group, body["kind"], place, body["metadata"]["name"]))
+    return client.server.get(ObjectKey(group, body["kind"], place, body["metadata"]["name"]))
 
 
-def result_of(desk: ControllerClient, job: Body, candidate: str, contract: Contract) -> str:
-    """What the train step writes: JSON that names its candidate."""
-    outcome = training.trained(desk, job, contract.metric or "accuracy")
+def result_of(client: ControllerClient, job: Body, candidate: str, contract: Contract) -> str:
+    """The output of a train step: JSON with the candidate's name and metrics."""
+    outcome = training.outcome_of(client, job, contract.metric or "accuracy")
     result = {
         "candidate": candidate,
         "job": job["metadata"]["name"],
@@ -104,19 +104,19 @@ def result_of(desk: ControllerClient, job: Body, candidate: str, contract: Contr
     return orjson.dumps(result, option=orjson.OPT_SORT_KEYS).decode()
 
 
-def sweep(desk: ControllerClient, namespace: str, run: str) -> None:
+def sweep(client: ControllerClient, namespace: str, run: str) -> None:
     """Deletes the run's jobs, found by their label."""
-    for kind in desk.job_kinds():
-        if desk.serves(kind):
-            for job in desk.list(kind, namespace, {training.RUN_LABEL: run}):
-                desk.delete(job)
+    for kind in client.job_kinds():
+        if client.serves(kind):
+            for job in client.list(kind, namespace, {training.RUN_LABEL: run}):
+                client.delete(job)
 
 
 # -- select and publish ----------------------------------------------------------------------------
 
 
 def select(results: list[str], contract: Contract, template: Mapping[str, Any]) -> dict[str, Any]:
-    """The best candidate's result, {} when none is good enough or too few have finished."""
+    """The best candidate's result; {} when no candidate is good enough or too few have finished."""
     found = [orjson.loads(result) for result in results]
     if len(found) < int(options(template).get("candidates", "1")):
         return {}
@@ -135,14 +135,15 @@ def select(results: list[str], contract: Contract, template: Mapping[str, Any]) 
 
 
 def publish(
-    desk: ControllerClient, namespace: str, run: str, template: Mapping[str, Any], winner: str
+    client: ControllerClient, namespace: str, run: str, template: Mapping[str, Any], winner: str
 ) -> str:
-    """Makes the model version; its name, "" when the training jobs publish themselves."""
+    """Creates the model version of a run and returns its name; "" when the training jobs publish
+    versions themselves."""
     given = options(template)
     result = orjson.loads(winner or "{}")
     if given.get("registry") == "kubedl" and "path" not in given and "pvc" not in given:
         return ""
-    facts = dict(_facts(desk, run, given, result))
+    facts = dict(_facts(client, run, given, result))
     environment, group, model = (*given.get("app", "").split("/"), "", "", "")[:3]
     metadata = {
         "name": run,
@@ -154,18 +155,18 @@ def publish(
             f"{_DOMAIN}/published": "model-version",
         },
     }
-    if given.get("registry") == "kubedl" and desk.serves(_MODEL_VERSION):
+    if given.get("registry") == "kubedl" and client.serves(_MODEL_VERSION):
         annotations = {f"{_DOMAIN}/{name}": value for name, value in facts.items()}
         image = f"{given['image-repo']}:{run}" if "image-repo" in given else ""
         spec = {"modelName": model, "createdBy": run, "imageTag": run}
         if image:
             spec["imageRepo"] = given["image-repo"]
-        # Its kind has no status subresource: a finished build can be written along.
+        # The kind has no status subresource, so the object is created as already built.
         status = {
             "image": image or facts.get("storage-uri", ""),
             "imageBuildPhase": "ImageBuildSucceeded",
             "message": "Image build succeeded.",
-            "finishTime": stamp(desk.now),
+            "finishTime": stamp(client.now),
         }
         body: Body = {
             "apiVersion": "model.kubedl.io/v1alpha1",
@@ -176,19 +177,19 @@ def publish(
         }
     else:
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": facts}
-    desk.create(body, _MANAGER)
+    client.create(body, _MANAGER)
     return run
 
 
 def _facts(
-    desk: ControllerClient, run: str, given: Mapping[str, str], result: Mapping[str, Any]
+    client: ControllerClient, run: str, given: Mapping[str, str], result: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:
     yield "run", run
     yield "candidate", str(result.get("candidate", ""))
     metrics = result.get("metrics", {})
     yield "metrics", orjson.dumps(metrics, option=orjson.OPT_SORT_KEYS).decode()
     yield "digest", str(result.get("digest", ""))
-    yield "trained-at", stamp(desk.now)
+    yield "trained-at", stamp(client.now)
     if "dataset" in given:
         yield "dataset", given["dataset"]
     if "pvc" in given and "path" in given:

@@ -1,7 +1,7 @@
-"""What is wrong with a whole object, after its defaults: every problem, as a server lists them.
+"""Validates a whole object after its defaults: finds every problem, as a server lists them.
 
-The rules are those of Kubernetes' own validation (pkg/apis/*/validation), as far as objects that
-are drawn or written by hand for this purpose run into them, and of the systems' CRDs and webhooks.
+The rules are those of Kubernetes' validation (pkg/apis/*/validation) that drawn or hand-written
+objects can break, and those of the projects' CRDs and webhooks.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _PORT = "must be between 1 and 65535, inclusive"
 
 
 def problems(key: ObjectKey, body: Body) -> Problems:
-    """In the server's order."""
+    """The problems of an object, in the server's order."""
     yield from _metadata(body.get("metadata") or {})
     rule = _WHOLE.get((key.group, key.kind))
     if rule is not None:
@@ -104,39 +104,42 @@ def _pod(spec: Body, path: str, policies: tuple[str, ...]) -> Problems:
         yield f"{path}.serviceAccountName", f'Invalid value: "{account}": {_SUBDOMAIN}'
 
 
-def _container(container: Body, at: str, volumes: set[Any]) -> Problems:
+def _container(container: Body, path_at: str, volumes: set[Any]) -> Problems:
     for field in ("name", "image"):
         if not container.get(field):
-            yield f"{at}.{field}", "Required value"
+            yield f"{path_at}.{field}", "Required value"
     name = container.get("name")
     if name and not is_dns_label(str(name)):
-        yield f"{at}.name", f'Invalid value: "{name}": must be an RFC 1123 label'
+        yield f"{path_at}.name", f'Invalid value: "{name}": must be an RFC 1123 label'
     for index, port in enumerate(container.get("ports") or ()):
-        yield from _port(f"{at}.ports[{index}].containerPort", port.get("containerPort"))
+        yield from _port(f"{path_at}.ports[{index}].containerPort", port.get("containerPort"))
     for index, mount in enumerate(container.get("volumeMounts") or ()):
         if mount.get("name") not in volumes:
-            yield f"{at}.volumeMounts[{index}].name", f'Not found: "{mount.get("name")}"'
+            yield f"{path_at}.volumeMounts[{index}].name", f'Not found: "{mount.get("name")}"'
     for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
         for action in ("httpGet", "tcpSocket", "grpc"):
             port = ((container.get(probe) or {}).get(action) or {}).get("port")
             if isinstance(port, int):
-                yield from _port(f"{at}.{probe}.{action}.port", port)
-    yield from _resources(container.get("resources") or {}, f"{at}.resources")
+                yield from _port(f"{path_at}.{probe}.{action}.port", port)
+    yield from _resources(container.get("resources") or {}, f"{path_at}.resources")
 
 
-def _resources(resources: Body, at: str) -> Problems:
+def _resources(resources: Body, path_at: str) -> Problems:
     limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
-    for name, asked in requests.items():
+    for name, request in requests.items():
         limit = limits.get(name)
         extended = "/" in name and not name.startswith("kubernetes.io/")
         if limit is None and extended:
             why = "Required value: Limit must be set for non overcommitable resources"
-            yield f"{at}.limits", why
-        elif limit is not None and extended and amount(asked) != amount(limit):
-            yield f"{at}.requests", f'Invalid value: "{asked}": must be equal to {name} limit'
-        elif limit is not None and amount(asked) > amount(limit):
+            yield f"{path_at}.limits", why
+        elif limit is not None and extended and amount(request) != amount(limit):
+            yield (
+                f"{path_at}.requests",
+                f'Invalid value: "{request}": must be equal to {name} limit',
+            )
+        elif limit is not None and amount(request) > amount(limit):
             why = f"must be less than or equal to {name} limit of {limit}"
-            yield f"{at}.requests", f'Invalid value: "{asked}": {why}'
+            yield f"{path_at}.requests", f'Invalid value: "{request}": {why}'
 
 
 def _port(field: str, port: Any) -> Problems:
@@ -175,12 +178,12 @@ def _service(spec: Body) -> Problems:
     if not ports and spec.get("clusterIP") != "None" and spec.get("type") != "ExternalName":
         yield "spec.ports", "Required value"
     for index, port in enumerate(ports):
-        at = f"spec.ports[{index}]"
+        path_at = f"spec.ports[{index}]"
         if len(ports) > 1 and not port.get("name"):
-            yield f"{at}.name", "Required value"
-        yield from _port(f"{at}.port", port.get("port"))
+            yield f"{path_at}.name", "Required value"
+        yield from _port(f"{path_at}.port", port.get("port"))
         if isinstance(port.get("targetPort"), int):
-            yield from _port(f"{at}.targetPort", port["targetPort"])
+            yield from _port(f"{path_at}.targetPort", port["targetPort"])
 
 
 def _claim(spec: Body) -> Problems:
@@ -224,7 +227,7 @@ def _role(body: Body) -> Problems:
 
 
 _POD_POLICIES = ("Always", "OnFailure", "Never")
-#: Rules about the fields beside the spec.
+#: Rules about fields outside the spec.
 _WHOLE: dict[tuple[str, str], Callable[[Body], Problems]] = {
     ("", "ConfigMap"): _data,
     ("", "Secret"): _data,

@@ -1,4 +1,4 @@
-"""The projects whose behaviour the embedded cluster has, found by their files."""
+"""The projects whose controllers the embedded cluster runs, found by their files."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def all_projects() -> tuple[Any, ...]:
 
 @functools.cache
 def problems() -> Mapping[GroupKind, Callable[[Any], Problems]]:
-    """Per kind what its project refuses."""
+    """Kind → the rule that finds problems in a spec, as its project's webhooks do."""
     return {kind: rule for project in all_projects() for kind, rule in project.problems.items()}
 
 
 @functools.cache
 def defaults() -> Mapping[GroupKind, Callable[[Any], None]]:
-    """Per kind what its project fills in."""
+    """Kind → the rule that fills in defaults, as its project does."""
     return {kind: rule for project in all_projects() for kind, rule in project.defaults.items()}

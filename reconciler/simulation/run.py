@@ -1,6 +1,6 @@
-"""One Workflow's way through its tasks, written into `status.nodes` as Argo does.
+"""Runs one Workflow through its tasks, and records them in `status.nodes` as Argo does.
 
-Everything is read back from the nodes, so a later process goes on where this one stopped.
+All state is in the nodes, so a later process goes on where this one stopped.
 """
 
 from __future__ import annotations
@@ -15,13 +15,19 @@ import orjson
 
 from reconciler.simulation import pipeline, training
 from reconciler.simulation.controller import ControllerClient, moment
-from reconciler.simulation.depends import DependsInvalid, TaskState, expression_of, holds, named
+from reconciler.simulation.depends import (
+    DependsInvalid,
+    TaskState,
+    evaluate,
+    expression_of,
+    list_tasks,
+)
 from reconciler.simulation.fault import ApiFault
 from reconciler.simulation.object_bodies import Body, stamp
 
 __all__ = ["Run"]
 
-_HOLE = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
+_VARIABLE = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
 _COMPARISON = re.compile(r"\s*'?(.*?)'?\s*(==|!=)\s*'?(.*?)'?\s*")
 _FINISHED = ("Succeeded", "Failed", "Error", "Skipped", "Omitted")
 _EXIT = "onExit"
@@ -31,10 +37,10 @@ Node = dict[str, Any]
 
 
 class Run:
-    """`status` is changed in place; who made the Run writes it."""
+    """One Workflow's run. Changes `status` in place; the caller writes it to the server."""
 
-    def __init__(self, desk: ControllerClient, body: Body, status: dict[str, Any]) -> None:
-        self.desk = desk
+    def __init__(self, client: ControllerClient, body: Body, status: dict[str, Any]) -> None:
+        self.client = client
         self.name = str(body["metadata"]["name"])
         self.namespace = str(body["metadata"]["namespace"])
         self.status = status
@@ -46,7 +52,7 @@ class Run:
             )
         )
         reference = body["spec"].get("workflowTemplateRef") or {}
-        template = desk.get(
+        template = client.get(
             ("argoproj.io", "WorkflowTemplate"), self.namespace, reference.get("name", "")
         )
         annotations = ((template or body)["metadata"].get("annotations")) or {}
@@ -56,22 +62,22 @@ class Run:
     # -- the whole run -----------------------------------------------------------------------------
 
     def advance(self) -> datetime | None:
-        """Does what is due by now; when to look again, None when it has ended."""
+        """Does what is due by now. Returns when to advance again; None when the run has ended."""
         limit = self._deadline()
-        if limit is not None and self.desk.now >= limit and not self._is_closing():
+        if limit is not None and self.client.now >= limit and not self._is_closing():
             self.stop("Step exceeded its deadline")
         due = [self._advance_task(task) for task in self.tasks]
-        while any(d is not None and d <= self.desk.now for d in due):
+        while any(d is not None and d <= self.client.now for d in due):
             due = [self._advance_task(task) for task in self.tasks]
-        waits = [d for d in due if d is not None]
+        due_times = [d for d in due if d is not None]
         done = sum(1 for node in self._leaves() if node["phase"] in _FINISHED)
         self.status["progress"] = f"{done}/{len(list(self._leaves()))}"
-        if waits:
-            return min([*waits, limit] if limit is not None else waits)
+        if due_times:
+            return min([*due_times, limit] if limit is not None else due_times)
         return self._exit()
 
     def stop(self, why: str) -> None:
-        """Fails what runs and omits what has not begun. The jobs go on."""
+        """Fails the running tasks and omits those that have not begun. Jobs go on."""
         for node in self.nodes.values():
             if node["phase"] not in _FINISHED and node["displayName"] != _EXIT:
                 self._end(node, "Failed", why)
@@ -80,7 +86,7 @@ class Run:
                 self._end(self._node(task["name"], "Skipped", task["template"]), "Omitted", why)
 
     def close(self, phase: str, message: str = "") -> None:
-        self.status |= {"phase": phase, "finishedAt": stamp(self.desk.now)}
+        self.status |= {"phase": phase, "finishedAt": stamp(self.client.now)}
         if message:
             self.status["message"] = message
         self.status["conditions"] = [{"type": "Completed", "status": "True"}]
@@ -95,7 +101,7 @@ class Run:
         return all(self._phase(task["name"]) in _FINISHED for task in self.tasks)
 
     def _exit(self) -> datetime | None:
-        """The exit handler, then the end."""
+        """Runs the exit handler, then ends the run."""
         phase, message = self._verdict()
         handler = self.spec.get("onExit")
         if handler in self.templates:
@@ -107,14 +113,14 @@ class Run:
         return None
 
     def _verdict(self) -> tuple[str, str]:
-        """A branch ends as its last task did that was not omitted."""
-        needed = {name for task in self.tasks for name in named(expression_of(task))}
+        """The run's phase and message. A branch ends like its last task that was not omitted."""
+        needed = {name for task in self.tasks for name in list_tasks(expression_of(task))}
         ends = [task["name"] for task in self.tasks if task["name"] not in needed]
         for name in ends:
             found = self._branch(name)
             if found in ("Failed", "Error"):
-                bad = (n for n in self.nodes.values() if n["phase"] == found)
-                return found, next((n["message"] for n in bad if n.get("message")), "")
+                failed_node = (n for n in self.nodes.values() if n["phase"] == found)
+                return found, next((n["message"] for n in failed_node if n.get("message")), "")
         return "Succeeded", ""
 
     def _branch(self, name: str) -> str:
@@ -122,13 +128,13 @@ class Run:
         if phase != "Omitted":
             return phase
         task = next(t for t in self.tasks if t["name"] == name)
-        above = [self._branch(other) for other in sorted(named(expression_of(task)))]
+        above = [self._branch(other) for other in sorted(list_tasks(expression_of(task)))]
         return next((p for p in above if p in ("Failed", "Error")), "Failed" if not above else "")
 
     # -- tasks -------------------------------------------------------------------------------------
 
     def _entry_tasks(self) -> Iterator[dict[str, Any]]:
-        """The entrypoint's tasks; of `steps`, each group after the one before."""
+        """The entrypoint's tasks; each group of `steps` depends on the group before."""
         entry = self.templates[self.spec["entrypoint"]]
         if "dag" in entry:
             yield from entry["dag"].get("tasks") or ()
@@ -142,41 +148,45 @@ class Run:
             yield {"name": entry["name"], "template": entry["name"]}
 
     def _advance_task(self, task: Mapping[str, Any]) -> datetime | None:
-        """When this task wants to be looked at again; None when it waits for others or is done."""
+        """Advances one task. Returns when to call again; None for one that waits or is done."""
         node = self._find(task["name"])
         if node is None:
             node = self._begin(task)
             if node is None:
                 return None
-            return self.desk.now  # others may depend on how this one began
+            return self.client.now  # other tasks may depend on this one's start
         if node["phase"] in _FINISHED:
             return None
         children = [self.nodes[child] for child in node.get("children") or ()]
         if not children:
             due = self._advance_leaf(node)
-            return self.desk.now if node["phase"] in _FINISHED else due
-        waits = [self._advance_leaf(c) for c in children if c["phase"] not in _FINISHED]
+            return self.client.now if node["phase"] in _FINISHED else due
+        due_times = [self._advance_leaf(c) for c in children if c["phase"] not in _FINISHED]
         if all(child["phase"] in _FINISHED for child in children):
-            bad = next((c for c in children if c["phase"] in ("Failed", "Error")), None)
-            self._end(node, bad["phase"] if bad else "Succeeded", (bad or {}).get("message", ""))
-            return self.desk.now
-        return min(w for w in waits if w is not None)
+            failed_node = next((c for c in children if c["phase"] in ("Failed", "Error")), None)
+            self._end(
+                node,
+                failed_node["phase"] if failed_node else "Succeeded",
+                (failed_node or {}).get("message", ""),
+            )
+            return self.client.now
+        return min(w for w in due_times if w is not None)
 
     def _begin(self, task: Mapping[str, Any]) -> Node | None:
-        """The task's node once what it depends on has ended; None before."""
+        """The task's new node when the tasks that it depends on have ended; None before."""
         expression = expression_of(task)
-        states = {name: self._state(name) for name in named(expression)}
+        states = {name: self._state(name) for name in list_tasks(expression)}
         if any(state.phase not in _FINISHED for state in states.values()):
             return None
         name, template = task["name"], task.get("template", "")
         try:
-            wanted = holds(expression, states)
+            wanted = evaluate(expression, states)
         except DependsInvalid as invalid:
             return self._end(self._node(name, "Skipped", template), "Error", str(invalid))
         if not wanted:
             text = "omitted: depends condition not met"
             return self._end(self._node(name, "Skipped", template), "Omitted", text)
-        when = self._filled(str(task["when"])) if "when" in task else ""
+        when = self._substitute(str(task["when"])) if "when" in task else ""
         if when and not _is_true(when):
             text = f"when '{when}' evaluated false"
             return self._end(self._node(name, "Skipped", template), "Skipped", text)
@@ -190,20 +200,20 @@ class Run:
         return group if group.get("children") else self._end(group, "Skipped")
 
     def _start(self, name: str, task: Mapping[str, Any], item: Any) -> Node:
-        """A pod's node; the train step's job is created with it."""
+        """The node of a pod. For a train step, also creates the training job."""
         node = self._node(name, "Pod", task.get("template", ""))
         template = self.templates.get(task.get("template", ""))
         if template is None:
             return self._end(node, "Error", f"template {task.get('template')} undefined")
         parameters = [
-            {"name": p["name"], "value": self._filled(str(p.get("value", "")), item)}
+            {"name": p["name"], "value": self._substitute(str(p.get("value", "")), item)}
             for p in (task.get("arguments") or {}).get("parameters") or ()
         ]
         if parameters:
             node["inputs"] = {"parameters": parameters}
         if pipeline.step(template) == "train":
             try:
-                pipeline.create_job(self.desk, self.namespace, self._manifest(node))
+                pipeline.create_job(self.client, self.namespace, self._manifest(node))
             except (ApiFault, ValueError) as refused:
                 return self._end(node, "Failed", str(refused))
         return node
@@ -215,12 +225,12 @@ class Run:
         step = pipeline.step(template)
         if step == "train":
             return self._advance_training(node)
-        settings = self.desk.settings
+        settings = self.client.settings
         duration = settings.steps.get(node["templateName"], settings.other_steps)
         end = moment(node["startedAt"]) + duration
-        if self.desk.now < end:
+        if self.client.now < end:
             return end
-        if self.desk.outcomes.step_fails(self.name, node["templateName"]):
+        if self.client.outcomes.step_fails(self.name, node["templateName"]):
             self._end(node, "Failed", "Error (exit code 1)")
             return None
         match step:
@@ -230,42 +240,42 @@ class Run:
                 _output(node, winner=text, promote="true" if best else "false")
             case "publish":
                 winner = _input(node, "winner")
-                pipeline.publish(self.desk, self.namespace, self.name, template, winner)
+                pipeline.publish(self.client, self.namespace, self.name, template, winner)
             case "finish":
-                pipeline.sweep(self.desk, self.namespace, self.name)
+                pipeline.sweep(self.client, self.namespace, self.name)
             case _:
                 _output(node, **{p: self._plain_output(p) for p in _outputs(template)})
         self._end(node, "Succeeded")
         return None
 
     def _advance_training(self, node: Node) -> datetime | None:
-        """The train step waits for its job, by the job's conditions."""
-        job = pipeline.find_job(self.desk, self.namespace, self._manifest(node))
+        """Ends a train step when its job's conditions say that the job has ended."""
+        job = pipeline.find_job(self.client, self.namespace, self._manifest(node))
         if job is None:
             self._end(node, "Failed", "the job was deleted")
             return None
         match training.state_of(job):
             case "Succeeded":
                 candidate = _input(node, "candidate")
-                result = pipeline.result_of(self.desk, job, candidate, self.contract)
+                result = pipeline.result_of(self.client, job, candidate, self.contract)
                 _output(node, result=result)
                 self._end(node, "Succeeded")
             case "Failed":
                 text = f"{job['kind']} {job['metadata']['name']} failed"
                 self._end(node, "Failed", text)
             case _:
-                return self.desk.now + _JOB_POLL
+                return self.client.now + _JOB_POLL
         return None
 
     def _manifest(self, node: Node) -> str:
-        """The job that a train step's node is about: given as a parameter, else its candidate's."""
-        if given := _input(node, "manifest"):
-            return given
+        """The job's text of a train step: its parameter `manifest`, else that of its candidate."""
+        if manifest_parameter := _input(node, "manifest"):
+            return manifest_parameter
         template = self.templates[node["templateName"]]
-        return self._filled(pipeline.manifest(template, _input(node, "candidate")))
+        return self._substitute(pipeline.manifest(template, _input(node, "candidate")))
 
     def _plain_output(self, name: str) -> str:
-        """Other containers hand on what training measured."""
+        """An output of a container that is no pipeline step; `result` lists trainings' results."""
         return f"[{','.join(self._results())}]" if name == "result" else ""
 
     def _results(self) -> list[str]:
@@ -297,12 +307,12 @@ class Run:
             "type": kind,
             "templateName": template,
             "phase": "Running",
-            "startedAt": stamp(self.desk.now),
+            "startedAt": stamp(self.client.now),
         }
         return node
 
     def _end(self, node: Node, phase: str, message: str = "") -> Node:
-        node |= {"phase": phase, "finishedAt": stamp(self.desk.now)}
+        node |= {"phase": phase, "finishedAt": stamp(self.client.now)}
         if message:
             node["message"] = message
         return node
@@ -323,14 +333,14 @@ class Run:
         failed = [p in ("Failed", "Error") for p in phases]
         return TaskState(str(node["phase"]), "Succeeded" in phases, bool(phases) and all(failed))
 
-    def _filled(self, text: str, item: Any = None) -> str:
-        """Replaces what is known; anything else stays as it is. An item may itself have holes."""
+    def _substitute(self, text: str, item: Any = None) -> str:
+        """Substitutes the known variables; unknown ones stay. An item may hold variables itself."""
         for _ in range(2):
-            text = _HOLE.sub(lambda hole: self._known(hole, item), text)
+            text = _VARIABLE.sub(lambda variable: self._variable(variable, item), text)
         return text
 
-    def _known(self, hole: re.Match[str], item: Any) -> str:
-        path = hole[1]
+    def _variable(self, variable: re.Match[str], item: Any) -> str:
+        path = variable[1]
         known = {
             "workflow.name": self.name,
             "workflow.namespace": self.namespace,
@@ -341,12 +351,12 @@ class Run:
         if path == "item":
             return str(item)
         if path.startswith("item.") and isinstance(item, dict):
-            return str(item.get(path[5:], hole[0]))
+            return str(item.get(path[5:], variable[0]))
         match path.split("."):
             case ["tasks" | "steps", task, "outputs", "parameters", name]:
-                return self._outputs_of(task, name, hole[0])
+                return self._outputs_of(task, name, variable[0])
             case _:
-                return hole[0]
+                return variable[0]
 
     def _outputs_of(self, task: str, name: str, unknown: str) -> str:
         node = self._find(task)

@@ -1,8 +1,8 @@
-"""The shapes of objects, as far as merging and refusing need them.
+"""The shapes of objects, as far as merging and validation need them.
 
 A shape says how a value merges (granular map, atomic, list by keys, set) and, for built-in kinds,
-which fields and scalar types exist: server-side apply refuses others before anything else runs.
-Custom resources are schemaless with atomic lists, as a CRD without list markers is.
+which fields and scalar types exist: server-side apply refuses other fields before any other check.
+Custom resources have no schema and atomic lists, like a CRD without list markers.
 Source: the list and map markers of Kubernetes' own API types (OpenAPI, 1.36).
 """
 
@@ -11,12 +11,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from reconciler.objects.key import GroupKind
 
 __all__ = ["ANY", "KEY_DEFAULTS", "SERVER_OWNED", "Shape", "shape_of"]
 
-#: Metadata that the server alone writes; a client's are dropped.
+#: Metadata that only the server writes; values from a client are dropped.
 SERVER_OWNED = (
     "uid",
     "resourceVersion",
@@ -31,16 +32,17 @@ SERVER_OWNED = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shape:
-    """`what` is any, struct, open (a struct that takes other fields too), map, atomic, keyed, set,
-    or a scalar: str, int, bool, intstr (integer or text), num-or-str (an amount), bytes (base64).
+    """The shape of one value. `what` is any, struct, open (a struct that allows other fields too),
+    map, atomic, keyed (a list by `keys`), set, or a scalar: str, int, bool, intstr (integer or
+    text), num-or-str (a quantity), bytes (base64).
     """
 
     what: str
     fields: Mapping[str, Shape] = field(default_factory=dict)
     item: Shape | None = None
     keys: tuple[str, ...] = ()
-    #: Whether the node itself comes and goes, and so has an owner of its own; a node that does not
-    #: is there, if empty, also where nobody gave it.
+    #: Whether the node itself can be absent, and so has its own owner. A node that is not optional
+    #: exists, although empty, also when nobody gave it.
     optional: bool = True
 
     def child(self, name: str) -> Shape | None:
@@ -57,7 +59,7 @@ class Shape:
 
     @property
     def declares(self) -> bool:
-        """Whether the entries of this map are named fields and not data."""
+        """Whether the entries of this map are declared fields, and not data."""
         return self.what in ("struct", "open", "any")
 
 
@@ -72,8 +74,9 @@ KEY_DEFAULTS = {"protocol": "TCP"}
 
 
 def _struct(words: str = "", /, **fields: Shape) -> Shape:
-    """`words`: space-separated `name` (string), `name:i`, `:b`, `:a` (atomic), `:m` (string map),
-    `:q` (map of amounts), `:*` (any)."""
+    """A struct of named fields. `words` are separated by blanks: `name` is a string, `name:i` an
+    integer, `:b` a boolean, `:is` an integer or text, `:a` atomic, `:m` a map of strings, `:q` a
+    map of quantities, `:*` any."""
     short = {"i": _I, "b": _B, "a": _ATOMIC, "m": _MAP, "q": _AMOUNTS, "*": ANY, "is": _IS, "s": _S}
     for word in words.split():
         name, _, kind = word.partition(":")
@@ -82,12 +85,12 @@ def _struct(words: str = "", /, **fields: Shape) -> Shape:
 
 
 def _pointer(words: str = "", /, **fields: Shape) -> Shape:
-    """A struct that Go holds by a pointer."""
+    """A struct that Go holds by a pointer, and so may be absent."""
     return replace(_struct(words, **fields), optional=True)
 
 
 def _always(shape: Shape) -> Shape:
-    """A value that Go writes also when it is empty."""
+    """A value that Go writes even when it is empty."""
     return replace(shape, optional=False)
 
 
@@ -104,16 +107,17 @@ _META = _struct(
 )
 
 
-@functools.cache
-def _pod() -> Shape:
-    resources = _struct("limits:q requests:q", claims=_keyed(_struct("name request"), "name"))
+_RESOURCES = _struct("limits:q requests:q", claims=_keyed(_struct("name request"), "name"))
+
+
+def _container() -> Shape:
     env = _struct(
         "name value",
         valueFrom=_pointer(
             "configMapKeyRef:a fieldRef:a secretKeyRef:a resourceFieldRef:a fileKeyRef:a"
         ),
     )
-    container = _struct(
+    return _struct(
         "name image workingDir imagePullPolicy terminationMessagePath terminationMessagePolicy "
         "restartPolicy stdin:b stdinOnce:b tty:b command:a args:a envFrom:a lifecycle:* "
         "livenessProbe:* readinessProbe:* startupProbe:* securityContext:* resizePolicy:a "
@@ -122,7 +126,7 @@ def _pod() -> Shape:
             _struct("name protocol hostIP containerPort:i hostPort:i"), "containerPort", "protocol"
         ),
         env=_keyed(env, "name"),
-        resources=resources,
+        resources=_RESOURCES,
         volumeMounts=_keyed(
             _struct(
                 "name mountPath subPath subPathExpr mountPropagation recursiveReadOnly readOnly:b"
@@ -131,11 +135,15 @@ def _pod() -> Shape:
         ),
         volumeDevices=_keyed(_struct("name devicePath"), "devicePath"),
     )
+
+
+@functools.cache
+def _pod() -> Shape:
     volume = _struct(
         "name emptyDir:* persistentVolumeClaim:* configMap:* secret:* hostPath:* nfs:* csi:* "
         "projected:* downwardAPI:* ephemeral:* image:* iscsi:* cephfs:* fc:* rbd:* flexVolume:*"
     )
-    containers = _keyed(container, "name")
+    containers = _keyed(_container(), "name")
     terms = (
         "preferredDuringSchedulingIgnoredDuringExecution:a "
         "requiredDuringSchedulingIgnoredDuringExecution:a"
@@ -166,7 +174,7 @@ def _pod() -> Shape:
             "topologyKey",
             "whenUnsatisfiable",
         ),
-        resources=resources,
+        resources=_RESOURCES,
     )
 
 
@@ -177,9 +185,11 @@ def _template() -> Shape:
 _STATUS = {"status": ANY}
 
 
-@functools.cache
-def _shapes() -> dict[GroupKind, dict[str, Shape]]:
-    """Per built-in kind its fields beside apiVersion, kind and metadata."""
+#: (group, kind) → the fields beside apiVersion, kind and metadata.
+_Table: TypeAlias = dict[tuple[str, str], dict[str, Shape]]
+
+
+def _core() -> _Table:
     service = _struct(
         "type clusterIP clusterIPs:a externalIPs:a sessionAffinity loadBalancerIP "
         "loadBalancerSourceRanges:a externalName externalTrafficPolicy internalTrafficPolicy "
@@ -190,6 +200,38 @@ def _shapes() -> dict[GroupKind, dict[str, Shape]]:
             _struct("name protocol appProtocol port:i nodePort:i targetPort:is"), "port", "protocol"
         ),
     )
+    claim = _struct(
+        "accessModes:a selector:a volumeName storageClassName volumeMode dataSource:a "
+        "dataSourceRef:* volumeAttributesClassName",
+        resources=_struct("limits:q requests:q"),
+    )
+    return {
+        ("", "Namespace"): {"spec": _struct("finalizers:a"), **_STATUS},
+        ("", "ConfigMap"): {"data": _MAP, "binaryData": _MAP, "immutable": _B},
+        ("", "Secret"): {
+            "data": Shape("map", item=Shape("bytes")),
+            "stringData": _MAP,
+            "immutable": _B,
+            "type": _S,
+        },
+        ("", "Service"): {"spec": service, **_STATUS},
+        ("", "ServiceAccount"): {
+            "secrets": _keyed(ANY, "name"),
+            "imagePullSecrets": _ATOMIC,
+            "automountServiceAccountToken": _B,
+        },
+        ("", "ResourceQuota"): {
+            "spec": _struct("hard:q scopes:a scopeSelector:a"),
+            **_STATUS,
+        },
+        ("", "LimitRange"): {"spec": _struct("limits:a")},
+        ("", "PersistentVolumeClaim"): {"spec": claim, **_STATUS},
+        ("", "Pod"): {"spec": _pod(), **_STATUS},
+    }
+
+
+def _workloads() -> _Table:
+    """Workloads, their autoscalers and their disruption budgets."""
     deployment = _struct(
         "replicas:i minReadySeconds:i revisionHistoryLimit:i progressDeadlineSeconds:i paused:b "
         "selector:a",
@@ -213,51 +255,14 @@ def _shapes() -> dict[GroupKind, dict[str, Shape]]:
         "successfulJobsHistoryLimit:i failedJobsHistoryLimit:i",
         jobTemplate=_struct(metadata=_META, spec=job),
     )
-    claim = _struct(
-        "accessModes:a selector:a volumeName storageClassName volumeMode dataSource:a "
-        "dataSourceRef:* volumeAttributesClassName",
-        resources=_struct("limits:q requests:q"),
-    )
     autoscaler = _struct(
         "minReplicas:i maxReplicas:i metrics:a behavior:*", scaleTargetRef=_always(ANY)
     )
-    rbac = "rbac.authorization.k8s.io"
-    admission = "admissionregistration.k8s.io"
-    table: dict[tuple[str, str], dict[str, Shape]] = {
-        ("", "Namespace"): {"spec": _struct("finalizers:a"), **_STATUS},
-        ("", "ConfigMap"): {"data": _MAP, "binaryData": _MAP, "immutable": _B},
-        ("", "Secret"): {
-            "data": Shape("map", item=Shape("bytes")),
-            "stringData": _MAP,
-            "immutable": _B,
-            "type": _S,
-        },
-        ("", "Service"): {"spec": service, **_STATUS},
-        ("", "ServiceAccount"): {
-            "secrets": _keyed(ANY, "name"),
-            "imagePullSecrets": _ATOMIC,
-            "automountServiceAccountToken": _B,
-        },
-        ("", "ResourceQuota"): {
-            "spec": _struct("hard:q scopes:a scopeSelector:a"),
-            **_STATUS,
-        },
-        ("", "LimitRange"): {"spec": _struct("limits:a")},
-        ("", "PersistentVolumeClaim"): {"spec": claim, **_STATUS},
-        ("", "Pod"): {"spec": _pod(), **_STATUS},
+    return {
         ("apps", "Deployment"): {"spec": deployment, **_STATUS},
         ("apps", "StatefulSet"): {"spec": stateful, **_STATUS},
         ("batch", "Job"): {"spec": job, **_STATUS},
         ("batch", "CronJob"): {"spec": cron, **_STATUS},
-        (rbac, "Role"): {"rules": _ATOMIC},
-        (rbac, "RoleBinding"): {"subjects": _ATOMIC, "roleRef": _ATOMIC},
-        ("networking.k8s.io", "NetworkPolicy"): {
-            "spec": _struct("ingress:a egress:a policyTypes:a", podSelector=_always(_ATOMIC))
-        },
-        ("networking.k8s.io", "Ingress"): {
-            "spec": _struct("ingressClassName rules:a tls:a defaultBackend:*"),
-            **_STATUS,
-        },
         ("policy", "PodDisruptionBudget"): {
             "spec": _struct(
                 "selector:a minAvailable:is maxUnavailable:is unhealthyPodEvictionPolicy"
@@ -265,13 +270,28 @@ def _shapes() -> dict[GroupKind, dict[str, Shape]]:
             **_STATUS,
         },
         ("autoscaling", "HorizontalPodAutoscaler"): {"spec": autoscaler, **_STATUS},
+    }
+
+
+def _control() -> _Table:
+    """Networking, rights, leases and admission policies."""
+    return {
+        ("rbac.authorization.k8s.io", "Role"): {"rules": _ATOMIC},
+        ("rbac.authorization.k8s.io", "RoleBinding"): {"subjects": _ATOMIC, "roleRef": _ATOMIC},
+        ("networking.k8s.io", "NetworkPolicy"): {
+            "spec": _struct("ingress:a egress:a policyTypes:a", podSelector=_always(_ATOMIC))
+        },
+        ("networking.k8s.io", "Ingress"): {
+            "spec": _struct("ingressClassName rules:a tls:a defaultBackend:*"),
+            **_STATUS,
+        },
         ("coordination.k8s.io", "Lease"): {
             "spec": _struct(
                 "holderIdentity leaseDurationSeconds:i acquireTime renewTime "
                 "leaseTransitions:i strategy preferredHolder"
             )
         },
-        (admission, "ValidatingAdmissionPolicy"): {
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"): {
             "spec": _struct(
                 "failurePolicy paramKind:a validations:a auditAnnotations:a matchConstraints:a",
                 matchConditions=_keyed(_struct("name expression"), "name"),
@@ -279,18 +299,25 @@ def _shapes() -> dict[GroupKind, dict[str, Shape]]:
             ),
             **_STATUS,
         },
-        (admission, "ValidatingAdmissionPolicyBinding"): {
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"): {
             "spec": _struct(
                 "policyName paramRef:a matchResources:a", validationActions=Shape("set", item=_S)
             )
         },
     }
+
+
+@functools.cache
+def _shapes() -> dict[GroupKind, dict[str, Shape]]:
+    """Per built-in kind its fields beside apiVersion, kind and metadata."""
+    table = _core() | _workloads() | _control()
     return {GroupKind(*kind): fields for kind, fields in table.items()}
 
 
 @functools.cache
 def shape_of(kind: GroupKind) -> Shape:
-    """The shape of a kind's objects: complete for the built-in kinds of use, open for others."""
+    """The shape of a kind's objects: complete for the built-in kinds in the tables, open for other
+    kinds."""
     top = {"apiVersion": _S, "kind": _S, "metadata": _META}
     known = _shapes().get(kind)
     if known is not None:

@@ -1,9 +1,5 @@
-"""The kinds that the embedded cluster serves: the built-in API as a table, and the custom kinds
-that it is told of.
-
-`status` says whether the kind has a status subresource, `counted` whether the server keeps a
-generation for it.
-"""
+"""The kinds that the embedded cluster serves: the built-in API as a table, and the given custom
+kinds."""
 
 from __future__ import annotations
 
@@ -20,6 +16,8 @@ __all__ = ["ServedKind", "list_served", "make_discovery"]
 
 @dataclass(frozen=True, slots=True)
 class ServedKind:
+    """`status`: the kind has a status subresource. `counted`: the server keeps a generation."""
+
     kind: GroupKind
     plural: str
     version: str
@@ -37,8 +35,8 @@ class ServedKind:
         return "." not in group or (group.endswith(".k8s.io") and not group.startswith("gateway."))
 
 
-# One line a kind: group version Kind plural, then flags: c cluster-scoped, s status subresource,
-# n no generation.
+# One line per kind: group, version, Kind, plural, flags (c cluster-scoped, s status subresource,
+# n no generation).
 _TABLE = """
 - v1 Namespace namespaces csn
 - v1 ConfigMap configmaps n
@@ -85,8 +83,8 @@ def _built_in() -> Iterator[ServedKind]:
 def list_served(
     kinds: Mapping[GroupKind, Kind], without: frozenset[str] = frozenset()
 ) -> dict[GroupKind, ServedKind]:
-    """The built-in kinds and the custom ones of `kinds`. `without` leaves API groups out, as on a
-    cluster that lacks their CRDs; `group/Kind` leaves one kind out."""
+    """The built-in kinds and the custom ones of `kinds`. `without` names API groups to leave out,
+    as on a cluster without their CRDs, or single kinds as `group/Kind`."""
     rows = {row.kind: row for row in _built_in()}
     for kind in kinds.values():
         row = ServedKind(
@@ -106,7 +104,7 @@ def list_served(
 
 
 def make_discovery(rows: Mapping[GroupKind, ServedKind]) -> Discovery:
-    """What a client's discovery sees, always complete."""
+    """The discovery of these kinds; it is always complete."""
     digest = hashlib.blake2b(repr(sorted(rows.items())).encode(), digest_size=8).hexdigest()
     kinds = {kind: KindServed(r.plural, r.version, r.namespaced) for kind, r in rows.items()}
     return Discovery(kinds, frozenset(), digest)

@@ -1,8 +1,8 @@
-"""The API server of the embedded cluster: requests in, objects out, refusals as `ApiFault`.
+"""The API server of the embedded cluster: handles requests, and raises refusals as `ApiFault`.
 
-Order of checks and codes are those of a real server: kind served, scope, preconditions, types,
-merge, defaults, validation, immutable fields. A request is one transaction of the store; a dry run
-is the same request, taken back.
+The order of checks and the codes are those of a real server: kind served, scope, preconditions,
+types, merge, defaults, validation, immutable fields. A request is one transaction of the store; a
+dry run is the same request, rolled back.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from reconciler.simulation.fault import ApiFault
 from reconciler.simulation.garbage import Garbage
 from reconciler.simulation.object_bodies import (
     Body,
-    bare,
     clone,
     conflict_fault,
     content,
-    owned_by_maker,
+    fields_of_creator,
     stamp,
+    strip_server_fields,
     stub,
 )
 from reconciler.simulation.schema import SERVER_OWNED, shape_of
@@ -44,7 +44,7 @@ class ServerAnswer(NamedTuple):
 
 
 class Server:
-    """One cluster. Bodies that come back are the caller's own. `changed` are called with the key
+    """One cluster. Returned bodies are copies. The functions in `changed` are called with the key
     and the newest body of every object that a finished request wrote or removed."""
 
     def __init__(
@@ -85,13 +85,13 @@ class Server:
     def list(
         self, kind: GroupKind, namespace: str = "", labels: Mapping[str, str] | None = None
     ) -> list[Body]:
-        """Objects that carry all these labels, by namespace and name."""
+        """The objects with all these labels, sorted by namespace and name."""
         self.store.refresh()
         out = []
         for key, body in self.store.items(kind):
-            have = body["metadata"].get("labels") or {}
+            actual = body["metadata"].get("labels") or {}
             wanted = labels or {}
-            if namespace in ("", key.namespace) and wanted.items() <= have.items():
+            if namespace in ("", key.namespace) and wanted.items() <= actual.items():
                 out.append(clone(body))
         return out
 
@@ -107,13 +107,13 @@ class Server:
             metadata = body["metadata"]
             if metadata.get("managedFields"):
                 raise ApiFault(RefusalCause.INVALID, 400, "metadata.managedFields must be nil")
-            self._guard(key, live, metadata)
+            self._check_preconditions(key, live, metadata)
             shape = shape_of(key.group_kind)
-            config = bare(body, row)
+            config = strip_server_fields(body, row)
             validate.check_types(key, shape, config)
             rows = live["metadata"].get("managedFields") or [] if live else []
             owners = merge.managers_of(rows)
-            base = bare(live, None) if live is not None else None
+            base = strip_server_fields(live, None) if live is not None else None
             try:
                 after, owners = merge.apply_config(shape, base, owners, config, manager, force)
             except merge.Conflict as conflict:
@@ -123,7 +123,7 @@ class Server:
     def create(
         self, body: Mapping[str, Any], manager: str, *, dry_run: bool = False
     ) -> ServerAnswer:
-        """POST. Raises ApiFault; a name that is taken is 409."""
+        """POST. Raises ApiFault, with code 409 when an object of that name exists."""
         body = clone(dict(body))
         if body["metadata"].get("generateName") and not body["metadata"].get("name"):
             count = int(self.store.fact("version", "0"))
@@ -139,24 +139,24 @@ class Server:
     def update(
         self, body: Mapping[str, Any], manager: str, *, dry_run: bool = False
     ) -> ServerAnswer:
-        """PUT: stale with another resourceVersion than the live one. Raises ApiFault."""
+        """PUT. Raises ApiFault; STALE when the resourceVersion is not the live one."""
         row, key = self._address(body)
         with _Request(self, dry_run):
-            live = self._must(row, key)
+            live = self._require_live(row, key)
             version = body["metadata"].get("resourceVersion")
             if not version and (not row.is_built_in or key.kind == "Lease"):
                 text = "metadata.resourceVersion: Invalid value: 0: must be specified for an update"
                 raise ApiFault(RefusalCause.INVALID, 422, text, ("metadata.resourceVersion",))
-            self._guard(key, live, body["metadata"])
+            self._check_preconditions(key, live, body["metadata"])
             entry = merge.Entry(manager, "Update")
             return self._write(row, key, live, body, entry, dry_run)
 
     def patch_status(self, key: ObjectKey, status: Mapping[str, Any], manager: str) -> ServerAnswer:
-        """Puts a status: through the subresource, or into the object where the kind has none."""
+        """Writes a status: through the subresource, or into the object of a kind without one."""
         row, key = self._address(stub(key, self._row(key.group_kind)))
         with _Request(self, False):
-            live = self._must(row, key)
-            after = {**bare(live, None), "status": clone(dict(status))}
+            live = self._require_live(row, key)
+            after = {**strip_server_fields(live, None), "status": clone(dict(status))}
             entry = merge.Entry(manager, "Update", "status" if row.status else "")
             owners = self._owners(key, live, after, entry)
             return self._commit(row, key, live, after, owners, False)
@@ -170,32 +170,33 @@ class Server:
         orphan: bool = False,
         dry_run: bool = False,
     ) -> ServerAnswer:
-        """DELETE with preconditions. DELETED when it is gone, ACCEPTED when something holds it."""
+        """DELETE with preconditions. The verb is DELETED when the object is gone, ACCEPTED when a
+        finalizer holds it. Raises ApiFault."""
         row, key = self._address(stub(key, self._row(key.group_kind)))
         with _Request(self, dry_run):
-            live = self._must(row, key)
+            live = self._require_live(row, key)
             metadata = live["metadata"]
             for name, wanted in (("UID", uid), ("ResourceVersion", resource_version)):
-                have = metadata["uid" if name == "UID" else "resourceVersion"]
-                if wanted and wanted != have:
+                actual = metadata["uid" if name == "UID" else "resourceVersion"]
+                if wanted and wanted != actual:
                     raise ApiFault(
                         RefusalCause.STALE,
                         409,
                         f'Operation cannot be fulfilled on {row.plural} "{key.name}": '
                         f"Precondition failed: {name} in precondition: {wanted}, "
-                        f"{name} in object meta: {have}",
+                        f"{name} in object meta: {actual}",
                     )
             if orphan:
                 self._garbage.orphan(metadata["uid"])
                 live = self.store.get(key) or live
             self._mark(key, live)
-            left = self.store.get(key)
-            if left is None and key.group_kind != _NAMESPACE:
+            remaining = self.store.get(key)
+            if remaining is None and key.group_kind != _NAMESPACE:
                 return ServerAnswer(Verb.DELETED, None)
-            return ServerAnswer(Verb.ACCEPTED, clone(left))
+            return ServerAnswer(Verb.ACCEPTED, clone(remaining))
 
     def remember(self, name: str, value: str) -> None:
-        """Keeps a fact beside the objects (the simulated time, for one)."""
+        """Stores a fact beside the objects, for example the simulated time."""
         with self.store.transaction():
             self.store.state(name, value)
 
@@ -211,7 +212,7 @@ class Server:
         return row
 
     def _address(self, body: Mapping[str, Any]) -> tuple[ServedKind, ObjectKey]:
-        """The kind and key that a request's URL would name."""
+        """The kind and key that the request's URL would name."""
         metadata = body.get("metadata") or {}
         group, version = split_version(str(body.get("apiVersion") or ""))
         row = self._row(GroupKind(group, str(body.get("kind"))))
@@ -225,15 +226,17 @@ class Server:
             raise ApiFault(RefusalCause.INVALID, 400, f"{key.kind} {need}")
         return row, key
 
-    def _must(self, row: ServedKind, key: ObjectKey) -> Body:
+    def _require_live(self, row: ServedKind, key: ObjectKey) -> Body:
         live = self.store.get(key)
         if live is None:
             raise ApiFault(RefusalCause.ABSENT, 404, f'{row.plural} "{key.name}" not found')
         return live
 
-    def _guard(self, key: ObjectKey, live: Body | None, metadata: Mapping[str, Any]) -> None:
-        """What the body's uid and resourceVersion ask for. A resourceVersion alone does not guard
-        against an absent object: that is how a real server answers."""
+    def _check_preconditions(
+        self, key: ObjectKey, live: Body | None, metadata: Mapping[str, Any]
+    ) -> None:
+        """Checks the body's uid and resourceVersion against the live object. As on a real server, a
+        resourceVersion alone does not refuse an absent object."""
         uid, version = metadata.get("uid"), metadata.get("resourceVersion")
         where = f'Operation cannot be fulfilled on "{key.name}"'
         if live is None:
@@ -264,22 +267,22 @@ class Server:
         entry: merge.Entry,
         dry_run: bool,
     ) -> ServerAnswer:
-        """POST and PUT: the whole object; its status is kept where that is another endpoint."""
+        """POST and PUT of a whole object; keeps a status that has its own endpoint."""
         shape = shape_of(key.group_kind)
-        after = bare(body, row)
+        after = strip_server_fields(body, row)
         validate.check_types(key, shape, after, applied=False)
         if row.status and live is not None and "status" in live:
             after["status"] = clone(live["status"])
-        # Whatever a writer of whole objects fills in by default it owns, unlike an applier.
+        # Unlike an applier, a writer of whole objects also owns the defaults.
         if "uid" not in after["metadata"] and live is not None:
             after["metadata"]["uid"] = live["metadata"]["uid"]
         defaults.fill(key.group_kind, after)
-        emptied = body["metadata"].get("managedFields")
+        given_fields = body["metadata"].get("managedFields")
         known = live
-        if live is not None and emptied is not None and not any(emptied):
+        if live is not None and given_fields is not None and not any(given_fields):
             known = {**live, "metadata": {**live["metadata"], "managedFields": []}}
-        mine = owned_by_maker(body, after, row) if live is None else after
-        owners = self._owners(key, known, mine, entry)
+        owned = fields_of_creator(body, after, row) if live is None else after
+        owners = self._owners(key, known, owned, entry)
         return self._commit(row, key, live, after, owners, dry_run)
 
     def _owners(
@@ -287,8 +290,8 @@ class Server:
     ) -> dict[merge.Entry, Any]:
         rows = (live["metadata"].get("managedFields") or []) if live is not None else []
         if live is not None and not rows:
-            return {}  # who emptied the list stops the tracking until the next apply
-        base = bare(live, None) if live is not None else None
+            return {}  # a client emptied the list, which ends the tracking until the next apply
+        base = strip_server_fields(live, None) if live is not None else None
         return merge.update_body(
             shape_of(key.group_kind), base, merge.managers_of(rows), after, entry
         )
@@ -302,7 +305,7 @@ class Server:
         owners: Mapping[merge.Entry, Any],
         dry_run: bool,
     ) -> ServerAnswer:
-        """Server-owned metadata, defaults, checks; writes unless nothing has changed."""
+        """Sets server-owned metadata and defaults, checks the object; writes it when it changed."""
         now = stamp(self.clock.now())
         after = clone({"apiVersion": row.api_version, "kind": row.kind.kind, **after})
         metadata = after["metadata"] = {k: v for k, v in after["metadata"].items() if v != {}}
@@ -326,9 +329,9 @@ class Server:
         if not metadata["managedFields"]:
             del metadata["managedFields"]
         if row.counted:
-            moved = live is None or content(live, row) != content(after, row)
+            has_changed = live is None or content(live, row) != content(after, row)
             before = live["metadata"].get("generation", 0) if live is not None else 0
-            metadata["generation"] = before + 1 if moved else before
+            metadata["generation"] = before + 1 if has_changed else before
         if live is not None and after == live:
             return ServerAnswer(Verb.UNCHANGED, clone(live))
         validate.check_size(key, after)
@@ -340,11 +343,11 @@ class Server:
     def _admit(self, key: ObjectKey) -> None:
         if not key.namespace:
             return
-        home = self.store.get(ObjectKey("", "Namespace", "", key.namespace))
-        if home is None:
+        namespace = self.store.get(ObjectKey("", "Namespace", "", key.namespace))
+        if namespace is None:
             text = f'namespaces "{key.namespace}" not found'
             raise ApiFault(RefusalCause.NAMESPACE_MISSING, 404, text)
-        if "deletionTimestamp" in home["metadata"]:
+        if "deletionTimestamp" in namespace["metadata"]:
             text = (
                 f'"{key.name}" is forbidden: unable to create new content in namespace '
                 f"{key.namespace} because it is being terminated"
@@ -352,7 +355,7 @@ class Server:
             raise ApiFault(RefusalCause.TERMINATING, 403, text, ("metadata.namespace",))
 
     def _new_uid(self, key: ObjectKey) -> str:
-        """Unique by the counter, and the same in every run of the same requests."""
+        """A unique uid that is the same in every run of the same requests."""
         seed = f"{self.name}/{self.store.fact('version', '0')}/{key.full()}"
         digest = hashlib.sha256(seed.encode()).hexdigest()
         return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"
@@ -365,7 +368,7 @@ class Server:
     # -- storing and removing ----------------------------------------------------------------------
 
     def _put(self, key: ObjectKey, body: Body) -> None:
-        """Stores a body, or removes it when nothing holds a deleted object any more."""
+        """Stores a body, or removes a deleted object that no finalizer holds."""
         self._touched[key] = body
         metadata = body["metadata"]
         if "deletionTimestamp" in metadata and not metadata.get("finalizers"):
@@ -378,7 +381,7 @@ class Server:
         self._put(key, {**body, "metadata": metadata})
 
     def _mark(self, key: ObjectKey, body: Body) -> None:
-        """A DELETE without preconditions: gone, or marked where finalizers hold it."""
+        """A DELETE without preconditions: removes the object, or marks one with finalizers."""
         metadata = body["metadata"]
         if "deletionTimestamp" in metadata:
             return
@@ -406,15 +409,19 @@ class Server:
             self._finish_namespace(key.namespace)
 
     def _finish_namespace(self, name: str) -> None:
-        """Empties a terminating namespace and removes it once nothing is left in it."""
+        """Empties a terminating namespace, and removes it once it is empty."""
         key = ObjectKey("", "Namespace", "", name)
-        home = self.store.get(key)
-        if home is None or "deletionTimestamp" not in home["metadata"] or name in self._emptying:
+        namespace = self.store.get(key)
+        if (
+            namespace is None
+            or "deletionTimestamp" not in namespace["metadata"]
+            or name in self._emptying
+        ):
             return
         self._emptying.add(name)
         try:
-            if self._garbage.empty(name) and not home["metadata"].get("finalizers"):
-                self._touched[key] = home
+            if self._garbage.empty(name) and not namespace["metadata"].get("finalizers"):
+                self._touched[key] = namespace
                 self.store.put(key, None)
         finally:
             self._emptying.discard(name)
@@ -428,7 +435,7 @@ class Server:
 
 
 class _Request:
-    """One request: the store's transaction, the clock's time kept with it, listeners told after."""
+    """One request: a transaction of the store that also records the time, then the listeners."""
 
     def __init__(self, server: Server, dry_run: bool) -> None:
         self._server = server

@@ -1,7 +1,8 @@
-"""Objects, counter and clock of an embedded cluster: in memory, or in one SQLite file.
+"""The store of an embedded cluster: objects, the version counter and the time, in memory or in one
+SQLite file.
 
-Every write is one transaction, so a killed process leaves the file as it was before or after a
-request, never between. A second process sees the first one's writes at its next request.
+Every request is one transaction: a killed process leaves the file as it was before or after a
+request. A second process sees the writes of the first one at its next request.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WI
 
 
 class Store:
-    """Bodies handed out are shared: who changes one copies it first. Raises SourceError when the
-    file cannot be opened or is no database."""
+    """The objects by key, and facts (texts by name). Returned bodies are shared: a caller must copy
+    a body before changing it. Raises SourceError when the file cannot be opened or is not a
+    database."""
 
     def __init__(self, path: str | None = None) -> None:
         self.path = path
@@ -40,7 +42,7 @@ class Store:
         if path is not None:
             try:
                 self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-                # A killed process loses nothing; only a power cut could, and this is no archive.
+                # A killed process loses nothing. A power cut could lose writes, which is accepted.
                 self._db.execute("PRAGMA synchronous=OFF")
                 self._db.executescript(_TABLES)
             except sqlite3.Error as cause:
@@ -75,7 +77,7 @@ class Store:
         return self._objects.get(key.group_kind, {}).get(key)
 
     def items(self, kind: GroupKind) -> list[tuple[ObjectKey, dict[str, Any]]]:
-        """All objects of a kind, by namespace and name."""
+        """All objects of a kind, sorted by namespace and name."""
         return sorted(self._objects.get(kind, {}).items(), key=lambda item: item[0])
 
     def everything(self) -> Iterator[tuple[ObjectKey, dict[str, Any]]]:
@@ -89,7 +91,7 @@ class Store:
 
     @contextmanager
     def transaction(self, *, keep: bool = True) -> Iterator[None]:
-        """All or nothing; `keep=False` takes everything back at the end (a dry run)."""
+        """One transaction; with `keep=False` everything is rolled back at its end (a dry run)."""
         if self._undo is not None:
             raise RuntimeError("transactions do not nest")
         if self._db is not None:
@@ -110,15 +112,15 @@ class Store:
             if not done:
                 self._facts = facts
                 for key, body in reversed(undo):
-                    self._keep(key, body)
+                    self._set(key, body)
             if self._db is not None:
                 self._db.execute("COMMIT" if done else "ROLLBACK")
 
     def put(self, key: ObjectKey, body: dict[str, Any] | None) -> None:
-        """Writes an object; None removes it. Only inside a transaction."""
+        """Writes an object, or removes it for None. Only inside a transaction."""
         assert self._undo is not None
         self._undo.append((key, self.get(key)))
-        self._keep(key, body)
+        self._set(key, body)
         if self._db is None:
             return
         if body is None:
@@ -139,7 +141,7 @@ class Store:
         if self._db is not None:
             self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
-    def _keep(self, key: ObjectKey, body: dict[str, Any] | None) -> None:
+    def _set(self, key: ObjectKey, body: dict[str, Any] | None) -> None:
         table = self._objects.setdefault(key.group_kind, {})
         if body is None:
             table.pop(key, None)

@@ -1,4 +1,4 @@
-"""What will happen when: a queue of events on simulated time, the same in every run."""
+"""A queue of events in simulated time, with the same order in every run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ __all__ = ["Timeline"]
 
 
 class Timeline:
-    """Events fire in order of time, then of their being scheduled. Time only moves forward."""
+    """Events run in the order of their times, then in the order of scheduling. Time only moves
+    forward. Raises ValueError for a start without a time zone."""
 
     def __init__(self, start: datetime) -> None:
         if start.tzinfo is None:
@@ -20,7 +21,7 @@ class Timeline:
         self._count = 0
 
     def at(self, moment: datetime, callback: Callable[[], None]) -> None:
-        """Schedules; a moment that is past fires at the next advance."""
+        """Schedules `callback`; one at a past moment runs at the next `advance`."""
         self._count += 1
         heapq.heappush(self._queue, (max(moment, self.now), self._count, callback))
 
@@ -28,9 +29,9 @@ class Timeline:
         return self._queue[0][0] if self._queue else None
 
     def advance(self, until: datetime) -> None:
-        """Fires everything due up to and including `until`, then it is `until`.
+        """Runs all events up to and including `until`, then sets the time to `until`.
 
-        Raises RuntimeError when events at one instant keep making new ones: a simulated
+        Raises RuntimeError when events at one instant keep scheduling new ones: a simulated
         controller does not settle.
         """
         at_once = 0

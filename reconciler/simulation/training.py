@@ -1,5 +1,5 @@
-"""What KubeDL's and Kubeflow's training jobs have in common: conditions as an array, in the order
-of what happened, and counters a replica type.
+"""Training jobs as KubeDL and Kubeflow run them: conditions as a list in the order of events, and
+counters per replica type.
 
 Sources: kubedl pkg/job_controller, kubeflow training-operator v1.9 pkg/core and pkg/util.
 """
@@ -13,16 +13,24 @@ from typing import Any
 
 from reconciler.simulation.controller import ControllerClient, moment
 from reconciler.simulation.object_bodies import Body, stamp
-from reconciler.simulation.outcomes import Trained
+from reconciler.simulation.outcomes import TrainingOutcome
 
-__all__ = ["RUN_LABEL", "Dialect", "advance", "candidate_of", "is_finished", "state_of", "trained"]
+__all__ = [
+    "RUN_LABEL",
+    "Dialect",
+    "advance",
+    "candidate_of",
+    "is_finished",
+    "outcome_of",
+    "state_of",
+]
 
 RUN_LABEL = "workflows.argoproj.io/workflow"
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How one operator words its statuses. `policy` is where the run policy is in the spec."""
+    """The texts of one operator's statuses. `policy` is the path of the run policy in the spec."""
 
     manager: str
     reason: str  # a prefix of every reason; {kind} is the job's kind
@@ -31,8 +39,8 @@ class Dialect:
 
 
 def candidate_of(body: Body) -> tuple[str, str]:
-    """Run and candidate of a job: `<run>-<candidate>` with the run in a label; a job outside of a
-    pipeline is its own run."""
+    """The run and the candidate of a job. A pipeline's job is named `<run>-<candidate>` and has the
+    run in a label; any other job is a run by itself."""
     name = str(body["metadata"]["name"])
     run = str((body["metadata"].get("labels") or {}).get(RUN_LABEL, ""))
     if run and name.startswith(f"{run}-"):
@@ -40,15 +48,15 @@ def candidate_of(body: Body) -> tuple[str, str]:
     return run or name, "main" if not run else name
 
 
-def trained(desk: ControllerClient, body: Body, metric: str = "accuracy") -> Trained:
-    """The outcome that awaits this job."""
+def outcome_of(client: ControllerClient, body: Body, metric: str = "accuracy") -> TrainingOutcome:
+    """The outcome of this job's training."""
     run, candidate = candidate_of(body)
-    return desk.outcomes.of(run, candidate, metric)
+    return client.outcomes.of(run, candidate, metric)
 
 
 def state_of(body: Body) -> str:
-    """Created, Running, Succeeded, Failed, or "" before the controller has seen it. Also reads a
-    batch Job."""
+    """Created, Running, Succeeded or Failed; "" before the controller has handled the job. Also
+    reads a batch Job."""
     conditions = (body.get("status") or {}).get("conditions") or ()
     true = {c.get("type") for c in conditions if c.get("status") == "True"}
     if "Complete" in true or "Succeeded" in true:
@@ -75,37 +83,37 @@ def _replicas(body: Body) -> dict[str, int]:
     return {}
 
 
-def advance(desk: ControllerClient, body: Body, dialect: Dialect) -> datetime | None:
-    """Takes the job to where it should be by now; when to look again."""
+def advance(client: ControllerClient, body: Body, dialect: Dialect) -> datetime | None:
+    """Advances the job to its present state; returns when to advance again."""
     status = body.get("status") or {}
     match state_of(body):
         case "":
-            _put(desk, body, dialect, "Created", "created", {})
-            return desk.now + desk.settings.pod_start
+            _put(client, body, dialect, "Created", "created", {})
+            return client.now + client.settings.pod_start
         case "Created":
             conditions = status["conditions"]
-            start = moment(conditions[-1]["lastTransitionTime"]) + desk.settings.pod_start
-            if desk.now < start:
+            start = moment(conditions[-1]["lastTransitionTime"]) + client.settings.pod_start
+            if client.now < start:
                 return start
             counts = {role: {"active": count} for role, count in _replicas(body).items()}
-            times = {"startTime": stamp(desk.now)}
-            _put(desk, body, dialect, "Running", "running", {"replicaStatuses": counts, **times})
-            return desk.now + trained(desk, body).duration
+            times = {"startTime": stamp(client.now)}
+            _put(client, body, dialect, "Running", "running", {"replicaStatuses": counts, **times})
+            return client.now + outcome_of(client, body).duration
         case "Running":
-            return _finish(desk, body, dialect, moment(status["startTime"]))
+            return _finish(client, body, dialect, moment(status["startTime"]))
         case _:
-            return _expire(desk, body, dialect)
+            return _expire(client, body, dialect)
 
 
 def _finish(
-    desk: ControllerClient, body: Body, dialect: Dialect, start: datetime
+    client: ControllerClient, body: Body, dialect: Dialect, start: datetime
 ) -> datetime | None:
-    outcome = trained(desk, body)
+    outcome = outcome_of(client, body)
     allowed = _policy(body, dialect).get("activeDeadlineSeconds")
     limit = timedelta(seconds=int(allowed)) if allowed is not None else outcome.duration
     late = limit < outcome.duration
     end = start + min(limit, outcome.duration)
-    if desk.now < end:
+    if client.now < end:
         return end
     succeeded = outcome.succeeded and not late
     key = "succeeded" if succeeded else "failed"
@@ -114,24 +122,24 @@ def _finish(
         text = "successfully completed"
     else:
         text = "failed because it was active longer than specified deadline" if late else "failed"
-    more = {"replicaStatuses": counts, "completionTime": stamp(desk.now)}
-    _put(desk, body, dialect, "Succeeded" if succeeded else "Failed", text, more)
-    return desk.now + desk.settings.latency
+    more = {"replicaStatuses": counts, "completionTime": stamp(client.now)}
+    _put(client, body, dialect, "Succeeded" if succeeded else "Failed", text, more)
+    return client.now + client.settings.latency
 
 
-def _expire(desk: ControllerClient, body: Body, dialect: Dialect) -> datetime | None:
+def _expire(client: ControllerClient, body: Body, dialect: Dialect) -> datetime | None:
     ttl = _policy(body, dialect).get("ttlSecondsAfterFinished", dialect.default_ttl)
     if ttl is None:
         return None
     end = moment(body["status"]["completionTime"]) + timedelta(seconds=int(ttl))
-    if desk.now < end:
+    if client.now < end:
         return end
-    desk.delete(body)
+    client.delete(body)
     return None
 
 
 def _put(
-    desk: ControllerClient,
+    client: ControllerClient,
     body: Body,
     dialect: Dialect,
     kind: str,
@@ -139,7 +147,7 @@ def _put(
     more: Mapping[str, Any],
 ) -> None:
     """Appends a condition; Running turns False when the job has finished."""
-    now = stamp(desk.now)
+    now = stamp(client.now)
     status = dict(body.get("status") or {})
     conditions = [dict(c) for c in status.get("conditions") or ()]
     for condition in conditions:
@@ -159,4 +167,4 @@ def _put(
     status = {"replicaStatuses": {}, **status, **more}
     status["conditions"] = conditions
     status["lastReconcileTime"] = now
-    desk.status(body, status, dialect.manager)
+    client.status(body, status, dialect.manager)

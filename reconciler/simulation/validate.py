@@ -1,7 +1,7 @@
-"""What the API server refuses about an object: names, required fields, types, immutable fields.
+"""Checks an object as the API server does: names, required fields, types, immutable fields.
 
-The codes are those that were measured on a real server: a wrong type or an unknown field under
-apply is a 500 without a reason, everything else that is wrong with an object a 422.
+The codes were measured on a real server: an apply with a wrong type or an unknown field is answered
+with 500 without a reason, every other mistake with 422.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LABELLED = frozenset({"Namespace", "Service", "Pod"})
 
 
 def check_name(key: ObjectKey) -> None:
-    """Names become parts of URLs: RFC 1123, a label where the kind wants one."""
+    """Raises ApiFault for a name that is not an RFC 1123 subdomain, or label for some kinds."""
     labelled = key.kind in _LABELLED and not key.group
     longest = 52 if (key.group, key.kind) == ("batch", "CronJob") else 253
     if not is_object_name(key.name) or (labelled and not is_dns_label(key.name)):
@@ -41,7 +41,7 @@ def check_name(key: ObjectKey) -> None:
         )
         found = [("metadata.name", why)]
         if key.kind == "Namespace":
-            # Its name is the value of a label, too.
+            # A namespace's name is also the value of a label.
             found.append(("metadata.labels", f'Invalid value: "{key.name}"'))
         _refuse(key, found)
     if len(key.name) > longest:
@@ -50,7 +50,8 @@ def check_name(key: ObjectKey) -> None:
 
 
 def check_size(key: ObjectKey, body: Mapping[str, Any]) -> None:
-    """Raises for what etcd would not store, and for ConfigMaps and Secrets above 1 MiB."""
+    """Raises ApiFault for an object that is too large for etcd, and for a ConfigMap or Secret above
+    1 MiB."""
     if key.kind in ("ConfigMap", "Secret") and not key.group:
         size = sum(
             len(k) + len(str(v).encode())
@@ -70,30 +71,30 @@ def check_size(key: ObjectKey, body: Mapping[str, Any]) -> None:
 def check_types(
     key: ObjectKey, shape: Shape, body: Mapping[str, Any], *, applied: bool = True
 ) -> None:
-    """Raises what server-side apply answers to an undeclared field or a wrong type; a POST or PUT
-    (with strict field validation, as this product sends them) calls either a bad request. What no
-    type has to do with, an amount or base64 that is none, comes up when the object is converted."""
-    wrong = list(_wrong(shape, body, ()))
-    if wrong and not applied:
-        path, why = wrong[0]
+    """Raises ApiFault for an undeclared field or a wrong type, with the answer of server-side
+    apply, or of a POST or PUT with strict field validation (`applied` False): a bad request. An
+    invalid quantity or base64 text has the right type, and fails at the conversion."""
+    mistakes = list(_type_mistakes(shape, body, ()))
+    if mistakes and not applied:
+        path, why = mistakes[0]
         if why == _UNDECLARED:
             why = f'strict decoding error: unknown field "{path.removeprefix(".")}"'
         raise ApiFault(RefusalCause.INVALID, 400, f"{key.kind} cannot be handled as one: {why}")
     where = f"{key.namespace}/{key.name}; {body.get('apiVersion', '')}, Kind={key.kind}"
-    if wrong:
-        said = [f"{path}: {why}" for path, why in wrong]
-        listed = said[0] if len(said) == 1 else "errors:\n" + "\n".join(f"  {w}" for w in said)
+    if mistakes:
+        texts = [f"{path}: {why}" for path, why in mistakes]
+        listed = texts[0] if len(texts) == 1 else "errors:\n" + "\n".join(f"  {w}" for w in texts)
         message = f"failed to create typed patch object ({where}): {listed}"
-        raise ApiFault(RefusalCause.INVALID, 500, message, tuple(path for path, _ in wrong))
-    for why in _unconverted(shape, body):
+        raise ApiFault(RefusalCause.INVALID, 500, message, tuple(path for path, _ in mistakes))
+    for why in _value_mistakes(shape, body):
         if not applied:
             raise ApiFault(RefusalCause.INVALID, 400, f"{key.kind} cannot be handled as one: {why}")
         message = f"failed to convert new object ({where}) to proper version: {why}"
         raise ApiFault(RefusalCause.INVALID, 500, message)
 
 
-def _unconverted(shape: Shape, value: Any) -> Iterator[str]:
-    """What has the right type and still no meaning."""
+def _value_mistakes(shape: Shape, value: Any) -> Iterator[str]:
+    """The mistakes in values of the right type, for example an invalid quantity."""
     if shape.what == "num-or-str" and value is not None and not is_quantity(value):
         yield "quantities must match the regular expression of quantities"
     elif shape.what == "int" and isinstance(value, float) and value != int(value):
@@ -105,10 +106,10 @@ def _unconverted(shape: Shape, value: Any) -> Iterator[str]:
             yield "illegal base64 data"
     elif isinstance(value, dict):
         for name, child in value.items():
-            yield from _unconverted(shape.child(name) or ANY, child)
+            yield from _value_mistakes(shape.child(name) or ANY, child)
     elif isinstance(value, list) and shape.item is not None:
         for element in value:
-            yield from _unconverted(shape.item, element)
+            yield from _value_mistakes(shape.item, element)
 
 
 _UNDECLARED = "field not declared in schema"
@@ -122,38 +123,38 @@ _EXPECTED: dict[str, tuple[type | tuple[type, ...], str]] = {
 }
 
 
-def _wrong(shape: Shape, value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def _type_mistakes(shape: Shape, value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     if value is None:
         return
     if shape.what in _EXPECTED:
         types, name = _EXPECTED[shape.what]
         if not isinstance(value, types) or (isinstance(value, bool) and shape.what != "bool"):
-            yield show(path), f"expected {name}, got {_spelt(value)}"
+            yield show(path), f"expected {name}, got {_type_name(value)}"
     elif shape.what in ("struct", "open", "map"):
         if not isinstance(value, dict):
-            yield show(path), f"expected map, got {_spelt(value)}"
+            yield show(path), f"expected map, got {_type_name(value)}"
             return
         for name, child in value.items():
             inner = shape.child(name)
             if inner is None:
                 yield show((*path, f"f:{name}")), _UNDECLARED
             else:
-                yield from _wrong(inner, child, (*path, f"f:{name}"))
+                yield from _type_mistakes(inner, child, (*path, f"f:{name}"))
     elif shape.what in ("keyed", "set"):
-        yield from _wrong_list(shape, value, path)
+        yield from _list_mistakes(shape, value, path)
 
 
-def _wrong_list(shape: Shape, value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def _list_mistakes(shape: Shape, value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     if not isinstance(value, list):
-        yield show(path), f"expected list, got {_spelt(value)}"
+        yield show(path), f"expected list, got {_type_name(value)}"
         return
     seen = set()
     for index, element in enumerate(value):
         if shape.what == "set":
-            yield from _wrong(shape.element, element, (*path, f"i:{index}"))
+            yield from _type_mistakes(shape.element, element, (*path, f"i:{index}"))
             continue
         if not isinstance(element, dict):
-            yield show((*path, f"i:{index}")), f"expected map, got {_spelt(element)}"
+            yield show((*path, f"i:{index}")), f"expected map, got {_type_name(element)}"
             continue
         if shape.keys[0] not in element:
             yield (
@@ -166,10 +167,10 @@ def _wrong_list(shape: Shape, value: Any, path: tuple[str, ...]) -> Iterator[tup
         if step in seen:
             yield show(path), f"duplicate entries for key {show((step,))}"
         seen.add(step)
-        yield from _wrong(shape.element, element, (*path, step))
+        yield from _type_mistakes(shape.element, element, (*path, step))
 
 
-def _spelt(value: Any) -> str:
+def _type_name(value: Any) -> str:
     match value:
         case bool():
             return "boolean"
@@ -189,13 +190,13 @@ Body = Mapping[str, Any]
 
 
 def check(key: ObjectKey, body: Body) -> None:
-    """Raises everything that is wrong with a whole object, after its defaults."""
+    """Raises ApiFault with all problems of a whole object, after its defaults."""
     _refuse(key, list(problems(key, body)))
 
 
 def check_write(key: ObjectKey, before: Body, after: Body) -> None:
-    """The same for an object that takes another's place: also what may not change."""
-    _refuse(key, [*problems(key, after), *_moved(key, before, after)])
+    """As `check`, for an object that replaces another: also checks the immutable fields."""
+    _refuse(key, [*problems(key, after), *_immutable_changes(key, before, after)])
 
 
 def _refuse(key: ObjectKey, found: list[tuple[str, str]]) -> None:
@@ -203,8 +204,8 @@ def _refuse(key: ObjectKey, found: list[tuple[str, str]]) -> None:
         return
     full = f"{key.kind}.{key.group}" if key.group else key.kind
     immutable = any("immutable" in why for _, why in found)
-    said = [f"{field}: {why}" for field, why in found]
-    text = said[0] if len(said) == 1 else f"[{', '.join(said)}]"
+    texts = [f"{field}: {why}" for field, why in found]
+    text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     raise ApiFault(
         RefusalCause.IMMUTABLE if immutable else RefusalCause.INVALID,
         422,
@@ -216,7 +217,7 @@ def _refuse(key: ObjectKey, found: list[tuple[str, str]]) -> None:
 # -- updates ---------------------------------------------------------------------------------------
 
 _FIXED = "Invalid value: field is immutable"
-#: Fields that an update may not change, and the words of the cause.
+#: Fields that an update may not change, and the text of the cause.
 _IMMUTABLE: dict[tuple[str, str], dict[str, str]] = {
     ("apps", "Deployment"): {"spec.selector": _FIXED},
     ("batch", "Job"): {
@@ -243,8 +244,8 @@ _STATEFULSET_MUTABLE = frozenset(
 )
 
 
-def _moved(key: ObjectKey, before: Body, after: Body) -> Iterator[tuple[str, str]]:
-    """What an update changes and may not."""
+def _immutable_changes(key: ObjectKey, before: Body, after: Body) -> Iterator[tuple[str, str]]:
+    """The immutable fields that an update changes."""
     kind = (key.group, key.kind)
     for field, why in _IMMUTABLE.get(kind, {}).items():
         if _at(before, field) != _at(after, field):
@@ -272,7 +273,8 @@ def _moved(key: ObjectKey, before: Body, after: Body) -> Iterator[tuple[str, str
 
 
 def _claim_mutable(before: Body) -> frozenset[str]:
-    """A claim grows once it is bound; a class may be given where there was none."""
+    """The fields of a claim's spec that may change: its size once it is bound, its class when it
+    has none."""
     bound = (before.get("status") or {}).get("phase") == "Bound"
     unclassed = (before.get("spec") or {}).get("storageClassName") is None
     return frozenset(

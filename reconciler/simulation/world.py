@@ -1,8 +1,8 @@
-"""The embedded cluster with everything that makes it live: clock, controllers, outcomes.
+"""The embedded cluster with a clock, controllers and outcomes.
 
-Controllers hear of a change after the settings' latency, look at the object, and are called again
-when they asked for it. Everything pending follows from the objects: opening the same file later
-looks at all of them again and goes on.
+A controller is called for a changed object after the settings' latency, and again at the time that
+it returned. All pending work follows from the objects: opening the same file later calls the
+controllers for all objects again.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _RETRY = timedelta(seconds=60)
 
 
 class World:
-    """`path` is the cluster's SQLite file, None for memory; a file that has been used remembers
-    its time, and `start` is then ignored. `kinds` are the custom
-    kinds that it serves (one without a controller stays in progress); `without` names API groups
-    that it does not serve.
+    """A cluster that lives in simulated time. `path` is its SQLite file, None for memory. A file
+    that was used before has its own time; `start` is then ignored. `kinds` are the custom kinds
+    that the cluster serves; objects of a kind without a controller stay in progress. `without`
+    names API groups that the cluster does not serve.
 
     `refusals` are the writes of controllers that the server refused, as (controller, message).
     """
@@ -56,7 +56,7 @@ class World:
         self.clock = SimulatedClock.resumed(remembered) if remembered else SimulatedClock(start)
         self.timeline = self.clock.timeline
         self.cluster = EmbeddedCluster(path, self.clock, name=name, kinds=kinds, without=without)
-        self.desk = ControllerClient(
+        self.client = ControllerClient(
             self.cluster.server, settings or SimulationSettings(), outcomes or Outcomes()
         )
         self.controllers = tuple(c for p in projects.all_projects() for c in p.controllers)
@@ -88,7 +88,7 @@ class World:
     # -- time --------------------------------------------------------------------------------------
 
     def run_until(self, time: datetime) -> None:
-        """Everything up to and including `time` happens; the file remembers that it did."""
+        """Runs everything up to and including `time`, and records the time in the file."""
         self.timeline.advance(time)
         self.cluster.server.remember("now", self.clock.now().isoformat())
 
@@ -98,7 +98,7 @@ class World:
     # -- waking ------------------------------------------------------------------------------------
 
     def _changed(self, key: ObjectKey, body: Body) -> None:
-        """Wakes who looks after the object, after its owners, and who follows its kind."""
+        """Wakes the controllers of the object, of its owners, and those that follow its kind."""
         self._wake(key)
         metadata = body["metadata"]
         for owner in metadata.get("ownerReferences") or ():
@@ -106,41 +106,43 @@ class World:
             self._wake(ObjectKey(group, owner["kind"], key.namespace, owner["name"]))
         run = (metadata.get("labels") or {}).get(_RUN_LABEL)
         if run:
-            # A job of a run: made by a step, owned by nobody.
+            # A job that a step of a run created: it has no owner.
             self._wake(ObjectKey("argoproj.io", "Workflow", key.namespace, run))
         for controller in self.controllers:
             follows = controller.follows.get(key.group_kind)
-            for other in follows(self.desk, body) if follows is not None else ():
+            for other in follows(self.client, body) if follows is not None else ():
                 self._wake(other)
 
     def _wake(self, key: ObjectKey) -> None:
         for controller in self._by_kind.get(key.group_kind, ()):
-            self._schedule(controller, key, self.clock.now() + self.desk.settings.latency)
+            self._schedule(controller, key, self.clock.now() + self.client.settings.latency)
 
     def _schedule(self, controller: Controller, key: ObjectKey, when: datetime) -> None:
-        """One pending look an object: the earliest asked for."""
+        """Schedules a call. One call per controller and object is pending: the earliest."""
         slot = (controller.name, key)
         known = self._due.get(slot)
         if known is not None and known <= when:
             return
         self._due[slot] = when
-        self.timeline.at(when, self._look(controller, key, when))
+        self.timeline.at(when, self._make_call(controller, key, when))
 
-    def _look(self, controller: Controller, key: ObjectKey, when: datetime) -> Callable[[], None]:
-        def look() -> None:
+    def _make_call(
+        self, controller: Controller, key: ObjectKey, when: datetime
+    ) -> Callable[[], None]:
+        def call() -> None:
             slot = (controller.name, key)
             if self._due.get(slot) != when:
-                return  # an earlier look has taken its place
+                return  # an earlier call has replaced this one
             del self._due[slot]
             body = self.cluster.server.get(key)
             if body is None or "deletionTimestamp" in body["metadata"]:
                 return
             try:
-                again = controller.reconcile(self.desk, body)
+                due = controller.reconcile(self.client, body)
             except ApiFault as fault:
                 self.refusals.append((controller.name, fault.message))
-                again = self.clock.now() + _RETRY
-            if again is not None:
-                self._schedule(controller, key, max(again, self.clock.now()))
+                due = self.clock.now() + _RETRY
+            if due is not None:
+                self._schedule(controller, key, max(due, self.clock.now()))
 
-        return look
+        return call

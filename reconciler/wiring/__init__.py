@@ -1,1 +1,1 @@
-"""Builds the adapters that a command needs, and everything around a run. Imports no click."""
+"""Builds the adapters that a command needs, and the surroundings of a run. Imports no click."""

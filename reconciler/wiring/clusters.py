@@ -1,4 +1,4 @@
-"""The clusters that a command's options name, as clients that stand behind the ports."""
+"""Builds the clients of the clusters that a command's options name."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ __all__ = ["Cluster", "cluster", "lease_client", "require_cluster"]
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """One cluster or several, with the clock that waits run on and as many calls at once as they
-    stand. `client` is the only one or the first."""
+    """The clients of one or several clusters. `clock` is the clock for waits, `workers` make as
+    many calls at once as the clusters allow. `client` is the only client, or the first."""
 
     targets: Targets[ClusterWriter]
     clock: Clock
@@ -36,19 +36,19 @@ class Cluster:
         return self.targets.clients[0]
 
     def requests(self) -> int:
-        """How many requests were sent so far, to all of the clusters."""
+        """The number of requests sent so far, to all clusters."""
         clients = self.targets.clients
-        made = clients.made() if isinstance(clients, _Made) else clients
-        return sum(client.requests for client in made)
+        used = clients.used() if isinstance(clients, _LazyClients) else clients
+        return sum(client.requests for client in used)
 
 
 @contextmanager
 def cluster(
     common: CommonOptions, *, allows: str = "reads", sleep: Callable[[float], None] | None = None
 ) -> Iterator[Cluster | None]:
-    """The clusters that the options name; None when they name none. `allows` is what may be sent to
-    a real one at most: `reads`, `dry-runs` or `writes`. `sleep` is how requests wait before they
-    are sent again."""
+    """The clusters that the options name; None when they name none. `allows` limits the requests to
+    a real cluster: `reads`, `dry-runs` or `writes`. `sleep` is called before a request is sent
+    again. Raises UsageMistake."""
     named = {
         "--embedded": common.embedded is not None,
         "--kubeconfig": common.kubeconfig is not None,
@@ -59,7 +59,7 @@ def cluster(
     if len(given) > 1:
         raise UsageMistake(f"{' and '.join(given)} exclude each other")
     if common.context and common.kubeconfig is None:
-        raise UsageMistake("--context needs --kubeconfig: the environment's is not read")
+        raise UsageMistake("--context needs --kubeconfig: the variable KUBECONFIG is not read")
     if not given:
         yield None
         return
@@ -69,7 +69,7 @@ def cluster(
         return
     from reconciler.adapters.masked import MaskedCluster
     from reconciler.engine.targets import Targets
-    from reconciler.ports import ALONE
+    from reconciler.ports import SEQUENTIAL
     from reconciler.simulation.world import World
 
     folder = Path(common.embedded).resolve().parent
@@ -77,11 +77,11 @@ def cluster(
         raise UsageMistake(f"--embedded {common.embedded}: there is no folder {folder}")
     world = World(common.embedded, start=now(common), kinds=kinds.known())
     try:
-        # Time went by since the file was last used: what was under way has gone on.
+        # Time has passed since the file was last used: its controllers run up to now.
         if world.clock.now() < now(common):
             world.run_until(now(common))
         masked = MaskedCluster(world.cluster, redaction.redactor())
-        yield Cluster(Targets((masked,), everywhere=True), world.clock, ALONE)
+        yield Cluster(Targets((masked,), everywhere=True), world.clock, SEQUENTIAL)
     finally:
         world.close()
 
@@ -103,13 +103,13 @@ def _real(
     found = places.places(common)
     redactor = redaction.redactor()
 
-    def made(place: places.Place) -> MaskedCluster:
+    def make(place: places.Place) -> MaskedCluster:
         access = replace(place.access, allows=limit)
         transport = Transport(access, sleep or clock.sleep, redactor.learn)
         name = place.name or common.context or transport.host
         return MaskedCluster(KubernetesCluster(transport, name), redactor)
 
-    clients = _Made(found, made)
+    clients = _LazyClients(found, make)
     named = {place.name: index for index, place in enumerate(found)}
     one = not found[0].name
     targets: Targets[ClusterWriter] = Targets(
@@ -117,14 +117,14 @@ def _real(
     )
     try:
         if one:
-            _ = clients[0]  # what is wrong with the way there is said first of all
+            _ = clients[0]  # makes the client now, so that a mistake in its access comes first
         yield Cluster(targets, clock, Threads(found[0].access.connections))
     finally:
         clients.close()
 
 
-class _Made(Sequence[Any]):
-    """Clients made when they are first asked for: to speak to a cluster may start a program."""
+class _LazyClients(Sequence[Any]):
+    """Clients that are made when first used: making one may start a credential program."""
 
     def __init__(self, places: list[places.Place], make: Callable[[places.Place], Any]) -> None:
         self._places = places
@@ -139,8 +139,8 @@ class _Made(Sequence[Any]):
             self._made[index] = self._make(self._places[index])
         return self._made[index]
 
-    def made(self) -> Sequence[Any]:
-        """The clients that somebody has asked for."""
+    def used(self) -> Sequence[Any]:
+        """The clients that were made so far."""
         return tuple(self._made.values())
 
     def close(self) -> None:
@@ -150,17 +150,18 @@ class _Made(Sequence[Any]):
 
 @contextmanager
 def lease_client(common: CommonOptions) -> Iterator[LeaseClient]:
-    """A second client of the first cluster for leases and events, used beside the main one."""
+    """A second client of the first cluster, for leases and events; usable while the main client is
+    busy."""
     if common.embedded is not None:
         from reconciler.simulation.clock import RememberedClock
         from reconciler.simulation.cluster import EmbeddedCluster
 
-        beside = EmbeddedCluster(common.embedded, kinds=kinds.known())
-        beside.server.clock = RememberedClock(lambda: beside.server.recall("now"))
+        second = EmbeddedCluster(common.embedded, kinds=kinds.known())
+        second.server.clock = RememberedClock(lambda: second.server.recall("now"))
         try:
-            yield beside
+            yield second
         finally:
-            beside.close()
+            second.close()
         return
     from reconciler.adapters.direct import DirectClient
     from reconciler.adapters.kubernetes.transport import Allows, Transport
@@ -170,7 +171,7 @@ def lease_client(common: CommonOptions) -> Iterator[LeaseClient]:
     access = replace(home, allows=Allows.WRITES, connect=2.0, read=3.0)
 
     def pause(seconds: float) -> None:
-        # Short waits: a lease that must wait long is asked for again by its own rules.
+        # Short waits only: a lease attempt that fails is repeated by the lease's own rules.
         time.sleep(min(seconds, 1.0))
 
     direct = DirectClient(Transport(access, pause, redaction.redactor().learn))
@@ -181,11 +182,11 @@ def lease_client(common: CommonOptions) -> Iterator[LeaseClient]:
 
 
 def require_cluster(found: Cluster | None) -> Cluster:
-    """The cluster of a command that cannot do without."""
+    """The cluster, for a command that needs one. Raises UsageMistake for None."""
     if found is None:
         raise UsageMistake(
             "no cluster is named",
             hint="--kubeconfig FILE or --clusters PATH names a real one, --in-cluster the one that "
-            "this runs in; --embedded FILE keeps an embedded one there",
+            "the program runs in; --embedded FILE keeps an embedded one in that file",
         )
     return found

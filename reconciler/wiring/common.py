@@ -1,4 +1,4 @@
-"""What the options that all commands share said, as one value."""
+"""The values of the options that all commands share."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ __all__ = ["CommonOptions", "now", "selection"]
 
 @dataclass(frozen=True, slots=True)
 class CommonOptions:
-    """What the shared options said, for `wiring`. `revision` None means the command's default:
-    the working tree to look, HEAD to write."""
+    """The values of the shared options. `revision` None means the command's default: the work tree
+    for commands that only read, HEAD for commands that write."""
 
     repo: str = "."
     revision: str | None = None
@@ -42,13 +42,13 @@ class CommonOptions:
 
     @property
     def names_cluster(self) -> bool:
-        """Whether an option says which cluster is meant."""
+        """Whether an option names a cluster."""
         named = (self.embedded, self.kubeconfig, self.clusters)
         return self.in_cluster or any(given is not None for given in named)
 
 
 def selection(common: CommonOptions) -> Selection:
-    """What the selecting options say. Raises UsageMistake for an --app that is no id."""
+    """The selection of the options. Raises UsageMistake for an --app that is not an app's id."""
     from reconciler.apps.app import Selection
     from reconciler.unit import UnitId
 
@@ -70,6 +70,7 @@ def selection(common: CommonOptions) -> Selection:
 
 
 def now(common: CommonOptions) -> datetime:
+    """The time of the option --now, or the system's time."""
     from reconciler.adapters.clock import SystemClock
 
     return common.now or SystemClock().now()

@@ -1,7 +1,7 @@
-"""Log lines on standard error: one JSON object each, or text for people.
+"""Log lines on standard error: one JSON object per line, or text for people.
 
-Nothing that a name or a message holds can begin a line of its own: JSON is written in ASCII, and
-text has its line breaks and control characters shown as escapes.
+No name or message can begin a line of its own: JSON is written in ASCII, and in text, line breaks
+and control characters are written as escapes.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _LONGEST = 8000
 
 
 class Logs:
-    """Fulfils `observe.Log` and `ports.Reporter`; safe for threads. `form` is json or text; `beat`
-    hears that something goes on."""
+    """Implements `observers.Log` and `ports.Reporter`; safe for threads. `form` is json or text.
+    `beat` is called with every progress message."""
 
     def __init__(
         self,
@@ -53,9 +53,9 @@ class Logs:
 
     def progress(self, subject: str, text: str) -> None:
         self._beat()
-        said = f"{subject}\0{text}"
-        if said != self._last:
-            self._last = said
+        message = f"{subject}\0{text}"
+        if message != self._last:
+            self._last = message
             self.event("info", text, app=subject)
 
     def _write(self, line: str) -> None:
@@ -64,10 +64,10 @@ class Logs:
                 self._stream.write(line + "\n")
                 self._stream.flush()
             except (OSError, ValueError):
-                return  # nobody reads it any more
+                return  # the reader has closed the stream
 
 
 def _text(row: dict[str, str]) -> str:
-    shown = [row["ts"], f"{row['level']:<7}", row["msg"]]
-    shown += [f"{k}={v}" for k, v in row.items() if k not in ("ts", "level", "msg", "runID")]
-    return printable(" ".join(shown)).replace("\n", "\\n").replace("\t", "\\t")
+    parts = [row["ts"], f"{row['level']:<7}", row["msg"]]
+    parts += [f"{k}={v}" for k, v in row.items() if k not in ("ts", "level", "msg", "runID")]
+    return printable(" ".join(parts)).replace("\n", "\\n").replace("\t", "\\t")

@@ -1,8 +1,9 @@
-"""Where the clusters are that Git names: the operator's word, never Git's.
+"""Finds the access to the clusters that Git names. Only the operator's options give it, never Git.
 
-`--kubeconfig FILE` maps names to its contexts; with one context (or `--context`) that one stands
-for every name. `--clusters PATH` is a file with a map, or a folder with one kubeconfig a name, as a
-Secret is mounted. `--in-cluster` is the cluster whose pod this is.
+`--kubeconfig FILE` maps each name to the context of that name; with a single context (or
+`--context`), this context serves every name. `--clusters PATH` is a file with a map, or a folder
+with one kubeconfig per name, such as a mounted Secret. `--in-cluster` is the cluster of the pod
+that the program runs in.
 """
 
 from __future__ import annotations
@@ -26,29 +27,29 @@ _KEYS = ("kubeconfig", "context", "inCluster")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A cluster's name in Git, "" for all of them, and the way there."""
+    """A cluster's name in Git, "" for every name, and the access to it."""
 
     name: str
     access: Access
 
 
 def places(common: CommonOptions) -> list[Place]:
-    """At least one. Raises UsageMistake."""
+    """The places that the options name, at least one. Raises UsageMistake."""
     from reconciler.adapters.kubernetes.transport import Access
 
     if common.in_cluster:
         return [Place("", Access())]
     if common.clusters is not None:
         path = Path(common.clusters)
-        _outside_git("--clusters", path, common.repo)
-        found = _folder(path) if path.is_dir() else _file(path)
+        _refuse_inside_repo("--clusters", path, common.repo)
+        found = _read_folder(path) if path.is_dir() else _read_file(path)
         if not found:
             raise UsageMistake(f"--clusters {path} names no cluster")
         return found
     kubeconfig = common.kubeconfig or ""
     if not kubeconfig:
         raise UsageMistake("--kubeconfig names no file")
-    _outside_git("--kubeconfig", Path(kubeconfig), common.repo)
+    _refuse_inside_repo("--kubeconfig", Path(kubeconfig), common.repo)
     contexts = [] if common.context else _contexts(Path(kubeconfig))
     if len(contexts) < 2:
         return [Place("", Access(kubeconfig, common.context))]
@@ -56,11 +57,11 @@ def places(common: CommonOptions) -> list[Place]:
 
 
 def _contexts(path: Path) -> list[str]:
-    """The names of a kubeconfig's contexts, its current one first: there the program keeps leases.
-    None where the adapter shall say what is wrong."""
+    """The names of a kubeconfig's contexts. The current one comes first, because the program keeps
+    leases in the first cluster. Empty for a faulty file: the adapter then explains the mistake."""
     if not path.is_file():
         return []
-    document = _yaml(path, "--kubeconfig")
+    document = _load_yaml(path, "--kubeconfig")
     if not isinstance(document, dict):
         return []
     rows = document.get("contexts") or ()
@@ -68,21 +69,23 @@ def _contexts(path: Path) -> list[str]:
     return sorted(names, key=lambda name: name != document.get("current-context"))
 
 
-def _outside_git(option: str, path: Path, repo: str) -> None:
-    """A kubeconfig beside the config could be anyone's who may write there, and one may start
-    programs."""
+def _refuse_inside_repo(option: str, path: Path, repo: str) -> None:
+    """Refuses a kubeconfig inside the config folders: whoever may write the config could then name
+    programs to start."""
     root = Path(repo)
     if not root.is_dir() or not path.exists():
         return
-    here, tree = path.resolve(), root.resolve()
-    if any(here.is_relative_to(tree / folder) for folder in ("environments", "models", "policies")):
+    file_path, tree = path.resolve(), root.resolve()
+    if any(
+        file_path.is_relative_to(tree / folder) for folder in ("environments", "models", "policies")
+    ):
         raise UsageMistake(
-            f"{option} {path} lies in the config that it is to apply",
-            hint="credentials are the operator's; keep them outside the repo",
+            f"{option} {path} lies in the config folders of the repo",
+            hint="credentials belong to the operator: keep them outside the repo",
         )
 
 
-def _folder(path: Path) -> list[Place]:
+def _read_folder(path: Path) -> list[Place]:
     from reconciler.adapters.kubernetes.transport import Access
 
     out = []
@@ -93,16 +96,16 @@ def _folder(path: Path) -> list[Place]:
     return out
 
 
-def _file(path: Path) -> list[Place]:
+def _read_file(path: Path) -> list[Place]:
     from reconciler.adapters.kubernetes.transport import Access
 
-    document = _yaml(path, "--clusters")
+    document = _load_yaml(path, "--clusters")
     if not isinstance(document, dict) or document.get("apiVersion") != API_VERSION:
         raise UsageMistake(
-            f"--clusters {path} is no map of clusters",
-            hint=f"apiVersion: {API_VERSION}, and clusters: {{NAME: {{kubeconfig: FILE}}}}",
+            f"--clusters {path} is not a map of clusters",
+            hint=f"write apiVersion: {API_VERSION} and clusters: {{NAME: {{kubeconfig: FILE}}}}",
         )
-    _known(path, document, ("apiVersion", "kind", "clusters"), "")
+    _check_keys(path, document, ("apiVersion", "kind", "clusters"), "")
     clusters = document.get("clusters")
     if not isinstance(clusters, dict):
         raise UsageMistake(f"--clusters {path}: `clusters` is not a map of names")
@@ -110,18 +113,18 @@ def _file(path: Path) -> list[Place]:
     for name, given in clusters.items():
         if not isinstance(given, dict):
             raise UsageMistake(f"--clusters {path}: clusters.{name} is not a map")
-        _known(path, given, _KEYS, f"clusters.{name}.")
+        _check_keys(path, given, _KEYS, f"clusters.{name}.")
         file = given.get("kubeconfig")
         if bool(file) == (given.get("inCluster") is True):
             raise UsageMistake(
                 f"--clusters {path}: clusters.{name} needs either `kubeconfig` or `inCluster: true`"
             )
-        where = str(path.parent / str(file)) if file else ""
-        out.append(Place(str(name), Access(where, str(given.get("context") or ""))))
+        kubeconfig = str(path.parent / str(file)) if file else ""
+        out.append(Place(str(name), Access(kubeconfig, str(given.get("context") or ""))))
     return out
 
 
-def _known(path: Path, given: dict[Any, Any], keys: tuple[str, ...], prefix: str) -> None:
+def _check_keys(path: Path, given: dict[Any, Any], keys: tuple[str, ...], prefix: str) -> None:
     for key in given:
         if key not in keys:
             raise UsageMistake(
@@ -130,7 +133,7 @@ def _known(path: Path, given: dict[Any, Any], keys: tuple[str, ...], prefix: str
             )
 
 
-def _yaml(path: Path, option: str) -> Any:
+def _load_yaml(path: Path, option: str) -> Any:
     import yaml
 
     try:
@@ -139,5 +142,5 @@ def _yaml(path: Path, option: str) -> Any:
         why = (cause.strerror or str(cause)).lower()
         raise UsageMistake(f"{option} {path}: {why}") from None
     except (yaml.YAMLError, RecursionError):
-        # The message would quote the line, and with it perhaps a token.
+        # The parser's message would quote the line, which may hold a token.
         raise UsageMistake(f"{option} {path} is not YAML") from None

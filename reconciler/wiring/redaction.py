@@ -1,7 +1,7 @@
-"""The redactor of a run: every text that leaves the program passes it.
+"""The redactor of a run: every text that leaves the program passes through it.
 
-It learns secrets wherever the adapters meet them, so it belongs to the run as a whole, and is found
-here instead of being handed through every function.
+Adapters teach it each secret that they read, so one redactor serves the whole run. It is kept here,
+so that it need not be passed through every function.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _CURRENT: ContextVar[Redactor | None] = ContextVar("redactor", default=None)
 
 
 def redactor() -> Redactor:
-    """The run's own redactor; a fresh one outside of a run."""
+    """The run's redactor; a new one outside of a run."""
     return _CURRENT.get() or Redactor(os.urandom(16))
 
 
 @contextmanager
 def run_redactor(redactor: Redactor) -> Iterator[Redactor]:
-    """Makes a redactor the run's own while the block runs."""
+    """Makes a redactor the run's redactor within the block."""
     before = _CURRENT.set(redactor)
     try:
         yield redactor

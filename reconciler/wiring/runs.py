@@ -1,4 +1,4 @@
-"""What surrounds the passes of `reconcile`: leases, logs, listeners, metrics, and their end."""
+"""Runs the passes of `reconcile` with leases, logs, listeners and metrics, and shuts them down."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LoopOptions", "RunOutput", "loop_passes", "run_once"]
 
-#: The main loop counts as dead when nothing was heard of it for so long.
+#: After so many seconds without a sign of life the main loop counts as dead.
 _SILENCE = 300.0
 _FLUSH = 5.0
 _SHORTEST_SECRET = 16
@@ -38,7 +39,7 @@ _SHORTEST_SECRET = 16
 
 @dataclass(frozen=True, slots=True)
 class LoopOptions:
-    """What the options of the command said."""
+    """The options of `reconcile`. Times are in seconds."""
 
     deadline: float | None = None
     lease: bool = True
@@ -57,8 +58,8 @@ class LoopOptions:
 
 @dataclass(frozen=True, slots=True)
 class RunOutput:
-    """Where a run shows things. `show` prints the report of a pass and gives its exit code; `note`
-    writes one line for people; `reporter` hears of progress where no log is written."""
+    """The output of a run. `show` prints the report of a pass and returns its exit code; `note`
+    writes one line for people; `reporter` takes progress messages when no log is written."""
 
     show: Callable[[Report, Tree], ExitCode]
     note: Callable[[str], None]
@@ -67,7 +68,8 @@ class RunOutput:
 
 @dataclass(slots=True)
 class RunContext:
-    """One process's: made by `_run_context`. `heard` is when the main loop last said anything."""
+    """Everything that the passes of one process share; `_run_context` makes it. `heard` is the time
+    of the main loop's last sign of life, in monotonic seconds."""
 
     ending: Shutdown
     clock: Clock
@@ -105,7 +107,7 @@ class RunContext:
 def run_once(
     common: CommonOptions, settings: PassSettings, options: LoopOptions, output: RunOutput
 ) -> ExitCode:
-    """One pass; what a CronJob calls."""
+    """Makes one pass, as in a CronJob; returns its exit code."""
     from reconciler.operate.reports import pass_report
 
     with _run_context(common, options, output, looping=False) as context:
@@ -113,7 +115,7 @@ def run_once(
         try:
             with context.ending.reading():
                 tree = source.tree(common, writes=True)
-            done = context.run(tree, _joined(settings, options, context))
+            done = context.run(tree, _with_context(settings, options, context))
         except Interrupted:
             output.note(f"{context.ending.why()}: nothing was written")
             return ExitCode.INCOMPLETE
@@ -128,8 +130,9 @@ def loop_passes(
     output: RunOutput,
     interval: float,
 ) -> ExitCode:
-    """Passes until a signal comes. The exit code is 0: what a pass could not do is in its status,
-    its log and its metrics. A loop of so many passes ends with the last one's code."""
+    """Makes passes until a signal comes, and returns exit code 0: the status, the log and the
+    metrics show what a pass could not do. With `options.passes`, ends after so many passes and
+    returns the exit code of the last one. `interval` is in seconds."""
     from reconciler.adapters.commit_follower import CommitFollower
     from reconciler.engine.memo import Memo
     from reconciler.operate.loop import Loop, Timing
@@ -146,7 +149,7 @@ def loop_passes(
         def run(tree: Tree, wanted: PassSettings) -> Pass:
             done = context.run(tree, wanted)
             codes.append(done.exit_code)
-            _news(context, done, tree)
+            _show_news(context, done, tree)
             return done
 
         loop = Loop(
@@ -154,38 +157,38 @@ def loop_passes(
             run,
             context.clock,
             context.observer,
-            settings=replace(_joined(settings, options, context), memo=Memo(keeps=True)),
+            settings=replace(_with_context(settings, options, context), memo=Memo(keeps=True)),
             timing=Timing(interval),
             chance=random.random,
         )
-        left = options.passes
+        remaining = options.passes
         try:
-            while not context.ending.signalled and left != 0:
+            while not context.ending.signalled and remaining != 0:
                 before = len(codes)
                 pause = loop.step()
                 if len(codes) == before:
-                    codes.append(ExitCode.ERROR)  # it failed as a whole; the log says why
-                left = left - 1 if left is not None else None
+                    codes.append(ExitCode.ERROR)  # the pass failed as a whole; the log says why
+                remaining = remaining - 1 if remaining is not None else None
                 _write_metrics(options, context)
-                if left != 0:
-                    _rest(context, pause, interval)
+                if remaining != 0:
+                    _pause(context, pause, interval)
         except Interrupted:
             pass
     return codes[-1] if codes and options.passes is not None else ExitCode.DONE
 
 
-def _rest(context: RunContext, pause: float, interval: float) -> None:
+def _pause(context: RunContext, pause: float, interval: float) -> None:
     start = context.clock.monotonic()
     if pause <= 0 and interval > 0:
         context.registry.add("skipped_passes_total")
     context.ending.pause(pause, context.beat)
     if context.target.clock is not context.clock:
-        # A simulated cluster lives on by as much as we waited.
+        # The simulated time of an embedded cluster advances by the time waited.
         context.target.clock.sleep(context.clock.monotonic() - start)
 
 
-def _news(context: RunContext, done: Pass, tree: Tree) -> None:
-    """A pass is shown where it did something, or where another thing is wrong than before."""
+def _show_news(context: RunContext, done: Pass, tree: Tree) -> None:
+    """Shows the report of a pass that wrote something, or in which other units fail than before."""
     results = {o.unit: f"{o.state}: {o.text}" for o in done.outcomes if o.state != "noop"}
     if any(o.wrote for o in done.outcomes) or results.keys() != context.shown.keys():
         from reconciler.operate.reports import pass_report
@@ -194,7 +197,9 @@ def _news(context: RunContext, done: Pass, tree: Tree) -> None:
     context.shown = results
 
 
-def _joined(settings: PassSettings, options: LoopOptions, context: RunContext) -> PassSettings:
+def _with_context(
+    settings: PassSettings, options: LoopOptions, context: RunContext
+) -> PassSettings:
     def permit(_unit: UnitId) -> str:
         context.beat()
         return ""
@@ -209,14 +214,15 @@ def _joined(settings: PassSettings, options: LoopOptions, context: RunContext) -
     )
 
 
-# -- what surrounds them ---------------------------------------------------------------------------
+# -- the context of a run --------------------------------------------------------------------------
 
 
 @contextmanager
 def _run_context(
     common: CommonOptions, options: LoopOptions, output: RunOutput, *, looping: bool
 ) -> Iterator[RunContext]:
-    """Begins in this order and ends in the reverse: the leases go last, after all that writes."""
+    """Starts everything around the passes, and ends it in the reverse order: leases are released
+    after everything that writes."""
     from reconciler.adapters.clock import SystemClock
     from reconciler.operate.metrics import Registry
     from reconciler.operate.observers import Observers, Sinks
@@ -230,8 +236,8 @@ def _run_context(
         stack.enter_context(ending.installed())
         found = stack.enter_context(clusters.cluster(common, allows="writes", sleep=ending.sleep))
         target = clusters.require_cluster(found)
-        beside = stack.enter_context(clusters.lease_client(common))
-        leases = _leases(beside, clock, run) if options.lease else None
+        second = stack.enter_context(clusters.lease_client(common))
+        leases = _make_leases(second, clock, run) if options.lease else None
         context = RunContext(
             ending, clock, target, registry, output,
             output.reporter, None,
@@ -245,8 +251,8 @@ def _run_context(
         sinks = Sinks(
             logs,
             registry,
-            beside if options.events and common.embedded is None else None,
-            _notifier(options, redactor, registry, stack),
+            second if options.events and common.embedded is None else None,
+            _make_notifier(options, redactor, registry, stack),
             redactor.redact,
             ending.why,
         )
@@ -267,16 +273,16 @@ def _run_context(
 
 class _NoLogs:
     def event(self, level: str, message: str, **fields: str) -> None:
-        """`--once` shows its report; a log is written where one was asked for."""
+        """Drops the event: `--once` prints a report, and a log only with --log-format."""
 
 
-def _leases(client: LeaseClient, clock: Clock, run: str) -> Leases:
+def _make_leases(client: LeaseClient, clock: Clock, run: str) -> Leases:
     from reconciler.operate.leases import Leases
 
     return Leases(lambda _group: client, clock, run, chance=random.random)
 
 
-def _secret(path: str | None, option: str) -> bytes:
+def _read_secret(path: str | None, option: str) -> bytes:
     """A secret file's content without the line break at its end."""
     if path is None:
         return b""
@@ -289,22 +295,22 @@ def _secret(path: str | None, option: str) -> bytes:
     return data
 
 
-def _notifier(
+def _make_notifier(
     options: LoopOptions, redactor: Redactor, registry: Registry, stack: ExitStack
 ) -> Callable[[Any], None] | None:
     if not options.notify:
         return None
     from reconciler.adapters.notify import Notifier, Target
 
-    secret = _secret(options.notify_secret, "--notify-secret")
+    secret = _read_secret(options.notify_secret, "--notify-secret")
     redactor.learn(secret.decode("utf-8", "replace"))
 
-    def counted(result: str) -> None:
+    def count(result: str) -> None:
         registry.add("notifications_total", result=result)
 
-    made = Notifier(tuple(map(Target, options.notify)), secret, counted)
-    stack.callback(made.close, _FLUSH)
-    return made
+    notifier = Notifier(tuple(map(Target, options.notify)), secret, count)
+    stack.callback(notifier.close, _FLUSH)
+    return notifier
 
 
 def _listen(
@@ -313,40 +319,43 @@ def _listen(
     if options.metrics_listen is None and options.webhook is None:
         return
     from reconciler.adapters import listener
+    from reconciler.operate import exposition
 
     routes: dict[str, dict[tuple[str, str], listener.Handler]] = {}
     if options.metrics_listen is not None:
         routes[options.metrics_listen] = listener.health_routes(
-            lambda: _silent(context), lambda: "" if context.ready else "no pass yet",
-            context.registry.text,
+            lambda: _explain_silence(context), lambda: "" if context.ready else "no pass yet",
+            partial(exposition.text, context.registry),
         )  # fmt: skip
     if options.webhook is not None:
         if options.webhook_secret is None:
             raise UsageMistake("--webhook needs --webhook-secret FILE")
-        secret = _secret(options.webhook_secret, "--webhook-secret")
+        secret = _read_secret(options.webhook_secret, "--webhook-secret")
         redactor.learn(secret.decode("utf-8", "replace"))
 
-        def counted(result: str) -> None:
+        def count(result: str) -> None:
             context.registry.add("webhook_requests_total", result=result)
 
-        hook = listener.Webhook(secret, context.ending.wake, counted)
+        hook = listener.Webhook(secret, context.ending.wake, count)
         routes.setdefault(options.webhook, {})["POST", "/"] = hook
         routes[options.webhook]["POST", "/webhook"] = hook
     for address, table in routes.items():
         stack.callback(listener.serve(address, table).close)
 
 
-def _silent(context: RunContext) -> str:
+def _explain_silence(context: RunContext) -> str:
     silent = context.clock.monotonic() - context.heard
-    return f"nothing was heard of the loop for {silent:.0f} s" if silent > _SILENCE else ""
+    return f"no sign of life from the loop for {silent:.0f} s" if silent > _SILENCE else ""
 
 
 def _write_metrics(options: LoopOptions, context: RunContext) -> None:
-    """The metrics as a file, whole or not at all; a node exporter's textfile collector reads it.
-    Best effort: a full disk fails no run."""
+    """Writes the metrics to a file atomically, for a node exporter's textfile collector. Best
+    effort: a full disk does not fail the run."""
     if options.metrics_out is None:
         return
+    from reconciler.operate import exposition
+
     try:
-        files.replace(options.metrics_out, context.registry.text().encode())
+        files.replace(options.metrics_out, exposition.text(context.registry).encode())
     except OSError as cause:
         context.output.note(f"warning: --metrics-out {options.metrics_out}: {cause.strerror}")

@@ -1,4 +1,5 @@
-"""Saved plans on disk: written for their owner alone, read back, held against the present."""
+"""Saved plans on disk: writes them for their owner only, reads them, compares them with a new
+plan."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ __all__ = ["bind_options", "find_moved", "read", "report_moved", "save"]
 
 
 def save(file: str, reviewed: Review, tree: Tree, chosen: Selection, approvals: Approvals) -> None:
-    """Writes the plan with mode 0600, replacing the file at once."""
+    """Writes the plan atomically, with mode 0600. Raises UsageMistake."""
     text = _dump(reviewed, tree, chosen, approvals)
     try:
         files.replace(file, text.encode(), mode=0o600)
@@ -30,6 +31,7 @@ def save(file: str, reviewed: Review, tree: Tree, chosen: Selection, approvals: 
 
 
 def read(file: str) -> SavedPlan:
+    """The saved plan in a file. Raises UsageMistake and SavedPlanInvalid."""
     try:
         text = Path(file).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as cause:
@@ -39,10 +41,11 @@ def read(file: str) -> SavedPlan:
 
 
 def bind_options(common: CommonOptions, saved: SavedPlan) -> CommonOptions:
-    """The options under which the plan was made: its revision and its selection."""
+    """The options with the revision and the selection of the saved plan. Raises UsageMistake when
+    the options give their own."""
     if common.environments or common.groups or common.models or common.apps or common.revision:
         raise UsageMistake(
-            "a saved plan says what is selected and of which revision",
+            "a saved plan has its own selection and revision",
             hint="leave the selecting options and --revision out",
         )
     from_worktree = saved.label.startswith("worktree")
@@ -60,18 +63,18 @@ def bind_options(common: CommonOptions, saved: SavedPlan) -> CommonOptions:
 def find_moved(
     saved: SavedPlan, reviewed: Review, tree: Tree, chosen: Selection
 ) -> tuple[str, ...]:
-    """What is not as it was planned."""
+    """One line per difference between the saved plan and the new one."""
     return plans.find_moved(saved, _dump(reviewed, tree, chosen, saved.approvals))
 
 
 def report_moved(reviewed: Review, different: tuple[str, ...]) -> Report:
-    """Nothing was written: what moved, and the plan as it would be now."""
+    """The report of a saved plan that no longer holds: the differences and the new plan."""
     assert reviewed.plan is not None
     lines = [f"moved: {line}" for line in different]
     return Report(
         "apply",
         (Findings(reviewed.diagnostics, reviewed.findings), Changes(reviewed.plan)),
-        (*lines, "Nothing was written: what is live is not what was planned. Plan again."),
+        (*lines, "Nothing was written, because the plan no longer holds. Plan again."),
         ExitCode.REFUSED,
         {"moved": list(different)},
         reviewed.fleet.label,
@@ -95,7 +98,7 @@ def _dump(reviewed: Review, tree: Tree, chosen: Selection, approvals: Approvals)
 
 
 def _digest(tree: Tree, folders: tuple[str, ...]) -> str:
-    """One digest of what lies in folders, by the files' content ids."""
+    """One digest of all files in the folders, by their content ids."""
     total = hashlib.sha256()
     for path, blob in tree.blobs().items():
         if path.startswith(folders):

@@ -1,4 +1,4 @@
-"""Every published schema as text, byte for byte as `schemas/` holds it."""
+"""All published schemas as text, with exactly the bytes of the files in `schemas/`."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""When a run has to end: signals and the deadline.
+"""Ends a run early: signals and the deadline.
 
-The first signal lets nothing new begin: a write under way ends, the leases are given back. The
-second one ends the process at once. So does a minute's worth of patience that is nine seconds long:
-who asked us to end kills us after ten or thirty.
+After the first signal nothing new begins: a running write ends, and the leases are given back. A
+second signal ends the process at once. So do nine seconds after the first signal, because process
+managers kill a process ten or thirty seconds after they ask it to end.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ _SLICE = 2.0
 
 
 class Interrupted(BaseException):
-    """A signal came while nothing but reading was under way."""
+    """A signal came while the run was only reading."""
 
 
 class Shutdown:
-    """`monotonic` is the clock of the deadline. Signals are taken by `installed`."""
+    """The end of a run. `monotonic` is the clock of the deadline, which is in seconds after
+    `begin`. `installed` sets the signal handlers."""
 
     def __init__(self, monotonic: Callable[[], float], deadline: float | None = None) -> None:
         self._monotonic = monotonic
@@ -37,19 +38,20 @@ class Shutdown:
         self._wake = threading.Event()
 
     def begin(self) -> None:
-        """A pass begins: its deadline counts from here."""
+        """Begins a pass: the deadline counts from now."""
         self._began = self._monotonic()
 
     def why(self) -> str:
-        """Why nothing may begin any more; "" while it may."""
+        """Why nothing more may begin; "" while it may."""
         if self._signal:
             return f"ended by {self._signal}"
         if self._deadline is not None and self._monotonic() - self._began > self._deadline:
-            return f"the deadline of {self._deadline:g} s is over"
+            return f"the deadline of {self._deadline:g} s has passed"
         return ""
 
     @property
     def signalled(self) -> bool:
+        """Whether a signal came."""
         return bool(self._signal)
 
     def wake(self) -> None:
@@ -57,24 +59,25 @@ class Shutdown:
         self._wake.set()
 
     def sleep(self, seconds: float) -> None:
-        """Returns early when a signal comes. For waits within a run: a wake-up is no reason."""
+        """Waits within a pass; returns early when a signal comes, but not at `wake`."""
         until = self._monotonic() + seconds
-        while not self._signal and (left := until - self._monotonic()) > 0:
-            threading.Event().wait(min(left, 0.2))
+        while not self._signal and (remaining := until - self._monotonic()) > 0:
+            threading.Event().wait(min(remaining, 0.2))
 
     def pause(self, seconds: float, beat: Callable[[], None]) -> None:
-        """Between two passes: until the time is up, somebody wakes us, or a signal comes."""
+        """Waits between two passes, until the time is up, `wake` is called, or a signal comes.
+        Calls `beat` again and again meanwhile."""
         until = self._monotonic() + seconds
-        while not self._signal and (left := until - self._monotonic()) > 0:
+        while not self._signal and (remaining := until - self._monotonic()) > 0:
             beat()
-            if self._wake.wait(min(left, _SLICE)):
+            if self._wake.wait(min(remaining, _SLICE)):
                 break
         if not self._signal:
             self._wake.clear()
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """What is in here may be broken off at any point."""
+        """Code in the block may be interrupted at any point. Raises Interrupted."""
         if self._signal:
             raise Interrupted
         self._reading += 1
@@ -85,27 +88,27 @@ class Shutdown:
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        """Takes SIGTERM and SIGINT, in the main thread only."""
+        """Handles SIGTERM and SIGINT in the block, when called in the main thread."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
         before: dict[signal.Signals, Any] = {}
         for number in (signal.SIGTERM, signal.SIGINT):
-            before[number] = signal.signal(number, self._taken)
+            before[number] = signal.signal(number, self._handle_signal)
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _taken(self, number: int, _frame: FrameType | None) -> None:
+    def _handle_signal(self, number: int, _frame: FrameType | None) -> None:
         if self._signal:
             os._exit(128 + number)
         self._signal = signal.Signals(number).name
         self._wake.set()
-        # A request may hang. What it may still do is why the leases are not given back then.
-        last = threading.Timer(_PATIENCE, os._exit, (128 + number,))
-        last.daemon = True
-        last.start()
+        # A request may hang. The leases are then not given back, because it may still write.
+        timer = threading.Timer(_PATIENCE, os._exit, (128 + number,))
+        timer.daemon = True
+        timer.start()
         if self._reading:
             raise Interrupted

@@ -1,4 +1,4 @@
-"""Where the config is read from: a work tree, a commit, or a branch of a remote."""
+"""Opens the config: a work tree, a commit, or a branch of a remote."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reconciler.wiring import redaction
 from reconciler.wiring.common import CommonOptions
 
 if TYPE_CHECKING:
-    from reconciler.adapters.git import FetchResult
+    from reconciler.adapters.git.remote import FetchResult
     from reconciler.ports import Tree
 
 __all__ = ["base_tree", "newest", "repo_root", "tree"]
@@ -22,25 +22,26 @@ _MARK = Path("environments") / "layers.yaml"
 
 
 def repo_root(common: CommonOptions) -> Path:
-    """The folder that holds `environments/`: the one given, or the nearest one above."""
+    """The folder that holds `environments/`: that of --repo, or the nearest parent folder."""
     start = Path(common.repo)
     if not start.is_dir():
         raise UsageMistake(f"--repo {common.repo} is not a folder")
     if common.repo != ".":
         return start
-    here = start.resolve()
-    for folder in (here, *here.parents):
+    start_path = start.resolve()
+    for folder in (start_path, *start_path.parents):
         if (folder / _MARK).is_file():
             return folder
     return start
 
 
 def tree(common: CommonOptions, *, writes: bool = False) -> Tree:
-    """What the command reads: the work tree to look, a commit to write."""
+    """The tree that the command reads: the work tree, or a commit for a command that writes. Raises
+    UsageMistake and SourceError."""
     from reconciler.adapters import git
 
     if _is_remote(common.repo):
-        return _fetched(common)
+        return _fetch_tree(common)
     root = repo_root(common)
     if common.revision is not None:
         if common.worktree:
@@ -60,11 +61,11 @@ _REMOTE = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*:(:|//)|^[^/]+@[^/]+:|^-")
 
 
 def _is_remote(repo: str) -> bool:
-    """Whether --repo is meant as a URL; which URLs are spoken to is the adapter's to say."""
+    """Whether --repo looks like a URL. The adapter decides which URLs it accepts."""
     return _REMOTE.match(repo) is not None
 
 
-def _fetched(common: CommonOptions) -> Tree:
+def _fetch_tree(common: CommonOptions) -> Tree:
     from reconciler.adapters import git
 
     found = _fetch(common)
@@ -72,8 +73,8 @@ def _fetched(common: CommonOptions) -> Tree:
 
 
 def newest(common: CommonOptions) -> tuple[str, str]:
-    """Where the newest commit of what the options name is: the repository, and its full id. A
-    remote is asked for its tip first, and fetched from only when that is new."""
+    """The repository and the full id of the newest commit of the followed branch. A remote is
+    fetched from only when its tip is new."""
     from reconciler.adapters import git
 
     if _is_remote(common.repo):
@@ -84,10 +85,10 @@ def newest(common: CommonOptions) -> tuple[str, str]:
 
 
 def _fetch(common: CommonOptions) -> FetchResult:
-    """A branch or tag of a remote, kept in the user's cache. Credentials come from the environment
-    (RECONCILER_GIT_USER and _TOKEN, or the files RECONCILER_GIT_SSH_KEY and _KNOWN_HOSTS), never
-    from a URL."""
-    from reconciler.adapters import git
+    """Fetches a branch or tag of a remote into the user's cache. Credentials come from the
+    environment (RECONCILER_GIT_USER and RECONCILER_GIT_TOKEN, or the files RECONCILER_GIT_SSH_KEY
+    and RECONCILER_GIT_KNOWN_HOSTS), never from a URL."""
+    from reconciler.adapters.git import remote
 
     if common.worktree:
         raise UsageMistake("a remote has no work tree", hint="leave --worktree out")
@@ -99,9 +100,9 @@ def _fetch(common: CommonOptions) -> FetchResult:
     token = os.environ.get("RECONCILER_GIT_TOKEN", "")
     redaction.redactor().learn(token)
     user = os.environ.get("RECONCILER_GIT_USER", "git")
-    key, hosts = (_file_of(f"RECONCILER_GIT_{name}") for name in ("SSH_KEY", "KNOWN_HOSTS"))
-    given = git.Credentials(user=user, password=token, ssh_key=key, known_hosts=hosts)
-    return git.fetch(
+    key, hosts = (_file_from(f"RECONCILER_GIT_{name}") for name in ("SSH_KEY", "KNOWN_HOSTS"))
+    given = remote.Credentials(user=user, password=token, ssh_key=key, known_hosts=hosts)
+    return remote.fetch(
         common.repo,
         common.revision or "main",
         folder,
@@ -109,8 +110,9 @@ def _fetch(common: CommonOptions) -> FetchResult:
     )
 
 
-def _file_of(variable: str) -> Path | None:
-    """The file that a variable names; ssh would pass over one that is not there and say less."""
+def _file_from(variable: str) -> Path | None:
+    """The file that a variable names. Raises UsageMistake when it does not exist: ssh would ignore
+    the mistake."""
     named = os.environ.get(variable)
     if not named:
         return None
@@ -120,8 +122,9 @@ def _file_of(variable: str) -> Path | None:
 
 
 def base_tree(common: CommonOptions, revision: str) -> Tree:
+    """The tree of the revision that `--base` names."""
     from reconciler.adapters import git
 
     if _is_remote(common.repo):
-        return _fetched(replace(common, revision=revision))
+        return _fetch_tree(replace(common, revision=revision))
     return git.open_commit(repo_root(common), revision)

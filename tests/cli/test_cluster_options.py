@@ -41,7 +41,7 @@ HEAD = "apiVersion: ml-reconciler.dev/v1\n"
     ("text", "said"),
     [
         ("clusters: [", "is not YAML"),
-        ("clusters: {a: {inCluster: true}}\n", "is no map of clusters"),
+        ("clusters: {a: {inCluster: true}}\n", "is not a map of clusters"),
         (HEAD + "clusters: []\n", "`clusters` is not a map of names"),
         (HEAD + "clusters: {}\n", "names no cluster"),
         (HEAD + "clusters: {a: here}\n", "clusters.a is not a map"),
@@ -53,7 +53,7 @@ HEAD = "apiVersion: ml-reconciler.dev/v1\n"
         ),
         pytest.param(
             HEAD + "clusters: {other: {kubeconfig: x}}\n",
-            "x does not lead to a cluster",
+            "x cannot be used to reach a cluster",
             marks=needs.kubernetes,
         ),
     ],
@@ -74,4 +74,4 @@ def test_credentials_never_come_from_the_config_itself(repo, option):
     repo.write("environments/access.yaml", "users: [{name: a, user: {exec: {command: x}}}]\n")
     code, out = repo.run("plan", option, str(repo.folder / "environments" / "access.yaml"))
     assert code == 1
-    assert "lies in the config that it is to apply" in out
+    assert "lies in the config folders of the repo" in out

@@ -107,7 +107,7 @@ def test_drift_is_reported_and_left_where_that_is_asked_for(repo):
 def test_a_deadline_that_is_over_lets_no_write_begin(repo):
     code, out = repo.live("reconcile", "--once", "--deadline", "0s")
     assert code == 6
-    assert "the deadline of 0 s is over" in out
+    assert "the deadline of 0 s has passed" in out
     cluster = EmbeddedCluster(str(repo.cluster), kinds=kinds.known())
     assert not cluster.get(WEB).is_present
     cluster.close()

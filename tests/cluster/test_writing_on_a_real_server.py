@@ -217,5 +217,5 @@ def test_each_cluster_name_goes_to_the_context_of_that_name(place, control_plane
     several.write_bytes(orjson.dumps(config))
     code, out = one.run("plan")
     assert code == 1
-    assert "no cluster 'main' is at hand" in out
-    assert "known here: another, elsewhere" in out
+    assert "the cluster 'main' is not known" in out
+    assert "known clusters: another, elsewhere" in out

@@ -3,10 +3,10 @@ without an orphan, a second creation or a second delete."""
 
 import pytest
 
-from reconciler.adapters.kubernetes.failures import failure
+from reconciler.adapters.kubernetes.failures import explain_failure
 from reconciler.adapters.kubernetes.transport import HttpAnswer
 from reconciler.objects.outcome import RefusalCause, Unknown
-from reconciler.simulation.cluster import Answered, Lost
+from reconciler.simulation.cluster import RequestLost, RequestRefused
 from tests import flow, support
 from tests.scenarios import catalogue
 
@@ -18,15 +18,15 @@ REMOVED = {"environments/prod/one/web.yaml": None}
 
 def _said(status, *, done=False):
     """What the adapter makes of a bare answer with this status."""
-    outcome = failure(HttpAnswer(status, b"on order"), "things")
+    outcome = explain_failure(HttpAnswer(status, b"on order"), "things")
     if isinstance(outcome, Unknown):
-        return Lost(done=done, message=outcome.message)
-    return Answered(outcome)
+        return RequestLost(done=done, message=outcome.message)
+    return RequestRefused(outcome)
 
 
 FAULTS = {
-    "lost and done": lambda: Lost(done=True),
-    "lost and not done": lambda: Lost(done=False),
+    "lost and done": lambda: RequestLost(done=True),
+    "lost and not done": lambda: RequestLost(done=False),
     "stale": lambda: flow.refuse(RefusalCause.STALE),
     "forbidden": lambda: flow.refuse(RefusalCause.FORBIDDEN),
     "invalid": lambda: flow.refuse(RefusalCause.INVALID),
@@ -107,7 +107,7 @@ def test_an_object_deleted_between_read_and_apply_is_not_brought_back_blindly():
 
 def test_a_run_of_an_older_commit_that_was_paused_deletes_nothing_of_the_newer():
     """A is paused before its first delete; B, of a commit that has the app again, completes."""
-    from reconciler.apply.effect import Look
+    from reconciler.apply.effect import Read
     from reconciler.engine import apply_plan
 
     place = flow.world()
@@ -115,7 +115,7 @@ def test_a_run_of_an_older_commit_that_was_paused_deletes_nothing_of_the_newer()
     older = support.reviewed(TWO.but(REMOVED), place.cluster, place.clock.now())
 
     def pause(effect):
-        if isinstance(effect, Look) and effect.key.name.endswith(".inventory"):
+        if isinstance(effect, Read) and effect.key.name.endswith(".inventory"):
             flow.run(flow.pointing(TWO, "v1", "  replicas: 3\n"), place)
 
     report = support.Ran(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from reconciler.adapters import git
+from reconciler.adapters.git.proposals import BranchProposals
 from reconciler.errors import SourceError
 from tests.faults.git_repos import CONFIG, Repo, lay
 
@@ -33,7 +33,7 @@ def repo(tmp_path, request):
 
 
 def proposals(repo, branch="promote/mnist-v2", **options):
-    return git.BranchProposals(repo.path, branch, clock=FixedClock(), **options)
+    return BranchProposals(repo.path, branch, clock=FixedClock(), **options)
 
 
 def refused(call, *args):

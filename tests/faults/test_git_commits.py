@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from reconciler.adapters import git
-from reconciler.adapters.git import rules
+from reconciler.adapters.git import proposals, rules
 from reconciler.errors import SourceError
 from tests.faults.git_repos import CONFIG, Repo, environment, lay
 
@@ -71,7 +71,7 @@ def test_a_sub_folder_can_be_the_config_root(repo):
     }
     assert refused(git.open_commit, repo.path, root="ops/none").code == "E_SOURCE"
     assert (
-        "no folder"
+        "is not a folder"
         in refused(git.open_commit, repo.path, root="ops/config/environments/layers.yaml").message
     )
     assert refused(git.open_commit, repo.path, root="../..").code == "E_PATH"
@@ -247,7 +247,7 @@ def test_content_that_does_not_match_its_name_is_an_error(repo):
     replace(repo, blob, "blob", b"model: {owner: mallory}")
     tree = git.open_commit(repo.path)
     error = refused(lambda: list(tree.read(["models/mnist/model.yaml"])))
-    assert "something else" in error.message or "missing or damaged" in error.message
+    assert "does not match" in error.message or "missing or damaged" in error.message
 
 
 def test_a_tree_that_does_not_match_its_name_is_an_error(repo):
@@ -422,7 +422,9 @@ def test_a_repository_s_own_config_and_the_environment_have_no_effect(tmp_path, 
     assert dict(tree.blobs()) == plain
     assert dict(git.open_worktree(repo.path).blobs()) == plain
     assert len(list(tree.read(plain))) == len(plain)
-    made = git.BranchProposals(repo.path, "promote").write({"models/x.yaml": b"x: 1\n"}, "Add x")
+    made = proposals.BranchProposals(repo.path, "promote").write(
+        {"models/x.yaml": b"x: 1\n"}, "Add x"
+    )
     assert made.startswith("promote (")
     assert git.resolve(repo.path, "promote~1") == commit
     assert not marker.exists()

@@ -14,6 +14,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from reconciler.adapters import git
+from reconciler.adapters.git import remote
 from reconciler.errors import SourceError
 from tests.faults.git_repos import CONFIG, Repo, environment
 from tests.ports import free_port
@@ -59,7 +60,7 @@ def served(daemon, request):
 
 
 def fetch(repo, cache, ref="refs/heads/main", **options):
-    return git.fetch(repo.url, ref, cache, allow_loopback=True, **options)
+    return remote.fetch(repo.url, ref, cache, allow_loopback=True, **options)
 
 
 def test_a_branch_is_fetched_and_read(served, tmp_path):
@@ -172,7 +173,7 @@ def test_a_shallow_remote_is_an_error(served, tmp_path):
 def test_a_depth_brings_one_commit_and_no_depth_later_the_rest(served, tmp_path):
     first = served.push()
     second = served.push({"models/x.yaml": b"{}\n"}, first)
-    found = fetch(served, tmp_path, depth=1)
+    found = fetch(served, tmp_path, limits=remote.FetchLimits(depth=1))
     assert found.commit == second
     assert "not known" in refused(git.is_ancestor, found.repo, first, second).message
     assert fetch(served, tmp_path).commit == second
@@ -280,7 +281,7 @@ def test_the_caller_s_environment_and_config_have_no_effect(served, tmp_path, mo
 def test_a_refused_url_starts_no_git(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     for url in (f"ext::sh -c 'touch {tmp_path}/X'", str(tmp_path), "https://a:hunter22@h.org/x"):
-        error = refused(git.fetch, url, "main", tmp_path / "cache")
+        error = refused(remote.fetch, url, "main", tmp_path / "cache")
         assert error.code == "E_URL"
         assert "hunter22" not in error.message
     assert list(tmp_path.iterdir()) == []
@@ -288,7 +289,7 @@ def test_a_refused_url_starts_no_git(tmp_path, monkeypatch):
 
 def test_without_git_the_error_says_so(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    error = refused(git.fetch, "https://127.0.0.1:1/x", "main", tmp_path)
+    error = refused(remote.fetch, "https://127.0.0.1:1/x", "main", tmp_path)
     assert "git" in error.hint
 
 
@@ -331,7 +332,7 @@ def say(handler, status, body=b"", **headers):
 
 
 def login():
-    return git.Credentials(user="bot", password=TOKEN)
+    return remote.Credentials(user="bot", password=TOKEN)
 
 
 def test_a_wrong_password_ends_in_an_error_without_it(tmp_path):
@@ -342,7 +343,7 @@ def test_a_wrong_password_ends_in_an_error_without_it(tmp_path):
 
     with web(deny) as (url, seen):
         error = refused(
-            git.fetch, f"{url}/c.git", "main", tmp_path, credentials=login(), allow_loopback=True
+            remote.fetch, f"{url}/c.git", "main", tmp_path, credentials=login(), allow_loopback=True
         )
     wanted = "Basic " + base64.b64encode(f"bot:{TOKEN}".encode()).decode()
     assert any(headers.get("Authorization") == wanted for _, headers in seen)
@@ -354,7 +355,7 @@ def test_a_wrong_password_ends_in_an_error_without_it(tmp_path):
 def test_a_server_that_echoes_the_token_in_its_error_is_not_quoted(tmp_path):
     with web(lambda h: say(h, 403, TOKEN.encode(), Content_Type="text/plain")) as (url, _):
         error = refused(
-            git.fetch, f"{url}/c.git", "main", tmp_path, credentials=login(), allow_loopback=True
+            remote.fetch, f"{url}/c.git", "main", tmp_path, credentials=login(), allow_loopback=True
         )
     assert TOKEN not in error.message + error.hint
 
@@ -362,7 +363,7 @@ def test_a_server_that_echoes_the_token_in_its_error_is_not_quoted(tmp_path):
 def test_without_credentials_nobody_is_asked_for_them(tmp_path):
     deny = lambda h: say(h, 401, WWW_Authenticate='Basic realm="x"')  # noqa: E731
     with web(deny) as (url, _):
-        error = refused(git.fetch, f"{url}/c.git", "main", tmp_path, allow_loopback=True)
+        error = refused(remote.fetch, f"{url}/c.git", "main", tmp_path, allow_loopback=True)
     assert "credentials" in error.message
 
 
@@ -371,7 +372,7 @@ def test_a_redirect_is_not_followed_and_takes_no_token_along(tmp_path):
         away = lambda h: say(h, 302, Location=other + h.path)  # noqa: E731
         with web(away) as (url, _):
             refused(
-                git.fetch, f"{url}/c.git", "main", tmp_path, credentials=login(),
+                remote.fetch, f"{url}/c.git", "main", tmp_path, credentials=login(),
                 allow_loopback=True,
             )  # fmt: skip
     assert stolen == []
@@ -380,7 +381,9 @@ def test_a_redirect_is_not_followed_and_takes_no_token_along(tmp_path):
 def test_a_url_is_sent_literally(tmp_path, monkeypatch):
     monkeypatch.setenv("SECRET", TOKEN)
     with web(lambda h: say(h, 404)) as (url, seen):
-        error = refused(git.fetch, f"{url}/$SECRET/~root/c", "main", tmp_path, allow_loopback=True)
+        error = refused(
+            remote.fetch, f"{url}/$SECRET/~root/c", "main", tmp_path, allow_loopback=True
+        )
     assert seen[0][0].startswith("/$SECRET/~root/c/")
     assert TOKEN not in str(seen) + error.message
 
@@ -388,7 +391,8 @@ def test_a_url_is_sent_literally(tmp_path, monkeypatch):
 def test_a_remote_that_never_answers_is_given_up(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"git://127.0.0.1:{server.getsockname()[1]}/c.git"
-        error = refused(git.fetch, url, "main", tmp_path, timeout=0.3, allow_loopback=True)
+        limits = remote.FetchLimits(timeout=0.3)
+        error = refused(remote.fetch, url, "main", tmp_path, limits=limits, allow_loopback=True)
     assert "did not finish" in error.message
 
 
@@ -404,7 +408,10 @@ def test_a_remote_that_answers_without_end_is_stopped(tmp_path):
                 handler.wfile.write(line)
 
     with web(flood) as (url, _):
-        error = refused(git.fetch, f"{url}/c", "main", tmp_path, timeout=0.5, allow_loopback=True)
+        limits = remote.FetchLimits(timeout=0.5)
+        error = refused(
+            remote.fetch, f"{url}/c", "main", tmp_path, limits=limits, allow_loopback=True
+        )
     assert error.code in ("E_SIZE", "E_SOURCE")
 
 
@@ -416,8 +423,8 @@ def test_ssh_is_called_with_pinned_hosts_and_nobody_s_config(tmp_path, monkeypat
     monkeypatch.setenv("PATH", f"{spy.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("SSH_AUTH_SOCK", "/nonexistent")
     key, hosts = tmp_path / "a key; touch X", tmp_path / "known hosts"
-    pinned = git.Credentials(ssh_key=key, known_hosts=hosts)
-    refused(git.fetch, "git@git.example.org:~u/$X", "main", tmp_path / "c", credentials=pinned)
+    pinned = remote.Credentials(ssh_key=key, known_hosts=hosts)
+    refused(remote.fetch, "git@git.example.org:~u/$X", "main", tmp_path / "c", credentials=pinned)
     said = (tmp_path / "said").read_text().splitlines()
     assert {"-oBatchMode=yes", "-oStrictHostKeyChecking=yes", "-oIdentitiesOnly=yes"} <= set(said)
     assert said[said.index("-F") + 1] == "none"

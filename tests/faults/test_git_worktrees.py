@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from reconciler.adapters import git
-from reconciler.adapters.git import rules
+from reconciler.adapters.git import proposals, rules
 from reconciler.errors import SourceError
 from tests.faults.git_repos import CONFIG, Repo, lay
 
@@ -217,7 +217,7 @@ def test_edits_are_written_and_keep_the_file_s_permissions(work):
     path = work.path / "models/mnist/model.yaml"
     path.chmod(0o640)
     edits = {"models/mnist/model.yaml": b"new: 1\n", "models/mnist/versions/v2.yaml": b"v: 2\n"}
-    said = git.WorktreeProposals(work.path).write(edits, "Promote")
+    said = proposals.WorktreeProposals(work.path).write(edits, "Promote")
     assert said == "2 files in the working tree"
     assert {name: (work.path / name).read_bytes() for name in edits} == edits
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
@@ -245,7 +245,10 @@ def test_edits_are_written_and_keep_the_file_s_permissions(work):
 )
 def test_an_edit_outside_the_config_folders_is_refused_and_nothing_is_written(work, path):
     edits = {"environments/ok.yaml": b"{}\n", path: b"evil\n"}
-    for place in (git.WorktreeProposals(work.path), git.BranchProposals(work.path, "b")):
+    for place in (
+        proposals.WorktreeProposals(work.path),
+        proposals.BranchProposals(work.path, "b"),
+    ):
         assert refused(place.write, edits, "m").code == "E_PATH"
     assert not (work.path / "environments/ok.yaml").exists()
     assert (work.path / ".git/HEAD").read_text() == "ref: refs/heads/main\n"
@@ -255,7 +258,7 @@ def test_an_edit_follows_no_link(work, tmp_path):
     outside = lay(tmp_path / "outside", {"x.yaml": b"untouched\n"})
     (work.path / "models/folder").symlink_to(outside)
     (work.path / "models/file.yaml").symlink_to(outside / "x.yaml")
-    place = git.WorktreeProposals(work.path)
+    place = proposals.WorktreeProposals(work.path)
     for path in ("models/folder/x.yaml", "models/file.yaml", "models/folder/deep/new.yaml"):
         error = refused(place.write, {"environments/ok.yaml": b"{}\n", path: b"evil\n"}, "m")
         assert error.code == "E_SYMLINK"
@@ -265,7 +268,7 @@ def test_an_edit_follows_no_link(work, tmp_path):
 
 
 def test_a_folder_where_a_file_goes_is_an_error(work):
-    place = git.WorktreeProposals(work.path)
+    place = proposals.WorktreeProposals(work.path)
     assert refused(place.write, {"models/mnist": b"x"}, "m").code == "E_PATH"
     assert refused(place.write, {"models/mnist/model.yaml/x": b"x"}, "m").code == "E_SOURCE"
 
@@ -273,13 +276,15 @@ def test_a_folder_where_a_file_goes_is_an_error(work):
 def test_an_edit_that_cannot_be_written_leaves_no_half_file(work):
     target = work.path / "models/mnist/model.yaml"
     (target.parent / ".model.yaml.reconciler-new").write_bytes(b"half")
-    error = refused(git.WorktreeProposals(work.path).write, {"models/mnist/model.yaml": b"x"}, "m")
+    error = refused(
+        proposals.WorktreeProposals(work.path).write, {"models/mnist/model.yaml": b"x"}, "m"
+    )
     assert "another run" in error.message
     assert target.read_bytes() == CONFIG["models/mnist/model.yaml"]
 
 
 def test_an_edit_over_the_budget_is_refused(work):
     big = b"#" * (rules.MOST_BYTES + 1)
-    assert refused(git.WorktreeProposals(work.path).write, {"models/x.yaml": big}, "m").code == (
-        "E_SIZE"
-    )
+    assert refused(
+        proposals.WorktreeProposals(work.path).write, {"models/x.yaml": big}, "m"
+    ).code == ("E_SIZE")

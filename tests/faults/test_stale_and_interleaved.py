@@ -8,7 +8,7 @@ import pytest
 from reconciler.apply import effect as effects
 from reconciler.engine import apply_plan
 from reconciler.objects.outcome import RefusalCause
-from reconciler.simulation.cluster import Lost
+from reconciler.simulation.cluster import RequestLost
 from reconciler.simulation.server import Server
 from reconciler.simulation.store import Store
 from tests import flow, support
@@ -130,7 +130,7 @@ def at(kind, key, happens):
     done = []
 
     def before(effect):
-        about = effect.key if isinstance(effect, effects.Look) else getattr(effect, "change", None)
+        about = effect.key if isinstance(effect, effects.Read) else getattr(effect, "change", None)
         about = getattr(about, "key", about)
         if not done and isinstance(effect, kind) and about == key:
             done.append(happens())
@@ -165,10 +165,10 @@ def test_a_replace_leaves_what_another_made_under_the_name_meanwhile():
     scenario = catalogue.SCENARIOS["a declared replace"]
     place = flow.world()
     flow.settled(scenario.before, place)
-    before, done = at(effects.Look, EXTRA, lambda: taken_over(place, EXTRA))
+    before, done = at(effects.Read, EXTRA, lambda: taken_over(place, EXTRA))
     report = flow.run(scenario.after, place, before=before)
     assert report.exit_code == 6
-    assert "not replaced: another object bears the name by now" in str(flow.problems(report))
+    assert "not replaced: another object now has the name" in str(flow.problems(report))
     assert place.cluster.server.get(EXTRA)["metadata"]["uid"] == done[0]["metadata"]["uid"]
 
 
@@ -180,7 +180,7 @@ def test_an_object_that_cannot_be_read_again_stays_recorded():
         if target == SERVICE.full() and verb == "delete":
             raise flow.refuse(RefusalCause.STALE)
         if target == SERVICE.full() and verb == "get":
-            raise Lost(done=False)
+            raise RequestLost(done=False)
 
     place.cluster.before = before
     assert flow.run(PRUNED, place).exit_code == 6
@@ -223,7 +223,7 @@ class Race:
             flow.run(self.faster, self.place)
             self.passed, self.stands = True, len(self.place.cluster.log)
         self.left -= 1
-        looks = isinstance(effect, effects.Look) and effect.key.name.endswith(".inventory")
+        looks = isinstance(effect, effects.Read) and effect.key.name.endswith(".inventory")
         self.checked |= looks and not self.passed
 
 

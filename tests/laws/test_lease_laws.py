@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.apply import lease
-from reconciler.apply.lease import Answered, Create, Election, Get, Replace, Timing
+from reconciler.apply.lease import Create, Election, Get, LeaseAnswer, Replace, Timing
 from reconciler.objects.observed import absent_object, live_object, unread_object
 from reconciler.objects.outcome import Done, RefusalCause, Refused, Unknown, Verb
 
@@ -68,7 +68,7 @@ def finish(steps, record, now):
             request = next(steps) if answer is None else steps.send(answer)
         except StopIteration as end:
             return end.value
-        answer = Answered(record.serve(request), now, now)
+        answer = LeaseAnswer(record.serve(request), now, now)
 
 
 @dataclass
@@ -134,7 +134,7 @@ class Play:
         if runner.draw() > 0.97:
             runner.releasing = True
             runner.steps = lease.release(runner.election, stamp)
-            runner.election = lease.given_up(runner.election)
+            runner.election = lease.resign(runner.election)
         else:
             runner.steps = lease.attempt(runner.election, stamp)
         self._step(runner, None)
@@ -177,7 +177,7 @@ class Play:
         self.at(delay, self._answer, runner, what, sent)
 
     def _answer(self, runner, what, sent):
-        self._step(runner, Answered(what, sent, runner.now(self.time)))
+        self._step(runner, LeaseAnswer(what, sent, runner.now(self.time)))
 
 
 chances = st.lists(st.floats(0, 0.999), min_size=7, max_size=41)

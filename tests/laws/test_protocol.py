@@ -170,7 +170,7 @@ class Script:
                 if late:
                     self.stop()
                 return effects.WaitResult(seen, late)
-            case effects.Look(key):
+            case effects.Read(key):
                 if key.name.endswith(".inventory"):
                     if fate == 9:
                         return unread_object(key, "gone quiet")
@@ -254,7 +254,7 @@ FATES = st.lists(
 
 
 def writes(script):
-    kinds = (effects.Look, effects.Wait)
+    kinds = (effects.Read, effects.Wait)
     return [e for e in script.log if not isinstance(e, kinds)]
 
 

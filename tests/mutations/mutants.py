@@ -105,8 +105,8 @@ MUTANTS = (
     Mutant(
         "a run that lost its compare-and-swap settles all the same",
         _PROTOCOL,
-        "        if self._moves() and not (yield from self._swap()):\n            return\n",
-        "        if self._moves():\n            yield from self._swap()\n",
+        "        if self._swaps_state() and not (yield from self._swap()):\n            return\n",
+        "        if self._swaps_state():\n            yield from self._swap()\n",
         (f"{LAWS}::test_i7_a_compare_and_swap_that_failed_ends_the_run",),
     ),
     Mutant(
@@ -119,8 +119,8 @@ MUTANTS = (
     Mutant(
         "recorded as written before it is",
         _PROTOCOL,
-        'unsure = [replace(m, manifest="", live="") for m in going]',
-        "unsure = list(going)",
+        'unsure = [replace(m, manifest="", live="") for m in applied_members]',
+        "unsure = list(applied_members)",
         (
             _kill("a declared replace"),
             _kill("an update"),
@@ -172,7 +172,7 @@ MUTANTS = (
         "a replace deletes whatever has the name",
         _MAKING,
         "    if seen.uid != change.expects.uid:\n"
-        '        return "not replaced: another object bears the name by now"\n',
+        '        return "not replaced: another object now has the name"\n',
         "    change = replace(change, expects=replace(change.expects, uid=seen.uid))\n",
         (f"{RACES}::test_a_replace_leaves_what_another_made_under_the_name_meanwhile",),
     ),
@@ -193,7 +193,7 @@ MUTANTS = (
     Mutant(
         "deletes go on though another run wrote the inventory",
         _PROTOCOL,
-        "if not any(waves) or not (yield from self._undisturbed()):",
+        "if not any(waves) or not (yield from self._is_inventory_unchanged()):",
         "if not any(waves):",
         (f"{LAWS}::test_i2_nothing_is_deleted_once_another_run_has_written_the_inventory", RACES),
     ),
@@ -311,7 +311,7 @@ MUTANTS = (
     Mutant(
         "writes go on without a permit",
         _EXECUTE,
-        "                if not isinstance(effect, Look | Wait | DryRun | Inside | Vanish):\n",
+        "                if not isinstance(effect, Read | Wait | DryRun | FindStrangers | WaitGone):\n",
         "                if isinstance(effect, Swap):\n",
         ("tests/scenarios/test_permit.py",),
     ),

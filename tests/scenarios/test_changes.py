@@ -4,7 +4,7 @@ import pytest
 
 from reconciler.objects.draft import seal, walk
 from reconciler.objects.outcome import RefusalCause
-from reconciler.simulation.cluster import Lost
+from reconciler.simulation.cluster import RequestLost
 from tests import flow, support
 
 MORE = {
@@ -272,7 +272,7 @@ def test_a_foreign_object_that_cannot_be_read_is_not_written(before_map):
 
     def before(verb, target):
         if verb == "get" and target == MAP.full():
-            raise Lost(done=False)
+            raise RequestLost(done=False)
 
     before_map.cluster.before = before
     assert flow.run(mapped("{z: new}"), before_map).exit_code == 6
@@ -353,7 +353,7 @@ def test_an_object_that_is_being_deleted_is_held_until_it_is_gone(place):
     change = change_of(flow.plan_of(TREE, place), MAP)
     assert (change.standing, reasons(change)) == (
         "held",
-        ["is being deleted; it is made anew when gone"],
+        ["is being deleted; made again once it is gone"],
     )
     assert flow.run(TREE, place).exit_code == 4
     place.cluster.edit(MAP, lambda b: b["metadata"].pop("finalizers"))
@@ -366,7 +366,7 @@ def test_an_object_that_is_being_deleted_is_held_until_it_is_gone(place):
 
 @pytest.mark.parametrize(
     "fault",
-    [lambda: Lost(done=False), lambda: flow.refuse(RefusalCause.FORBIDDEN)],
+    [lambda: RequestLost(done=False), lambda: flow.refuse(RefusalCause.FORBIDDEN)],
     ids=["lost", "forbidden"],
 )
 @pytest.mark.parametrize(
@@ -391,7 +391,7 @@ def test_a_kind_that_cannot_be_listed_is_not_judged(place, kind, fault):
 @pytest.mark.parametrize(
     ("fault", "standing", "code"),
     [
-        (lambda: Lost(done=False), "unjudged", 6),
+        (lambda: RequestLost(done=False), "unjudged", 6),
         (lambda: flow.refuse(RefusalCause.TOO_MANY, "slow down"), "unjudged", 6),
         (lambda: flow.refuse(RefusalCause.FORBIDDEN, "not you"), "held", 4),
         (lambda: flow.refuse(RefusalCause.INVALID, "no such field"), "held", 4),
@@ -424,7 +424,7 @@ def test_the_programs_own_state_that_cannot_be_listed_ends_the_run():
 
 def _lost_list(verb, target):
     if verb == "list":
-        raise Lost(done=False)
+        raise RequestLost(done=False)
 
 
 def test_a_namespace_that_is_neither_there_nor_ours_is_named():

@@ -8,7 +8,7 @@ from reconciler.apply import lease
 from reconciler.objects.outcome import RefusalCause
 from reconciler.operate.leases import Leases, LeaseUnavailable
 from reconciler.simulation.clock import SimulatedBackground
-from reconciler.simulation.cluster import Lost
+from reconciler.simulation.cluster import RequestLost
 from reconciler.unit import UnitId
 from tests import flow, support
 from tests.looping import Place
@@ -45,7 +45,7 @@ def test_a_unit_of_a_group_that_was_not_asked_for_may_not_be_written(place):
     made = kept(place)
     assert made.permit(UNIT) == ""
     assert made.permit(UnitId.parse("prod/one/_group")) == ""
-    assert "not asked for" in made.permit(UnitId.parse("prod/two/web"))
+    assert "has not asked for" in made.permit(UnitId.parse("prod/two/web"))
 
 
 def test_a_lease_is_renewed_for_as_long_as_the_main_loop_gets_ahead(place):
@@ -151,7 +151,7 @@ def test_an_outage_longer_than_the_renew_deadline_ends_the_writing_and_heals(pla
     made = kept(place)
 
     def down(_verb, _target):
-        raise Lost(done=False)
+        raise RequestLost(done=False)
 
     made.client.before = down
     place.clock.sleep(5)

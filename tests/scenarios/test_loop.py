@@ -10,6 +10,7 @@ from reconciler.engine.views.report import Changes
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.outcome import RefusalCause
 from reconciler.operate import passes
+from reconciler.operate.exposition import text
 from reconciler.operate.loop import Timing
 from reconciler.operate.passes import UnitState
 from reconciler.operate.reports import pass_report
@@ -66,7 +67,7 @@ def test_a_hundred_quiet_hours_write_nothing_and_renew_the_lease(place):
     assert count > 1000
     assert len(place.writes(loop)) == before
     assert loop.leases.held == ("prod/one",)
-    assert 'reconciler_reconcile_total{environment="prod",result="noop"}' in loop.registry.text()
+    assert 'reconciler_reconcile_total{environment="prod",result="noop"}' in text(loop.registry)
 
 
 def test_drift_is_put_right_within_an_interval_without_a_new_commit(place):
@@ -74,8 +75,8 @@ def test_drift_is_put_right_within_an_interval_without_a_new_commit(place):
     drift(place)
     place.steps(loop, 1)
     assert replicas(place) == 1
-    text = loop.registry.text()
-    assert 'drift_corrections_total{environment="prod",kind="Deployment"} 1' in text
+    shown = text(loop.registry)
+    assert 'drift_corrections_total{environment="prod",kind="Deployment"} 1' in shown
 
 
 def test_drift_is_only_reported_where_that_is_asked_for(place):
@@ -86,7 +87,7 @@ def test_drift_is_only_reported_where_that_is_asked_for(place):
     place.steps(loop, 3)
     assert replicas(place) == 7
     assert [t for _, t in place.writes(loop)[before:] if "prod.one.status" not in t] == []
-    assert 'objects{environment="prod",state="drifted"} 1' in loop.registry.text()
+    assert 'objects{environment="prod",state="drifted"} 1' in text(loop.registry)
     assert ready(place)["reason"] == "Drifted"
     place.repo.push(flow_three())
     place.steps(loop, 3)
@@ -184,7 +185,7 @@ def test_while_git_is_away_the_last_commit_is_kept_and_drift_put_right(place):
     ages = [int(text.split(" for ")[1].split()[0]) for text in errors]
     assert ages == sorted(ages)
     assert 7000 < ages[-1] < 7500
-    assert "git_source_age_seconds 7" in loop.registry.text()
+    assert "git_source_age_seconds 7" in text(loop.registry)
     place.repo.down = False
     place.repo.push(flow_three())
     place.steps(loop, 1)
@@ -213,7 +214,7 @@ def test_a_cluster_that_cannot_be_read_ends_the_pass_and_not_the_loop(place):
     loop.cluster.before = down
     pauses = [loop.step() for _ in range(3)]
     assert pauses == [5.0, 10.0, 20.0]
-    assert 'passes_total{result="failed"} 3' in loop.registry.text()
+    assert 'passes_total{result="failed"} 3' in text(loop.registry)
     loop.cluster.before = None
     assert loop.step() > 20.0
 

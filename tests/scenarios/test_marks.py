@@ -287,7 +287,7 @@ def test_a_namespace_that_holds_what_is_not_ours_is_kept_and_the_plan_names_it(p
     assert place.cluster.server.get(STRANGER)
     change = only(flow.plan_of(gone, place), space)
     assert change.standing is Standing.HELD
-    assert "kept: it holds ConfigMap/theirs, not ours to delete" in reasons(change)
+    assert "kept: it holds ConfigMap/theirs, not this program's to delete" in reasons(change)
     place.cluster.server.delete(STRANGER)
     for _ in range(3):
         flow.run(gone, place, approved=allowed(place, gone))
@@ -295,13 +295,13 @@ def test_a_namespace_that_holds_what_is_not_ours_is_kept_and_the_plan_names_it(p
 
 
 def test_it_is_kept_too_when_the_stranger_came_after_the_plan(place):
-    from reconciler.apply.effect import Inside
+    from reconciler.apply.effect import FindStrangers
 
     flow.settled(support.small(), place)
     gone = emptied(support.small())
 
     def came(effect):
-        if isinstance(effect, Inside):
+        if isinstance(effect, FindStrangers):
             stranger(place)
 
     for _ in range(3):

@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.objects.outcome import RefusalCause
 from reconciler.plan import inventory
-from reconciler.simulation.cluster import Lost
+from reconciler.simulation.cluster import RequestLost
 from reconciler.unit import UnitId
 from tests import flow, support
 
@@ -380,7 +380,7 @@ def test_a_kind_that_could_not_be_listed_is_neither_absent_nor_pruned():
 
     def before(verb, target):
         if verb == "list" and target == "ConfigMap":
-            raise Lost(done=False)
+            raise RequestLost(done=False)
 
     place.cluster.before = before
     start = len(place.cluster.log)
@@ -413,7 +413,7 @@ def test_an_object_that_lost_its_label_and_cannot_be_read_stays_recorded():
 
     def before(verb, text):
         if verb == "get" and text == target.full():
-            raise Lost(done=False)
+            raise RequestLost(done=False)
 
     place.cluster.before = before
     assert flow.run(without(tree, 0), place).exit_code == 6

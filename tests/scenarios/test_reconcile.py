@@ -248,7 +248,7 @@ def test_a_hold_outlives_a_rename():
             "environments/prod/uno/web.yaml": "moved: {from: prod/one/web}\n",
         }
     )
-    place.desk.settings = SimulationSettings()
+    place.client.settings = SimulationSettings()
     flow.settled(renamed, place)
     state = place.cluster.server.get(inventory.state_key(UnitId.parse("prod/uno/web")))["data"]
     assert state["held_why"].startswith("not ready within 20m")

@@ -132,7 +132,7 @@ def test_a_new_version_that_draws_the_same_commit_otherwise_waits_for_a_person(m
     plan = flow.plan_of(other, place)
     (refusal,) = plan.refusals
     assert refusal.code == "E_TOOL_DRIFT"
-    assert "0.2.0 draws 1 object of prod/one/web otherwise than 0.1.0" in refusal.text
+    assert "0.2.0 draws 1 object of prod/one/web differently from 0.1.0" in refusal.text
     assert refusal.way_out == "if meant: --approve-upgrade 0.2.0"
     report = flow.run(other, place, approved=("0.2.0",))
     assert report.exit_code == 0

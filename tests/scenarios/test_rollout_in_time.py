@@ -164,7 +164,7 @@ def test_a_new_digest_of_the_record_tries_again(failing):
     given_up(failing)
     record = support.record("v2").replace("digest: sha256:", "digest: sha256:0")
     mended = WANTED.but({"models/web/versions/v2.yaml": _cut(record)})
-    failing.desk.settings = SimulationSettings()
+    failing.client.settings = SimulationSettings()
     assert [found for _, found in flow.walk(mended, failing)] == STEPS
 
 
@@ -179,14 +179,14 @@ def test_another_pointer_tries_again_and_so_does_the_first_after_it(failing):
     given_up(failing)
     v3 = flow.pointing(STABLE, "v3")
     assert [found for _, found in flow.walk(v3, failing)][-1] == {"web-v3": 100}
-    failing.desk.settings = SimulationSettings()
+    failing.client.settings = SimulationSettings()
     assert [found for _, found in flow.walk(WANTED, failing)][-1] == {"web-v2": 100}
 
 
 def crash(place, name):
     """The pods of a version die and do not come back."""
-    place.desk.settings = SimulationSettings(
-        failing=place.desk.settings.failing | {name.split("-")[1]}
+    place.client.settings = SimulationSettings(
+        failing=place.client.settings.failing | {name.split("-")[1]}
     )
     key = flow.key("Deployment", "ml-one", name)
     status = {**place.cluster.status(key), "readyReplicas": 0, "availableReplicas": 0}
@@ -211,7 +211,7 @@ def test_a_version_that_recovers_in_time_goes_on(place):
     flow.minutes(place, 5)
     flow.run(WANTED, place, timeout=10)
     assert state(place)["unready_since"]
-    place.desk.settings = SimulationSettings()
+    place.client.settings = SimulationSettings()
     wake = flow.key("Deployment", "ml-one", "web-v2")
     place.cluster.edit(
         wake, lambda body: body["metadata"].setdefault("annotations", {}).update(a="b")
@@ -225,7 +225,7 @@ def test_capacity_that_never_suffices_for_the_next_step_is_given_up(place):
     flow.settled(flow.pointing(STABLE, "v1", "  replicas: 4\n"), place)
     at_step(place, 1, tree)
     key = flow.key("Deployment", "ml-one", "web-v2")
-    place.desk.settings = SimulationSettings(failing=frozenset({"v2"}))
+    place.client.settings = SimulationSettings(failing=frozenset({"v2"}))
     status = {**place.cluster.status(key), "readyReplicas": 1, "availableReplicas": 1}
     place.cluster.server.patch_status(key, status, "kube-controller-manager")
     seen = [found for _, found in flow.walk(tree, place, timeout=10)]
@@ -239,7 +239,7 @@ def test_traffic_leaves_a_broken_version_before_anything_else_is_waited_for(plac
     crash(place, "web-v2")
     flow.run(WANTED, place, timeout=10)
     flow.minutes(place, 25)
-    place.desk.settings = SimulationSettings(failing=frozenset({"v1", "v2"}))
+    place.client.settings = SimulationSettings(failing=frozenset({"v1", "v2"}))
     changed = flow.pointing(WANTED, "v2", "  env: [{name: A, value: b}]\n")
     flow.run(changed, place, timeout=10)
     assert split(place) == STEPS[0]
@@ -409,7 +409,7 @@ def test_a_tampered_stage_never_moves_weight_up(place, stage):
 
 
 def test_an_unreadable_route_or_backend_moves_nothing(place):
-    from reconciler.simulation.cluster import Lost
+    from reconciler.simulation.cluster import RequestLost
 
     at_step(place, 1)
     flow.minutes(place, 11)
@@ -417,7 +417,7 @@ def test_an_unreadable_route_or_backend_moves_nothing(place):
 
         def before(verb, target, kind=kind):
             if verb == "list" and target.startswith(kind):
-                raise Lost(done=False)
+                raise RequestLost(done=False)
 
         place.cluster.before = before
         start = len(place.cluster.log)

@@ -112,8 +112,8 @@ def already(place):
 MOVED = [
     (edit, f"prod/one/web {MAP.full()}: the live object changed"),
     (drop, f"prod/one/web {MAP.full()}: the live object is gone"),
-    (remake, f"prod/one/web {MAP.full()}: another object bears this name now"),
-    (already, f"prod/one/web {MAP.full()}: has nothing to change any more"),
+    (remake, f"prod/one/web {MAP.full()}: now another object has this name"),
+    (already, f"prod/one/web {MAP.full()}: no longer changes"),
 ]
 
 
@@ -146,7 +146,9 @@ def test_an_object_that_came_to_be_is_named(place):
 def test_drift_elsewhere_is_a_change_that_was_not_planned(place):
     before = dump(WANTED, place)
     place.cluster.server.delete(flow.key("Service", "ml-one", "web-v1"))
-    assert "prod/one/web Service ml-one/web-v1: not planned before" in moved(before, WANTED, place)
+    assert "prod/one/web Service ml-one/web-v1: was not planned, and now changes" in moved(
+        before, WANTED, place
+    )
 
 
 def test_a_foreign_owner_turns_a_go_into_a_hold(place):
@@ -167,7 +169,7 @@ def test_another_content_of_the_same_object_is_named(place):
     before = dump(WANTED, place)
     other = flow.pointing(WANTED, "v1", "  replicas: 4\n")
     assert moved(before, other, place) == (
-        f"prod/one/web {WEB.full()}: another content is wanted now",
+        f"prod/one/web {WEB.full()}: its desired content changed",
         "prod/one/web: its set of objects changed",
     )
 
@@ -186,7 +188,7 @@ def test_other_inputs_and_policies_are_named(place, more, line):
 def test_another_revision_is_named(place):
     first = support.MemoryTree(WANTED.files, "aaaaaaa", "a" * 40)
     second = support.MemoryTree(WANTED.files, "bbbbbbb", "b" * 40)
-    assert moved(dump(first, place), second, place) == ("the plan was made of aaaaaaa",)
+    assert moved(dump(first, place), second, place) == ("the plan was made from aaaaaaa",)
 
 
 def test_another_cluster_is_named_and_nothing_else(place):
@@ -200,7 +202,7 @@ def test_a_plan_that_was_carried_out_meanwhile_has_nothing_to_do(place):
     before = dump(WANTED, place)
     flow.settled(WANTED, place)
     assert moved(before, WANTED, place) == (
-        "prod/one/web: planned, and there is nothing to do any more",
+        "prod/one/web: changes were planned, and now there are none",
     )
 
 
@@ -223,11 +225,11 @@ def test_a_rollout_that_went_on_is_named(place):
     assert "stepping" in before
     flow.run(tree, place)
     lines = moved(before, tree, place)
-    assert lines == ("prod/one/web: planned, and there is nothing to do any more",)
+    assert lines == ("prod/one/web: changes were planned, and now there are none",)
     flow.minutes(place, 11)
     (first, *_) = [line for line in moved(before, tree, place) if "rollout" in line]
     assert first == (
-        "prod/one/web: the rollout moved: stepping (v1 90 %, v2 10 %) was planned, now it is "
+        "prod/one/web: the rollout changed: stepping (v1 90 %, v2 10 %) was planned, now it is "
         "stepping (v1 50 %, v2 50 %)"
     )
 
@@ -254,7 +256,7 @@ def test_a_state_changed_by_another_run_is_named(place):
     before = dump(tree, place)
     state = ObjectKey("", "ConfigMap", "ml-reconciler", "prod.one.web.rollout")
     place.cluster.edit(state, lambda body: body["data"].update(note="x"), "reconciler")
-    assert any("the rollout moved" in line for line in moved(before, tree, place))
+    assert any("the rollout changed" in line for line in moved(before, tree, place))
 
 
 def test_a_refused_prune_is_in_the_file_and_its_approval_is_a_difference(place):

@@ -58,7 +58,7 @@ def test_a_name_that_nobody_mapped_blocks_its_apps_alone_and_says_where_it_stand
         "E_CLUSTER_NAME",
         "environments/dev/environment.yaml:1:24",
     )
-    assert "known here: main" in found.found
+    assert "known clusters: main" in found.found
     assert set(flow.recorded(places["main"])) == {"prod/one/_group", "prod/one/web"}
     assert flow.recorded(places["lab"]) == {}
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.adapters.workers import Threads
-from reconciler.ports import ALONE
+from reconciler.ports import SEQUENTIAL
 
-WORKERS = [ALONE, Threads(1), Threads(2), Threads(8)]
+WORKERS = [SEQUENTIAL, Threads(1), Threads(2), Threads(8)]
 NAMES = ["alone", "one thread", "two threads", "eight threads"]
 
 

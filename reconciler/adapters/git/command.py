@@ -1,8 +1,8 @@
-"""One git process: an environment made from nothing, limits, and errors without secrets.
+"""Runs git processes with a clean environment, with limits, and with redacted errors.
 
-A repository's own config is its author's, who may be anybody. So hooks, filters, fsmonitor,
-helpers and lazy fetches are switched off on the command line, which wins over every file, and the
-caller's environment (GIT_DIR, GIT_SSH_COMMAND, GIT_TRACE and the like) reaches no child.
+A repository's config may come from anybody. So hooks, filters, fsmonitor, helpers and lazy fetches
+are switched off on the command line, which overrides every config file, and the caller's variables
+(GIT_DIR, GIT_SSH_COMMAND, GIT_TRACE and the like) are not passed to a process.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import resource
 import selectors
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -65,13 +64,14 @@ _OVERRIDES = (
 
 
 def is_object_id(text: str) -> bool:
-    """A full id, SHA-1 or SHA-256, in lower case."""
+    """Whether a text is a full object id, SHA-1 or SHA-256, in lower case."""
     return _OBJECT_ID.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class GitAnswer:
-    """What a process said. `code` is negative for a signal; `errors` is redacted and printable."""
+    """The answer of a git process. `code` is negative for a signal; `errors` is its standard error,
+    redacted and printable."""
 
     code: int
     output: bytes
@@ -83,17 +83,17 @@ class GitAnswer:
 
     @property
     def reason(self) -> str:
-        """git's own complaint in one line."""
+        """git's first error message, in one line."""
         lines = [line.strip() for line in self.errors.splitlines() if line.strip()]
-        said = [line for line in lines if line.startswith(("fatal:", "error:"))] or lines[-1:]
-        text = said[0].split(": ", 1)[-1] if said else f"git ended with status {self.code}"
+        errors = [line for line in lines if line.startswith(("fatal:", "error:"))] or lines[-1:]
+        text = errors[0].split(": ", 1)[-1] if errors else f"git ended with status {self.code}"
         return text[:400]
 
 
 @dataclass(frozen=True, slots=True)
 class Git:
-    """Commands on one repository. `protocols` are those that a child may speak; none by default,
-    so that a repository's config can make no read reach the network."""
+    """Runs commands on one repository. `protocols` are the network protocols that git may use; none
+    by default, so that no config of a repository can make a read use the network."""
 
     git_dir: str
     work_tree: str = ""
@@ -101,7 +101,8 @@ class Git:
     environment: Mapping[str, str] = field(default_factory=dict)
     redact: Callable[[str], str] = strip_userinfo
     file_limit: int = 0
-    """The most bytes that a child may write to one file, where the system can say so; 0 is any."""
+    """The most bytes that git may write to one file, on systems with such a limit; 0 for no limit.
+    """
 
     def run(
         self,
@@ -111,7 +112,7 @@ class Git:
         records: int = 0,
         timeout: float = _TIMEOUT,
     ) -> bytes:
-        """The output of a command that must succeed; otherwise as `ask`, or SourceError."""
+        """As `ask`, for a command that must succeed: returns its output. Raises SourceError."""
         answer = self.ask(*args, given=given, limit=limit, records=records, timeout=timeout)
         if answer.code != 0:
             raise SourceError(f"git {args[0]} failed: {answer.reason}")
@@ -125,10 +126,10 @@ class Git:
         records: int = 0,
         timeout: float = _TIMEOUT,
     ) -> GitAnswer:
-        """Runs one command; `given` is its input. Stops it, with all its children, and raises
-        SourceError when it takes longer than `timeout` seconds, or (E_SIZE) when it says more than
-        `limit` bytes or, if set, `records` NUL-ended records."""
-        with _source(given) as source:
+        """Runs one command with the input `given`. Stops it, with all its children, and raises
+        SourceError when it takes longer than `timeout` seconds, and E_SIZE when its output has more
+        than `limit` bytes or, unless 0, more than `records` NUL-ended records."""
+        with _open_input(given) as source:
             try:
                 process = subprocess.Popen(
                     self._command(args),
@@ -150,7 +151,7 @@ class Git:
                     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, size)
             output, errors = _collect(process, limit, records, timeout)
         finally:
-            _end(process)
+            _kill(process)
         text = printable(self.redact(errors.decode("utf-8", "replace")))
         return GitAnswer(process.returncode, output, text)
 
@@ -171,7 +172,7 @@ class Git:
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_ATTR_NOSYSTEM": "1",
             "GIT_TERMINAL_PROMPT": "0",
-            # Empty, not absent: no helper of any config is asked, and there is no terminal.
+            # Empty and not absent, so that git calls no helper of a config, and no terminal.
             "GIT_ASKPASS": "",
             "SSH_ASKPASS": "",
             "GIT_ALLOW_PROTOCOL": ":".join(self.protocols) or "none",
@@ -182,15 +183,17 @@ class Git:
         }
 
 
-def _source(given: bytes) -> IO[bytes]:
-    """What a child reads: nothing, or bytes kept in memory where the system can, for there may be
-    no folder to write to. Raises SourceError."""
+def _open_input(given: bytes) -> IO[bytes]:
+    """The input of a process: nothing, or bytes in memory when the system can do that, because
+    there may be no writable folder. Raises SourceError."""
     if not given:
         return Path(os.devnull).open("rb")
     try:
         if hasattr(os, "memfd_create"):
             source: IO[bytes] = os.fdopen(os.memfd_create("git"), "w+b")
         else:
+            import tempfile
+
             source = tempfile.TemporaryFile()  # noqa: SIM115 - the caller's
         source.write(given)
         source.seek(0)
@@ -216,13 +219,13 @@ def _collect(
         while waiting.get_map():
             ready = waiting.select(max(0.0, deadline - time.monotonic()))
             if not ready and time.monotonic() >= deadline:
-                raise _too_slow(timeout)
+                raise _timed_out(timeout)
             for key, _ in ready:
                 chunk = os.read(key.fd, _CHUNK)
                 if not chunk:
                     waiting.unregister(key.fileobj)
                 elif key.data is errors:
-                    # Read on and dropped: a child must not block on a full pipe.
+                    # The rest is read and dropped: a process must not block on a full pipe.
                     errors += chunk[: _ERRORS_KEPT - len(errors)]
                 else:
                     output += chunk
@@ -236,19 +239,19 @@ def _collect(
     try:
         process.wait(max(0.1, deadline - time.monotonic()))
     except subprocess.TimeoutExpired as cause:
-        raise _too_slow(timeout) from cause
+        raise _timed_out(timeout) from cause
     return bytes(output), bytes(errors)
 
 
-def _too_slow(timeout: float) -> SourceError:
+def _timed_out(timeout: float) -> SourceError:
     return SourceError(
         f"git did not finish within {timeout:g} seconds and was stopped",
         hint="is the remote reachable?",
     )
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Stops what still runs of the process and its group, and closes the pipes."""
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kills the process and its group if they still run, and closes the pipes."""
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

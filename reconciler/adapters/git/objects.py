@@ -1,7 +1,8 @@
-"""A commit's files, read from the object database: no check-out, so no filter, link or hook runs.
+"""Reads a commit's files from the object database: without a check-out, no filter or hook runs and
+no link is followed.
 
-Every object is hashed again when it is read: git itself trusts the name that a loose object has,
-and our caches are keyed by it.
+Every object is hashed again when it is read: git trusts the name of a loose object, and this
+program's caches are keyed by it.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from reconciler.secrets import printable
 
 __all__ = ["DAMAGED", "OURS", "CommitTree", "object_id", "open_commit"]
 
-#: Files in a cache that this tool made: that it is ours, and that a reader found it damaged.
+#: Marker files in a cache: this program made the cache; a reader found the cache damaged.
 OURS = "reconciler-cache"
 DAMAGED = "reconciler-damaged"
 
 _AT_ONCE = 8 << 20
-# Folders and files together; a tree that refers to itself in layers can list without an end.
+# Folders and files together. Without a limit, a tree of nested repeats could list for ever.
 _MOST_RECORDS = 3 * rules.MOST_FILES
 _FEW_COMMITS = 8
 _HISTORY = 256 * 1024 * 1024
@@ -35,10 +36,10 @@ _REGULAR = ("100644", "100755", "100664")
 
 
 def open_commit(path: str | Path, revision: str = "HEAD", root: str = "") -> CommitTree:
-    """The config tree of a commit. `path` is a repository, bare or not, or a folder in one;
-    `root` leads from there to the config root. The work tree is not looked at.
+    """The config tree of a commit. `path` is a repository, bare or not, or a folder in one; `root`
+    is the path from there to the config root. The work tree is not read.
 
-    Raises SourceError. Cost: four short git processes; contents only in `read`.
+    Raises SourceError. Cost: four short git processes; only `read` reads contents.
     """
     place = find(path)
     if place is None:
@@ -57,7 +58,7 @@ def open_commit(path: str | Path, revision: str = "HEAD", root: str = "") -> Com
 
 @dataclass(slots=True)
 class CommitTree:
-    """Fulfils `ports.Tree`: every file of the config folders."""
+    """Implements `ports.Tree` for a commit: all files of its config folders."""
 
     git: Git
     commit: str
@@ -70,13 +71,14 @@ class CommitTree:
         return self.commit[:7]
 
     def blobs(self) -> Mapping[str, Blob]:
-        """Raises SourceError for what a tree may not hold (`git_rules`) and for damage."""
+        """The files by path. Raises SourceError for an entry that is not allowed (see `rules`), and
+        for a damaged repository."""
         if self._files is None:
             self._files = self._list()
         return self._files
 
     def read(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-        wanted = rules.known(paths, self.blobs())
+        wanted = rules.find_files(paths, self.blobs())
         while wanted:
             size, count = 0, 0
             while count < len(wanted) and (count == 0 or size + wanted[count].size <= _AT_ONCE):
@@ -87,15 +89,16 @@ class CommitTree:
             yield from zip((blob.path for blob in now), contents, strict=True)
 
     def unrelated(self, commits: Iterable[str]) -> frozenset[str]:
-        """Raises SourceError where the history is cut and the answer is not known. Cost: a few
-        processes for each of some, one listing of the history for many."""
+        """As `ports.Tree.unrelated`. Raises SourceError when the history is cut and the answer is
+        not known. Cost: a few processes per commit for up to 8 commits, one listing of the whole
+        history for more."""
         wanted = frozenset(commits)
         if len(wanted) <= _FEW_COMMITS:
             repo = self.git.git_dir
             return frozenset(c for c in wanted if not is_ancestor(repo, c, self.commit))
         if self.git.run("rev-parse", "--is-shallow-repository").strip() == b"true":
             raise SourceError(
-                f"the history of {self.label} is cut: what is applied may be in it or not",
+                f"the history of {self.label} is cut: the applied commits may be in it or not",
                 hint="fetch the whole history (no depth)",
             )
         listed = self.git.run("rev-list", self.commit, limit=_HISTORY)
@@ -106,11 +109,11 @@ class CommitTree:
 
     def _list(self) -> Mapping[str, Blob]:
         top = self._top()
-        gathering = rules.TreeCheck()
+        check = rules.TreeCheck()
         folders = [top]
         for entry in _entries(self.git, top, recursive=False):
             if entry.path.decode("utf-8", "replace").casefold() in rules.CONFIG_FOLDERS:
-                gathering.name(rules.check_path(entry.path))
+                check.name(rules.check_path(entry.path))
         for entry in _entries(self.git, top, recursive=True):
             path = rules.check_path(entry.path)
             match entry.mode:
@@ -121,7 +124,7 @@ class CommitTree:
                 case "160000":
                     raise rules.refuse_submodule(path)
                 case mode if mode in _REGULAR and entry.kind == "blob":
-                    gathering.add(path, entry.id, _size(self.git, entry))
+                    check.add(path, entry.id, _size(self.git, entry))
                     if mode == "100755":
                         self._executable.add(path)
                 case mode:
@@ -131,22 +134,24 @@ class CommitTree:
                     )
         for _ in _objects(self.git, [(tree, "tree") for tree in dict.fromkeys(folders)]):
             pass
-        return gathering.files()
+        return check.files()
 
     def _top(self) -> str:
         """The id of the config root's tree."""
         for _ in _objects(self.git, [(self.commit, "commit")]):
             pass
-        # The id comes first, so the folder's name can be no option.
+        # The id comes first, so that git cannot read the folder's name as an option.
         name = f"{self.commit}:{self.root}" if self.root else f"{self.commit}^{{tree}}"
         answer = self.git.ask("rev-parse", "--verify", "--quiet", name)
         if answer.code != 0:
             if self.root:
                 raise SourceError(f"{self.label} has no folder {rules.show_path(self.root)}")
-            raise damaged(self.git, f"the tree of {self.label} cannot be read: {answer.reason}")
+            raise explain_damage(
+                self.git, f"the tree of {self.label} cannot be read: {answer.reason}"
+            )
         kind = self.git.ask("cat-file", "-t", answer.text)
         if kind.code == 0 and kind.text != "tree":
-            raise SourceError(f"{rules.show_path(self.root)} of {self.label} is no folder")
+            raise SourceError(f"{rules.show_path(self.root)} of {self.label} is not a folder")
         return answer.text
 
 
@@ -168,7 +173,9 @@ def _entries(git: Git, tree: str, *, recursive: bool) -> Iterator[_Entry]:
     except SourceError as cause:
         if cause.code == "E_SIZE":
             raise
-        raise damaged(git, f"the tree {tree[:12]} cannot be read: {cause.message}") from cause
+        raise explain_damage(
+            git, f"the tree {tree[:12]} cannot be read: {cause.message}"
+        ) from cause
     for record in listing.split(b"\0"):
         if not record:
             continue
@@ -183,22 +190,22 @@ def _entries(git: Git, tree: str, *, recursive: bool) -> Iterator[_Entry]:
 def _size(git: Git, entry: _Entry) -> int:
     if not entry.size.isdigit():
         what = f"the content of {rules.show_path(entry.path)} ({entry.id[:12]})"
-        raise damaged(git, f"{what} is missing or damaged")
+        raise explain_damage(git, f"{what} is missing or damaged")
     return int(entry.size)
 
 
-def damaged(git: Git, message: str) -> SourceError:
-    """The error to raise. A cache of ours is marked, so that the next fetch makes it anew."""
+def explain_damage(git: Git, message: str) -> SourceError:
+    """The error for a damaged repository. Marks a cache, so that the next fetch replaces it."""
     cache = Path(git.git_dir)
     if (cache / OURS).is_file():
         with contextlib.suppress(OSError):
             (cache / DAMAGED).touch()
-        return SourceError(message, hint="the next run fetches anew")
+        return SourceError(message, hint="the next run fetches it again")
     return SourceError(message, hint="run `git fsck`, or clone again")
 
 
 def object_id(kind: str, content: bytes, length: int = 40) -> str:
-    """Git's name of an object; `length` says which hash the repository uses (40 or 64 digits)."""
+    """Git's id of an object with this content; `length` is 40 for SHA-1, 64 for SHA-256."""
     digest = hashlib.sha1(usedforsecurity=False) if length == 40 else hashlib.sha256()
     digest.update(b"%s %d\0" % (kind.encode(), len(content)))
     digest.update(content)
@@ -206,8 +213,8 @@ def object_id(kind: str, content: bytes, length: int = 40) -> str:
 
 
 def _objects(git: Git, wanted: list[tuple[str, str]]) -> Iterator[bytes]:
-    """The objects' contents, in order, each verified. Raises SourceError for a missing one, one of
-    another kind, or one that is not what its name says."""
+    """The verified contents of (id, kind), in order. Raises SourceError for an object that is
+    missing, is of another kind, or does not match its id."""
     if not wanted:
         return
     lines = "".join(f"{name}\n" for name, _ in wanted).encode()
@@ -218,10 +225,12 @@ def _objects(git: Git, wanted: list[tuple[str, str]]) -> Iterator[bytes]:
         header = answer.output[at:end].split() if end >= 0 else []
         if len(header) != 3 or header[0] != name.encode():
             detail = f": {answer.reason}" if answer.errors else ""
-            raise damaged(git, f"the {kind} {name[:12]} is missing or damaged{detail}")
+            raise explain_damage(git, f"the {kind} {name[:12]} is missing or damaged{detail}")
         at = end + 1 + int(header[2])
         content = bytes(output[end + 1 : at])
         if header[1] != kind.encode() or object_id(kind, content, len(name)) != name:
-            raise damaged(git, f"the {kind} {name[:12]} holds something else than its name says")
+            raise explain_damage(
+                git, f"the content of the {kind} {name[:12]} does not match its id"
+            )
         at += 1
         yield content

@@ -1,4 +1,4 @@
-"""Where a repository is: its git folder, its top, and the commit that a revision names."""
+"""Finds a repository and its git folder, and resolves revisions to commits."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _LONGEST_REVISION = 250
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`prefix` leads from the repository's top to the folder that was asked for ("" at the top).
-    `top` is None for a bare repository."""
+    """A repository. `top` is its work tree, None for a bare one. `prefix` is the path from the top
+    to the folder that was asked for; "" at the top."""
 
     git: Git
     top: Path | None
@@ -25,7 +25,7 @@ class Place:
 
 
 def folder_of(path: str | Path) -> Path:
-    """An operator's path, absolute and with its links followed. Raises SourceError."""
+    """The absolute path of an operator's folder, with links resolved. Raises SourceError."""
     real = Path(path).expanduser().resolve()
     if not real.is_dir():
         raise SourceError(f"{printable(str(path))} is not a folder")
@@ -33,8 +33,8 @@ def folder_of(path: str | Path) -> Path:
 
 
 def find(path: str | Path) -> Place | None:
-    """The repository that a folder is in, or None. Walks upwards for a `.git` only: a bare
-    repository counts where it was named, never because it lies above."""
+    """The repository of a folder, or None. Only a `.git` is searched in the parent folders: a bare
+    repository must be named itself."""
     folder = folder_of(path)
     if not (folder / ".git").exists() and _is_bare(folder):
         return Place(Git(str(folder)), None, "")
@@ -75,7 +75,7 @@ def resolve(repo: str | Path, revision: str) -> str:
 
 def resolve_in(git: Git, revision: str) -> str:
     shown = repr(printable(revision[:_LONGEST_REVISION]))
-    # The text is handed to git behind --end-of-options; these forms still mean something else.
+    # The text follows --end-of-options; even so these forms have another meaning to git.
     if (
         not revision
         or len(revision) > _LONGEST_REVISION
@@ -86,7 +86,7 @@ def resolve_in(git: Git, revision: str) -> str:
         raise SourceError(
             f"{shown} does not name one commit", hint="give a branch, a tag or a commit id"
         )
-    # Not --quiet: the warning about an ambiguous name is wanted.
+    # Without --quiet, because git's warning about an ambiguous name is read below.
     answer = git.ask("rev-parse", "--verify", "--end-of-options", revision + "^{commit}")
     if "is ambiguous" in answer.errors:
         raise SourceError(
@@ -95,27 +95,27 @@ def resolve_in(git: Git, revision: str) -> str:
         )
     if answer.code == 0 and is_object_id(answer.text):
         return answer.text
-    raise SourceError(*_why_not(git, revision, shown))
+    raise SourceError(*_explain_unresolved(git, revision, shown))
 
 
-def _why_not(git: Git, revision: str, shown: str) -> tuple[str]:
-    told = git.ask("rev-parse", "--verify", "--quiet", "--end-of-options", revision)
-    if told.code == 0 and is_object_id(told.text):
-        kind = git.ask("cat-file", "-t", told.text)
+def _explain_unresolved(git: Git, revision: str, shown: str) -> tuple[str]:
+    answer = git.ask("rev-parse", "--verify", "--quiet", "--end-of-options", revision)
+    if answer.code == 0 and is_object_id(answer.text):
+        kind = git.ask("cat-file", "-t", answer.text)
         if kind.code == 0 and kind.text != "commit":
             return (f"{shown} is a {kind.text}, not a commit",)
-        return (f"the commit of {shown} ({told.text[:12]}) is missing or damaged",)
-    if told.code == 0 or told.code == 1:
+        return (f"the commit of {shown} ({answer.text[:12]}) is missing or damaged",)
+    if answer.code == 0 or answer.code == 1:
         refs = git.ask("for-each-ref", "--count=1")
         if refs.code == 0 and not refs.output and not head(git):
             return ("the repository has no commit yet",)
         return (f"there is no revision {shown}",)
-    return (f"{shown} cannot be read: {told.reason}",)
+    return (f"{shown} cannot be read: {answer.reason}",)
 
 
 def is_ancestor(repo: str | Path, older: str, newer: str) -> bool:
-    """Whether the commit `newer` has `older` in its history; both are full ids. An `older` that
-    the repository does not hold is no ancestor.
+    """Whether the commit `older` is in the history of `newer`; both are full ids. False for an
+    `older` that the repository does not have.
 
     Raises SourceError when the history is cut (a shallow clone) and the answer is not known.
     """
@@ -136,7 +136,8 @@ def is_ancestor(repo: str | Path, older: str, newer: str) -> bool:
             raise SourceError(f"the history of {newer[:12]} cannot be read: {answer.reason}")
     if git.run("rev-parse", "--is-shallow-repository").strip() == b"true":
         raise SourceError(
-            f"whether {older[:12]} is in the history of {newer[:12]} is not known: it is cut",
+            f"whether {older[:12]} is in the history of {newer[:12]} is not known: the history is "
+            "cut",
             hint="fetch the whole history (no depth)",
         )
     return False

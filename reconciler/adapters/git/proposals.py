@@ -1,4 +1,4 @@
-"""Where edits of the config go: into the work tree, or into a commit on a branch of their own."""
+"""Writes edits of the config into the work tree, or into a commit on a new branch."""
 
 from __future__ import annotations
 
@@ -27,13 +27,14 @@ __all__ = ["BranchProposals", "WorktreeProposals"]
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def _checked(edits: Mapping[str, bytes]) -> list[tuple[str, bytes]]:
-    """The edits by path. Raises SourceError: outside the config folders, no plain path, too big."""
+def _check_edits(edits: Mapping[str, bytes]) -> list[tuple[str, bytes]]:
+    """The edits, sorted by path. Raises SourceError for a path outside the config folders, a path
+    that is not plain, and a content that is too large."""
     for path, content in edits.items():
         rules.check_path(path.encode("utf-8", "surrogateescape"))
         if not rules.in_config(path) or "/" not in path:
             raise SourceError(
-                f"{rules.show_path(path)} is outside the config folders: not written",
+                f"{rules.show_path(path)} is outside the config folders and was not written",
                 code="E_PATH",
             )
         if len(content) > rules.MOST_BYTES:
@@ -47,19 +48,19 @@ def _files(count: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class WorktreeProposals:
-    """Fulfils `ports.Proposals`: files below a folder, each replaced as a whole or not at all."""
+    """Implements `ports.Proposals` for files below a folder; each file is replaced atomically."""
 
     path: str | Path
 
     def write(self, edits: Mapping[str, bytes], message: str) -> str:  # noqa: ARG002
-        """All paths are checked before the first is written. Follows no link: raises SourceError
-        (E_SYMLINK) where one is in the way. The message is the committer's to write."""
-        wanted = _checked(edits)
+        """Writes the files; checks all paths before the first write. Raises SourceError, with
+        E_SYMLINK for a link in a path. Does not use `message`: the user makes the commit."""
+        wanted = _check_edits(edits)
         top = os.open(folder_of(self.path), _FOLDER)
         try:
             for path, _ in wanted:
                 with _parent(top, path, make=False) as parent:
-                    _mode(parent, path)
+                    _mode_of(parent, path)
             for path, content in wanted:
                 with _parent(top, path, make=True) as parent:
                     assert parent is not None
@@ -71,7 +72,8 @@ class WorktreeProposals:
 
 @contextlib.contextmanager
 def _parent(top: int, path: str, *, make: bool) -> Iterator[int | None]:
-    """The open folder that a file is in; None when it is not there and must not be made."""
+    """The descriptor of a file's folder; with `make`, creates the folder. None when it does not
+    exist and `make` is False."""
     at: int | None = os.dup(top)
     done = ""
     try:
@@ -81,7 +83,7 @@ def _parent(top: int, path: str, *, make: bool) -> Iterator[int | None]:
             if make:
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(name, dir_fd=at)
-            below = _step(at, name, done)
+            below = _open_below(at, name, done)
             os.close(at)
             at = below
             if at is None:
@@ -92,7 +94,7 @@ def _parent(top: int, path: str, *, make: bool) -> Iterator[int | None]:
             os.close(at)
 
 
-def _step(at: int, name: str, path: str) -> int | None:
+def _open_below(at: int, name: str, path: str) -> int | None:
     try:
         return os.open(name, _FOLDER, dir_fd=at)
     except FileNotFoundError:
@@ -104,8 +106,9 @@ def _step(at: int, name: str, path: str) -> int | None:
         raise _unwritable(path, cause) from cause
 
 
-def _mode(parent: int | None, path: str) -> int:
-    """The permissions that the file has or shall have. Raises for what is no regular file."""
+def _mode_of(parent: int | None, path: str) -> int:
+    """The permissions of the file, or those of a new one. Raises SourceError for an entry that is
+    not a regular file."""
     if parent is None:
         return 0o644
     try:
@@ -121,15 +124,16 @@ def _mode(parent: int | None, path: str) -> int:
 
 def _replace(parent: int, path: str, content: bytes) -> None:
     name = path.rsplit("/", 1)[-1]
-    # A fixed name beside the file: two writers at once are refused instead of mixed.
+    # A fixed name for the temporary file: the second of two writers at once is refused.
     beside = f".{name[:200]}.reconciler-new"
-    mode = _mode(parent, path)
+    mode = _mode_of(parent, path)
     try:
         files.replace(name, content, mode=mode, folder=parent, beside=beside)
     except FileExistsError as cause:
         raise SourceError(
             f"{rules.show_path(path)} is being written by another run",
-            hint=f"or by one that was killed: then delete {rules.show_path(beside)} beside it",
+            hint="if that run was killed, delete the file "
+            f"{rules.show_path(beside)} in the same folder",
         ) from cause
     except OSError as cause:
         raise _unwritable(path, cause) from cause
@@ -141,10 +145,11 @@ def _unwritable(path: str, cause: OSError) -> SourceError:
 
 @dataclass(frozen=True, slots=True)
 class BranchProposals:
-    """Fulfils `ports.Proposals`: one commit on a new branch, made in the object database. Neither
-    the work tree nor the index nor HEAD moves, and no hook runs.
+    """Implements `ports.Proposals` with one commit on a new branch, made in the object database.
+    The work tree, the index and HEAD do not change, and no hook runs.
 
-    `base` is what the commit stands on; `root` leads from `path` to the config root.
+    `base` is the revision of the commit's parent; `root` is the path from `path` to the config
+    root.
     """
 
     path: str | Path
@@ -156,24 +161,24 @@ class BranchProposals:
     clock: Clock = field(default_factory=SystemClock)
 
     def write(self, edits: Mapping[str, bytes], message: str) -> str:
-        """The branch and the commit's short id. Raises SourceError: E_BRANCH when the name is
-        wrong or taken, else what reading `base` raises. The same edits on the same base again
-        are the commit that is there already."""
-        wanted = _checked(edits)
+        """Makes the commit; returns the branch and the commit's short id. The same edits on the
+        same base give the existing commit. Raises SourceError: E_BRANCH for a name that is invalid
+        or exists, otherwise as reading `base` does."""
+        wanted = _check_edits(edits)
         tree = open_commit(self.path, self.base, self.root)
-        _fits(tree, wanted)
+        _check_fit(tree, wanted)
         ref = _ref(tree.git, self.branch)
         content = _tree(tree, wanted)
-        there = tree.git.ask("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
-        if there.code == 0:
-            if _same(tree, there.text, content):
-                return f"{self.branch} ({there.text[:7]}, as before)"
-            raise _taken(self.branch)
+        existing = tree.git.ask("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
+        if existing.code == 0:
+            if _is_same_proposal(tree, existing.text, content):
+                return f"{self.branch} ({existing.text[:7]}, as before)"
+            raise _branch_exists(self.branch)
         commit = self._commit(tree, content, message)
-        # An old value of zeros: the ref is made only when it does not exist at that moment.
-        made = tree.git.ask("update-ref", "--no-deref", ref, commit, "0" * len(commit))
-        if made.code != 0:
-            raise _taken(self.branch, made.reason)
+        # With an old value of zeros git creates the ref only when it does not exist.
+        updated = tree.git.ask("update-ref", "--no-deref", ref, commit, "0" * len(commit))
+        if updated.code != 0:
+            raise _branch_exists(self.branch, updated.reason)
         return f"{self.branch} ({commit[:7]})"
 
     def _commit(self, tree: CommitTree, content: str, message: str) -> str:
@@ -185,14 +190,15 @@ class BranchProposals:
         for text in (self.author, self.email):
             if not text.isprintable() or "<" in text or ">" in text:
                 raise SourceError(f"{printable(text)!r} cannot be an author's name or address")
-        # GitPython's import costs more than all git processes here together: only now. It runs
-        # `git version` on the way, with whatever GIT_TRACE the caller has.
+        # Imported only here, because GitPython's import takes longer than all git processes of a
+        # proposal. The import runs `git version`, which would use the caller's GIT_TRACE.
         with _without_git_variables():
             from git import Actor, Commit, GitConfigParser, Repo, Tree
 
-        class Aside:
-            """What a commit asks of a repository: nobody's config, and a place for it. GitPython's
-            own place hands the caller's environment (GIT_DIR) on to git."""
+        class CommitStore:
+            """The parts of a repository that GitPython's Commit uses: an empty config, and a store
+            for the commit. GitPython's own Repo passes the caller's environment (GIT_DIR) to git.
+            """
 
             @property
             def odb(self) -> Any:
@@ -207,7 +213,7 @@ class BranchProposals:
             def config_reader(self) -> Any:
                 return GitConfigParser(io.BytesIO(), read_only=True)
 
-        place = cast(Repo, Aside())
+        place = cast(Repo, CommitStore())
         person = Actor(self.author, self.email)
         when = self.clock.now()
         commit = Commit.create_from_tree(
@@ -232,8 +238,9 @@ def _without_git_variables() -> Iterator[None]:
         os.environ.update(kept)
 
 
-def _fits(tree: CommitTree, wanted: list[tuple[str, bytes]]) -> None:
-    """No edit may turn a file into a folder or the reverse, nor differ from a file by case."""
+def _check_fit(tree: CommitTree, wanted: list[tuple[str, bytes]]) -> None:
+    """Raises SourceError when an edit turns a file into a folder or the reverse, or when its path
+    differs from another one only by case."""
     files = tree.blobs()
     folders = {path[:end] for path in files for end in range(len(path)) if path[end] == "/"}
     names = rules.TreeCheck()
@@ -243,7 +250,7 @@ def _fits(tree: CommitTree, wanted: list[tuple[str, bytes]]) -> None:
         above = [path[:end] for end in range(len(path)) if path[end] == "/"]
         if path in folders or any(folder in files for folder in above):
             raise SourceError(
-                f"{rules.show_path(path)} is a folder where a file is, or the reverse",
+                f"{rules.show_path(path)} would be a folder in place of a file, or the reverse",
                 code="E_PATH",
             )
 
@@ -256,7 +263,7 @@ def _ref(git: Git, branch: str) -> str:
     return f"refs/heads/{branch}"
 
 
-def _taken(branch: str, reason: str = "") -> SourceError:
+def _branch_exists(branch: str, reason: str = "") -> SourceError:
     return SourceError(
         f"the branch {branch!r} cannot be made" + (f": {reason}" if reason else ": it exists"),
         code="E_BRANCH",
@@ -265,7 +272,7 @@ def _taken(branch: str, reason: str = "") -> SourceError:
 
 
 def _tree(tree: CommitTree, wanted: list[tuple[str, bytes]]) -> str:
-    """The id of the base's whole tree with the edits in it, by an index of its own."""
+    """The id of the base's whole tree with the edits, made with a temporary index."""
     prefix = f"{tree.root}/" if tree.root else ""
     lines = bytearray()
     for path, content in wanted:
@@ -280,6 +287,6 @@ def _tree(tree: CommitTree, wanted: list[tuple[str, bytes]]) -> str:
         return git.run("write-tree").decode().strip()
 
 
-def _same(tree: CommitTree, commit: str, content: str) -> bool:
-    told = tree.git.run("rev-parse", f"{commit}^{{tree}}", f"{commit}^@").decode().split()
-    return told == [content, tree.commit]
+def _is_same_proposal(tree: CommitTree, commit: str, content: str) -> bool:
+    found = tree.git.run("rev-parse", f"{commit}^{{tree}}", f"{commit}^@").decode().split()
+    return found == [content, tree.commit]

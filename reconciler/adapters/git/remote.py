@@ -1,8 +1,8 @@
-"""Fetching one ref of a remote into a bare repository of our own.
+"""Fetches one ref of a remote into a bare repository in the cache.
 
-The remote is not trusted: it gets one ref to serve, a time and a size; what it sends is checked
-object by object before it counts, and its words reach a message only without secrets.
-GitPython is not used here: it hands the caller's environment on to git.
+The remote is not trusted: a fetch asks for one ref and has limits of time and size; every object is
+checked before it is used, and the remote's texts are redacted before a message shows them.
+GitPython is not used here, because it passes the caller's environment on to git.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from reconciler.adapters.git.objects import DAMAGED, OURS
 from reconciler.errors import SourceError
 from reconciler.secrets import Redactor, printable
 
-__all__ = ["Credentials", "FetchResult", "fetch"]
+__all__ = ["Credentials", "FetchLimits", "FetchResult", "fetch"]
 
 _BRANCHES, _TAGS = "refs/heads/", "refs/tags/"
 _REF_PART = r"[A-Za-z0-9_][A-Za-z0-9_.+#@=-]*"
@@ -51,8 +51,8 @@ print(os.environ["RECONCILER_GIT_" + ("PASSWORD" if asked.startswith("Password")
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What opens a remote, from outside Git. The password (a token) goes to the host of the URL
-    and to no other, in the environment of git's helper, never in an argument."""
+    """Credentials for a remote, given by the operator. The password (a token) is sent only to the
+    host of the URL. It is passed in the environment of git's helper, never as an argument."""
 
     user: str = "git"
     password: str = ""
@@ -63,8 +63,17 @@ class Credentials:
         return f"Credentials(user={self.user!r})"
 
 
+@dataclass(frozen=True, slots=True)
+class FetchLimits:
+    """The limits of a fetch. `depth` 0 fetches the whole history, which `is_ancestor` needs.
+    `timeout` is in seconds per git command."""
+
+    depth: int = 0
+    timeout: float = 120.0
+
+
 class FetchResult(NamedTuple):
-    """The bare repository that holds it, and the full commit id that the ref pointed to."""
+    """The bare repository of the cache, and the full commit id that the ref pointed to."""
 
     repo: Path
     commit: str
@@ -76,28 +85,30 @@ def fetch(
     cache_dir: str | Path,
     *,
     credentials: Credentials | None = None,
-    depth: int = 0,
-    timeout: float = 120,
+    limits: FetchLimits | None = None,
     allow_loopback: bool = False,
 ) -> FetchResult:
-    """Brings the commit of one ref into the cache below `cache_dir`.
+    """Fetches the commit of one ref into the cache below `cache_dir`.
 
-    `ref` is full (`refs/heads/main`), or a short name that only one of branch and tag may have.
-    `depth` 0 is the whole history, which `is_ancestor` needs. A cache that is damaged is made anew.
-    Raises SourceError: E_URL before git starts, E_SOURCE for the rest.
+    `ref` is a full name (`refs/heads/main`), or a short name that either a branch or a tag has, but
+    not both. A damaged cache is replaced by a new one. Raises SourceError: E_URL before git starts,
+    E_SOURCE for everything else.
     """
+    limits = limits or FetchLimits()
     remote = urls.validate(url, allow_loopback=allow_loopback)
     names = _candidates(ref)
-    with _authorised(credentials or Credentials(), remote, timeout) as speak:
-        wanted, tip = _look_up(speak, remote, names, ref)
+    with _open_connection(credentials or Credentials(), remote, limits.timeout) as connection:
+        wanted, tip = _look_up(connection, remote, names, ref)
         folder = Path(cache_dir).expanduser().resolve()
         repo = folder / f"{hashlib.sha256(url.encode()).hexdigest()[:24]}.git"
-        with _locked(folder, repo):
-            commit = _into(speak, remote, repo, wanted, tip, depth)
+        with _lock(folder, repo):
+            commit = _fetch_into(connection, remote, repo, wanted, tip, limits.depth)
     return FetchResult(repo, commit)
 
 
-class _Speaker(NamedTuple):
+class _Connection(NamedTuple):
+    """A git that may speak to one remote; `timeout` is in seconds per command."""
+
     git: Git
     timeout: float
 
@@ -114,18 +125,18 @@ def _candidates(ref: str) -> tuple[str, ...]:
         or any(part.endswith((".", ".lock")) for part in parts)
     ):
         raise SourceError(
-            f"{printable(ref)[:200]!r} is not a branch or a tag that is followed",
+            f"{printable(ref)[:200]!r} is not a branch or a tag that can be followed",
             hint="give a full ref, e.g. refs/heads/main",
         )
     return (ref,) if short != ref else (_BRANCHES + ref, _TAGS + ref)
 
 
 def _look_up(
-    speak: _Speaker, remote: urls.Remote, names: tuple[str, ...], ref: str
+    connection: _Connection, remote: urls.Remote, names: tuple[str, ...], ref: str
 ) -> tuple[str, str]:
-    answer = speak.git.ask(
+    answer = connection.git.ask(
         "ls-remote", "--quiet", "--end-of-options", remote.url, *names,
-        limit=_LISTING, timeout=speak.timeout,
+        limit=_LISTING, timeout=connection.timeout,
     )  # fmt: skip
     place = urls.show_url(remote.url)
     if answer.code != 0:
@@ -157,26 +168,30 @@ def _cause(reason: str) -> str:
     return reason
 
 
-def _into(
-    speak: _Speaker, remote: urls.Remote, repo: Path, wanted: str, tip: str, depth: int
+def _fetch_into(
+    connection: _Connection, remote: urls.Remote, repo: Path, wanted: str, tip: str, depth: int
 ) -> str:
     try:
         if not repo.exists():
             _create(repo, len(tip))
-        return _update(replace(speak.git, git_dir=str(repo)), speak, remote, wanted, tip, depth)
+        return _update(
+            replace(connection.git, git_dir=str(repo)), connection, remote, wanted, tip, depth
+        )
     except _Damaged:
-        # Damage of our own copy is repaired by a new one; damage of the remote shows again.
+        # A new copy repairs a damaged cache; damage of the remote shows again.
         _discard(repo)
         _create(repo, len(tip))
         try:
-            return _update(replace(speak.git, git_dir=str(repo)), speak, remote, wanted, tip, depth)
+            return _update(
+                replace(connection.git, git_dir=str(repo)), connection, remote, wanted, tip, depth
+            )
         except _Damaged as again:
             _discard(repo)
             raise SourceError(again.message, hint=again.hint) from again
 
 
 class _Damaged(SourceError):
-    """The cache, or what was fetched, does not hold together."""
+    """The cache, or the fetched history, is damaged or incomplete."""
 
 
 def _create(repo: Path, digits: int) -> None:
@@ -195,7 +210,7 @@ def _discard(repo: Path) -> None:
 
 
 def _update(
-    cache: Git, speak: _Speaker, remote: urls.Remote, wanted: str, tip: str, depth: int
+    cache: Git, connection: _Connection, remote: urls.Remote, wanted: str, tip: str, depth: int
 ) -> str:
     place = urls.show_url(remote.url)
     if (Path(cache.git_dir) / DAMAGED).exists():
@@ -204,20 +219,20 @@ def _update(
     cut = depth == 0 and (Path(cache.git_dir) / "shallow").exists()
     found = kept
     if cut or kept.code != 0 or kept.text != tip:
-        # Into a ref that is not there: git ends well, too, when it leaves a ref alone.
+        # Into a ref that does not exist: git also succeeds when it leaves an existing ref as it is.
         cache.run("update-ref", "-d", _INCOMING)
         deep = (f"--depth={depth}",) if depth > 0 else ("--unshallow",) if cut else ()
         answer = cache.ask(
             "fetch", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
             "--no-auto-maintenance", "--force", *deep, "--end-of-options", remote.url,
-            f"+{wanted}:{_INCOMING}", timeout=speak.timeout,
+            f"+{wanted}:{_INCOMING}", timeout=connection.timeout,
         )  # fmt: skip
         if answer.code != 0:
-            raise _fetch_failed(place, wanted, _cause(answer.reason), answer.errors)
+            raise _explain_fetch(place, wanted, _cause(answer.reason), answer.errors)
         found = cache.ask("rev-parse", "--verify", "--quiet", _INCOMING)
         if found.code != 0:
             raise SourceError(
-                f"git took nothing of {place}: a shallow copy, whose history is cut?",
+                f"git fetched nothing from {place}: perhaps its history is cut (a shallow copy)",
                 hint="fetch from a complete repository, or set a depth",
             )
     kind = cache.ask("cat-file", "-t", found.text) if is_object_id(found.text) else found
@@ -228,7 +243,7 @@ def _update(
             f"{wanted} of {place} points to a {kind.text}, not to a commit",
             hint="follow a branch; a release is a commit of it",
         )
-    # Everything that this commit needs is there: found once here, instead of in mid-render.
+    # Checks now that all objects of the commit exist, so that no read fails later in the run.
     whole = cache.ask("rev-list", "--objects", "--quiet", "--max-count=1", found.text)
     if whole.code != 0:
         raise _Damaged(f"the copy of {place} is damaged: {whole.reason}")
@@ -238,15 +253,15 @@ def _update(
     return found.text
 
 
-def _fetch_failed(place: str, wanted: str, reason: str, errors: str) -> SourceError:
+def _explain_fetch(place: str, wanted: str, reason: str, errors: str) -> SourceError:
     broken = ("corrupt", "bad object", "missing", "unable to read", "not a valid object", "inflate")
     kind = _Damaged if any(word in errors for word in broken) else SourceError
     return kind(f"{wanted} of {place} cannot be fetched: {reason}")
 
 
 @contextlib.contextmanager
-def _locked(folder: Path, repo: Path) -> Iterator[None]:
-    """One fetch a cache at a time; readers need no lock, for objects only come."""
+def _lock(folder: Path, repo: Path) -> Iterator[None]:
+    """Allows one fetch per cache at a time. Readers need no lock: objects are only added."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with repo.with_suffix(".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -254,16 +269,16 @@ def _locked(folder: Path, repo: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _authorised(
+def _open_connection(
     credentials: Credentials, remote: urls.Remote, timeout: float
-) -> Iterator[_Speaker]:
-    redact = _redaction(credentials)
+) -> Iterator[_Connection]:
+    redact = _make_redact(credentials)
     environment: dict[str, str] = {}
     with contextlib.ExitStack() as stack:
         if remote.protocol == "ssh":
-            environment |= {"GIT_SSH_COMMAND": _ssh(credentials), "GIT_SSH_VARIANT": "ssh"}
+            environment |= {"GIT_SSH_COMMAND": _ssh_command(credentials), "GIT_SSH_VARIANT": "ssh"}
         elif credentials.password:
-            helper = _helper(stack)
+            helper = _write_helper(stack)
             environment |= {
                 "GIT_ASKPASS": str(helper),
                 "RECONCILER_GIT_HOST": remote.host,
@@ -277,11 +292,11 @@ def _authorised(
             redact=redact,
             file_limit=_MOST_ON_DISK,
         )
-        yield _Speaker(git, timeout)
+        yield _Connection(git, timeout)
 
 
-def _helper(stack: contextlib.ExitStack) -> Path:
-    """The program that tells git the password; it goes when the stack ends."""
+def _write_helper(stack: contextlib.ExitStack) -> Path:
+    """The program that gives git the password; it is deleted when the stack closes."""
     try:
         made = tempfile.TemporaryDirectory(prefix="reconciler-")
         helper = Path(stack.enter_context(made)) / "askpass"
@@ -295,7 +310,7 @@ def _helper(stack: contextlib.ExitStack) -> Path:
     return helper
 
 
-def _redaction(credentials: Credentials) -> Callable[[str], str]:
+def _make_redact(credentials: Credentials) -> Callable[[str], str]:
     redactor = Redactor(os.urandom(16))
     if credentials.password:
         redactor.learn(credentials.password)
@@ -303,7 +318,7 @@ def _redaction(credentials: Credentials) -> Callable[[str], str]:
     return redactor.redact
 
 
-def _ssh(credentials: Credentials) -> str:
+def _ssh_command(credentials: Credentials) -> str:
     options = ["ssh", "-F", "none", "-oBatchMode=yes", "-oStrictHostKeyChecking=yes"]
     options += ["-oConnectTimeout=15", "-oIdentitiesOnly=yes", "-oForwardAgent=no"]
     if credentials.known_hosts is not None:

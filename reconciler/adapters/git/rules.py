@@ -1,7 +1,6 @@
-"""What a config tree may hold: checked entry by entry, before any content is read.
+"""The rules for the entries of a config tree, which are checked before any content is read.
 
-Only the config folders count: what else lies in a repository is other people's business.
-Budgets are those that every budget of this tool is tested against.
+Only the config folders are checked and read; other folders of a repository are ignored.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ __all__ = [
     "MOST_TOTAL",
     "TreeCheck",
     "check_path",
+    "find_files",
     "in_config",
     "is_read",
-    "known",
     "refuse_size",
     "refuse_submodule",
     "refuse_symlink",
@@ -43,12 +42,13 @@ def in_config(path: str) -> bool:
 
 
 def is_read(path: str) -> bool:
-    """Whether the product reads such a file on its own; others only where a file names them."""
+    """Whether the program reads a file because of its path; it reads other files only when a config
+    file names them."""
     return in_config(path) and path.endswith(_READ)
 
 
 def show_path(path: str | bytes) -> str:
-    """A path for a message: no control characters, no surprises, not endless."""
+    """A path for messages: printable, and at most 200 characters long."""
     text = path.decode("utf-8", "backslashreplace") if isinstance(path, bytes) else path
     text = printable(text).replace("\n", "\\n").replace("\t", "\\t")
     return text if len(text) <= 200 else text[:200] + "…"
@@ -87,12 +87,12 @@ def refuse_case(path: str, other: str) -> SourceError:
 
 
 def check_path(raw: bytes) -> str:
-    """The path as text. Raises SourceError (E_PATH) for what is no plain relative path."""
+    """The path as text. Raises SourceError (E_PATH) unless it is a plain relative path."""
     try:
         path = raw.decode("utf-8")
     except UnicodeDecodeError as cause:
         raise _wrong_path(raw, "the name is not UTF-8") from cause
-    # Printable ASCII holds none of these, and asking for each letter takes longer than reading.
+    # A printable ASCII path has none of these; a look-up per letter would cost more than the read.
     is_plain = path.isascii() and path.isprintable()
     if not is_plain and any(unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") for c in path):
         raise _wrong_path(raw, "the name holds a control or invisible character")
@@ -116,7 +116,7 @@ def _folded(path: str) -> str:
 
 @dataclass(slots=True)
 class TreeCheck:
-    """Collects the entries of one tree and stops at the first that is not allowed."""
+    """Collects the entries of one tree, and raises at the first that is not allowed."""
 
     found: dict[str, Blob] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=lambda: {name: name for name in CONFIG_FOLDERS})
@@ -126,7 +126,7 @@ class TreeCheck:
     total: int = 0
 
     def add(self, path: str, blob_id: str, size: int) -> None:
-        """A regular file. Raises SourceError: E_SIZE, E_PATH."""
+        """Adds a regular file. Raises SourceError (E_SIZE, E_PATH)."""
         if path in self.found:
             raise _wrong_path(path, "two entries have this name")
         if in_config(path):
@@ -151,8 +151,8 @@ class TreeCheck:
             )
 
     def name(self, path: str) -> None:
-        """Compares a file's name, and each folder's above it, with all others. Raises SourceError
-        (E_PATH) when a file system that folds case or Unicode forms would mix two up."""
+        """Adds the name of a file and of each folder above it. Raises SourceError (E_PATH) when two
+        names are the same on a file system that folds case or Unicode forms."""
         if path in self.seen or path.split("/", 1)[0].casefold() not in CONFIG_FOLDERS:
             return
         end = -1
@@ -171,9 +171,9 @@ class TreeCheck:
         return dict(sorted(self.found.items()))
 
 
-def known(paths: Iterable[str], files: Mapping[str, Blob]) -> list[Blob]:
-    """The files asked for, in that order. Raises SourceError for one that is missing or is larger
-    than what is read."""
+def find_files(paths: Iterable[str], files: Mapping[str, Blob]) -> list[Blob]:
+    """The files of `paths`, in that order. Raises SourceError for a missing file, and for one above
+    the size limit."""
     out: list[Blob] = []
     for path in paths:
         blob = files.get(path)

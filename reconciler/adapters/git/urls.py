@@ -1,6 +1,6 @@
-"""Which remotes are spoken to: https and ssh, and nothing that git could read as a command.
+"""Checks the URL of a remote: only https and ssh, and nothing that git could read as a command.
 
-Checked before git starts; what git itself refuses is the second fence, not the first.
+The check comes before git starts, and does not rely on what git itself refuses.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LONGEST = 2048
 
 
 class Remote(NamedTuple):
-    """A checked remote. `protocol` is the one that git may speak to it."""
+    """A checked remote. `protocol` is the one that git may use for it."""
 
     url: str
     protocol: str
@@ -30,7 +30,7 @@ class Remote(NamedTuple):
 
 
 def show_url(url: str) -> str:
-    """A URL for messages: whatever may be a credential is gone, even from a URL that is wrong."""
+    """A URL for messages, without any credentials, even when the URL is malformed."""
     text = url.split("?", 1)[0].split("#", 1)[0]
     if "@" in text:
         scheme, mark, rest = text.rpartition("@")[0].partition("://")
@@ -40,20 +40,20 @@ def show_url(url: str) -> str:
 
 
 def validate(url: str, *, allow_loopback: bool = False) -> Remote:
-    """The remote that a URL names. `allow_loopback` also takes http and git on this machine's own
-    address, and file, for tests. Raises SourceError (E_URL)."""
+    """The remote that a URL names. With `allow_loopback`, for tests, also http and git URLs of this
+    machine, and file URLs. Raises SourceError (E_URL)."""
     if not url or len(url) > _LONGEST:
-        raise _refused(url, "it is empty or too long")
+        raise _refuse(url, "it is empty or too long")
     if not url.isprintable() or " " in url or "\\" in url:
-        raise _refused(url, "it holds a blank, a backslash or a control character")
+        raise _refuse(url, "it has a blank, a backslash or a control character")
     if url.startswith("-"):
-        raise _refused(url, "it begins like an option")
+        raise _refuse(url, "it begins with `-`, like an option")
     if "::" in url.split("[", 1)[0]:
-        raise _refused(url, "remote helpers (`name::`) are not used")
+        raise _refuse(url, "remote helpers (`name::`) are not allowed")
     if "://" not in url:
         match = _SHORT_SSH.fullmatch(url)
         if match is None:
-            raise _refused(url, "it is a local path or not a URL")
+            raise _refuse(url, "it is a local path or not a URL")
         return Remote(url, "ssh", match["host"])
     return _with_scheme(url, allow_loopback)
 
@@ -63,26 +63,28 @@ def _with_scheme(url: str, allow_loopback: bool) -> Remote:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
     except ValueError as cause:
-        raise _refused(url, "it is not a URL") from cause
-    here = allow_loopback and host in _LOOPBACK
+        raise _refuse(url, "it is not a URL") from cause
+    is_loopback = allow_loopback and host in _LOOPBACK
     if parts.scheme == "file" and allow_loopback and not parts.netloc and parts.path != "/":
         return Remote(url, "file", "")
-    if parts.scheme not in ("https", "ssh") and not (here and parts.scheme in ("http", "git")):
-        raise _refused(url, f"the scheme {printable(parts.scheme)!r} is not used")
+    if parts.scheme not in ("https", "ssh") and not (
+        is_loopback and parts.scheme in ("http", "git")
+    ):
+        raise _refuse(url, f"the scheme {printable(parts.scheme)!r} is not allowed")
     if "?" in url or "#" in url:
-        raise _refused(url, "it has a query or a fragment")
+        raise _refuse(url, "it has a query or a fragment")
     if parts.password is not None or (parts.username is not None and parts.scheme != "ssh"):
-        raise _refused(url, "it holds a user or a password", "give credentials outside the URL")
+        raise _refuse(url, "it has a user or a password", "give credentials outside the URL")
     if parts.username is not None and re.fullmatch(_USER, parts.username) is None:
-        raise _refused(url, "its user is not a plain name")
-    if not here and re.fullmatch(_HOST, host) is None:
-        raise _refused(url, "its host is not a host name")
+        raise _refuse(url, "its user is not a plain name")
+    if not is_loopback and re.fullmatch(_HOST, host) is None:
+        raise _refuse(url, "its host is not a host name")
     if parts.path in ("", "/"):
-        raise _refused(url, "it names no repository")
+        raise _refuse(url, "it names no repository")
     return Remote(url, parts.scheme, host)
 
 
-def _refused(url: str, why: str, hint: str = "") -> SourceError:
+def _refuse(url: str, why: str, hint: str = "") -> SourceError:
     return SourceError(
         f"the repository URL {show_url(url)!r} is refused: {why}",
         code="E_URL",

@@ -1,7 +1,8 @@
-"""The files of a folder as they lie there: what `check` and `plan` look at before a commit.
+"""Reads the files of a folder as they are, which `check` and `plan` do before a commit exists.
 
 No link is followed: every folder and file is opened relative to the open folder above it, with
-O_NOFOLLOW. git is asked only which untracked files are ignored, by commands that run no hook.
+O_NOFOLLOW. git only says which untracked files are ignored, and which folders are submodules; the
+commands run no hook.
 """
 
 from __future__ import annotations
@@ -27,18 +28,18 @@ _DEEPEST = 32
 
 
 def open_worktree(path: str | Path) -> WorkTree:
-    """The config tree in a folder: tracked files as they are now, and untracked ones that are not
-    ignored. A folder that is no Git repository is read as a whole.
+    """The config tree in a folder: the tracked files as they are now, and the untracked files that
+    are not ignored. A folder outside of Git is read as a whole.
 
-    `commit` is "": what is not committed has no id. Raises SourceError. Cost: three short git
-    processes, and one read of every config file.
+    The tree's `commit` is "". Raises SourceError. Cost: three short git processes, and one read of
+    every config file.
     """
     folder = folder_of(path)
     place = find(folder)
     if place is not None and place.top is None:
         raise SourceError(
             f"{rules.show_path(str(path))} is a bare repository: it has no work tree",
-            hint="read a commit of it",
+            hint="name a commit with --revision",
         )
     commit = head(place.git) if place is not None else ""
     tree = WorkTree(folder, place, commit)
@@ -48,7 +49,8 @@ def open_worktree(path: str | Path) -> WorkTree:
 
 @dataclass(slots=True)
 class WorkTree:
-    """Fulfils `ports.Tree`. A snapshot: contents are those that the blob ids were made from."""
+    """Implements `ports.Tree` for a folder. Contents are kept as read, so that they match the blob
+    ids."""
 
     folder: Path
     place: Place | None = None
@@ -65,37 +67,37 @@ class WorkTree:
         return f"worktree@{self.head[:7]}" if self.head else "worktree"
 
     def blobs(self) -> Mapping[str, Blob]:
-        """Raises SourceError for what a tree may not hold (`git_rules`)."""
+        """The files by path. Raises SourceError for an entry that is not allowed (see `rules`)."""
         if self._files is None:
             self._files = self._list()
         return self._files
 
     def read(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-        for blob in rules.known(paths, self.blobs()):
+        for blob in rules.find_files(paths, self.blobs()):
             content = self._contents.get(blob.path)
             if content is None:
-                content = self._again(blob)
+                content = self._read_named(blob)
             yield blob.path, content
 
     def unrelated(self, commits: Iterable[str]) -> frozenset[str]:  # noqa: ARG002 - of a port
-        """None: what is not committed follows whatever is applied."""
+        """Empty: uncommitted files have no history that could be compared."""
         return frozenset()
 
     def _list(self) -> Mapping[str, Blob]:
         ignored = self._ignored()
-        gathering = rules.TreeCheck()
+        check = rules.TreeCheck()
         top = os.open(self.folder, _FOLDER)
         try:
-            self._walk(top, "", ignored, gathering)
+            self._walk(top, "", ignored, check)
         except OSError as cause:
             raise _unreadable(cause, str(self.folder)) from cause
         finally:
             os.close(top)
-        return gathering.files()
+        return check.files()
 
     def _ignored(self) -> frozenset[str]:
-        """Ignored files and folders (with a slash at the end), from the config root. A submodule
-        shows in the index even where its folder is empty."""
+        """The ignored files and folders (with a slash at the end), relative to the config root.
+        Raises SourceError for a submodule, which the index lists even when its folder is empty."""
         if self.place is None:
             return frozenset()
         git = Git(self.place.git.git_dir, str(self.place.top))
@@ -112,7 +114,7 @@ class WorkTree:
         )
 
     def _walk(
-        self, folder: int, prefix: str, ignored: frozenset[str], gathering: rules.TreeCheck
+        self, folder: int, prefix: str, ignored: frozenset[str], check: rules.TreeCheck
     ) -> None:
         with os.scandir(folder) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
@@ -124,7 +126,7 @@ class WorkTree:
             if prefix and entry.name == ".git":
                 raise rules.refuse_submodule(prefix.rstrip("/"))
             path = rules.check_path(os.fsencode(name))
-            gathering.name(path)
+            check.name(path)
             if entry.is_dir(follow_symlinks=False):
                 if path.count("/") >= _DEEPEST:
                     raise SourceError(
@@ -133,35 +135,35 @@ class WorkTree:
                     )
                 below = os.open(entry.name, _FOLDER, dir_fd=folder)
                 try:
-                    self._walk(below, f"{path}/", ignored, gathering)
+                    self._walk(below, f"{path}/", ignored, check)
                 finally:
                     os.close(below)
             elif entry.is_file(follow_symlinks=False):
-                self._file(folder, entry.name, path, gathering)
+                self._file(folder, entry.name, path, check)
             elif entry.is_symlink():
                 raise rules.refuse_symlink(path)
             else:
                 raise SourceError(f"{rules.show_path(path)} is not a regular file", code="E_PATH")
 
-    def _file(self, folder: int, name: str, path: str, gathering: rules.TreeCheck) -> None:
+    def _file(self, folder: int, name: str, path: str, check: rules.TreeCheck) -> None:
         descriptor = os.open(name, _FILE, dir_fd=folder)
         try:
-            about = os.fstat(descriptor)
-            if not stat.S_ISREG(about.st_mode):
+            info = os.fstat(descriptor)
+            if not stat.S_ISREG(info.st_mode):
                 raise SourceError(f"{rules.show_path(path)} changed while it was read")
-            if about.st_size > rules.MOST_BYTES:
-                # Listed for people; a config file of this size is refused in here.
-                gathering.add(path, "", about.st_size)
+            if info.st_size > rules.MOST_BYTES:
+                # `add` refuses a config file of this size; other files are listed without an id.
+                check.add(path, "", info.st_size)
                 return
-            content = _content(descriptor, about.st_size)
+            content = _content(descriptor, info.st_size)
         finally:
             os.close(descriptor)
-        gathering.add(path, object_id("blob", content, len(self.head) or 40), len(content))
+        check.add(path, object_id("blob", content, len(self.head) or 40), len(content))
         if rules.is_read(path):
             self._contents[path] = content
 
-    def _again(self, blob: Blob) -> bytes:
-        """A file that is config only because another one names it."""
+    def _read_named(self, blob: Blob) -> bytes:
+        """The content of a file that is read only because a config file names it."""
         descriptor = os.open(self.folder, _FOLDER)
         try:
             *folders, name = blob.path.split("/")
@@ -182,16 +184,16 @@ class WorkTree:
 
 
 def _content(descriptor: int, size: int) -> bytes:
-    """A file to its end, or to one byte more than is allowed: it may grow while it is read. A
-    buffer of the largest size for each file would cost more than everything else here."""
+    """A file's content, up to one byte more than is allowed, because the file may grow while it is
+    read. A buffer of the largest size per file would cost more than all other work here."""
     content = os.read(descriptor, size + 1)
     if len(content) == size:
         return content
     parts = [content]
-    left = rules.MOST_BYTES + 1 - len(content)
-    while left > 0 and (more := os.read(descriptor, left)):
+    remaining = rules.MOST_BYTES + 1 - len(content)
+    while remaining > 0 and (more := os.read(descriptor, remaining)):
         parts.append(more)
-        left -= len(more)
+        remaining -= len(more)
     return b"".join(parts)
 
 

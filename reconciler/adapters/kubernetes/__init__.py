@@ -1,1 +1,2 @@
-"""A real cluster behind the ports; the `kubernetes` package gives credentials and connections."""
+"""A real cluster behind the ports. The `kubernetes` package loads credentials and opens
+connections."""

@@ -1,4 +1,4 @@
-"""A real cluster as the engine sees it; fulfils `ports.ClusterWriter`."""
+"""Implements `ports.ClusterWriter` for a real cluster."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from urllib.parse import quote
 import orjson
 
 import reconciler
-from reconciler.adapters.kubernetes.discovery import Catalogue, Offer, catalogue
-from reconciler.adapters.kubernetes.failures import failure
+from reconciler.adapters.kubernetes.discovery import Catalogue, Offer, read_catalogue
+from reconciler.adapters.kubernetes.failures import explain_failure
 from reconciler.adapters.kubernetes.transport import Allows, HttpAnswer, NoAnswer, Transport
 from reconciler.objects.key import GroupKind, ObjectKey, key_of, split_version
 from reconciler.objects.observed import Observed, absent_object, live_object
@@ -38,7 +38,7 @@ _APPLY = (("Content-Type", "application/apply-patch+yaml"),)
 
 
 class _NotAddressable(Exception):
-    """A body that no URL can be made of."""
+    """A body whose kind, scope or name gives no URL."""
 
     def __init__(self, refused: Refused) -> None:
         super().__init__(refused.message)
@@ -46,10 +46,10 @@ class _NotAddressable(Exception):
 
 
 class KubernetesCluster:
-    """One cluster under one field manager; safe to use from several threads.
+    """A client of one cluster with one field manager; safe for threads.
 
-    An apply or PUT is UNCHANGED when it leaves the resourceVersion that this client saw last;
-    where it has seen none, what changed nothing is called UPDATED.
+    The verb of an apply or PUT is UNCHANGED when the resourceVersion stays the one that this client
+    read last. For an object that it has not read, the verb is UPDATED also when nothing changed.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class KubernetesCluster:
         self.manager = manager
         self._acting: tuple[tuple[str, str], ...] = ()
         self._catalogue: list[Catalogue] = []
-        #: A definition written here may serve a new kind: unknown kinds are asked about again.
+        #: The definitions that were written: an unknown kind may be served since, so ask again.
         self._defined: set[str] = set()
         self._seen: dict[ObjectKey, str] = {}
 
@@ -75,9 +75,9 @@ class KubernetesCluster:
 
     def acting_for(self, user: str) -> KubernetesCluster:
         """The same cluster and connections, with `user` impersonated in every request. Raises
-        ValueError without one: to leave the header out would act with our own rights."""
+        ValueError for "": without the header, requests would have this program's own rights."""
         if not user:
-            raise ValueError("nobody to act for")
+            raise ValueError("no user to act for")
         twin = copy.copy(self)
         twin._acting = (("Impersonate-User", user),)
         return twin
@@ -86,7 +86,7 @@ class KubernetesCluster:
 
     @property
     def dry_runs(self) -> bool:
-        """Whether this client may ask the server for predictions."""
+        """Whether this client may send dry-runs."""
         return self._transport.access.allows >= Allows.DRY_RUNS
 
     @property
@@ -105,7 +105,7 @@ class KubernetesCluster:
 
     def discover(self) -> Discovery:
         known = self._catalogue[0] if self._catalogue else None
-        found = catalogue(self._transport, known)
+        found = read_catalogue(self._transport, known)
         self._catalogue[:] = [found]
         self._transport.pace(shared_out=_FAIRNESS in found.offers)
         return found.discovery()
@@ -119,7 +119,7 @@ class KubernetesCluster:
             seen = live_object(orjson.loads(answer.data))
             self._seen[key] = seen.resource_version
             return seen
-        refused = failure(answer, offer.plural)
+        refused = explain_failure(answer, offer.plural)
         if isinstance(refused, Refused) and refused.refusal in (
             RefusalCause.ABSENT,
             RefusalCause.NOT_SERVED,
@@ -137,13 +137,13 @@ class KubernetesCluster:
             return Listing(kind, ())
         items = self._pages(offer, kind, namespace, labels or {}, _PAGE)
         if items is None:
-            # The continue token is too old: once more, and in one piece, which cannot expire.
+            # The continue token has expired: list again without pages, which need no token.
             items = self._pages(offer, kind, namespace, labels or {}, 0)
         if items is None:
             raise ClusterUnreadable(f"{kind}: the list expired while it was read")
         found = []
         for item in items:
-            # Items of a list of a built-in kind do not say what they are.
+            # The items in a list of a built-in kind have no apiVersion and kind.
             body = {"apiVersion": offer.api_version, "kind": kind.kind, **item}
             seen = live_object(body)
             self._seen[seen.key] = seen.resource_version
@@ -172,7 +172,7 @@ class KubernetesCluster:
     ) -> Outcome:
         return self._delete(key, uid, resource_version, orphan=orphan, dry=False)
 
-    # -- how ---------------------------------------------------------------------------------------
+    # -- requests ----------------------------------------------------------------------------------
 
     def _query(self) -> _Query:
         return [("fieldManager", self.manager), ("fieldValidation", "Strict")]
@@ -209,12 +209,14 @@ class KubernetesCluster:
         except (NoAnswer, ClusterUnreadable) as lost:
             return Unknown(str(lost))
         if answer.status not in (200, 201):
-            return failure(answer, offer.plural)
-        made = orjson.loads(answer.data)
-        return Done(self._verb(answer, key_of(made), made, dry), made, answer.warnings)
+            return explain_failure(answer, offer.plural)
+        created = orjson.loads(answer.data)
+        return Done(self._verb(answer, key_of(created), created, dry), created, answer.warnings)
 
-    def _verb(self, answer: HttpAnswer, key: ObjectKey, made: Mapping[str, Any], dry: bool) -> Verb:
-        version = made["metadata"].get("resourceVersion", "")
+    def _verb(
+        self, answer: HttpAnswer, key: ObjectKey, created: Mapping[str, Any], dry: bool
+    ) -> Verb:
+        version = created["metadata"].get("resourceVersion", "")
         before = self._seen.get(key)
         if not dry:
             self._seen[key] = version
@@ -222,7 +224,7 @@ class KubernetesCluster:
                 self._defined.add(key.name)
         if answer.status == 201:
             return Verb.CREATED
-        # A dry run answers with the live version also where it would change something.
+        # A dry-run is answered with the live version, also when it would change the object.
         return Verb.UNCHANGED if version == before and not dry else Verb.UPDATED
 
     def _delete(
@@ -236,7 +238,7 @@ class KubernetesCluster:
             "propagationPolicy": "Orphan" if orphan else "Background",
         }
         if dry:
-            # In the body: beside one, the server does not read the query.
+            # In the body, because the server ignores the query when there is a body.
             options["dryRun"] = ["All"]
         try:
             offer = self._offer(key.group_kind)
@@ -248,18 +250,18 @@ class KubernetesCluster:
         except (NoAnswer, ClusterUnreadable) as lost:
             return Unknown(str(lost))
         if answer.status not in (200, 202):
-            return failure(answer, offer.plural)
+            return explain_failure(answer, offer.plural)
         if not dry:
             self._seen.pop(key, None)
-        left = orjson.loads(answer.data)
-        # What is gone is answered with a Status, or with the object as it was; what is held with
-        # the object as it is.
-        if "deletionTimestamp" in (left.get("metadata") or {}):
-            return Done(Verb.ACCEPTED, left, answer.warnings)
+        remaining = orjson.loads(answer.data)
+        # For a deleted object the server answers with a Status or the former object, for one that a
+        # finalizer holds with the present object.
+        if "deletionTimestamp" in (remaining.get("metadata") or {}):
+            return Done(Verb.ACCEPTED, remaining, answer.warnings)
         return Done(Verb.DELETED, None, answer.warnings)
 
     def _offer(self, kind: GroupKind, version: str = "") -> Offer | None:
-        """Where a kind is served; None where it is not. Raises ClusterUnreadable."""
+        """The offer of a kind; None when it is not served. Raises ClusterUnreadable."""
         if not self._catalogue:
             self.discover()
         offer = self._catalogue[0].offer(kind, version)
@@ -295,7 +297,7 @@ class KubernetesCluster:
     def _pages(
         self, offer: Offer, kind: GroupKind, namespace: str, labels: Mapping[str, str], limit: int
     ) -> _Items | None:
-        """The items of all pages; None when the server forgot the version that they are of."""
+        """The items of all pages; None when the server no longer has the first page's version."""
         query: dict[str, str] = {}
         if labels:
             query["labelSelector"] = ",".join(f"{k}={v}" for k, v in sorted(labels.items()))
@@ -307,7 +309,7 @@ class KubernetesCluster:
             if answer.status == 410:
                 return None
             if answer.status != 200:
-                refused = failure(answer, offer.plural)
+                refused = explain_failure(answer, offer.plural)
                 if isinstance(refused, Refused) and refused.refusal is RefusalCause.NOT_SERVED:
                     return []
                 raise ClusterUnreadable(f"{kind} could not be listed: {refused.message}")

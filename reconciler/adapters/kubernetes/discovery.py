@@ -1,4 +1,4 @@
-"""What an API server serves, by aggregated discovery: two requests, none of them per group.
+"""Reads which kinds an API server serves, by aggregated discovery: two requests in all.
 
 Source: k8s.io/api/apidiscovery/v2, served by default since Kubernetes 1.30.
 """
@@ -17,7 +17,7 @@ from reconciler.adapters.kubernetes.transport import HttpAnswer, NoAnswer, Trans
 from reconciler.objects.key import GroupKind
 from reconciler.ports import ClusterUnreadable, Discovery, KindServed
 
-__all__ = ["Catalogue", "Offer", "catalogue"]
+__all__ = ["Catalogue", "Offer", "read_catalogue"]
 
 _ACCEPT = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 _ROOTS = ("/api", "/apis")
@@ -25,7 +25,7 @@ _ROOTS = ("/api", "/apis")
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A kind in one of the versions that it is served in."""
+    """A kind in one of its served versions."""
 
     group: str
     version: str
@@ -39,8 +39,8 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All that is served. Per kind the server's order of versions, preferred first; `pages` are
-    the answers it was made of, to be asked for again by their ETags."""
+    """All served kinds, each with its versions in the server's order, the preferred one first.
+    `pages` are the server's answers, kept for requests with their ETags."""
 
     offers: Mapping[GroupKind, tuple[Offer, ...]]
     unread_groups: frozenset[str]
@@ -48,8 +48,9 @@ class Catalogue:
     pages: Mapping[str, HttpAnswer] = field(default_factory=dict)
 
     def offer(self, kind: GroupKind, version: str = "") -> Offer | None:
-        """The kind in that version, even one that is not served (the server says so then); without
-        a version in the one that the rules know it by, else in the preferred one."""
+        """The kind in a version; one that is not served gets an offer too, so that the server's
+        answer says so. Without a version: the one that `kinds` has, or else the preferred one.
+        None for a kind that is not served."""
         offers = self.offers.get(kind)
         if not offers:
             return None
@@ -69,9 +70,9 @@ class Catalogue:
         return Discovery(kinds, self.unread_groups, self.digest)
 
 
-def catalogue(transport: Transport, known: Catalogue | None = None) -> Catalogue:
-    """Reads what is served; `known` makes it two 304s when nothing has changed. Raises
-    ClusterUnreadable."""
+def read_catalogue(transport: Transport, known: Catalogue | None = None) -> Catalogue:
+    """Reads all served kinds. With `known`, the server answers both requests with 304 when nothing
+    has changed. Raises ClusterUnreadable."""
     pages = {root: _page(transport, root, known) for root in _ROOTS}
     if known is not None and all(pages[root] is known.pages[root] for root in _ROOTS):
         return known

@@ -1,6 +1,7 @@
-"""What an answer that is no success means: the error table, here and nowhere else.
+"""Maps the API server's error answers to outcomes; no other module reads error answers.
 
-Measured on kube-apiserver 1.36.3; `tests/contract` holds every row of it against a real one.
+The table was measured on kube-apiserver 1.36.3; `tests/contract` checks every row of it on a real
+server.
 """
 
 from __future__ import annotations
@@ -14,19 +15,19 @@ import orjson
 from reconciler.adapters.kubernetes.transport import HttpAnswer
 from reconciler.objects.outcome import RefusalCause, Refused, Unknown
 
-__all__ = ["failure"]
+__all__ = ["explain_failure"]
 
-#: Server-side apply answers so, as 500 without a reason, to a wrong type or an unknown field, and
-#: to an amount, a whole number or base64 that is none: no use in sending that again.
+#: Server-side apply answers with one of these texts, as 500 without a reason, to a wrong type, an
+#: unknown field, and an invalid quantity, integer or base64 text: sending it again does not help.
 _PERMANENT = ("failed to create typed patch object", "failed to convert new object")
 _MANAGER = re.compile(r'conflict with "((?:[^"\\]|\\.)*)"')
 _FIELD_OF_TEXT = re.compile(r"(?:^|[:\s])(\.[\w.\[\]=\"-]+): ", re.MULTILINE)
 
 
-def failure(answer: HttpAnswer, plural: str) -> Refused | Unknown:
-    """The outcome of a request on a resource (`configmaps`) that was not answered with success.
+def explain_failure(answer: HttpAnswer, plural: str) -> Refused | Unknown:
+    """The outcome of a request that failed; `plural` is its resource, for example `configmaps`.
 
-    A message about a Secret holds no text of the server: it could echo a value.
+    A message about a Secret has no text of the server, which could repeat a value.
     """
     status = _status(answer.data)
     details = status.get("details") or {}
@@ -40,7 +41,7 @@ def failure(answer: HttpAnswer, plural: str) -> Refused | Unknown:
     if not fields and refusal is RefusalCause.INVALID and answer.status == 500:
         fields = tuple(_FIELD_OF_TEXT.findall(text))
     if refusal is RefusalCause.NOT_SERVED:
-        # The server says "page not found", which tells nobody what is missing.
+        # The server's text is "page not found", which does not name the missing kind.
         text = f"{plural} of this version is not served ({text})"
     if plural == "secrets":
         text = f"{answer.status} {status.get('reason', '')}".strip()
@@ -52,7 +53,7 @@ def failure(answer: HttpAnswer, plural: str) -> Refused | Unknown:
 
 
 def _status(data: bytes) -> dict[str, Any]:
-    """The Status object of an answer; {} when it is none (plain text, a proxy's page)."""
+    """The Status object of an answer; {} for any other answer (plain text, a proxy's page)."""
     try:
         status = orjson.loads(data)
     except orjson.JSONDecodeError:
@@ -85,7 +86,7 @@ def _refusal(
     text: str,
     plural: str,
 ) -> RefusalCause | None:
-    """None for what may have happened."""
+    """The cause of a refusal; None when the request may have been carried out."""
     reasons = {c.get("reason") for c in causes}
     match code:
         case 403:
@@ -110,7 +111,8 @@ def _refusal(
 
 
 def _missing(status: Mapping[str, Any], plural: str) -> RefusalCause:
-    """A path that is not served is answered with plain text, or by a Status that names nothing."""
+    """The cause of a 404. The server answers to a path that it does not serve with plain text, or
+    with a Status that names no kind."""
     kind = (status.get("details") or {}).get("kind")
     if not kind:
         return RefusalCause.NOT_SERVED

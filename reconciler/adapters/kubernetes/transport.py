@@ -1,9 +1,10 @@
-"""Requests to an API server: the `kubernetes` package's credentials and connections, raw bytes.
+"""Sends requests to an API server, with the credentials and connections of the `kubernetes`
+package.
 
-Nothing else of that package is used: its models and calls are slow, and it retries by rules of its
-own. Here one policy holds: what was refused for now (429) is sent again after the time that the
-server names, a read that got no answer is sent again, a write that got none never is. And one gate:
-a client that was made to look cannot send anything that writes, whatever asks it to.
+Nothing else of that package is used: its models and calls are slow, and it has its own rules for
+retries. Here, a request that is refused for now (429) is sent again after the time that the server
+names, and a read without an answer is sent again; a write without an answer is never sent again.
+A client that may only read refuses to send a write, whatever code asks for it.
 """
 
 from __future__ import annotations
@@ -30,16 +31,16 @@ __all__ = ["Access", "Allows", "HttpAnswer", "NoAnswer", "NotAllowed", "Transpor
 
 _READ_TRIES = 3
 _PAUSE_SECONDS = 0.5
-#: How long one request may wait in all because the server asks for it.
+#: The most seconds that one request waits in all because the server asks for pauses.
 _PATIENCE_SECONDS = 60.0
 _UNREADY = frozenset({502, 503, 504})
-#: Requests a second, and at once, where the server does not share itself out (`Transport.pace`).
+#: Requests per second, and at once, for a server without Priority and Fairness (`Transport.pace`).
 _RATE, _BURST = 50.0, 300
 _WARNING = re.compile(r'\s*\d{3}\s+\S+\s+"((?:[^"\\]|\\.)*)"')
 
 
 class Allows(IntEnum):
-    """What may leave the process; each includes those before it."""
+    """The requests that a client may send; each value includes those before it."""
 
     READS = 0
     DRY_RUNS = 1
@@ -48,11 +49,12 @@ class Allows(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Which cluster, as whom, to do what at most. No `kubeconfig` means the service account of the
-    pod that this runs in. No `context` means the file's current one. Times in seconds, per attempt.
-    At most `connections` requests are under way at once.
+    """The access to one cluster, and the requests that are allowed. Without `kubeconfig`, the
+    service account of the program's pod is used; without `context`, the file's current context.
+    `connect` and `read` are time-outs in seconds per attempt. At most `connections` requests are
+    sent at once.
 
-    Proxies come from the kubeconfig alone; the environment's are not asked, as they could lead the
+    Proxies are taken only from the kubeconfig, because the environment's proxies could send the
     cluster's credentials elsewhere.
     """
 
@@ -73,17 +75,17 @@ class HttpAnswer(NamedTuple):
 
 
 class NoAnswer(Exception):
-    """Sent, or perhaps sent, and nothing came back: a write may have happened."""
+    """A request was sent, or perhaps sent, and had no answer: a write may have been carried out."""
 
 
 class NotAllowed(Exception):
-    """A defect of this program: a client that may only look was to write. Nothing was sent."""
+    """A defect of this program: a client was asked for a request that it may not send. Nothing was
+    sent."""
 
 
 class Transport:
-    """Connections to one API server, kept open; safe to use from several threads. `requests` counts
-    every request that was sent, and `learn` is told every token that is used, so that no text shows
-    it.
+    """Open connections to one API server; safe for threads. `requests` counts every request that
+    was sent. `learn` is called with every token that is used, so that the token is redacted.
 
     Raises UsageMistake when the kubeconfig cannot be used.
     """
@@ -109,8 +111,9 @@ class Transport:
         self._pool.clear()
 
     def pace(self, *, shared_out: bool) -> None:
-        """Whether the server has Priority and Fairness (the group flowcontrol.apiserver.k8s.io is
-        served): then it says itself when it is too much, else requests are kept to a rate."""
+        """Sets the rate limit. `shared_out`: the server has Priority and Fairness (it serves the
+        group flowcontrol.apiserver.k8s.io) and limits requests itself; without that, this client
+        limits its own rate."""
         self._pace = None if shared_out else self._pace or _Pace(_RATE, _BURST, self._sleep)
 
     def request(
@@ -121,10 +124,10 @@ class Transport:
         body: bytes | None = None,
         headers: tuple[tuple[str, str], ...] = (),
     ) -> HttpAnswer:
-        """One request, with the waiting and repeating that is safe for it. Raises NoAnswer, and
-        NotAllowed for what this client may not send."""
+        """Sends one request, with the waits and retries that are safe for it. Raises NoAnswer, and
+        NotAllowed for a request that this client may not send."""
         query = list(query)
-        self._gate(method, path, query, body)
+        self._check_allowed(method, path, query, body)
         text = urlencode(query)
         url = f"{self.host}{path}?{text}" if text else f"{self.host}{path}"
         waited, tries, renewed = 0.0, 0, False
@@ -138,7 +141,7 @@ class Transport:
                 self._sleep(_PAUSE_SECONDS * tries)
                 continue
             if answer.status == 401 and not renewed:
-                # A token may have been renewed on disk since it was read: look once.
+                # The token may have been renewed on disk since it was read: read it once again.
                 renewed = True
                 self._configuration = _configuration(self.access)
                 continue
@@ -148,22 +151,22 @@ class Transport:
             waited += pause
             self._sleep(pause)
 
-    def _gate(
+    def _check_allowed(
         self, method: str, path: str, query: list[tuple[str, str]], body: bytes | None
     ) -> None:
-        """Nothing that writes leaves a client that may not: the promise of every plan, kept in the
-        one place that all requests go through."""
+        """Raises NotAllowed for a request that this client may not send. All requests pass here, so
+        a plan cannot write."""
         if method == "GET" or self.access.allows is Allows.WRITES:
             return
-        # Beside a body of options, a DELETE's query is not read by the server.
-        said = dict(query).get("dryRun") == "All"
+        is_dry_run = dict(query).get("dryRun") == "All"
+        # The server ignores the query of a DELETE that has options in its body.
         if method == "DELETE":
-            said = orjson.loads(body or b"{}").get("dryRun") == ["All"]
-        if not said or self.access.allows is Allows.READS:
+            is_dry_run = orjson.loads(body or b"{}").get("dryRun") == ["All"]
+        if not is_dry_run or self.access.allows is Allows.READS:
             raise NotAllowed(f"{method} {path} from a client that allows {self.access.allows.name}")
 
     def _pause(self, method: str, answer: HttpAnswer, tries: int) -> float | None:
-        """Seconds to wait before the same request again; None when the answer stands."""
+        """The seconds to wait before the request is sent again; None when it is not."""
         if answer.status == 429:
             return answer.retry_after if answer.retry_after is not None else 1.0
         if method == "GET" and answer.status in _UNREADY and tries < _READ_TRIES:
@@ -201,7 +204,7 @@ class Transport:
                 redirect=False,
             )
         except urllib3.exceptions.HTTPError as cause:
-            raise NoAnswer(f"no answer from {self.host}: {_plain(cause)}") from cause
+            raise NoAnswer(f"no answer from {self.host}: {_error_text(cause)}") from cause
         return HttpAnswer(
             response.status,
             response.data,
@@ -212,27 +215,27 @@ class Transport:
 
 
 class _Pace:
-    """A bucket of `burst` requests that fills by `rate` a second."""
+    """A rate limit: a bucket of `burst` requests that refills by `rate` per second."""
 
     def __init__(self, rate: float, burst: int, sleep: Callable[[float], None]) -> None:
         self._rate = rate
         self._burst = float(burst)
         self._sleep = sleep
-        self._left = float(burst)
+        self._available = float(burst)
         self._at = time.monotonic()
         self._lock = threading.Lock()
 
     def wait(self) -> None:
         with self._lock:
             now = time.monotonic()
-            self._left = min(self._burst, self._left + (now - self._at) * self._rate) - 1
+            self._available = min(self._burst, self._available + (now - self._at) * self._rate) - 1
             self._at = now
-            owed = -self._left / self._rate
+            owed = -self._available / self._rate
         if owed > 0:
             self._sleep(owed)
 
 
-def _plain(cause: Exception) -> str:
+def _error_text(cause: Exception) -> str:
     """The cause without urllib3's object representations."""
     return re.sub(r"<[^<>]*object at 0x[0-9a-f]+>:? ?", "", str(cause)) or type(cause).__name__
 
@@ -266,28 +269,28 @@ def _configuration(access: Access) -> Configuration:
         ) from cause
     import yaml
 
-    # Given, although empty: otherwise the environment's proxies would be taken.
-    made = Configuration(proxy="", no_proxy="")
-    made.retries = False
-    made.keep_alive = True
+    # Empty, but given: otherwise the environment's proxies would be used.
+    configuration = Configuration(proxy="", no_proxy="")
+    configuration.retries = False
+    configuration.keep_alive = True
     try:
         if not access.kubeconfig:
-            load_incluster_config(client_configuration=made)
+            load_incluster_config(client_configuration=configuration)
         elif not Path(access.kubeconfig).is_file():
             raise UsageMistake(f"--kubeconfig {access.kubeconfig} is not a file")
         else:
             load_kube_config(
                 config_file=access.kubeconfig,
                 context=access.context or None,
-                client_configuration=made,
+                client_configuration=configuration,
                 persist_config=False,
             )
     except (ConfigException, yaml.YAMLError) as cause:
         where = access.kubeconfig or "the pod's service account"
-        # A YAML error would quote the line, and with it perhaps a token.
+        # The text of a YAML error would quote the line, which may hold a token.
         why = "it is not YAML" if isinstance(cause, yaml.YAMLError) else str(cause).rstrip(".")
-        raise UsageMistake(f"{where} does not lead to a cluster: {why}") from None
-    return made
+        raise UsageMistake(f"{where} cannot be used to reach a cluster: {why}") from None
+    return configuration
 
 
 def _pool(configuration: Configuration) -> Any:

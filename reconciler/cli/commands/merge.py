@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from reconciler.errors import ExitCode
 if TYPE_CHECKING:
     from reconciler.diagnostics import Diagnostic
     from reconciler.layers.stack import Stack
-    from reconciler.origin import Branch, Origin
+    from reconciler.origin import Branch
 
 __all__ = ["COMMAND"]
 
@@ -46,7 +45,7 @@ def COMMAND(layers_file: Path, provenance: bool, output: str) -> ExitCode:  # no
     tree, found = _merged(layers_file)
     bad = any(d.is_error for d in found)
     if output == "json" or provenance:
-        click.echo(json.dumps(_document(tree, found, provenance), indent=2, ensure_ascii=False))
+        click.echo(_document(tree, found, provenance), nl=False)
     else:
         _shown(tree, found, layers_file)
     return ExitCode.ERROR if bad else ExitCode.DONE
@@ -123,47 +122,20 @@ def _read(path: Path, name: str, found: list[Diagnostic], site: Any) -> bytes | 
 # -- output ----------------------------------------------------------------------------------------
 
 
-def _document(tree: Branch | None, found: list[Diagnostic], provenance: bool) -> dict[str, Any]:
-    from reconciler.origin import plain
+def _document(tree: Branch | None, found: list[Diagnostic], provenance: bool) -> str:
+    """The report as JSON. Nothing in it is redacted: plain files are shown as they are."""
+    from reconciler.engine.views.merge_result import MergeResult, provenance_of
+    from reconciler.engine.views.report import Findings, Report
+    from reconciler.output.format import Options, format_named
 
-    out: dict[str, Any] = {
-        "value": plain(tree) if tree is not None else None,
-        "errors": [_told(d) for d in found if d.is_error],
-        "warnings": [_told(d) for d in found if not d.is_error],
-    }
-    if provenance:
-        out["provenance"] = _provenance(tree) if tree is not None else {}
-    return out
-
-
-def _told(diagnostic: Diagnostic) -> dict[str, Any]:
-    return {
-        "code": diagnostic.code,
-        "message": diagnostic.message,
-        "path": diagnostic.path,
-        "at": str(diagnostic.site) if diagnostic.site is not None else "",
-        "related": [{"at": str(r.site), "message": r.message} for r in diagnostic.related],
-        **({"help": diagnostic.help} if diagnostic.help else {}),
-    }
-
-
-def _provenance(tree: Branch) -> dict[str, list[dict[str, Any]]]:
-    from reconciler.layers import chains
-
-    out = {}
-    for path, origin in chains.list_origins(tree).items():
-        links = [*origin.chain(), *chains.referenced(origin)]
-        out[path] = [_link(link) for link in links]
-    return out
-
-
-def _link(link: Origin) -> dict[str, Any]:
-    from reconciler.origin import plain
-
-    out: dict[str, Any] = {"at": str(link.site), "op": link.op, "layer": link.layer}
-    if link.is_scalar:
-        out["value"] = plain(link.value)
-    return out
+    links = provenance_of(tree) if provenance else None
+    bad = any(d.is_error for d in found)
+    report = Report(
+        "merge",
+        (Findings(tuple(found)), MergeResult(tree, links)),
+        exit_code=ExitCode.ERROR if bad else ExitCode.DONE,
+    )
+    return format_named("json").render(report, Options())
 
 
 def _shown(tree: Branch | None, found: list[Diagnostic], layers_file: Path) -> None:

@@ -60,8 +60,8 @@ def COMMAND(  # noqa: N802
     from reconciler.engine import review
     from reconciler.engine.run_options import RunOptions
     from reconciler.engine.views.reviews import plan_report
-    from reconciler.ports import ALONE
-    from reconciler.wiring import clusters, saved_plans, source
+    from reconciler.ports import SEQUENTIAL
+    from reconciler.wiring import clusters, source
     from reconciler.wiring.common import now, selection
 
     if base is not None and common.names_cluster:
@@ -82,10 +82,12 @@ def COMMAND(  # noqa: N802
             options=RunOptions(
                 approvals=approvals,
                 full=full,
-                workers=found.workers if found is not None else ALONE,
+                workers=found.workers if found is not None else SEQUENTIAL,
             ),
         )
     report = plan_report(reviewed, show_all=everything, exit_code=exit_code)
     if out is not None and report.exit_code in (ExitCode.DONE, ExitCode.DIFFERENCES):
+        from reconciler.wiring import saved_plans
+
         saved_plans.save(out, reviewed, tree, chosen, approvals)
     return reporting.show(common, report, tree, compared)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import click
 
 from reconciler.cli import options
 from reconciler.errors import ExitCode
+
+if TYPE_CHECKING:
+    from reconciler.engine.views.promotion import Promotion
 
 __all__ = ["COMMAND"]
 
@@ -40,10 +46,28 @@ def COMMAND(  # noqa: N802
     The version needs a record in models/MODEL/versions/. A group that overrides the pointer is
     named and refused, unless it is asked for with --group.
     """
-    from reconciler.cli import promotion
+    from reconciler.cli import reporting
     from reconciler.engine.use import promote
+    from reconciler.engine.views.report import Report
     from reconciler.wiring import source
 
     tree = source.tree(common)
     planned = promote.plan_promotion(tree, model, environment, version, group)
-    return promotion.carry_out(common, tree, planned, branch=branch, dry_run=dry_run)
+    if not dry_run:
+        planned = replace(planned, written=_written(common, planned, branch))
+    closing = f"written to {planned.written}" if not dry_run else "nothing written (--dry-run)"
+    report = Report("promote", (planned,), (closing,), revision=tree.label)
+    return reporting.show(common, report, tree)
+
+
+def _written(common: options.CommonOptions, planned: Promotion, branch: str | None) -> str:
+    """Writes the edit to the work tree or to a new branch; says where it went to."""
+    from reconciler.adapters.git import proposals
+    from reconciler.wiring import source
+
+    root = source.repo_root(common)
+    target = (
+        proposals.BranchProposals(root, branch) if branch else proposals.WorktreeProposals(root)
+    )
+    title = f"promote {planned.model} {planned.after} to {planned.environment}"
+    return target.write(planned.edits, f"{title}\n\n{planned.digest}\n")

@@ -14,13 +14,15 @@ from reconciler.errors import ExitCode
 
 if TYPE_CHECKING:
     from reconciler.apps.app import Fleet, Selection
+    from reconciler.engine.views.report import Report
     from reconciler.objects.key import GroupKind, ObjectKey
-    from reconciler.ports import Discovery, KindServed
+    from reconciler.ports import Discovery, KindServed, Tree
     from reconciler.wiring.common import CommonOptions
 
 __all__ = ["COMMAND"]
 
 _NAMES = {"reconcile": "reconciler", "plan": "reconciler-plan", "read-only": "reconciler-read"}
+_UNKNOWN = "kinds that are recorded in a cluster and no longer in Git are unknown offline"
 
 
 @click.command(
@@ -55,7 +57,7 @@ _NAMES = {"reconcile": "reconciler", "plan": "reconciler-plan", "read-only": "re
     help="Where the service account is.",
 )
 @click.option("--user", metavar="USER", default="", help="Bind this user, and no service account.")
-@partial(options.common, outputs=("yaml",))
+@partial(options.common, outputs=("yaml", "json"))
 @options.selection
 @options.cluster
 def COMMAND(  # noqa: N802
@@ -69,34 +71,42 @@ def COMMAND(  # noqa: N802
     from reconciler.cli import reporting
     from reconciler.engine import load
     from reconciler.engine.use import rights
-    from reconciler.output.rights import Identity, yaml_of
+    from reconciler.engine.views.report import Report
+    from reconciler.engine.views.rights import Identity, Purpose, Rights
+    from reconciler.output.rights import yaml_of
     from reconciler.wiring import source
-    from reconciler.wiring.common import now, selection
+    from reconciler.wiring.common import selection
 
     tree, chosen = source.tree(common), selection(common)
     fleet = load.load_fleet(tree, chosen)
     if fleet.errors:
-        from reconciler.engine import review
-        from reconciler.engine.run_options import RunOptions
-        from reconciler.engine.views.reviews import check_report
-
-        common = replace(common, output="text")
-        wanted = RunOptions(plans=False, foresees=False)
-        reviewed = review.review(tree, chosen, now(common), options=wanted)
-        return reporting.show(common, check_report(reviewed), tree)
+        shown = replace(common, output="text") if common.output == "yaml" else common
+        return reporting.show(shown, _mistakes(common, tree, chosen), tree)
     recorded, served = _seen(common, fleet, chosen)
-    grant = rights.grant_rights(fleet, rights.Purpose(purpose), recorded, served)
-    identity = Identity(name or _NAMES[purpose], namespace, user)
-    for text in yaml_of(grant, identity):
-        click.echo(text, nl=False)
-    notes = list(grant.notes)
+    grant = rights.grant_rights(fleet, Purpose(purpose), recorded, served)
+    notes = grant.notes
     if not common.names_cluster and purpose == "reconcile":
-        notes.append(
-            "kinds that are recorded in a cluster and no longer in Git are unknown offline"
-        )
+        notes += (_UNKNOWN,)
+    found = Rights(grant, Identity(name or _NAMES[purpose], namespace, user), notes)
+    if common.output == "json":
+        return reporting.show(common, Report("rbac", (found,), revision=fleet.label), tree)
+    for text in yaml_of(found):
+        click.echo(text, nl=False)
     for note in notes:
         click.echo(f"note: {note}", err=True)
     return ExitCode.DONE
+
+
+def _mistakes(common: CommonOptions, tree: Tree, chosen: Selection) -> Report:
+    """What is wrong with the config, as `check` says it."""
+    from reconciler.engine import review
+    from reconciler.engine.run_options import RunOptions
+    from reconciler.engine.views.reviews import check_report
+    from reconciler.wiring.common import now
+
+    wanted = RunOptions(plans=False, foresees=False)
+    reviewed = review.review(tree, chosen, now(common), options=wanted)
+    return replace(check_report(reviewed), command="rbac")
 
 
 def _seen(

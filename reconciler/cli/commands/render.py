@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli import options
 from reconciler.errors import ExitCode
 from reconciler.origin import plain
-from reconciler.secrets import MASK, json_safe
+from reconciler.secrets import MASK
 
 if TYPE_CHECKING:
     from reconciler.engine.review import Review
@@ -38,63 +37,42 @@ def COMMAND(common: options.CommonOptions) -> ExitCode:  # noqa: N802
     from reconciler.cli import reporting
     from reconciler.engine import review
     from reconciler.engine.run_options import RunOptions
+    from reconciler.engine.views.objects import Objects, render_objects
     from reconciler.engine.views.reviews import render_report
-    from reconciler.objects.draft import list_embedded
-    from reconciler.wiring import redaction, source
+    from reconciler.wiring import source
     from reconciler.wiring.common import now, selection
 
     tree = source.tree(common)
     wanted = RunOptions(plans=False, foresees=False)
     reviewed = review.review(tree, selection(common), now(common), options=wanted)
     report = render_report(reviewed)
-    if reviewed.has_errors:
-        return reporting.show(common, report, tree)
+    if common.output == "text" and not reviewed.has_errors:
+        _stream(reviewed)
+        return report.exit_code
+    if not reviewed.has_errors:
+        objects = Objects(tuple(render_objects(reviewed.units)))
+        report = replace(report, sections=(*report.sections, objects))
+    return reporting.show(common, report, tree)
+
+
+def _stream(reviewed: Review) -> None:
+    """The objects as YAML, one by one: of a large repo not all are held at once."""
+    from reconciler.engine.views.objects import render_objects
+    from reconciler.objects.draft import list_embedded
+    from reconciler.output.manifests import document
+    from reconciler.wiring import redaction
+
     known = redaction.redactor()
-    for item in reviewed.units:
-        for draft in item.drafts:
+    for unit in reviewed.units:
+        for draft in unit.drafts:
             known.learn_tree(plain(draft.tree))
             for _, inner in list_embedded(draft):
                 known.learn_tree(plain(inner.tree))
-    if common.output == "json":
-        document = {"schemaVersion": 1, "objects": list(_data(reviewed))}
-        chunks = iter((json_safe(json.dumps(document, indent=2, ensure_ascii=False)) + "\n",))
-    else:
-        chunks = _text(reviewed)
     masked = False
-    for chunk in chunks:
-        shown = known.redact(chunk)
-        masked |= shown != chunk
+    for item in render_objects(reviewed.units):
+        text = document(item)
+        shown = known.redact(text)
+        masked |= shown != text
         click.echo(shown, nl=False)
     if masked:
         click.echo(f"note: what looks like a secret is shown as {MASK}: not for kubectl", err=True)
-    return report.exit_code
-
-
-def _text(reviewed: Review) -> Iterator[str]:
-    from reconciler.layers.emit import emit
-    from reconciler.objects.draft import seal
-
-    for item in reviewed.units:
-        for draft in item.drafts:
-            yield f"---\n# {item.unit.id}\n{emit(seal(draft).body)}"
-
-
-def _data(reviewed: Review) -> Iterator[dict[str, Any]]:
-    from reconciler.objects.draft import seal, show_path, walk
-    from reconciler.origin import Value
-
-    for item in reviewed.units:
-        for draft in item.drafts:
-            manifest = seal(draft)
-            origins = {
-                show_path(path): [str(site) for site in leaf.origin.sites()]
-                for path, leaf in walk(draft.tree)
-                if isinstance(leaf, Value)
-            }
-            yield {
-                "app": str(item.unit.id),
-                "rule": draft.rule,
-                "digest": manifest.digest,
-                "manifest": manifest.body,
-                "origins": origins,
-            }

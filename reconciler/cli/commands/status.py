@@ -24,12 +24,12 @@ __all__ = ["COMMAND"]
 def COMMAND(common: options.CommonOptions) -> ExitCode:  # noqa: N802
     """Health, version, traffic and next step of every app; nothing is judged without a cluster."""
     from reconciler.cli import reporting
-    from reconciler.engine.use import explain
+    from reconciler.engine.use import status
     from reconciler.wiring import clusters, source
     from reconciler.wiring.common import now, selection
 
     tree = source.tree(common)
     with clusters.cluster(common) as found:
         reader = found.targets if found is not None else None
-        report = explain.status(tree, selection(common), reader, now(common))
+        report = status.status(tree, selection(common), reader, now(common))
     return reporting.show(common, report, tree)

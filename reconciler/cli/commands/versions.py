@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli import options
 from reconciler.errors import ExitCode
 
+if TYPE_CHECKING:
+    from reconciler.engine.views.versions import Published, Versions
+
 __all__ = ["COMMAND"]
-
-
-def _when(stamp: str) -> str:
-    """A time of training in UTC, to the minute; what cannot be read is shown as it is."""
-    try:
-        moment = datetime.fromisoformat(stamp)
-    except ValueError:
-        return stamp or "-"
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 @click.command(
@@ -40,10 +34,10 @@ def COMMAND(common: options.CommonOptions, record: bool, branch: str | None) -> 
     With --record each published version without one gets the next number and a record, to be
     reviewed like any change.
     """
-    from reconciler.adapters import git
     from reconciler.cli import reporting
     from reconciler.engine.use import discover
-    from reconciler.engine.views.report import Report, Table
+    from reconciler.engine.views.report import Report
+    from reconciler.engine.views.versions import Versions
     from reconciler.wiring import clusters, source
     from reconciler.wiring.common import selection
 
@@ -51,27 +45,30 @@ def COMMAND(common: options.CommonOptions, record: bool, branch: str | None) -> 
     with clusters.cluster(common) as found:
         reader = found.targets if found is not None else None
         versions = discover.published(tree, selection(common), reader)
-    rows = tuple(
-        (
-            item.model,
-            item.version or "-",
-            item.digest[7:19],
-            "  ".join(f"{name} {value:g}" for name, value in sorted(item.metrics.items())) or "-",
-            _when(item.trained_at),
-            item.source or "Git",
-        )
-        for item in versions
-    )
+    section = Versions(versions)
     closing: tuple[str, ...] = ()
     if record or branch:
-        edits = discover.records(versions)
-        root = source.repo_root(common)
-        target = git.BranchProposals(root, branch) if branch else git.WorktreeProposals(root)
-        if edits:
-            where = target.write(edits, "Record published model versions")
-            closing = tuple(f"recorded {path} ({where})" for path in edits)
-        else:
-            closing = ("every version has its record",)
-    columns = ("MODEL", "VERSION", "DIGEST", "METRICS", "TRAINED", "FOUND IN")
-    report = Report("versions", (Table(columns, rows),), closing, revision=tree.label)
+        section = _recorded(common, versions, branch)
+        closing = tuple(f"recorded {path} ({section.written})" for path in section.records)
+        closing = closing or ("every version has its record",)
+    report = Report("versions", (section,), closing, revision=tree.label)
     return reporting.show(common, report, tree)
+
+
+def _recorded(
+    common: options.CommonOptions, versions: tuple[Published, ...], branch: str | None
+) -> Versions:
+    """Writes the missing records to the work tree or to a new branch."""
+    from reconciler.adapters.git import proposals
+    from reconciler.engine.use import discover
+    from reconciler.engine.views.versions import Versions
+    from reconciler.wiring import source
+
+    edits = discover.records(versions)
+    if not edits:
+        return Versions(versions)
+    root = source.repo_root(common)
+    target = (
+        proposals.BranchProposals(root, branch) if branch else proposals.WorktreeProposals(root)
+    )
+    return Versions(versions, tuple(edits), target.write(edits, "Record published model versions"))

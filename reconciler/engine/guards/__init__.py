@@ -1,1 +1,1 @@
-"""Guards: each looks at a plan and says what must not go on without a person."""
+"""Guards: each one checks a plan, and refuses the parts that a person must approve first."""

@@ -1,5 +1,5 @@
-"""The guard over fields of others: a field that neither we nor `kubectl` own is left to its owner,
-unless a person allows us to take it."""
+"""The guard of other managers' fields: a field that neither this program nor `kubectl` owns stays
+with its owner, unless a person approves taking it."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _CODE = "E_FIELD_CONFLICT"
 
 
 def guard(approved: frozenset[str]) -> Guard:
-    """The guard for a run. `approved` are hashes of `plan.conflicts.approval_of`."""
+    """The guard of a run. `approved` holds hashes as `plan.conflicts.approval_of` returns them."""
 
     def refuse(plan: Plan) -> Iterator[Refusal]:
         for app in plan.apps:
             for change in app.changes():
-                contest = change.contest
-                if contest is None or change.standing is not Standing.GO:
+                conflict = change.conflict
+                if conflict is None or change.standing is not Standing.GO:
                     continue
-                approval = conflicts.approval_of(change.key, contest)
+                approval = conflicts.approval_of(change.key, conflict)
                 if approval in approved:
                     continue
-                owners = ", ".join(contest.managers) or "another manager"
+                owners = ", ".join(conflict.managers) or "another manager"
                 way_out = f"to take it: --approve-conflict {approval}"
                 yield Refusal(
                     _CODE,
-                    f"{owners} owns {', '.join(contest.fields[:3])}; {way_out}",
+                    f"{owners} owns {', '.join(conflict.fields[:3])}; {way_out}",
                     way_out,
                     app.unit,
                     app.place,

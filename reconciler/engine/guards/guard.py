@@ -1,4 +1,4 @@
-"""What a guard is, and how the plan is held by what guards say."""
+"""The type of guards, and `hold`, which holds the parts of a plan that they refuse."""
 
 from __future__ import annotations
 
@@ -13,31 +13,32 @@ from reconciler.unit import UnitId
 
 __all__ = ["Guard", "hold"]
 
-#: Looks at the whole plan and refuses parts of it. It changes nothing; `hold` does.
+#: Checks the whole plan and returns refusals of its parts. Only `hold` changes the plan.
 Guard: TypeAlias = Callable[[Plan], Iterable[Refusal]]
 
 
 def hold(plan: Plan, refusals: Iterable[Refusal]) -> Plan:
-    """The plan with everything held that a guard refused, and each refusal noted at its unit.
+    """The plan with every refused change held, and each refusal noted at its unit.
 
-    A refusal of named objects holds these; one of the whole unit holds every change of it and its
-    rollout decision. What is held already, and what is only kept, stays as it is."""
+    A refusal of named objects holds these objects. A refusal of a whole unit holds all its changes
+    and its rollout state. Changes that are already held, and objects that are kept, stay as they
+    are."""
     by_unit: dict[tuple[int, UnitId], list[Refusal]] = {}
     for refusal in refusals:
         by_unit.setdefault((refusal.place, refusal.unit), []).append(refusal)
     if not by_unit:
         return plan
-    apps = tuple(_held(app, by_unit.get((app.place, app.unit), ())) for app in plan.apps)
+    apps = tuple(_hold_app(app, by_unit.get((app.place, app.unit), ())) for app in plan.apps)
     return replace(plan, apps=apps)
 
 
-def _held(app: AppPlan, refusals: Iterable[Refusal]) -> AppPlan:
+def _hold_app(app: AppPlan, refusals: Iterable[Refusal]) -> AppPlan:
     refusals = tuple(refusals)
     if not refusals:
         return app
     objects = {key: refusal for refusal in refusals for key in refusal.objects}
     whole = any(refusal.is_whole for refusal in refusals)
-    waves = tuple(tuple(_still(c, objects, whole=whole) for c in wave) for wave in app.waves)
+    waves = tuple(tuple(_hold_change(c, objects, whole=whole) for c in wave) for wave in app.waves)
     return replace(
         app,
         waves=waves,
@@ -46,13 +47,13 @@ def _held(app: AppPlan, refusals: Iterable[Refusal]) -> AppPlan:
     )
 
 
-def _still(change: Change, objects: dict[ObjectKey, Refusal], *, whole: bool) -> Change:
+def _hold_change(change: Change, objects: dict[ObjectKey, Refusal], *, whole: bool) -> Change:
     refusal = objects.get(change.key)
     if change.standing is not Standing.GO or change.action is Action.KEEP:
         return change
     if refusal is None:
         return replace(change, standing=Standing.HELD) if whole else change
-    # A refusal that stands at the top of a report is not said again at each object.
+    # A report shows a refusal once at its top, and does not repeat it at each object.
     kind = ReasonKind.CAUSE if refusal.is_of_one else ReasonKind.REFUSAL
     return replace(
         change,

@@ -1,5 +1,5 @@
-"""The guard against a history that was rewritten: what is applied must be in the past of what is to
-be applied, or a person says so for that very commit."""
+"""The guard against a rewritten history: the applied commit must be in the history of the commit to
+apply, unless a person approves to leave exactly that commit."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from reconciler.engine.guards.guard import Guard
 from reconciler.plan.change import Plan, Refusal
 from reconciler.ports import Tree
 
-__all__ = ["guard", "lost_commits", "restate_rewinds"]
+__all__ = ["find_lost_commits", "guard", "restate_rewinds"]
 
 _CODE = "E_HISTORY"
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
-def lost_commits(plan: Plan, tree: Tree) -> frozenset[str]:
+def find_lost_commits(plan: Plan, tree: Tree) -> frozenset[str]:
     """The applied commits that are not in the tree's history.
 
-    Cost: nothing where all apps stand at the tree's own commit. Raises SourceError."""
+    Reads Git only when an app's applied commit is not the tree's own. Raises SourceError."""
     if not tree.commit:
         return frozenset()
     applied = {app.recorded.revision for app in plan.apps if app.recorded is not None}
@@ -29,8 +29,8 @@ def lost_commits(plan: Plan, tree: Tree) -> frozenset[str]:
 
 
 def restate_rewinds(plan: Plan, lost: frozenset[str], allowed: frozenset[str]) -> Plan:
-    """The plan in which an app that may step back records where it stands now, so that nobody is
-    asked twice."""
+    """The plan in which every app with an approved rewind records the new commit, so that the next
+    run needs no approval."""
     return replace(
         plan,
         apps=tuple(
@@ -45,9 +45,9 @@ def restate_rewinds(plan: Plan, lost: frozenset[str], allowed: frozenset[str]) -
 
 
 def guard(lost: frozenset[str], label: str, allowed: frozenset[str]) -> Guard:
-    """The guard for a run: it refuses every app with changes whose applied commit is among `lost`.
-    `allowed` are full commit ids, or beginnings of seven digits or more, that may be left behind.
-    An app without changes is in sync whatever its history."""
+    """The guard of a run. It refuses every app with changes whose applied commit is among `lost`.
+    `allowed` holds full commit ids, or their first seven digits or more, that a person approved to
+    leave. `label` names the new revision."""
 
     def refuse(plan: Plan) -> Iterator[Refusal]:
         for app in plan.apps:

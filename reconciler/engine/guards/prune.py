@@ -1,7 +1,7 @@
-"""The guard over deletes: how much of a group one run may take away.
+"""The guard of deletes: how many objects of a group one run may delete.
 
-Limits (a group's recorded objects together): more than 10 objects, or more than 20 % once 20 are
-recorded, wait for an approval of exactly that set. Emptying a group needs its tombstone.
+Of all recorded objects of a group, a delete of more than 10, or of more than 20 % once 20 are
+recorded, needs an approval of exactly that set. Deleting all of a group needs its tombstone.
 """
 
 from __future__ import annotations
@@ -23,20 +23,23 @@ __all__ = ["Limits", "approval_of", "guard"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
+    """The most objects, and the most per cent of a group's objects, that a run deletes without an
+    approval. The per cent count from `percent_from` recorded objects on."""
+
     objects: int = 10
     percent: int = 20
     percent_from: int = 20
 
 
 def approval_of(changes: Iterable[Change]) -> str:
-    """The hash that stands for exactly this set of deletes, by name and uid."""
+    """The hash that approves exactly this set of deletes, by name and uid."""
     rows = sorted(f"{c.key.full()} {c.expects.uid}" for c in changes)
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """What is said of a whole group's deletes; each of its units gets a `Refusal` of its own."""
+    """The refusal of a group's deletes; each of the group's units gets its own `Refusal`."""
 
     code: str
     text: str
@@ -44,7 +47,7 @@ class _Verdict:
     approval: str = ""
 
 
-#: A group on one cluster: a group that moved is judged on both.
+#: The client's index and the group: a group that moved is judged on both clusters.
 _Group: TypeAlias = tuple[int, str]
 
 
@@ -54,9 +57,9 @@ def guard(
     recorded: Mapping[int, Mapping[UnitId, Inventory]] | None = None,
     limits: Limits | None = None,
 ) -> Guard:
-    """The guard for a run. `absent` are groups with a tombstone (`group.state: absent`); `approved`
-    holds hashes of sets that a person allowed. `recorded` has the inventories of each client, units
-    without a plan included: a selection must not make a group look smaller than it is."""
+    """The guard of a run. `absent` are groups with a tombstone (`group.state: absent`); `approved`
+    holds hashes of approved sets of deletes. `recorded` has all inventories of each client, also of
+    units without a plan: a selection must not make a group look smaller than it is."""
     limits = limits or Limits()
 
     def refuse(plan: Plan) -> Iterator[Refusal]:
@@ -72,11 +75,11 @@ def guard(
             by_group.setdefault((app.place, app.unit.group_id), []).append(app)
         found: dict[_Group, _Verdict] = {}
         for key, apps in sorted(by_group.items()):
-            verdict = _judge(key[1], apps, others.get(key, 0), absent, approved, limits)
+            verdict = _judge_group(key[1], apps, others.get(key, 0), absent, approved, limits)
             if verdict is not None:
                 found[key] = verdict
-        apart = found.keys() | {key for key in by_group if key[1] in absent}
-        found |= _together(plan.apps, apart, approved, limits)
+        judged_apart = found.keys() | {key for key in by_group if key[1] in absent}
+        found |= _judge_removed_apps(plan.apps, judged_apart, approved, limits)
         for app in plan.apps:
             deletes = frozenset(c.key for c in app.changes() if _deletes(c))
             of_group = found.get((app.place, app.unit.group_id))
@@ -94,16 +97,16 @@ def guard(
     return refuse
 
 
-def _together(
+def _judge_removed_apps(
     apps: Iterable[AppPlan],
-    apart: Collection[_Group],
+    judged_apart: Collection[_Group],
     approved: frozenset[str],
     limits: Limits,
 ) -> dict[_Group, _Verdict]:
-    """A commit that takes apps out of many groups stays below the limit in each of them: what
-    apps gone from Git would lose is counted over the whole run, too. `apart` are groups that are
-    judged already, or asked to be emptied."""
-    gone = [a for a in apps if a.removed and (a.place, a.unit.group_id) not in apart]
+    """The refusals of deletes of removed apps, counted over all groups: a commit that removes apps
+    from many groups may stay below the limit in each. `apart` are groups that are refused already,
+    or have a tombstone."""
+    gone = [a for a in apps if a.removed and (a.place, a.unit.group_id) not in judged_apart]
     deletes = {(a.place, a.unit): [c for c in a.changes() if _deletes(c)] for a in gone}
     every = [change for changes in deletes.values() for change in changes]
     approval = approval_of(every)
@@ -125,7 +128,7 @@ def _deletes(change: Change) -> bool:
     return change.action is Action.DELETE and change.standing is Standing.GO
 
 
-def _judge(
+def _judge_group(
     group: str,
     plans: list[AppPlan],
     others: int,
@@ -165,7 +168,8 @@ def _judge(
 
 
 def _desires(plan: AppPlan) -> bool:
-    """Whether anything of the unit is wanted: what goes or is kept in spite of Git is not."""
+    """Whether Git wants any object of the unit: objects that are deleted, or kept although they are
+    gone from Git, do not count."""
     gone = {c.key for c in plan.changes() if c.action in (Action.DELETE, Action.KEEP)}
     return any(m.key not in gone for m in plan.members) or any(
         c.action not in (Action.DELETE, Action.KEEP) for c in plan.changes()

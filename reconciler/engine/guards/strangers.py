@@ -1,5 +1,5 @@
-"""The guard over namespaces: deleting one takes everything in it along, so it stays while it holds
-what nobody asked us to delete."""
+"""The guard of namespaces: deleting a namespace deletes everything in it, so a namespace is kept
+while it holds an object that Git does not ask to delete."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ def guard(
     reader_of: Callable[[int], ClusterReader | None],
     recorded: Mapping[int, Mapping[UnitId, Inventory]],
 ) -> Guard:
-    """The guard for a run. `reader_of` gives the client of a place, None where no cluster is asked.
-    A namespace that cannot be looked into is kept. Cost: requests only where a namespace goes."""
+    """The guard of a run. `reader_of` returns the client of an index, None for a run without a
+    cluster. A namespace whose objects cannot be listed is kept. Sends requests only when a
+    namespace would be deleted."""
 
     def refuse(plan: Plan) -> Iterator[Refusal]:
         for app in plan.apps:
             reader = reader_of(app.place)
             for change in app.changes():
-                going = change.action is Action.DELETE and change.standing is Standing.GO
-                if reader is None or not going or change.key.kind != "Namespace":
+                is_delete = change.action is Action.DELETE and change.standing is Standing.GO
+                if reader is None or not is_delete or change.key.kind != "Namespace":
                     continue
                 inventories = recorded.get(app.place, {}).values()
-                ours = {member.key for found in inventories for member in found.members}
-                why = _kept_because(reader, change.key, ours)
+                own = {member.key for found in inventories for member in found.members}
+                why = _explain_kept(reader, change.key, own)
                 if why:
                     yield Refusal(
                         _CODE,
@@ -50,10 +51,10 @@ def guard(
     return refuse
 
 
-def _kept_because(reader: ClusterReader, namespace: ObjectKey, ours: set[ObjectKey]) -> str:
-    """Why a namespace stays; "" when it may go."""
+def _explain_kept(reader: ClusterReader, namespace: ObjectKey, own: set[ObjectKey]) -> str:
+    """Why a namespace is kept; "" when it may be deleted."""
     try:
-        found = find_strangers(reader, namespace.name, ours)
+        found = find_strangers(reader, namespace.name, own)
     except ClusterUnreadable as error:
         return error.message
-    return f"kept: it holds {format_keys(found)}, not ours to delete" if found else ""
+    return f"kept: it holds {format_keys(found)}, not this program's to delete" if found else ""

@@ -1,5 +1,5 @@
-"""The guard against a new version of this program that draws the same commit differently: nobody
-asked for those changes, so a person looks at them once."""
+"""The guard of program upgrades: when a new version of this program draws the same commit
+differently, no commit asked for these changes, so a person must approve them once."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _CODE = "E_TOOL_DRIFT"
 
 
 def guard(approved: frozenset[str]) -> Guard:
-    """The guard for a run: it refuses every app that another version of this program applied at
-    this very commit and that this version draws differently. `approved` are the versions that a
-    person has agreed to. What controllers or people changed in the cluster is repaired as ever."""
+    """The guard of a run. It refuses every app that another version of this program applied at the
+    same commit and that this version draws differently. `approved` holds versions that a person
+    approved. Drift in the cluster is still corrected."""
 
     def refuse(plan: Plan) -> Iterator[Refusal]:
         version = reconciler.__version__
@@ -31,7 +31,7 @@ def guard(approved: frozenset[str]) -> Guard:
             yield Refusal(
                 _CODE,
                 f"{reconciler.FIELD_MANAGER} {version} draws {redrawn} "
-                f"object{'' if redrawn == 1 else 's'} of {app.unit} otherwise than "
+                f"object{'' if redrawn == 1 else 's'} of {app.unit} differently from "
                 f"{app.recorded.tool}, and the commit is the same",
                 f"if meant: --approve-upgrade {version}",
                 app.unit,
@@ -42,7 +42,7 @@ def guard(approved: frozenset[str]) -> Guard:
 
 
 def _is_same_commit(app: AppPlan, commit: str) -> bool:
-    """Whether another version of the program applied this very commit, and no decision moves."""
+    """Whether another version of the program applied this commit, and the rollout state stays."""
     recorded = app.recorded
     return (
         recorded is not None

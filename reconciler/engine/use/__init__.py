@@ -1,1 +1,1 @@
-"""Use cases beside the run itself: promote, discover, repair, explain, rights."""
+"""Use cases beside the run itself: promote, discover, repair, explain, status, rights."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -19,12 +18,13 @@ import reconciler
 from reconciler.apps.app import Selection
 from reconciler.engine import load
 from reconciler.engine.targets import Targets, split_fleet, targets_of
+from reconciler.engine.views.versions import Published
 from reconciler.layers.emit import emit
 from reconciler.objects.key import GroupKind
 from reconciler.objects.observed import Observed
 from reconciler.ports import ClusterReader, Tree
 
-__all__ = ["Published", "published", "records"]
+__all__ = ["published", "records"]
 
 _DOMAIN = reconciler.API_DOMAIN
 _LABEL = f"{_DOMAIN}/published"
@@ -32,25 +32,6 @@ _KINDS = (GroupKind("model.kubedl.io", "ModelVersion"), GroupKind("", "ConfigMap
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _NUMBERED = re.compile(r"v(\d+)")
 _SCHEMA = "# yaml-language-server: $schema=../../../schemas/version-record.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """One version: of a record in Git, of an object in the cluster, or of both.
-
-    `version` is the record's name, "" where there is none yet; `source` names the object.
-    """
-
-    model: str
-    version: str
-    digest: str
-    metrics: Mapping[str, float]
-    trained_at: str = ""
-    run: str = ""
-    candidate: str = ""
-    dataset: str = ""
-    storage_uri: str = ""
-    source: str = ""
 
 
 def published(

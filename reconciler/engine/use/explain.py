@@ -1,28 +1,24 @@
-"""Explain, layers and status: questions about what is, in words of config lines."""
+"""Explain and layers: questions about what is, in words of config lines."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
 
-from reconciler import kinds
 from reconciler.apps.app import App, Selection, Unit
 from reconciler.engine import load, review
 from reconciler.engine.draw import UnitDrafts
 from reconciler.engine.run_options import RunOptions
 from reconciler.engine.targets import Targets
-from reconciler.engine.views.report import Chain, Chains, Findings, Report, Table
+from reconciler.engine.views.layers import Layers, UnitLayers
+from reconciler.engine.views.report import Chain, Chains, Findings, Report
 from reconciler.errors import ExitCode
 from reconciler.layers import chains
-from reconciler.lifecycle.decision import RolloutVerdict
 from reconciler.objects.draft import Draft, Embedded, show_path, walk
-from reconciler.objects.kind import ReadinessState
 from reconciler.origin import Origin, Value, plain
-from reconciler.plan.snapshot import Snapshot
-from reconciler.plan.statuses import RecordedStatus
 from reconciler.ports import ClusterReader, Tree
 
-__all__ = ["explain_all", "explain_at", "explain_object", "explain_path", "layers", "status"]
+__all__ = ["explain_all", "explain_at", "explain_object", "explain_path", "layers"]
 
 _NO_PLAN = RunOptions(plans=False)
 
@@ -197,97 +193,6 @@ def _answer(reviewed: review.Review, found: list[Chain], there: bool, nothing: s
 def layers(tree: Tree, selection: Selection) -> Report:
     """The order of layers and which file each app reads for each."""
     fleet = load.load_fleet(tree, selection)
-    rows = []
-    for unit in fleet.units():
-        for number, file in enumerate(unit.files, 1):
-            rows.append((str(unit.id) if number == 1 else "", str(number), file))
-    table = Table(("APP", "ORDER", "FILE"), tuple(rows))
+    files = Layers(tuple(UnitLayers(unit.id, unit.files) for unit in fleet.units() if unit.files))
     code = ExitCode.ERROR if fleet.errors else ExitCode.DONE
-    return Report("layers", (Findings(fleet.diagnostics), table), (), code, revision=fleet.label)
-
-
-# -- status ----------------------------------------------------------------------------------------
-
-
-def status(
-    tree: Tree,
-    selection: Selection,
-    reader: ClusterReader | Targets[ClusterReader] | None,
-    now: datetime,
-) -> Report:
-    """The fleet in one table."""
-    reviewed = review.review(tree, selection, now, reader=reader, options=_NO_PLAN)
-    fleet = reviewed.fleet
-    runs = {u: r for group in reviewed.statuses.values() for u, r in group.apps.items()}
-    rows = [
-        _row(item, part.snapshot, runs.get(item.unit.id))
-        for part in reviewed.parts
-        for item in part.units
-        if isinstance(item.unit, App)
-    ]
-    rows += [
-        (str(app), "blocked", "-", "-", "-", _run(runs.get(app)), ", ".join(codes))
-        for app, codes in fleet.blocked.items()
-        if not app.is_foundation
-    ]
-    columns = ("APP", "HEALTH", "VERSION", "TRAFFIC", "REVISION", "LAST RUN", "NEXT")
-    table = Table(columns, tuple(sorted(rows)))
-    errors = tuple(d for d in reviewed.diagnostics if d.is_error)
-    code = ExitCode.ERROR if errors or reviewed.damaged else ExitCode.DONE
-    return Report("status", (Findings(errors), table), (), code, revision=fleet.label)
-
-
-def _run(recorded: RecordedStatus | None) -> str:
-    """The last run that did or found something, as the status in the cluster has it."""
-    last = recorded.last if recorded is not None else {}
-    when = str(last.get("at", ""))
-    return f"{last.get('result', '')} {when[5:10]} {when[11:16]}" if when else "-"
-
-
-def _row(
-    item: UnitDrafts, snapshot: Snapshot, recorded_run: RecordedStatus | None
-) -> tuple[str, ...]:
-    unit: Unit = item.unit
-    decision = item.decided.decision
-    recorded = snapshot.inventories.get(unit.id)
-    revision = recorded.revision[:7] if recorded is not None else "-"
-    if recorded is not None and recorded.revision.startswith("worktree"):
-        revision = recorded.revision
-    version, traffic, following = "-", "-", ""
-    if decision is not None and decision.outcome.shares:
-        shares = [s for s in decision.outcome.shares if s.weight.value]
-        version = shares[0].version.value if len(shares) == 1 else "split"
-        traffic = " ".join(f"{s.version.value} {s.weight.value}" for s in shares)
-        if decision.verdict not in (
-            RolloutVerdict.STEADY,
-            RolloutVerdict.TARGET,
-            RolloutVerdict.IDLE,
-        ):
-            following = decision.reasons[0].text if decision.reasons else ""
-    fires = [f for f in item.decided.schedules if f.times]
-    if fires:
-        first = min(fires, key=lambda f: f.times[0])
-        following = f"{first.schedule.split('/')[1]} {first.times[0]:%m-%d %H:%M} UTC"
-    health_now = _health(item, snapshot, decision)
-    return (str(unit.id), health_now, version, traffic, revision, _run(recorded_run), following)
-
-
-def _health(item: UnitDrafts, snapshot: Snapshot, decision: object) -> str:
-    if snapshot.offline:
-        return "-"
-    verdict = getattr(decision, "verdict", None)
-    if verdict in (RolloutVerdict.HELD, RolloutVerdict.ABORTING):
-        return "held"
-    if verdict is RolloutVerdict.UNKNOWN:
-        return "unknown"
-    states = [kinds.readiness(snapshot.lookup(d.key)).state for d in item.drafts]
-    if not states:
-        return "idle"
-    for worst in (ReadinessState.UNKNOWN, ReadinessState.FAILED):
-        if worst in states:
-            return str(worst)
-    if ReadinessState.ABSENT in states:
-        return "missing" if any(s is not ReadinessState.ABSENT for s in states) else "absent"
-    if any(s is not ReadinessState.READY for s in states):
-        return "progressing"
-    return "ready" if isinstance(item.unit, App) and item.unit.serves else "idle"
+    return Report("layers", (Findings(fleet.diagnostics), files), (), code, revision=fleet.label)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from reconciler.apps.app import App, Fleet, Selection
 from reconciler.engine import load
+from reconciler.engine.views.promotion import Promotion
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.layers import edit
-from reconciler.origin import Site, Value
+from reconciler.origin import Value
 from reconciler.ports import Tree
 
-__all__ = ["Promotion", "PromotionRefused", "plan_promotion"]
+__all__ = ["PromotionRefused", "plan_promotion"]
 
 
 class PromotionRefused(ReconcilerError):
@@ -20,19 +21,6 @@ class PromotionRefused(ReconcilerError):
 
     code = "E_PROMOTE"
     exit_code = ExitCode.REFUSED
-
-
-@dataclass(frozen=True, slots=True)
-class Promotion:
-    """The edit: files with their new bytes, and what it means."""
-
-    model: str
-    environment: str
-    before: str
-    after: str
-    digest: str
-    edits: Mapping[str, bytes]
-    site: Site
 
 
 def plan_promotion(
@@ -63,7 +51,7 @@ def plan_promotion(
             raise PromotionRefused(f"{environment}/{group} does not serve {model}")
     else:
         _overriding(apps, path)
-    before, site = _pointer(apps, path)
+    before = _pointer(apps)
     if all(_served(app) == wanted for app in apps):
         raise PromotionRefused(
             f"{environment} serves {model} {wanted} already", hint="name another --version"
@@ -77,7 +65,7 @@ def plan_promotion(
         wanted,
         record.digest.value,
         {path: edited.encode()},
-        site or Site(path, 1, 1),
+        _diff(path, text, edited),
     )
 
 
@@ -154,13 +142,13 @@ def _overriding(apps: list[App], path: str) -> None:
         )
 
 
-def _pointer(apps: list[App], path: str) -> tuple[str, Site | None]:
+def _pointer(apps: list[App]) -> str:
+    """The version that the pointer names now; "" without a pointer."""
     for app in apps:
         pointer = app.spec.serving.version if app.spec.serving is not None else None
         if pointer is not None:
-            site = pointer.site if pointer.site.file == path else None
-            return pointer.value, site
-    return "", None
+            return pointer.value
+    return ""
 
 
 def _text(tree: Tree, path: str) -> str:
@@ -168,3 +156,16 @@ def _text(tree: Tree, path: str) -> str:
         return ""
     ((_, data),) = tree.read((path,))
     return data.decode()
+
+
+def _diff(path: str, before: str, after: str) -> str:
+    """The edit as a unified diff; a file that is not there yet is `/dev/null`."""
+    return "".join(
+        difflib.unified_diff(
+            before.splitlines(keepends=True),
+            after.splitlines(keepends=True),
+            f"a/{path}" if before else "/dev/null",
+            f"b/{path}",
+            n=2,
+        )
+    )

@@ -9,7 +9,7 @@ next run deletes that, under the guards that it always has.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,8 @@ from reconciler.engine import review
 from reconciler.engine.review import ReviewPart
 from reconciler.engine.run_options import RunOptions
 from reconciler.engine.targets import Targets
-from reconciler.engine.views.report import Findings, Report, Table
+from reconciler.engine.views.repairs import DamagedInventory, RepairObject, Repairs
+from reconciler.engine.views.report import Findings, Report
 from reconciler.errors import ExitCode, most_severe
 from reconciler.objects.key import GroupKind, ObjectKey, key_of
 from reconciler.objects.observed import Observed
@@ -74,16 +75,22 @@ class _Side:
         version = str(((self.stored.body or {}).get("data") or {}).get("schemaVersion", ""))
         return version.isdigit() and int(version) > SCHEMA_VERSION
 
-    def table(self) -> Table:
-        rows = []
+    @property
+    def is_writable(self) -> bool:
+        """Whether an approval helps: an inventory is there, and no newer version wrote it."""
+        return self.stored.is_present and not self.is_newer
+
+    def objects(self) -> Iterator[RepairObject]:
+        """What each of the three sides has, sorted by object."""
         for key in sorted({*self.listed, *self.live, *self.wanted}):
-            seen, uid = self.live.get(key), self.listed.get(key)
-            recorded = "-" if uid is None else uid or "no uid"
-            there = "-" if seen is None else seen.uid
-            if seen is not None and not conflicts.is_ours(seen):
-                there = f"{there}, not applied by us"
-            rows.append((key.full(), recorded, there, "wanted" if key in self.wanted else "-"))
-        return Table(("OBJECT", "INVENTORY", "CLUSTER", "GIT"), tuple(rows), f"{self.unit}")
+            seen = self.live.get(key)
+            yield RepairObject(
+                key,
+                self.listed.get(key),
+                seen.uid if seen is not None else None,
+                seen is not None and conflicts.is_ours(seen),
+                key in self.wanted,
+            )
 
 
 def repair(
@@ -96,7 +103,7 @@ def repair(
     """The damaged inventories of the selection, side by side with the cluster and Git; those whose
     hash is in `approved` are written anew, by compare-and-swap. Exit 4 while one is left."""
     reviewed = review.review(tree, selection, now, reader=targets, options=_NO_PLAN)
-    sections: list[Any] = [Findings(tuple(d for d in reviewed.diagnostics if d.is_error))]
+    found: list[DamagedInventory] = []
     closing: list[str] = []
     codes = [ExitCode.DONE]
     for part in reviewed.parts:
@@ -105,13 +112,22 @@ def repair(
             if not unit.environment or not selection.takes(*unit):
                 continue
             side = _side(client, part, unit, why)
-            sections.append(side.table())
             text, code = _carried_out(client, side, approved)
+            is_left = side.is_writable and code is not ExitCode.DONE
+            approval = side.approval if is_left else ""
+            found.append(DamagedInventory(unit, why, tuple(side.objects()), text, approval))
             closing += [f"{unit}: {why}", f"  {text}"]
             codes.append(code)
     if len(codes) == 1:
         closing.append("no inventory is damaged")
-    return Report("repair", tuple(sections), tuple(closing), most_severe(codes))
+    errors = Findings(tuple(d for d in reviewed.diagnostics if d.is_error))
+    return Report(
+        "repair",
+        (errors, Repairs(tuple(found))),
+        tuple(closing),
+        most_severe(codes),
+        revision=reviewed.fleet.label,
+    )
 
 
 def _side(client: ClusterWriter, part: ReviewPart, unit: UnitId, why: str) -> _Side:

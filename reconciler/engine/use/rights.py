@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import Literal
 
 import reconciler
@@ -18,6 +17,7 @@ from reconciler import kinds
 from reconciler.apply.lease import lease_key
 from reconciler.apps.app import App, Fleet, Foundation, Unit
 from reconciler.backends import draw
+from reconciler.engine.views.rights import ACCOUNT, Grant, Purpose, Role, Rule
 from reconciler.errors import ReconcilerError
 from reconciler.lifecycle import rollout
 from reconciler.objects.draft import Draft, seal
@@ -27,60 +27,19 @@ from reconciler.origin import Value
 from reconciler.plan import marks
 from reconciler.ports import Discovery
 
-__all__ = ["Grant", "PluralUnknown", "Purpose", "Role", "Rule", "grant_rights"]
+__all__ = ["PluralUnknown", "grant_rights"]
 
 TOOL = reconciler.TOOL_NAMESPACE
 _NAMESPACE = GroupKind("", "Namespace")
 _DEFINITION = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
 _CONFIG_MAP = GroupKind("", "ConfigMap")
 _LEASE = GroupKind("coordination.k8s.io", "Lease")
-_ACCOUNT = "system:serviceaccount:"
-
-
-class Purpose(StrEnum):
-    RECONCILE = "reconcile"  # plan, apply, the loop
-    PLAN = "plan"  # a plan by dry-runs, and nothing that lasts
-    READ_ONLY = "read-only"  # plan --read-only, status, versions
 
 
 class PluralUnknown(ReconcilerError):
     """A kind whose plural nobody here knows: RBAC speaks of plurals."""
 
     code = "E_RIGHTS_PLURAL"
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One rule of RBAC and why it is there; `names` empty means all of them."""
-
-    why: str
-    group: str
-    resources: tuple[str, ...]
-    verbs: tuple[str, ...]
-    names: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Role:
-    """What one identity may do in a namespace, or with "" in the whole cluster. `subject` is who
-    objects are written as where that is not the run itself, "" for the run; `suffix` keeps two
-    roles of one namespace apart."""
-
-    namespace: str
-    rules: tuple[Rule, ...]
-    subject: str = ""
-    suffix: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """All that is to be applied for one purpose. `namespaces` are those that groups make; `notes`
-    say what a person should know beside it."""
-
-    purpose: Purpose
-    namespaces: tuple[str, ...]
-    roles: tuple[Role, ...]
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -231,7 +190,7 @@ def _cluster_wide(wanted: _Wanted, purpose: Purpose, writers: Iterable[str]) -> 
     rules += [Rule(why, group, tuple(found), ("list",)) for group, found in by_group.items()]
     rules += _cluster_scoped(wanted, purpose)
     if purpose is Purpose.RECONCILE:
-        users = tuple(w for w in writers if not w.startswith(_ACCOUNT))
+        users = tuple(w for w in writers if not w.startswith(ACCOUNT))
         if users:
             why = "groups whose `applyAs` names a user"
             rules.append(Rule(why, "", ("users",), ("impersonate",), users))
@@ -305,8 +264,8 @@ def _accounts(wanted: _Wanted) -> Iterator[Role]:
     """Service accounts are impersonated as objects of their namespace."""
     found: dict[str, set[str]] = {}
     for _, writer in wanted.verbs:
-        if writer.startswith(_ACCOUNT):
-            namespace, _, name = writer.removeprefix(_ACCOUNT).partition(":")
+        if writer.startswith(ACCOUNT):
+            namespace, _, name = writer.removeprefix(ACCOUNT).partition(":")
             found.setdefault(namespace, set()).add(name)
     for namespace, names in sorted(found.items()):
         why = "groups whose `applyAs` names a service account"

@@ -1,4 +1,4 @@
-"""What a command has to say, in five closed section types; formats render any report.
+"""What a command has to say, in a closed set of section types; formats render any report.
 
 A command never knows its formats and a format never knows the commands.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from reconciler.diagnostics import Diagnostic
 from reconciler.errors import ExitCode
@@ -17,6 +17,23 @@ from reconciler.plan.change import Plan
 from reconciler.policy.finding import Finding
 from reconciler.unit import UnitId
 
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from reconciler.engine.views.layers import Layers
+    from reconciler.engine.views.merge_result import MergeResult
+    from reconciler.engine.views.objects import Objects
+    from reconciler.engine.views.promotion import Promotion
+    from reconciler.engine.views.repairs import Repairs
+    from reconciler.engine.views.rights import Rights
+    from reconciler.engine.views.status import FleetStatus
+    from reconciler.engine.views.versions import Versions
+
+    #: What one command shows; a type a module, which a plan and a pass never import.
+    View: TypeAlias = (
+        FleetStatus | Layers | MergeResult | Objects | Promotion | Repairs | Rights | Versions
+    )
+
 __all__ = [
     "Chain",
     "Chains",
@@ -24,11 +41,12 @@ __all__ = [
     "Findings",
     "Report",
     "Section",
-    "Table",
     "Timeline",
+    "View",
 ]
 
-SCHEMA_VERSION = 1
+#: Of the JSON that reports are written as.
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +90,14 @@ class Chains:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    title: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Timeline:
     """Events in time: (when, subject, text)."""
 
     events: tuple[tuple[datetime, str, str], ...]
 
 
-Section: TypeAlias = Findings | Changes | Chains | Table | Timeline
+if TYPE_CHECKING:
+    Section: TypeAlias = Findings | Changes | Chains | Timeline | View
 
 
 @dataclass(frozen=True, slots=True)

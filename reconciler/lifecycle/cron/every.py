@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from fractions import Fraction
 
 from reconciler.lifecycle.cron.fields import CronInvalid
 
@@ -36,6 +35,8 @@ def delay(text: str) -> timedelta | None:
     """
     if not text.startswith(_PREFIX):
         return None
+    from fractions import Fraction  # here: an `@every` is rare
+
     given = text.removeprefix(_PREFIX)
     unsigned = given[1:] if given[:1] in ("+", "-") else given
     total = Fraction(0)

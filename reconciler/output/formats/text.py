@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from reconciler.engine.views.report import Chain, Chains, Changes, Findings, Report, Table, Timeline
+from reconciler.engine.views.report import Chain, Chains, Changes, Findings, Report, Timeline
 from reconciler.origin import Origin, SecretRef
 from reconciler.output import plan_text
 from reconciler.output.format import Format, Options
@@ -26,10 +26,13 @@ def _render(report: Report, options: Options) -> str:
                 blocks += plan_text.render(section, options)
             case Chains():
                 blocks.append("\n".join(_chains(section, options)))
-            case Table():
-                blocks.append(_table(section, options))
             case Timeline():
                 blocks.append("\n".join(_timeline(section)))
+            case _:
+                # Here: a plan and a pass show no view.
+                from reconciler.output import view_text
+
+                blocks += view_text.render(section, options)
     if report.closing:
         blocks.append("\n".join(report.closing))
     text = "\n\n".join(block.rstrip("\n") for block in blocks if block.strip())
@@ -108,18 +111,7 @@ def _said(link: Origin) -> str:
     return text if len(text) <= 30 else text[:29] + "…"
 
 
-# -- tables and time -------------------------------------------------------------------------------
-
-
-def _table(table: Table, options: Options) -> str:
-    rows = [table.columns, *table.rows]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(table.columns))]
-    out = [options.style.bold(table.title)] if table.title else []
-    for number, row in enumerate(rows):
-        cells = [printable(cell).ljust(widths[i]) for i, cell in enumerate(row)]
-        line = "  ".join(cells).rstrip()
-        out.append(options.style.bold(line) if number == 0 else line)
-    return "\n".join(out)
+# -- time ----------------------------------------------------------------------------------------
 
 
 def _timeline(section: Timeline) -> Iterator[str]:

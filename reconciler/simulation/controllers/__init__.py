@@ -1,4 +1,4 @@
-"""One simulated controller a file, each with a constant CONTROLLER.
+"""The simulated controllers: one file per project, each with a constant PROJECT.
 
-They write the status shapes of the real controllers, under their own field managers.
+Controllers write statuses of the same form as the real ones, with their own field managers.
 """

@@ -1,4 +1,4 @@
-"""Argo Workflows: schedules and the DAG of steps that they start, in simulated time."""
+"""Argo Workflows: CronWorkflows and the Workflows that they start, in simulated time."""
 
 from __future__ import annotations
 
@@ -27,42 +27,42 @@ __all__ = ["PROJECT"]
 
 # -- argo cron workflow ----------------------------------------------------------------------------
 
-# Argo's CronWorkflows: fire times, concurrency, deadlines, history, as the real controller.
+# Argo's CronWorkflows: fire times, concurrency, deadlines and history as in the real controller.
 #
-# A tick that could not fire (suspended, forbidden, a run still active) is made up for at most once,
-# with the newest one, while it is inside `startingDeadlineSeconds`, and only under a schedule that
-# has fired before. `Replace` terminates the Workflow and leaves its job running.
+# When ticks could not fire (suspended, forbidden, a run still active), the newest missed tick fires
+# later, while it is within `startingDeadlineSeconds`, and only if this schedule has fired before.
+# `Replace` terminates the Workflow and leaves its job running.
 
 _MANAGER = "workflow-controller"
 _CRON_WORKFLOW = ("argoproj.io", "Workflow")
 _CRON_LABEL = "workflows.argoproj.io/cron-workflow"
 _CRON_LAST_USED = "cronworkflows.argoproj.io/last-used-schedule"
 _FINISHED = ("Succeeded", "Failed", "Error")
-#: A tick this young is on time.
+#: A tick that fires within this time is on time.
 _CRON_ON_TIME = timedelta(seconds=10)
 _CRON_HORIZON = timedelta(days=366 * 5)
 
 
-def _cron_reconcile(desk: ControllerClient, body: Body) -> datetime | None:
+def _cron_reconcile(client: ControllerClient, body: Body) -> datetime | None:
     spec, status = body["spec"], copy.deepcopy(body.get("status") or {})
-    _cron_tidy(desk, body, status)
-    schedules = _cron_schedules(desk, body, status)
+    _cron_tidy(client, body, status)
+    schedules = _cron_schedules(client, body, status)
     due = None
     fired: datetime | None = None
     if schedules:
-        tick = None if spec.get("suspend") else _cron_tick(desk, body, status, schedules)
-        if tick is not None and _cron_fire(desk, body, status, tick):
+        tick = None if spec.get("suspend") else _cron_tick(client, body, status, schedules)
+        if tick is not None and _cron_fire(client, body, status, tick):
             fired = tick
-        due = min((n for s in schedules if (n := s.next(desk.now)) is not None), default=None)
-    _cron_write(desk, body, status, fired)
+        due = min((n for s in schedules if (n := s.next(client.now)) is not None), default=None)
+    _cron_write(client, body, status, fired)
     return None if spec.get("suspend") else due
 
 
-# -- when ------------------------------------------------------------------------------------------
+# -- times -----------------------------------------------------------------------------------------
 
 
-def _cron_schedules(desk: ControllerClient, body: Body, status: dict[str, Any]) -> list[Schedule]:
-    """The parsed schedules; [] and a SpecError when one of them cannot be read."""
+def _cron_schedules(client: ControllerClient, body: Body, status: dict[str, Any]) -> list[Schedule]:
+    """The parsed schedules; [] and the condition SpecError when one of them is invalid."""
     from reconciler.lifecycle import cron
 
     spec = body["spec"]
@@ -70,35 +70,35 @@ def _cron_schedules(desk: ControllerClient, body: Body, status: dict[str, Any]) 
         found = [cron.parse(text, spec.get("timezone", "")) for text in spec["schedules"]]
     except cron.CronInvalid as invalid:
         _cron_condition(
-            desk, status, "SpecError", "True", message=f"cron schedule {invalid.message}"
+            client, status, "SpecError", "True", message=f"cron schedule {invalid.message}"
         )
         return []
     if any(c["type"] == "SpecError" for c in status.get("conditions") or ()):
-        _cron_condition(desk, status, "SpecError", "False")
+        _cron_condition(client, status, "SpecError", "False")
     return found
 
 
 def _cron_tick(
-    desk: ControllerClient, body: Body, status: dict[str, Any], schedules: list[Schedule]
+    client: ControllerClient, body: Body, status: dict[str, Any], schedules: list[Schedule]
 ) -> datetime | None:
-    """The newest tick that should have fired by now and has not."""
+    """The newest tick that is due and has not fired; None when there is none."""
     last = status.get("lastScheduledTime")
     deadline = timedelta(seconds=int(body["spec"].get("startingDeadlineSeconds") or 0))
     anchor = moment(last) if last else moment(body["metadata"]["creationTimestamp"])
-    since = max(anchor, desk.now - max(deadline, _CRON_ON_TIME) - timedelta(seconds=1))
-    ticks = [t for s in schedules for t in s.fires(since, desk.now, 100_000)]
+    since = max(anchor, client.now - max(deadline, _CRON_ON_TIME) - timedelta(seconds=1))
+    ticks = [t for s in schedules for t in s.fires(since, client.now, 100_000)]
     if not ticks:
         return None
     newest = max(ticks)
-    late = desk.now - newest
+    late = client.now - newest
     if late <= _CRON_ON_TIME:
         return newest
     used = (body["metadata"].get("annotations") or {}).get(_CRON_LAST_USED)
-    recovers = last is not None and used == _cron_spelt(body["spec"]) and late <= deadline
+    recovers = last is not None and used == _cron_text(body["spec"]) and late <= deadline
     return newest if recovers else None
 
 
-def _cron_spelt(spec: Body) -> str:
+def _cron_text(spec: Body) -> str:
     zone = f"CRON_TZ={spec['timezone']} " if spec.get("timezone") else ""
     return ",".join(f"{zone}{text}" for text in spec["schedules"])
 
@@ -106,50 +106,52 @@ def _cron_spelt(spec: Body) -> str:
 # -- firing ----------------------------------------------------------------------------------------
 
 
-def _cron_fire(desk: ControllerClient, body: Body, status: dict[str, Any], tick: datetime) -> bool:
-    """Submits the run unless the concurrency policy holds it back."""
+def _cron_fire(
+    client: ControllerClient, body: Body, status: dict[str, Any], tick: datetime
+) -> bool:
+    """Submits the run, unless the concurrency policy forbids it; returns whether it fired."""
     policy = body["spec"].get("concurrencyPolicy") or "Allow"
     active = status.get("active") or []
     if policy == "Forbid" and active:
-        return False  # lastScheduledTime stays: the tick may be made up for
+        return False  # lastScheduledTime stays, so that the tick may fire later
     if policy == "Replace":
         for reference in active:
-            _cron_terminate(desk, body, reference["name"])
+            _cron_terminate(client, body, reference["name"])
     status["lastScheduledTime"] = stamp(tick)
     name = f"{body['metadata']['name']}-{int(tick.timestamp())}"
-    missing = _cron_missing_template(desk, body)
+    missing = _cron_missing_template(client, body)
     if missing:
         message = f'workflowtemplates.argoproj.io "{missing}" not found'
-        _cron_condition(desk, status, "SubmissionError", "True", message=message)
+        _cron_condition(client, status, "SubmissionError", "True", message=message)
         status["failed"] = int(status.get("failed", 0)) + 1
         return True
-    made = desk.create(_cron_workflow(body, name, tick), _MANAGER)
+    created = client.create(_cron_workflow(body, name, tick), _MANAGER)
     reference = {
-        "apiVersion": made["apiVersion"],
+        "apiVersion": created["apiVersion"],
         "kind": "Workflow",
         "name": name,
-        "namespace": made["metadata"]["namespace"],
-        "resourceVersion": made["metadata"]["resourceVersion"],
-        "uid": made["metadata"]["uid"],
+        "namespace": created["metadata"]["namespace"],
+        "resourceVersion": created["metadata"]["resourceVersion"],
+        "uid": created["metadata"]["uid"],
     }
     if all(a["uid"] != reference["uid"] for a in active):
         status["active"] = [*active, reference]
     status["phase"] = "Active"
     if any(c["type"] == "SubmissionError" for c in status.get("conditions") or ()):
-        _cron_condition(desk, status, "SubmissionError", "False")
+        _cron_condition(client, status, "SubmissionError", "False")
     return True
 
 
-def _cron_missing_template(desk: ControllerClient, body: Body) -> str:
+def _cron_missing_template(client: ControllerClient, body: Body) -> str:
     reference = (body["spec"].get("workflowSpec") or {}).get("workflowTemplateRef")
     if not reference:
         return ""
     name = str(reference["name"])
     if reference.get("clusterScope"):
-        found = desk.get(("argoproj.io", "ClusterWorkflowTemplate"), "", name)
+        found = client.get(("argoproj.io", "ClusterWorkflowTemplate"), "", name)
     else:
         place = body["metadata"]["namespace"]
-        found = desk.get(("argoproj.io", "WorkflowTemplate"), place, name)
+        found = client.get(("argoproj.io", "WorkflowTemplate"), place, name)
     return "" if found is not None else name
 
 
@@ -172,32 +174,32 @@ def _cron_workflow(body: Body, name: str, tick: datetime) -> Body:
     }
 
 
-def _cron_terminate(desk: ControllerClient, body: Body, name: str) -> None:
-    workflow = desk.get(_CRON_WORKFLOW, body["metadata"]["namespace"], name)
+def _cron_terminate(client: ControllerClient, body: Body, name: str) -> None:
+    workflow = client.get(_CRON_WORKFLOW, body["metadata"]["namespace"], name)
     if workflow is not None:
-        desk.change(workflow, lambda w: w["spec"].update(shutdown="Terminate"), _MANAGER)
+        client.change(workflow, lambda w: w["spec"].update(shutdown="Terminate"), _MANAGER)
 
 
 # -- afterwards ------------------------------------------------------------------------------------
 
 
-def _cron_tidy(desk: ControllerClient, body: Body, status: dict[str, Any]) -> None:
-    """Finished runs leave `active`; history beyond the limits is deleted, jobs' owners included."""
+def _cron_tidy(client: ControllerClient, body: Body, status: dict[str, Any]) -> None:
+    """Removes finished runs from `active`, and deletes Workflows beyond the history limits."""
     namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
     runs = {
-        w["metadata"]["uid"]: w for w in desk.list(_CRON_WORKFLOW, namespace, {_CRON_LABEL: name})
+        w["metadata"]["uid"]: w for w in client.list(_CRON_WORKFLOW, namespace, {_CRON_LABEL: name})
     }
-    left = []
+    still_active = []
     for reference in status.get("active") or ():
         workflow = runs.get(reference["uid"])
         phase = ((workflow or {}).get("status") or {}).get("phase")
         if workflow is not None and phase not in _FINISHED:
-            left.append(reference)
+            still_active.append(reference)
         elif workflow is not None:
             counter = "succeeded" if phase == "Succeeded" else "failed"
             status[counter] = int(status.get(counter, 0)) + 1
-    if left:
-        status["active"] = left
+    if still_active:
+        status["active"] = still_active
     else:
         status.pop("active", None)
     spec = body["spec"]
@@ -209,7 +211,7 @@ def _cron_tidy(desk: ControllerClient, body: Body, status: dict[str, Any]) -> No
         ended = [w for w in ended if (_cron_phase(w) == "Succeeded") is good]
         ended.sort(key=lambda w: (w["status"]["finishedAt"], w["metadata"]["name"]))
         for workflow in ended[: max(0, len(ended) - max(0, int(limit)))]:
-            desk.delete(workflow)
+            client.delete(workflow)
 
 
 def _cron_phase(workflow: Body) -> str:
@@ -217,10 +219,10 @@ def _cron_phase(workflow: Body) -> str:
 
 
 def _cron_condition(
-    desk: ControllerClient, status: dict[str, Any], kind: str, value: str, **more: str
+    client: ControllerClient, status: dict[str, Any], kind: str, value: str, **more: str
 ) -> None:
     before = status.get("conditions") or []
-    conditions = with_condition(before, desk.now, kind, value, **more)
+    conditions = with_condition(before, client.now, kind, value, **more)
     # Argo's conditions have no times.
     status["conditions"] = [
         {k: v for k, v in c.items() if k != "lastTransitionTime"} for c in conditions
@@ -228,7 +230,7 @@ def _cron_condition(
 
 
 def _cron_write(
-    desk: ControllerClient, body: Body, status: dict[str, Any], fired: datetime | None
+    client: ControllerClient, body: Body, status: dict[str, Any], fired: datetime | None
 ) -> None:
     if fired is None and status == (body.get("status") or {}):
         return
@@ -237,11 +239,11 @@ def _cron_write(
         if status:
             fresh["status"] = status
         if fired is not None:
-            fresh["metadata"].setdefault("annotations", {})[_CRON_LAST_USED] = _cron_spelt(
+            fresh["metadata"].setdefault("annotations", {})[_CRON_LAST_USED] = _cron_text(
                 fresh["spec"]
             )
 
-    desk.change(body, change, _MANAGER)
+    client.change(body, change, _MANAGER)
 
 
 _CRON = Controller(
@@ -253,52 +255,52 @@ _CRON = Controller(
 
 # Argo's Workflows: a DAG of steps that take simulated time, with fan-out and an exit handler.
 #
-# A job that a step has created is not the Workflow's: terminating the run leaves it alone, as Argo
-# does. Status, labels and the resolved template are written into the object itself: the kind has no
-# status subresource.
+# A Workflow does not own the jobs that its steps create: as in Argo, they run on when the Workflow
+# is terminated. Status, labels and the resolved template are written into the object itself,
+# because the kind has no status subresource.
 
 _WORKFLOW_TEMPLATE = ("argoproj.io", "WorkflowTemplate")
 _WORKFLOW_CLUSTER_TEMPLATE = ("argoproj.io", "ClusterWorkflowTemplate")
 
 
-def _workflow_reconcile(desk: ControllerClient, body: Body) -> datetime | None:
+def _workflow_reconcile(client: ControllerClient, body: Body) -> datetime | None:
     status: dict[str, Any] = copy.deepcopy(body.get("status") or {})
     if status.get("phase") in _FINISHED:
-        return _workflow_expire(desk, body, status)
+        return _workflow_expire(client, body, status)
     if not status.get("phase"):
-        error = _workflow_begin(desk, body, status)
+        error = _workflow_begin(client, body, status)
         if error:
-            status |= {"phase": "Error", "message": error, "finishedAt": stamp(desk.now)}
-            _workflow_write(desk, body, status)
+            status |= {"phase": "Error", "message": error, "finishedAt": stamp(client.now)}
+            _workflow_write(client, body, status)
             return None
     if body["spec"].get("suspend"):
-        _workflow_write(desk, body, status)
+        _workflow_write(client, body, status)
         return None
-    run = Run(desk, body, status)
+    run = Run(client, body, status)
     shutdown = body["spec"].get("shutdown")
     if shutdown:
         run.stop(f"workflow shutdown with strategy:  {shutdown}")
         if shutdown == "Terminate":
-            # No further pod is started, the exit handler's neither.
+            # No further pod is started, not even that of the exit handler.
             run.close("Failed", f"Stopped with strategy '{shutdown}'")
-            _workflow_write(desk, body, status)
-            return desk.now + desk.settings.latency
+            _workflow_write(client, body, status)
+            return client.now + client.settings.latency
     again = run.advance()
-    _workflow_write(desk, body, status)
-    return again if status["phase"] not in _FINISHED else desk.now + desk.settings.latency
+    _workflow_write(client, body, status)
+    return again if status["phase"] not in _FINISHED else client.now + client.settings.latency
 
 
-def _workflow_begin(desk: ControllerClient, body: Body, status: dict[str, Any]) -> str:
-    """Resolves the template and starts; what is wrong, "" when nothing is."""
+def _workflow_begin(client: ControllerClient, body: Body, status: dict[str, Any]) -> str:
+    """Resolves the template and starts the run; returns the mistake, or ""."""
     spec = dict(body["spec"])
-    status["startedAt"] = stamp(desk.now)
+    status["startedAt"] = stamp(client.now)
     reference = spec.pop("workflowTemplateRef", None)
     if reference is not None:
-        template = _workflow_template(desk, body, reference)
+        template = _workflow_template(client, body, reference)
         if template is None:
             return f'workflowtemplates.argoproj.io "{reference["name"]}" not found'
         spec = {**template["spec"], **spec}
-        # The run keeps what it started with, however the template changes.
+        # A later change of the template does not affect this run.
         status["storedWorkflowTemplateSpec"] = spec
     if spec.get("entrypoint") not in {t.get("name") for t in spec.get("templates") or ()}:
         return f"template name '{spec.get('entrypoint', '')}' undefined"
@@ -307,14 +309,14 @@ def _workflow_begin(desk: ControllerClient, body: Body, status: dict[str, Any]) 
 
 
 def _workflow_template(
-    desk: ControllerClient, body: Body, reference: dict[str, Any]
+    client: ControllerClient, body: Body, reference: dict[str, Any]
 ) -> Body | None:
     if reference.get("clusterScope"):
-        return desk.get(_WORKFLOW_CLUSTER_TEMPLATE, "", reference["name"])
-    return desk.get(_WORKFLOW_TEMPLATE, body["metadata"]["namespace"], reference["name"])
+        return client.get(_WORKFLOW_CLUSTER_TEMPLATE, "", reference["name"])
+    return client.get(_WORKFLOW_TEMPLATE, body["metadata"]["namespace"], reference["name"])
 
 
-def _workflow_write(desk: ControllerClient, body: Body, status: dict[str, Any]) -> None:
+def _workflow_write(client: ControllerClient, body: Body, status: dict[str, Any]) -> None:
     finished = status["phase"] in _FINISHED
 
     def change(fresh: Body) -> None:
@@ -324,10 +326,12 @@ def _workflow_write(desk: ControllerClient, body: Body, status: dict[str, Any]) 
         fresh["status"] = status
 
     if status != body.get("status"):
-        desk.change(body, change, _MANAGER)
+        client.change(body, change, _MANAGER)
 
 
-def _workflow_expire(desk: ControllerClient, body: Body, status: dict[str, Any]) -> datetime | None:
+def _workflow_expire(
+    client: ControllerClient, body: Body, status: dict[str, Any]
+) -> datetime | None:
     spec = status.get("storedWorkflowTemplateSpec") or body["spec"]
     strategy = spec.get("ttlStrategy") or {}
     special = "secondsAfterSuccess" if status["phase"] == "Succeeded" else "secondsAfterFailure"
@@ -335,9 +339,9 @@ def _workflow_expire(desk: ControllerClient, body: Body, status: dict[str, Any])
     if seconds is None:
         return None
     end = moment(status["finishedAt"]) + timedelta(seconds=int(seconds))
-    if desk.now < end:
+    if client.now < end:
         return end
-    desk.delete(body)
+    client.delete(body)
     return None
 
 

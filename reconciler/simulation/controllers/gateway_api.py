@@ -1,7 +1,7 @@
 """HTTPRoutes: a gateway accepts the newest generation and resolves the backends.
 
-A parent is accepted when its Gateway exists, or when the cluster has no Gateway at all: then one
-outside of it is assumed. Status shape: Gateway API v1, one entry a parent.
+A route's parent is accepted when its Gateway exists. In a cluster without any Gateway, one outside
+of the cluster is assumed. The status has the form of Gateway API v1: one entry per parent.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ _GATEWAY = ("gateway.networking.k8s.io", "Gateway")
 _ROUTE = GroupKind("gateway.networking.k8s.io", "HTTPRoute")
 
 
-def _reconcile(desk: ControllerClient, body: Body) -> datetime | None:
+def _reconcile(client: ControllerClient, body: Body) -> datetime | None:
     metadata = body["metadata"]
     known = {str(p.get("parentRef")): p for p in (body.get("status") or {}).get("parents") or ()}
     parents = []
     for parent in body["spec"].get("parentRefs") or ():
         conditions = (known.get(str(parent)) or {}).get("conditions") or []
-        for kind, status, reason, message in _conditions(desk, body, parent):
+        for kind, status, reason, message in _conditions(client, body, parent):
             conditions = with_condition(
                 conditions,
-                desk.now,
+                client.now,
                 kind,
                 status,
                 reason=reason,
@@ -38,16 +38,16 @@ def _reconcile(desk: ControllerClient, body: Body) -> datetime | None:
                 observedGeneration=metadata["generation"],
             )
         parents.append({"parentRef": parent, "controllerName": _NAME, "conditions": conditions})
-    desk.status(body, {"parents": parents}, "simulated-gateway")
+    client.status(body, {"parents": parents}, "simulated-gateway")
     return None
 
 
 def _conditions(
-    desk: ControllerClient, body: Body, parent: dict[str, Any]
+    client: ControllerClient, body: Body, parent: dict[str, Any]
 ) -> Iterator[tuple[str, str, str, str]]:
     namespace = body["metadata"]["namespace"]
     home = parent.get("namespace", namespace)
-    if desk.list(_GATEWAY) and desk.get(_GATEWAY, home, parent["name"]) is None:
+    if client.list(_GATEWAY) and client.get(_GATEWAY, home, parent["name"]) is None:
         message = f"Gateway {home}/{parent['name']} not found"
         yield "Accepted", "False", "NoMatchingParent", message
     else:
@@ -57,7 +57,8 @@ def _conditions(
         for rule in body["spec"].get("rules") or ()
         for backend in rule.get("backendRefs") or ()
         if backend.get("kind", "Service") == "Service"
-        and desk.get(("", "Service"), backend.get("namespace", namespace), backend["name"]) is None
+        and client.get(("", "Service"), backend.get("namespace", namespace), backend["name"])
+        is None
     ]
     if missing:
         message = f"backend Service {namespace}/{missing[0]} not found"
@@ -66,13 +67,13 @@ def _conditions(
         yield "ResolvedRefs", "True", "ResolvedRefs", "All references resolved"
 
 
-def _routes_of(desk: ControllerClient, service: Body) -> Iterator[ObjectKey]:
-    for route in desk.list(_ROUTE, service["metadata"]["namespace"]):
+def _routes_of(client: ControllerClient, service: Body) -> Iterator[ObjectKey]:
+    for route in client.list(_ROUTE, service["metadata"]["namespace"]):
         yield key_of(route)
 
 
-def _all_routes(desk: ControllerClient, _gateway: Body) -> Iterator[ObjectKey]:
-    for route in desk.list(_ROUTE):
+def _all_routes(client: ControllerClient, _gateway: Body) -> Iterator[ObjectKey]:
+    for route in client.list(_ROUTE):
         yield key_of(route)
 
 

@@ -1,8 +1,9 @@
-"""KServe in Standard mode: a Deployment and a Service `<name>-predictor` for an InferenceService,
-ready when the model is loaded; a failing version is blocked.
+"""KServe in Standard mode: makes a Deployment and a Service `<name>-predictor` for an
+InferenceService, which is ready when the model is loaded; a failing version is blocked.
 
-As in the real controller, the InferenceService's own labels are copied to its children, and
-`observedGeneration` is a copy of the Deployment's, so it says nothing about this object.
+As in the real controller, the InferenceService's labels are copied to its children, and
+`observedGeneration` is copied from the Deployment, so it does not tell which generation of the
+InferenceService was handled.
 """
 
 from __future__ import annotations
@@ -27,15 +28,15 @@ _VERSION = "ml-reconciler.dev/version"
 _SERVER = "registry.example/kserve/server:v0.20.0"
 
 
-def _reconcile(desk: ControllerClient, body: Body) -> datetime | None:
-    child = desk.get(("apps", "Deployment"), body["metadata"]["namespace"], _child_name(body))
+def _reconcile(client: ControllerClient, body: Body) -> datetime | None:
+    child = client.get(("apps", "Deployment"), body["metadata"]["namespace"], _child_name(body))
     wanted = _deployment(body)
     if child is None:
-        child = desk.create(wanted, _MANAGER)
-        desk.create(_service(body), _MANAGER)
+        child = client.create(wanted, _MANAGER)
+        client.create(_service(body), _MANAGER)
     else:
-        child = _adjusted(desk, child, wanted)
-    desk.status(body, _status(desk, body, child), _MANAGER)
+        child = _update_deployment(client, child, wanted)
+    client.status(body, _status(client, body, child), _MANAGER)
     return None
 
 
@@ -43,8 +44,8 @@ def _child_name(body: Body) -> str:
     return f"{body['metadata']['name']}-predictor"
 
 
-def _adjusted(desk: ControllerClient, child: Body, wanted: Body) -> Body:
-    """Brings replicas and template of the Deployment in line with the InferenceService."""
+def _update_deployment(client: ControllerClient, child: Body, wanted: Body) -> Body:
+    """Updates the Deployment's replicas and template to those of the InferenceService."""
     old, new = child["spec"], wanted["spec"]
     container, model = old["template"]["spec"]["containers"][0], new["template"]["spec"]
     same_model = all(
@@ -63,7 +64,7 @@ def _adjusted(desk: ControllerClient, child: Body, wanted: Body) -> Body:
         fresh["spec"]["template"]["metadata"]["labels"] = labels
         fresh["spec"]["template"]["spec"]["containers"][0] |= model["containers"][0]
 
-    return desk.change(child, change, _MANAGER)
+    return client.change(child, change, _MANAGER)
 
 
 def _metadata(body: Body) -> dict[str, Any]:
@@ -111,7 +112,7 @@ def _service(body: Body) -> Body:
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
 
 
-def _status(desk: ControllerClient, body: Body, child: Body) -> dict[str, Any]:
+def _status(client: ControllerClient, body: Body, child: Body) -> dict[str, Any]:
     metadata, before = body["metadata"], body.get("status") or {}
     seen = child.get("status") or {}
     predictor = body["spec"].get("predictor") or {}
@@ -123,20 +124,26 @@ def _status(desk: ControllerClient, body: Body, child: Body) -> dict[str, Any]:
     ready = current and min(up, updated) >= wanted and total <= updated
     version = (metadata.get("labels") or {}).get(_VERSION)
     uri = (predictor.get("model") or {}).get("storageUri")
-    blocked = desk.fails(metadata["name"], version, uri)
+    blocked = client.fails(metadata["name"], version, uri)
     started = total > 0
     conditions = before.get("conditions") or []
-    why = {} if ready else {"reason": "MinimumReplicasUnavailable", "message": _waiting(child)}
+    why = (
+        {}
+        if ready
+        else {"reason": "MinimumReplicasUnavailable", "message": _unready_message(child)}
+    )
     for kind in ("IngressReady", "PredictorReady", "Ready"):
-        conditions = with_condition(conditions, desk.now, kind, "True" if ready else "False", **why)
-    conditions = with_condition(conditions, desk.now, "Stopped", "False", severity="Info")
+        conditions = with_condition(
+            conditions, client.now, kind, "True" if ready else "False", **why
+        )
+    conditions = with_condition(conditions, client.now, "Stopped", "False", severity="Info")
     host = f"{metadata['name']}-{metadata['namespace']}.example.com"
     service = f"{_child_name(body)}.{metadata['namespace']}.svc.cluster.local"
     status: dict[str, Any] = {
         "components": {"predictor": {}},
         "conditions": sorted(conditions, key=lambda c: str(c["type"])),
         "deploymentMode": "Standard",
-        "modelStatus": _model_status(ready, blocked and started, before, desk.now),
+        "modelStatus": _model_status(ready, blocked and started, before, client.now),
     }
     if "observedGeneration" in seen:
         status["observedGeneration"] = seen["observedGeneration"]
@@ -147,7 +154,7 @@ def _status(desk: ControllerClient, body: Body, child: Body) -> dict[str, Any]:
     return status
 
 
-def _waiting(child: Body) -> str:
+def _unready_message(child: Body) -> str:
     name = child.get("metadata", {}).get("name", "")
     return f"Deployment {name} does not have minimum availability."
 

@@ -23,8 +23,8 @@ __all__ = ["PROJECT"]
 
 # KubeDL's training jobs. A TFJob or PyTorchJob with a model version publishes it on success.
 #
-# The ModelVersion is `mv-<job>-<first five of the job's uid>`; its local storage gets the node of
-# the finished pod, but only where the job gave any node name at all.
+# The ModelVersion is named `mv-<job>-<first five characters of the job's uid>`. Its local storage
+# gets the node of the finished pod, but only when the job gave a node name.
 
 _JOB_DIALECT = training.Dialect("kubedl-manager", "Job")
 _JOB_XGBOOST = training.Dialect("kubedl-manager", "Job", default_ttl=100)
@@ -32,14 +32,14 @@ _JOB_KINDS = ("TFJob", "PyTorchJob", "XGBoostJob", "XDLJob", "MPIJob", "MarsJob"
 _JOB_NODE = "simulated-node-1"
 
 
-def _job_reconcile(desk: ControllerClient, body: Body) -> datetime | None:
-    if (again := kubedl.retry_time(desk)) is not None:
+def _job_reconcile(client: ControllerClient, body: Body) -> datetime | None:
+    if (again := kubedl.retry_time(client)) is not None:
         return again
     if training.state_of(body) == "Succeeded" and "modelVersionName" not in body["status"]:
-        _job_publish(desk, body)
-        body = desk.get((_job_group(body), body["kind"]), *_job_place(body)) or body
+        _job_publish(client, body)
+        body = client.get((_job_group(body), body["kind"]), *_job_place(body)) or body
     return training.advance(
-        desk, body, _JOB_XGBOOST if body["kind"] == "XGBoostJob" else _JOB_DIALECT
+        client, body, _JOB_XGBOOST if body["kind"] == "XGBoostJob" else _JOB_DIALECT
     )
 
 
@@ -51,7 +51,7 @@ def _job_place(body: Body) -> tuple[str, str]:
     return body["metadata"]["namespace"], body["metadata"]["name"]
 
 
-def _job_publish(desk: ControllerClient, body: Body) -> None:
+def _job_publish(client: ControllerClient, body: Body) -> None:
     wanted = body["spec"].get("modelVersion")
     if body["kind"] not in ("TFJob", "PyTorchJob") or wanted is None:
         return
@@ -68,8 +68,8 @@ def _job_publish(desk: ControllerClient, body: Body) -> None:
         "metadata": {"name": name, "namespace": namespace},
         "spec": spec,
     }
-    desk.create(version, _JOB_DIALECT.manager)
-    desk.status(body, {**body["status"], "modelVersionName": name}, _JOB_DIALECT.manager)
+    client.create(version, _JOB_DIALECT.manager)
+    client.status(body, {**body["status"], "modelVersionName": name}, _JOB_DIALECT.manager)
 
 
 _JOB = Controller(
@@ -81,54 +81,55 @@ _JOB = Controller(
 
 # -- kubedl model version --------------------------------------------------------------------------
 
-# KubeDL's ModelVersion: builds an image, with what its controller gets wrong.
+# KubeDL's ModelVersion: builds an image, with the real controller's defects.
 #
-# The model's `latestVersion` moves when a build starts and never back; a tag that was used before
-# counts as built and leaves `status.image` empty; without storage, or local storage without a node
-# name, nothing ever happens; a finished version is never looked at again.
+# The model's `latestVersion` changes when a build starts, and does not go back when the build
+# fails. A tag that was used before counts as built and leaves `status.image` empty. A version
+# without storage, or with local storage without a node name, is never built. A finished version is
+# never reconciled again.
 
 _MANAGER = "kubedl-manager"
 _VERSION_MODEL_LABEL = "model.kubedl.io/model-name"
 _VERSION_POD_ANNOTATION = "model.kubedl.io/img-build-pod-name"
 
 
-def _version_reconcile(desk: ControllerClient, body: Body) -> datetime | None:
-    if (again := kubedl.retry_time(desk)) is not None:
+def _version_reconcile(client: ControllerClient, body: Body) -> datetime | None:
+    if (again := kubedl.retry_time(client)) is not None:
         return again
     status = body.get("status") or {}
     if status.get("imageBuildPhase") in ("ImageBuildSucceeded", "ImageBuildFailed"):
         return None
     spec = body["spec"]
-    model = _version_model(desk, body)
+    model = _version_model(client, body)
     storage = spec.get("storage") or {}
     local = storage.get("localStorage")
     if not storage or (local is not None and not local.get("nodeName")):
-        return None  # the real one logs an error and, at best, tries for ever
+        return None  # the real controller logs an error, and in some cases retries for ever
     tag = spec.get("imageTag") or body["metadata"]["uid"][:5]
     name = f"image-build-{spec.get('modelName', '')}-{tag}"
     namespace = body["metadata"]["namespace"]
-    pod = desk.get(("", "Pod"), namespace, name)
+    pod = client.get(("", "Pod"), namespace, name)
     if pod is None:
-        pod = desk.create(_version_pod(body, name), _MANAGER)
+        pod = client.create(_version_pod(body, name), _MANAGER)
         image = f"{spec.get('imageRepo', '')}:{tag}"
-        _version_begin(desk, body, model, name, image)
+        _version_begin(client, body, model, name, image)
         latest = {"modelVersion": body["metadata"]["name"], "imageName": image}
-        desk.status(model, {"latestVersion": latest}, _MANAGER)
-    end = moment(pod["metadata"]["creationTimestamp"]) + desk.settings.image_build
-    if desk.now < end:
+        client.status(model, {"latestVersion": latest}, _MANAGER)
+    end = moment(pod["metadata"]["creationTimestamp"]) + client.settings.image_build
+    if client.now < end:
         return end
     if (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed"):
-        failed = body["metadata"]["name"] in desk.settings.failing_builds
-        desk.status(pod, {"phase": "Failed" if failed else "Succeeded"}, "kubelet")
-        pod = desk.get(("", "Pod"), namespace, name) or pod
-    _version_end(desk, body, succeeded=pod["status"]["phase"] == "Succeeded")
+        failed = body["metadata"]["name"] in client.settings.failing_builds
+        client.status(pod, {"phase": "Failed" if failed else "Succeeded"}, "kubelet")
+        pod = client.get(("", "Pod"), namespace, name) or pod
+    _version_end(client, body, succeeded=pod["status"]["phase"] == "Succeeded")
     return None
 
 
-def _version_model(desk: ControllerClient, body: Body) -> Body:
-    """The Model that the version names; made when it is missing."""
+def _version_model(client: ControllerClient, body: Body) -> Body:
+    """The Model that the version names; created when it is absent."""
     namespace, name = body["metadata"]["namespace"], str(body["spec"].get("modelName", ""))
-    found = desk.get(kubedl.MODEL, namespace, name)
+    found = client.get(kubedl.MODEL, namespace, name)
     if found is not None:
         return found
     fresh = {
@@ -137,7 +138,7 @@ def _version_model(desk: ControllerClient, body: Body) -> Body:
         "metadata": {"name": name, "namespace": namespace},
         "spec": {},
     }
-    return desk.create(fresh, _MANAGER)
+    return client.create(fresh, _MANAGER)
 
 
 def _version_pod(body: Body, name: str) -> Body:
@@ -151,8 +152,8 @@ def _version_pod(body: Body, name: str) -> Body:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
-def _version_begin(desk: ControllerClient, body: Body, model: Body, pod: str, image: str) -> None:
-    """One update of the whole object, status included: the kind has no status subresource."""
+def _version_begin(client: ControllerClient, body: Body, model: Body, pod: str, image: str) -> None:
+    """Writes the object and its status in one update: the kind has no status subresource."""
 
     def change(fresh: dict[str, Any]) -> None:
         metadata = fresh["metadata"]
@@ -167,19 +168,19 @@ def _version_begin(desk: ControllerClient, body: Body, model: Body, pod: str, im
             "message": "Image building started.",
         }
 
-    desk.change(body, change, _MANAGER)
+    client.change(body, change, _MANAGER)
 
 
-def _version_end(desk: ControllerClient, body: Body, *, succeeded: bool) -> None:
+def _version_end(client: ControllerClient, body: Body, *, succeeded: bool) -> None:
     def change(fresh: dict[str, Any]) -> None:
         fresh["status"] = {
             **(fresh.get("status") or {}),
             "imageBuildPhase": "ImageBuildSucceeded" if succeeded else "ImageBuildFailed",
             "message": "Image build succeeded." if succeeded else "Image build failed.",
-            "finishTime": stamp(desk.now),
+            "finishTime": stamp(client.now),
         }
 
-    desk.change(body, change, _MANAGER)
+    client.change(body, change, _MANAGER)
 
 
 _VERSION = Controller(
@@ -189,12 +190,12 @@ _VERSION = Controller(
 
 # -- kubedl inference ------------------------------------------------------------------------------
 
-# KubeDL's Inference, with what its controller gets wrong.
+# KubeDL's Inference, with the real controller's defects.
 #
-# A predictor's Deployment and Service are made once and never changed or deleted; the entry Service
-# has no owner and is left behind; a model version that is not built yet is not waited for: nothing
-# happens until the Inference or one of its Deployments changes. Weights split nothing. Two
-# predictors crash the manager (see `simulation.kubedl`).
+# A predictor's Deployment and Service are created once, and never changed or deleted. The entry
+# Service has no owner, and remains when the Inference is deleted. When a model version is not built
+# yet, nothing happens until the Inference or one of its Deployments changes. Weights do not split
+# traffic. Two predictors crash the manager (see `simulation.kubedl`).
 
 _INFERENCE_ENTRY_LABEL = "kubedl.io/inference-name"
 _INFERENCE_PREDICTOR_LABEL = "kubedl.io/predictor-name"
@@ -202,44 +203,44 @@ _INFERENCE_MISSING_RETRY = timedelta(minutes=1)
 _INFERENCE_PORTS = (("http", 8080), ("grpc", 9000))
 
 
-def _inference_reconcile(desk: ControllerClient, body: Body) -> datetime | None:
+def _inference_reconcile(client: ControllerClient, body: Body) -> datetime | None:
     namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
-    predictors = kubedl.deployable(desk, body)
-    crashed = kubedl.crash_cause(desk)
+    predictors = kubedl.deployable(client, body)
+    crashed = kubedl.crash_cause(client)
     if crashed and not crashed.startswith(f"Inference {namespace}/{name}:"):
-        return kubedl.retry_time(desk)
-    if desk.get(("", "Service"), namespace, name) is None:
-        # No owner reference: it outlives the Inference.
-        desk.create(
+        return kubedl.retry_time(client)
+    if client.get(("", "Service"), namespace, name) is None:
+        # Without an owner reference: the Service outlives the Inference.
+        client.create(
             _inference_service(name, namespace, {_INFERENCE_ENTRY_LABEL: name}, []),
             _MANAGER,
         )
     for predictor in predictors:
-        _inference_deploy(desk, body, predictor)
+        _inference_deploy(client, body, predictor)
     if crashed:
-        return kubedl.retry_time(desk)  # the panic comes after the children are made
-    desk.status(body, _inference_status(desk, body, predictors), _MANAGER)
+        return kubedl.retry_time(client)  # the panic comes after the children are created
+    client.status(body, _inference_status(client, body, predictors), _MANAGER)
     for predictor in body["spec"].get("predictors") or ():
         version = predictor.get("modelVersion")
-        if version and desk.get(kubedl.MODEL_VERSION, namespace, version) is None:
+        if version and client.get(kubedl.MODEL_VERSION, namespace, version) is None:
             return (
-                desk.now + _INFERENCE_MISSING_RETRY
+                client.now + _INFERENCE_MISSING_RETRY
             )  # an error is tried again; an unbuilt one is not
     return None
 
 
-def _inference_deploy(desk: ControllerClient, body: Body, predictor: Body) -> None:
+def _inference_deploy(client: ControllerClient, body: Body, predictor: Body) -> None:
     namespace, inference = body["metadata"]["namespace"], body["metadata"]["name"]
     name = f"{inference}-{predictor['name']}"
     owners = [owner_reference(body)]
     labels = {_INFERENCE_ENTRY_LABEL: inference, _INFERENCE_PREDICTOR_LABEL: predictor["name"]}
-    if desk.get(("apps", "Deployment"), namespace, name) is None:
+    if client.get(("apps", "Deployment"), namespace, name) is None:
         template = copy.deepcopy(predictor.get("template") or {})
         metadata = template.setdefault("metadata", {})
         metadata["labels"] = {**(metadata.get("labels") or {}), **labels}
         if version := predictor.get("modelVersion"):
-            _inference_load_model(desk, body, template["spec"], predictor, version)
-        desk.create(
+            _inference_load_model(client, body, template["spec"], predictor, version)
+        client.create(
             {
                 "apiVersion": "apps/v1",
                 "kind": "Deployment",
@@ -257,15 +258,15 @@ def _inference_deploy(desk: ControllerClient, body: Body, predictor: Body) -> No
             },
             _MANAGER,
         )
-    if desk.get(("", "Service"), namespace, name) is None:
-        desk.create(_inference_service(name, namespace, labels, owners), _MANAGER)
+    if client.get(("", "Service"), namespace, name) is None:
+        client.create(_inference_service(name, namespace, labels, owners), _MANAGER)
 
 
 def _inference_load_model(
-    desk: ControllerClient, body: Body, pod: dict[str, Any], predictor: Body, version: str
+    client: ControllerClient, body: Body, pod: dict[str, Any], predictor: Body, version: str
 ) -> None:
-    """An init container copies the model image's files to where the server looks."""
-    found = desk.get(kubedl.MODEL_VERSION, body["metadata"]["namespace"], version) or {}
+    """Adds an init container that copies the model image's files to the server's model path."""
+    found = client.get(kubedl.MODEL_VERSION, body["metadata"]["namespace"], version) or {}
     image = (found.get("status") or {}).get("image") or "missing"
     path = predictor.get("modelPath") or f"/kubedl-model/{version}"
     mount = {"name": "kubedl-model", "mountPath": path}
@@ -293,12 +294,14 @@ def _inference_service(
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
 
 
-def _inference_status(desk: ControllerClient, body: Body, predictors: list[Body]) -> dict[str, Any]:
+def _inference_status(
+    client: ControllerClient, body: Body, predictors: list[Body]
+) -> dict[str, Any]:
     namespace, inference = body["metadata"]["namespace"], body["metadata"]["name"]
     rows = []
     for predictor in predictors:
         name = f"{inference}-{predictor['name']}"
-        seen = (desk.get(("apps", "Deployment"), namespace, name) or {}).get("status") or {}
+        seen = (client.get(("apps", "Deployment"), namespace, name) or {}).get("status") or {}
         rows.append(
             {
                 "name": predictor["name"],

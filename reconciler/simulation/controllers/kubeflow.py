@@ -16,8 +16,8 @@ _DIALECT = training.Dialect("training-operator", "{kind}", ("runPolicy",))
 _KINDS = ("PyTorchJob", "TFJob", "MPIJob", "XGBoostJob", "PaddleJob")
 
 
-def _reconcile(desk: ControllerClient, body: Body) -> datetime | None:
-    return training.advance(desk, body, _DIALECT)
+def _reconcile(client: ControllerClient, body: Body) -> datetime | None:
+    return training.advance(client, body, _DIALECT)
 
 
 _KUBEFLOW_JOB = Controller(
@@ -26,7 +26,7 @@ _KUBEFLOW_JOB = Controller(
 
 
 def _trainer(field: str, container: str) -> Callable[[Body], Problems]:
-    """The training operator's webhook."""
+    """The check of the training operator's webhook."""
 
     def rule(spec: Body) -> Problems:
         replicas = spec.get(field)

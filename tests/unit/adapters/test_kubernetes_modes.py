@@ -103,7 +103,7 @@ def test_who_is_acted_for_is_named_in_every_request_and_never_left_out(stub, tmp
     cluster.apply(BODY)
     users = [headers.get("Impersonate-User") for _, _, headers in stub.asked[2:]]
     assert users == ["system:serviceaccount:n:deployer"] * 2 + [None]
-    with pytest.raises(ValueError, match="nobody"):
+    with pytest.raises(ValueError, match="no user"):
         cluster.acting_for("")
     made.close()
 

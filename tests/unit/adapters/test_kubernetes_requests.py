@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler.adapters.kubernetes.cluster import KubernetesCluster
-from reconciler.adapters.kubernetes.failures import failure
+from reconciler.adapters.kubernetes.failures import explain_failure
 from reconciler.adapters.kubernetes.transport import Access, Allows, HttpAnswer, NoAnswer, Transport
 from reconciler.errors import UsageMistake
 from reconciler.objects.key import GroupKind, ObjectKey
@@ -338,9 +338,9 @@ def test_a_failure_about_a_secret_shows_no_text_of_the_server():
         "message": 'Secret "s" is invalid: data[k]: Invalid value: "hunter2"',
         "details": {"causes": [{"field": "data[k]", "message": 'Invalid value: "hunter2"'}]},
     }
-    outcome = failure(HttpAnswer(422, json.dumps(status).encode()), "secrets")
+    outcome = explain_failure(HttpAnswer(422, json.dumps(status).encode()), "secrets")
     assert outcome == Refused(RefusalCause.INVALID, 422, "422 Invalid: data[k]", ("data[k]",))
-    lost = failure(HttpAnswer(500, b"hunter2"), "secrets")
+    lost = explain_failure(HttpAnswer(500, b"hunter2"), "secrets")
     assert isinstance(lost, Unknown)
     assert "hunter2" not in lost.message
 
@@ -360,10 +360,10 @@ def test_a_failure_about_a_secret_shows_no_text_of_the_server():
     ],
 )
 def test_an_answer_that_is_no_status_is_told_by_its_code(code, refusal):
-    outcome = failure(HttpAnswer(code, b"<html>a proxy</html>"), "configmaps")
+    outcome = explain_failure(HttpAnswer(code, b"<html>a proxy</html>"), "configmaps")
     assert (outcome.refusal, outcome.code) == (refusal, code)
 
 
 @pytest.mark.parametrize("code", [302, 408, 500, 502, 503, 504])
 def test_what_may_have_happened_is_unknown(code):
-    assert isinstance(failure(HttpAnswer(code, b""), "configmaps"), Unknown)
+    assert isinstance(explain_failure(HttpAnswer(code, b""), "configmaps"), Unknown)

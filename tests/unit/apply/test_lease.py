@@ -3,7 +3,7 @@
 import pytest
 
 from reconciler.apply import lease
-from reconciler.apply.lease import Answered, Create, Election, Get, Replace, Timing
+from reconciler.apply.lease import Create, Election, Get, LeaseAnswer, Replace, Timing
 from reconciler.objects.observed import unread_object
 from reconciler.objects.outcome import Done, RefusalCause, Refused, Unknown, Verb
 from tests.laws.test_lease_laws import KEY, TIMING, Record, drive, finish
@@ -31,11 +31,11 @@ def test_an_absent_lease_is_created_and_one_of_two_creators_wins():
     record = Record()
     slow = lease.attempt(contender("slow"), STAMP)
     assert isinstance(next(slow), Get)
-    request = slow.send(Answered(record.get(), 1.0, 1.0))
+    request = slow.send(LeaseAnswer(record.get(), 1.0, 1.0))
     assert isinstance(request, Create)
     fast = held(record, "fast", 1.0)
     with pytest.raises(StopIteration) as end:
-        slow.send(Answered(record.serve(request), 1.0, 1.0))
+        slow.send(LeaseAnswer(record.serve(request), 1.0, 1.0))
     assert not end.value.value.leads
     assert fast.epoch == 0
     assert record.body["spec"]["holderIdentity"] == "fast"
@@ -45,10 +45,10 @@ def test_the_program_s_namespace_is_made_when_it_is_missing():
     steps = lease.attempt(contender(), STAMP)
     record = Record()
     next(steps)
-    asked = [steps.send(Answered(record.get(), 1.0, 1.0))]
+    asked = [steps.send(LeaseAnswer(record.get(), 1.0, 1.0))]
     missing = Refused(RefusalCause.NAMESPACE_MISSING, 404, "no namespace")
-    asked.append(steps.send(Answered(missing, 1.0, 1.0)))
-    asked.append(steps.send(Answered(Done(Verb.CREATED, {}), 1.0, 1.0)))
+    asked.append(steps.send(LeaseAnswer(missing, 1.0, 1.0)))
+    asked.append(steps.send(LeaseAnswer(Done(Verb.CREATED, {}), 1.0, 1.0)))
     assert [r.body["kind"] for r in asked] == ["Lease", "Namespace", "Lease"]
 
 
@@ -61,7 +61,7 @@ def test_a_renewal_is_one_put_with_the_version_seen_and_keeps_when_it_was_taken(
     assert isinstance(request, Replace)
     assert request.body["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
     with pytest.raises(StopIteration) as end:
-        steps.send(Answered(record.serve(request), 102.0, 102.5))
+        steps.send(LeaseAnswer(record.serve(request), 102.0, 102.5))
     after = end.value.value
     assert after.leads
     assert after.epoch == 0
@@ -94,7 +94,7 @@ def test_a_holder_that_renews_is_never_taken_over():
         mine = drive(mine, record, float(tick) + 1)
         assert other.leads
         assert not mine.leads
-    assert lease.watched(mine)
+    assert lease.is_holder_alive(mine)
 
 
 def test_a_holder_whose_wall_clock_stands_still_is_alive():
@@ -120,9 +120,9 @@ def test_the_term_counts_from_before_the_request_was_sent():
     record = Record()
     steps = lease.attempt(contender(), STAMP)
     next(steps)
-    request = steps.send(Answered(record.get(), 1.0, 2.0))
+    request = steps.send(LeaseAnswer(record.get(), 1.0, 2.0))
     with pytest.raises(StopIteration) as end:
-        steps.send(Answered(record.serve(request), 2.0, 9.0))
+        steps.send(LeaseAnswer(record.serve(request), 2.0, 9.0))
     assert lease.may_write(end.value.value, 2.0 + TIMING.renew_deadline)
 
 
@@ -154,7 +154,7 @@ def test_an_unknown_renewal_prolongs_nothing():
         except StopIteration as end:
             mine = end.value
             break
-        answer = Answered(lossy(request), 8.0, 8.0)
+        answer = LeaseAnswer(lossy(request), 8.0, 8.0)
     assert mine.leads
     assert lease.may_write(mine, 8.0) == ""
     assert lease.may_write(mine, 11.0)
@@ -164,10 +164,10 @@ def test_a_claim_whose_answer_was_lost_is_found_in_the_record_and_is_no_transiti
     record = Record()
     steps = lease.attempt(contender(), STAMP)
     next(steps)
-    request = steps.send(Answered(record.get(), 0.0, 0.0))
+    request = steps.send(LeaseAnswer(record.get(), 0.0, 0.0))
     record.serve(request)
     with pytest.raises(StopIteration) as end:
-        steps.send(Answered(Unknown("reset"), 0.0, 0.0))
+        steps.send(LeaseAnswer(Unknown("reset"), 0.0, 0.0))
     lost = end.value.value
     assert not lost.leads
     assert lost.blind
@@ -180,7 +180,7 @@ def test_a_server_that_does_not_answer_gives_no_lease():
     steps = lease.attempt(contender(), STAMP)
     next(steps)
     with pytest.raises(StopIteration) as end:
-        steps.send(Answered(unread_object(KEY, "refused"), 0.0, 0.0))
+        steps.send(LeaseAnswer(unread_object(KEY, "refused"), 0.0, 0.0))
     assert end.value.value.blind
     assert "could not be read: refused" in lease.may_write(end.value.value, 0.0)
 
@@ -212,12 +212,12 @@ def test_release_repeats_a_lost_compare_and_swap():
     mine = held(record, "me", 0.0)
     steps = lease.release(mine, STAMP)
     next(steps)
-    request = steps.send(Answered(record.get(), 1.0, 1.0))
+    request = steps.send(LeaseAnswer(record.get(), 1.0, 1.0))
     edited(record, note="by hand")
-    assert isinstance(steps.send(Answered(record.serve(request), 1.0, 1.0)), Get)
-    request = steps.send(Answered(record.get(), 1.0, 1.0))
+    assert isinstance(steps.send(LeaseAnswer(record.serve(request), 1.0, 1.0)), Get)
+    request = steps.send(LeaseAnswer(record.get(), 1.0, 1.0))
     with pytest.raises(StopIteration):
-        steps.send(Answered(record.serve(request), 1.0, 1.0))
+        steps.send(LeaseAnswer(record.serve(request), 1.0, 1.0))
     assert record.body["spec"]["holderIdentity"] == ""
     assert record.body["spec"]["note"] == "by hand"
 
@@ -333,5 +333,5 @@ def test_times_that_cannot_work_are_refused(values):
 
 
 def test_pauses_between_attempts_are_spread():
-    assert lease.pause(TIMING, 0.0) == pytest.approx(2.0)
-    assert lease.pause(TIMING, 1.0) == pytest.approx(4.4)
+    assert lease.retry_delay(TIMING, 0.0) == pytest.approx(2.0)
+    assert lease.retry_delay(TIMING, 1.0) == pytest.approx(4.4)

@@ -1,23 +1,30 @@
 """Every format takes every report, says all of it, and keeps the rules of who reads it."""
 
+import ast
 import json
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 
+import jsonschema
 import pytest
 
 from reconciler.diagnostics import Related, error, warning
 from reconciler.engine import review
-from reconciler.engine.views.report import Chain, Chains, Findings, Report, Table, Timeline
+from reconciler.engine.views import report as views
+from reconciler.engine.views.report import Chain, Chains, Findings, Report, Timeline
 from reconciler.engine.views.reviews import plan_report
 from reconciler.errors import ExitCode
 from reconciler.origin import Origin, Site
 from reconciler.output import format as formats
 from reconciler.output.format import Options
+from reconciler.output.schema import documents
 from tests.support import NOW, sample, select
-from tests.unit.output import reports
+from tests.unit.output import reports, sections
 
 MACHINE = ("github", "gitlab", "junit", "markdown", "sarif", "summary")
 AT = Site("models/web/model.yaml", 3, 5)
@@ -42,7 +49,7 @@ def many(count, kind=error):
     )
 
 
-EVERY = {
+EVERY: dict[str, Callable[[], Report]] = {
     "check": reports.check,
     "denied": reports.denied,
     "base": reports.base,
@@ -52,14 +59,41 @@ EVERY = {
     "rest": lambda: Report(
         "status",
         (
-            Table(("APP", "HEALTH"), (("a|b", "ready"),), "fleet"),
             Timeline(((datetime(2026, 1, 1, tzinfo=UTC), "a", "b"),)),
             Chains((Chain("serving.replicas", 3, Origin(AT, "model", "set", 3)),)),
         ),
         ("done.",),
     ),
     "empty": lambda: Report("check"),
+    **{name: partial(sections.report, name) for name in sections.NAMES},
 }
+
+
+def test_every_type_of_section_is_among_the_reports():
+    seen = {type(section).__name__ for made in EVERY.values() for section in made().sections}
+    assert seen == _names("Section")
+
+
+def _names(alias: str) -> set[str]:
+    """The types of a union that exists for the type checker only: who makes a report imports one."""
+    for node in ast.walk(ast.parse(Path(views.__file__).read_text())):
+        if isinstance(node, ast.AnnAssign) and node.value and ast.unparse(node.target) == alias:
+            names = {found.id for found in ast.walk(node.value) if isinstance(found, ast.Name)}
+            return names - {"View"} | (_names("View") if "View" in names else set())
+    raise AssertionError(alias)
+
+
+@pytest.mark.parametrize("report", sorted(EVERY))
+def test_the_json_of_every_report_fits_the_schema(report):
+    schema = documents()["report.json"]
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(json.loads(rendered("json", EVERY[report]())), schema)
+
+
+@pytest.mark.parametrize("name", ["text", "markdown", "json"])
+@pytest.mark.parametrize("section", sections.NAMES)
+def test_a_view_is_shown_by_every_format_for_reading(section, name):
+    assert sections.SIGHT[section] in rendered(name, sections.report(section))
 
 
 @pytest.mark.parametrize("name", formats.names())

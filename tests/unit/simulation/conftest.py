@@ -55,7 +55,7 @@ class Town:
         return next((row["status"] for row in rows if row["type"] == kind), "")
 
     def names(self, group, kind):
-        listing = self.world.desk.list((group, kind), "ml")
+        listing = self.world.client.list((group, kind), "ml")
         return [body["metadata"]["name"] for body in listing]
 
 

@@ -14,7 +14,7 @@ from reconciler.objects.key import GroupKind, ObjectKey, key_of
 from reconciler.objects.outcome import Done, RefusalCause, Refused, Unknown
 from reconciler.ports import ClusterUnreadable
 from reconciler.simulation.clock import SimulatedClock
-from reconciler.simulation.cluster import Answered, EmbeddedCluster, Lost
+from reconciler.simulation.cluster import EmbeddedCluster, RequestLost, RequestRefused
 from reconciler.simulation.fault import ApiFault
 
 
@@ -51,7 +51,7 @@ def test_every_request_is_counted_and_logged_ahead_of_it():
 @pytest.mark.parametrize("done", [True, False])
 def test_a_lost_write_is_unknown_and_may_have_happened(done):
     cluster = EmbeddedCluster(kinds=kinds.known())
-    cluster.before = raising(Lost(done=done))
+    cluster.before = raising(RequestLost(done=done))
     assert isinstance(cluster.apply(config(a="1")), Unknown)
     cluster.before = None
     assert cluster.get(KEY).is_present is done
@@ -59,7 +59,7 @@ def test_a_lost_write_is_unknown_and_may_have_happened(done):
 
 def test_a_lost_read_is_unreadable_never_absent():
     cluster = EmbeddedCluster(kinds=kinds.known())
-    cluster.before = raising(Lost(done=True))
+    cluster.before = raising(RequestLost(done=True))
     with pytest.raises(ClusterUnreadable):
         cluster.get(KEY)
     with pytest.raises(ClusterUnreadable):
@@ -69,7 +69,7 @@ def test_a_lost_read_is_unreadable_never_absent():
 def test_a_refusal_on_order_does_nothing():
     cluster = EmbeddedCluster(kinds=kinds.known())
     refused = Refused(RefusalCause.TOO_MANY, 429, "slow down", retry_after=1.0)
-    cluster.before = raising(Answered(refused))
+    cluster.before = raising(RequestRefused(refused))
     assert cluster.apply(config(a="1")) is refused
     cluster.before = None
     assert not cluster.get(KEY).is_present

@@ -7,7 +7,7 @@ import pytest
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.kind import ReadinessState
 from reconciler.simulation.controller import SimulationSettings
-from reconciler.simulation.depends import DependsInvalid, TaskState, holds, named
+from reconciler.simulation.depends import DependsInvalid, TaskState, evaluate, list_tasks
 from tests.unit.simulation.simulated_pipeline import (
     DOMAIN,
     outcomes,
@@ -162,17 +162,17 @@ STATES = {
     ],
 )
 def test_depends_is_read_as_argo_reads_it(expression, expected):
-    assert holds(expression, STATES) is expected
+    assert evaluate(expression, STATES) is expected
 
 
 @pytest.mark.parametrize("expression", ["a &&", "(a", "a b", "a.Perhaps", "nobody", "a | b"])
 def test_what_argo_would_refuse_is_refused(expression):
     with pytest.raises(DependsInvalid):
-        holds(expression, STATES)
+        evaluate(expression, STATES)
 
 
 def test_the_names_of_an_expression_are_its_tasks():
-    assert named("a.Succeeded && (b || !c-d.Failed)") == {"a", "b", "c-d"}
+    assert list_tasks("a.Succeeded && (b || !c-d.Failed)") == {"a", "b", "c-d"}
 
 
 # -- pipelines -------------------------------------------------------------------------------------

@@ -1,0 +1,42 @@
+"""Damaged inventories beside the cluster and Git, as `repair` shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconciler.objects.key import ObjectKey
+from reconciler.unit import UnitId
+
+__all__ = ["DamagedInventory", "RepairObject", "Repairs"]
+
+
+@dataclass(frozen=True, slots=True)
+class RepairObject:
+    """One object that a damaged inventory, the cluster or Git knows of.
+
+    `recorded_uid` is the uid in the inventory ("" where the inventory has none), None where the
+    inventory does not name the object; `live_uid` is the uid in the cluster, None where the object
+    is not there. `is_ours`: we have applied the live object. `is_wanted`: Git wants the object."""
+
+    key: ObjectKey
+    recorded_uid: str | None
+    live_uid: str | None
+    is_ours: bool
+    is_wanted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedInventory:
+    """`why` the inventory cannot be trusted, and what came of the repair. `approval` is the hash
+    that `--write` takes for exactly these objects; "" where a repair cannot help."""
+
+    unit: UnitId
+    why: str
+    objects: tuple[RepairObject, ...]
+    outcome: str
+    approval: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Repairs:
+    inventories: tuple[DamagedInventory, ...]

@@ -1,0 +1,60 @@
+"""What one command shows, as text for people: tables, YAML for `kubectl`, a promotion's diff."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from reconciler.engine.views.layers import Layers
+from reconciler.engine.views.merge_result import MergeResult
+from reconciler.engine.views.objects import Objects
+from reconciler.engine.views.promotion import Promotion
+from reconciler.engine.views.repairs import Repairs
+from reconciler.engine.views.rights import Rights
+from reconciler.engine.views.status import FleetStatus
+from reconciler.engine.views.versions import Versions
+from reconciler.layers.emit import emit
+from reconciler.output import rights
+from reconciler.output.format import Options
+from reconciler.output.manifests import document
+from reconciler.output.tables import Table, tables
+from reconciler.secrets import printable
+
+if TYPE_CHECKING:
+    from reconciler.engine.views.report import View
+
+__all__ = ["render"]
+
+
+def render(view: View, options: Options) -> Iterator[str]:
+    """The blocks of text, in order; an empty line goes between two."""
+    match view:
+        case FleetStatus() | Layers() | Repairs() | Versions():
+            for table in tables(view):
+                yield _table(table, options)
+        case Promotion():
+            yield from _promotion(view)
+        case Objects():
+            yield "".join(map(document, view.objects))
+        case Rights():
+            yield "".join(rights.yaml_of(view))
+        case MergeResult():
+            yield emit(view.tree) if view.tree is not None else ""
+
+
+def _promotion(section: Promotion) -> Iterator[str]:
+    was = f"{section.before} -> " if section.before else ""
+    head = f"{section.model} in {section.environment}: {was}{section.after}"
+    yield printable(f"{head}\ndigest {section.digest}")
+    yield printable(section.diff)
+
+
+def _table(table: Table, options: Options) -> str:
+    rows = [table.columns, *table.rows]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(table.columns))]
+    out = [options.style.bold(table.title)] if table.title else []
+    for number, row in enumerate(rows):
+        cells = [printable(cell).ljust(widths[i]) for i, cell in enumerate(row)]
+        line = "  ".join(cells).rstrip()
+        out.append(options.style.bold(line) if number == 0 else line)
+    return "\n".join(out)
