@@ -1,4 +1,4 @@
-"""What is wrong with what a user wrote, as a value: all of a run's mistakes are shown at once."""
+"""A mistake in the configuration, as a value, so that a run can show all mistakes at once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """Another place that a message must name, and what is there."""
+    """Another place that a message names, with a text on what stands there."""
 
     site: Site
     message: str
@@ -28,10 +28,11 @@ class Related:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One mistake: where, what was found, what is expected, how to get out.
+    """One mistake: where, what was found, what is expected, how to correct it.
 
-    `message` starts in lower case and has no final stop. `found` is the caret's label. `path` is
-    the config path as M7 spells references. `apps` are the ids of the applications it reaches.
+    `message` starts in lower case and has no final stop. `found` is the label under the caret.
+    `path` is the config path, written as references are (rule M7). `apps` are the ids of the
+    applications that the mistake affects.
     """
 
     severity: Severity
@@ -62,7 +63,7 @@ def error(
     help: str = "",
     found: str = "",
 ) -> Diagnostic:
-    """An error; an Origin among `related` becomes "below: layer (op)"."""
+    """An error. An Origin in `related` becomes "<op> by layer <layer>" at its place."""
     places = tuple(
         r if isinstance(r, Related) else Related(r.site, f"{r.op} by layer {r.layer}")
         for r in related
@@ -77,7 +78,7 @@ def warning(
 
 
 class ConfigInvalid(ReconcilerError):
-    """The config cannot be used; carries every diagnostic of the run, errors and warnings."""
+    """The config cannot be used. Carries every diagnostic of the run, errors and warnings."""
 
     code = "E_CONFIG"
     exit_code = ExitCode.ERROR

@@ -1,7 +1,7 @@
 """The root of all errors that this program raises on purpose, and its exit codes.
 
-Errors with a payload live where they are raised. User mistakes are values
-(`diagnostics.Diagnostic`); an exception means that a stage cannot go on.
+An error class with data of its own stands in the module that raises it. A mistake of a user is a
+value (`diagnostics.Diagnostic`); an exception means that a stage cannot go on.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["ExitCode", "ReconcilerError", "SourceError", "UsageMistake", "most_s
 
 
 class ExitCode(IntEnum):
-    """What a command's exit status says (DESIGN: 1 > 3 > 4 > 6 > 5 > 2 when several hold)."""
+    """What a command's exit status means. When several hold, 1 wins over 3, 4, 6, 5, 2."""
 
     DONE = 0
     ERROR = 1
@@ -35,13 +35,13 @@ _SEVERITY = (
 
 
 def most_severe(codes: Iterable[ExitCode]) -> ExitCode:
-    """The one exit code for a run in which several things happened."""
-    seen = set(codes)
-    return next((code for code in _SEVERITY if code in seen), ExitCode.DONE)
+    """The exit code of a run to which all of `codes` apply; DONE for none."""
+    present = set(codes)
+    return next((code for code in _SEVERITY if code in present), ExitCode.DONE)
 
 
 class ReconcilerError(Exception):
-    """Root of the tree. `code` is stable and machine readable, `hint` is the way out, if any."""
+    """The root. `code` is stable, for machines. `hint` says how to go on; "" for no hint."""
 
     code = "E_INTERNAL"
     exit_code = ExitCode.ERROR
@@ -55,12 +55,12 @@ class ReconcilerError(Exception):
 
 
 class SourceError(ReconcilerError):
-    """The config repo could not be read; live state is left untouched."""
+    """The config repo could not be read. Nothing in a cluster is changed."""
 
     code = "E_SOURCE"
 
 
 class UsageMistake(ReconcilerError):
-    """An argument or operator option that cannot be acted on."""
+    """A wrong argument, option or environment variable."""
 
     code = "E_USAGE"

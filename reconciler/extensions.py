@@ -1,7 +1,6 @@
-"""A capability is a file: listed by its name without importing it, imported on use.
-
-One room per capability, one constant per file; a module that lacks its constant, or whose constant
-carries another name than its file, fails at once.
+"""Finds capabilities. A capability is one file in a folder (a "room") and offers one constant: for
+example `backends/routers/none.py` offers `ROUTER`. A file is listed without importing it and
+imported when it is used.
 """
 
 from __future__ import annotations
@@ -19,22 +18,22 @@ __all__ = ["ExtensionInvalid", "ExtensionMissing", "load", "names"]
 
 
 class ExtensionMissing(ReconcilerError):
-    """A capability was named that no file provides."""
+    """No file offers the named capability, or the file lacks its constant."""
 
     code = "E_EXTENSION"
 
 
 class ExtensionInvalid(ReconcilerError):
-    """A capability does what it has not declared."""
+    """A capability does something that it does not declare."""
 
     code = "E_EXTENSION"
 
 
 @functools.cache
 def names(room: str) -> tuple[str, ...]:
-    """The capabilities of a room, sorted: `kubedl_tfjob.py` offers `kubedl-tfjob`.
+    """The names of a room's capabilities, sorted: `kubedl_tfjob.py` offers `kubedl-tfjob`.
 
-    Reads the folder only, once a process; nothing is imported.
+    Reads the folder once per process and imports nothing.
     """
     spec = find_spec(room)
     found = set()
@@ -49,7 +48,7 @@ def names(room: str) -> tuple[str, ...]:
 @functools.cache
 def load(room: str, name: str, constant: str) -> Any:
     """The constant of one capability's file. Raises ExtensionMissing for a name without a file, a
-    file without the constant, and a constant whose own `name` is another one."""
+    file without the constant, and a constant whose `name` differs from the file's."""
     known = names(room)
     if name not in known:
         raise ExtensionMissing(

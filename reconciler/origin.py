@@ -1,9 +1,9 @@
 """Where a value came from, carried by the value itself.
 
-A leaf of a typed app is a `Value`: the datum and the chain of config lines that made it. Dropping
-an origin must be harder than keeping it, so a `Value` refuses to be formatted, truth-tested or
-compared with a plain value; `.value` is the one greppable way out and `derived` the one way to
-make a new Value from several. This module imports nothing of the package and does no I/O.
+A leaf of a typed app is a `Value`: a datum and the chain of config lines that set it. A program
+loses an origin easily: `f"{image}"` keeps only the text. So a `Value` raises TypeError when it is
+formatted, truth-tested or compared with a plain value. `.value` gives the plain datum; `derive`
+computes a new Value from several. This module imports nothing of the package and does no I/O.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ __all__ = [
 T = TypeVar("T")
 U = TypeVar("U")
 
-#: What a layer did at a path; the names of merge rule M10, and `default` for `!default`.
+#: What a layer did at a path: the names of merge rule M10, `default` for `!default`, `decided` for
+#: a value that a decision computed, `built-in` for a default of the program.
 Op: TypeAlias = Literal[
     "set",
     "override",
@@ -50,7 +51,8 @@ Op: TypeAlias = Literal[
 
 
 class Site(NamedTuple):
-    """A place in a file; line and column are 1-based and count code points. Line 0: the file."""
+    """A place in a file. Line and column count from 1, the column in code points. Line 0 means the
+    whole file."""
 
     file: str
     line: int
@@ -63,12 +65,12 @@ class Site(NamedTuple):
 
 
 class Origin:
-    """One link of a provenance chain, newest first; apps share the tails.
+    """One link in the chain of lines that set a value, newest first. Apps share older links.
 
     `site` points at the key (map entry), the element (list) or the anchored text. `value` is the
-    scalar that the layer wrote, or None for maps and lists (`is_scalar` tells a null from a map).
-    `under` is what this link overrode. `through` lists the origins of references followed and of
-    the inputs of `derived`.
+    scalar that the layer wrote, and None for a map or a list; `is_scalar` is False for these, so
+    that a null differs from a map. `under` is the link that this one overrode. `through` lists the
+    origins of the references that were followed and of the other inputs of `derive`.
     """
 
     __slots__ = ("is_scalar", "layer", "op", "site", "through", "under", "value")
@@ -93,16 +95,16 @@ class Origin:
         self.is_scalar = is_scalar
 
     def chain(self) -> Iterator[Origin]:
-        """This link and all that it overrode, newest first."""
+        """This link and every link under it, newest first."""
         link: Origin | None = self
         while link is not None:
             yield link
             link = link.under
 
     def sites(self) -> Iterator[Site]:
-        """Every place that had a say in the winning value: this link's and those it came through.
+        """The places that made the winning value: this link's and those of `through`, each once.
 
-        Overridden places are not among them.
+        The places of overridden values are left out.
         """
         seen: set[int] = set()
         stack = [self]
@@ -128,31 +130,33 @@ class Origin:
 
 
 class Deletion(Origin):
-    """The link by which a layer took something away; `what` is the subtree that went, so that the
-    paths inside it keep their chains too."""
+    """The link of a layer that deleted a subtree. `subtree` is kept, so that `explain` can show the
+    chains of the paths inside it."""
 
-    __slots__ = ("what",)
+    __slots__ = ("subtree",)
 
-    def __init__(self, site: Site, layer: str, op: Op, what: Value[Any] | Branch | Items) -> None:
-        super().__init__(site, layer, op, None, what.origin, is_scalar=False)
-        self.what = what
+    def __init__(
+        self, site: Site, layer: str, op: Op, subtree: Value[Any] | Branch | Items
+    ) -> None:
+        super().__init__(site, layer, op, None, subtree.origin, is_scalar=False)
+        self.subtree = subtree
 
     def inside(self) -> dict[str, Origin]:
         """The chains of the keys of a deleted map, each with this deletion on top."""
-        if not isinstance(self.what, Branch):
+        if not isinstance(self.subtree, Branch):
             return {}
-        inner: dict[str, Origin] = dict(self.what.gone)
-        for key, child in self.what.children.items():
+        inner: dict[str, Origin] = dict(self.subtree.deleted)
+        for key, child in self.subtree.children.items():
             inner[key] = Deletion(self.site, self.layer, self.op, child)
         return inner
 
 
-#: The origin of values that no file gives: the dataclasses' own defaults.
+#: The origin of a value that no file sets: the default of a dataclass field.
 BUILT_IN = Origin(Site("built-in default", 0, 0), "built-in", "built-in")
 
 
 class SecretRef(NamedTuple):
-    """An opaque reference to a secret (`!secret ref`); the secret's value is never known here."""
+    """A reference to a secret (`!secret ref`). The program never reads the secret's value."""
 
     ref: str
 
@@ -160,8 +164,8 @@ class SecretRef(NamedTuple):
 class Value(Generic[T]):
     """A leaf with its origin.
 
-    Raises TypeError when formatted, truth-tested, or compared with anything but a Value: each of
-    these would drop the origin without a trace. Write `.value` where the plain datum is meant.
+    Raises TypeError when formatted, truth-tested, or compared with anything but a Value, because
+    the result would have no origin. Write `.value` where the plain datum is meant.
     """
 
     __slots__ = ("origin", "value")
@@ -176,17 +180,17 @@ class Value(Generic[T]):
         return self.origin.site
 
     def map(self, function: Callable[[T], U]) -> Value[U]:
-        """A new Value computed from this one alone."""
+        """A new Value with the same origin, computed from this one alone."""
         return Value(function(self.value), self.origin)
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("a Value has no truth of its own: test `.value`")
+        raise TypeError("a Value cannot be truth-tested: test `.value`")
 
     def __str__(self) -> NoReturn:
-        raise TypeError("formatting a Value drops its origin: use `.value` or `derived`")
+        raise TypeError("formatting a Value drops its origin: use `.value` or `derive`")
 
     def __format__(self, _spec: str) -> NoReturn:
-        raise TypeError("formatting a Value drops its origin: use `.value` or `derived`")
+        raise TypeError("formatting a Value drops its origin: use `.value` or `derive`")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Value):
@@ -201,23 +205,23 @@ class Value(Generic[T]):
 
 
 class Branch:
-    """A map of the merged tree. `gone` keeps the chains of keys that a layer deleted.
+    """A map of the merged tree. `deleted` keeps the chains of the keys that a layer deleted.
 
-    `settled` is the resolver's mark: no reference is inside. Apps share subtrees, so each is
-    looked through once a run.
+    The resolver sets `settled` when the subtree holds no reference. Apps share subtrees, so the
+    resolver searches each subtree once per run.
     """
 
-    __slots__ = ("children", "gone", "origin", "settled")
+    __slots__ = ("children", "deleted", "origin", "settled")
 
     def __init__(
         self,
         children: Mapping[str, Node],
         origin: Origin,
-        gone: Mapping[str, Origin] | None = None,
+        deleted: Mapping[str, Origin] | None = None,
     ) -> None:
         self.children = children
         self.origin = origin
-        self.gone: Mapping[str, Origin] = gone if gone is not None else {}
+        self.deleted: Mapping[str, Origin] = deleted if deleted is not None else {}
         self.settled = False
 
     def get(self, key: str) -> Node | None:
@@ -230,24 +234,24 @@ class Branch:
 class Items:
     """A list of the merged tree.
 
-    `keys` names the fields that identify an element (a list merged by key), empty otherwise;
-    `gone` keeps the chains of elements that a layer removed, under their spelled-out identity;
-    `settled` is the same as a Branch's.
+    `keys` names the fields that identify an element of a list that merges by key; empty for other
+    lists. `deleted` keeps the chains of the elements that a layer removed, each under its identity
+    (`name=cpu`). `settled` means the same as in a Branch.
     """
 
-    __slots__ = ("children", "gone", "keys", "origin", "settled")
+    __slots__ = ("children", "deleted", "keys", "origin", "settled")
 
     def __init__(
         self,
         children: tuple[Node, ...],
         origin: Origin,
         keys: tuple[str, ...] = (),
-        gone: Mapping[str, Origin] | None = None,
+        deleted: Mapping[str, Origin] | None = None,
     ) -> None:
         self.children = children
         self.origin = origin
         self.keys = keys
-        self.gone: Mapping[str, Origin] = gone if gone is not None else {}
+        self.deleted: Mapping[str, Origin] = deleted if deleted is not None else {}
         self.settled = False
 
     def __repr__(self) -> str:
@@ -258,15 +262,13 @@ Node: TypeAlias = "Value[Any] | Branch | Items"
 
 
 def built_in(value: T) -> Value[T]:
-    """A default that the program itself supplies; its origin says so."""
+    """A default of the program. Its origin is `BUILT_IN`."""
     return Value(value, BUILT_IN)
 
 
 def derive(value: T, *inputs: Value[Any] | Branch | Items) -> Value[T]:
-    """A Value computed from several: the first input leads, the others are `through`.
-
-    With one input the origin is shared as it is.
-    """
+    """A Value computed from several. Its origin is the first input's, with the origins of the other
+    inputs in `through`. With one input the origin is shared; without inputs it is `BUILT_IN`."""
     if not inputs:
         return Value(value, BUILT_IN)
     lead = inputs[0].origin
@@ -280,9 +282,9 @@ def derive(value: T, *inputs: Value[Any] | Branch | Items) -> Value[T]:
 
 
 def plain(node: Any) -> Any:
-    """The datum without origins: dicts, lists and scalars; a secret is `{"$secret": ref}`.
+    """The datum without origins: dicts, lists and scalars. A secret is `{"$secret": ref}`.
 
-    Accepts drafts' trees too, where nodes, dicts, lists and literals mix. Cost: one pass.
+    Accepts a draft's tree too, in which nodes, dicts, lists and literals mix. Cost: one pass.
     """
     kind = type(node)
     if kind is Value:
@@ -304,7 +306,7 @@ def plain(node: Any) -> Any:
 
 
 def literal_node(datum: Any, origin: Origin) -> Node:
-    """A plain datum as a tree whose every node has the one origin."""
+    """A plain datum as a tree in which every node has `origin`."""
     if isinstance(datum, dict):
         return Branch({str(k): literal_node(v, origin) for k, v in datum.items()}, origin)
     if isinstance(datum, list | tuple):

@@ -1,8 +1,8 @@
-"""Redaction by value, for every sink.
+"""Redaction by value, for all output.
 
-Masking by kind or path alone has failed others; here every string that was ever seen in a secret
-slot is remembered for the run and replaced wherever it turns up, in its plain, base64, URL and
-JSON spellings. Nothing here prints.
+Masking by kind or path alone leaks: a password may also stand in an argument or a URL. So a
+Redactor remembers, for the run, each string that stood in the place of a secret, and replaces it
+in all output, in its plain, base64, URL, HTML and JSON spellings. Nothing here prints.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ __all__ = [
     "strip_userinfo",
 ]
 
-#: What people see in place of a secret. The digits of a mark are for comparing within a run only:
-#: a comment must not change because the run's key did.
+#: What people see in place of a secret. It has no digits as a mark has: the key differs per run,
+#: and a comment on a pull request must not change with it.
 MASK = "<redacted>"
 _MARK = re.compile(r"<redacted:[0-9a-f]{8}>")
 _SHORTEST = 4
-#: Below this, a value that only its name makes a secret is masked in its place, not everywhere.
+#: A shorter value whose name alone makes it a secret is masked in its own place, not everywhere.
 _SHORTEST_GUESS = 6
 _LONG = 8
 _COMMON = frozenset(
@@ -53,7 +53,7 @@ _KEY_KINDS = frozenset(
     {"access", "account", "api", "auth", "encryption", "license", "master", "private", "secret"}
     | {"service", "signing", "ssh", "storage"}
 )
-#: `SECRET_NAME` and `TOKEN_FILE` say where it is, not what it is.
+#: `SECRET_NAME` and `TOKEN_FILE` say where a secret is; they do not hold one.
 _REFERS = frozenset(
     {"name", "ref", "file", "path", "dir", "url", "uri", "type", "class", "id", "mount", "volume"}
     | {"provider", "namespace"}
@@ -63,7 +63,8 @@ _ASSIGNED = re.compile(r"(?P<name>[A-Za-z_][\w.-]*)=(?P<value>[^\s&;,\"'}\])]+)"
 _PAIR = re.compile(
     r"(?P<quote>[\"']?)(?P<name>[A-Za-z_][\w.-]*)(?P=quote)\s*:\s+(?P<value>[^\s#,{}\[\]][^\n]*)"
 )
-#: A variable, in either order and with other keys between: the file may be wrong elsewhere.
+#: A variable (`name:` with `value:`) in a file that may not parse: the keys stand in either order,
+#: and other keys may stand between them.
 _NAMED = re.compile(
     r"\bname:\s*[\"']?(?P<name>[\w.-]+)(?:(?!\bname:)[^}]){0,200}?\bvalue:\s*(?P<value>[^\n]+)"
 )
@@ -80,11 +81,12 @@ _UNSAFE = re.compile(
 
 
 class Redactor:
-    """Remembers secret strings and replaces them wherever they turn up.
+    """Remembers secret strings and replaces them in texts.
 
-    In bodies a value becomes `<redacted:xxxxxxxx>`: the digits are an HMAC under a key of this run,
-    so that "changed" shows while low-entropy values cannot be guessed offline. In text for people
-    it is `<redacted>`. Values shorter than four characters are not searched for.
+    In an object's body a value becomes a mark, `<redacted:xxxxxxxx>`. The digits are an HMAC under
+    a key of this run: two equal values have equal marks, and nobody can test guesses without the
+    key. In text for people it becomes `<redacted>`. A value shorter than four characters is not
+    searched for.
     """
 
     def __init__(self, key: bytes, values: Iterable[str] = ()) -> None:
@@ -95,10 +97,12 @@ class Redactor:
             self.learn(value)
 
     def mark(self, value: str) -> str:
+        """The text that stands for a value within this run: `<redacted:xxxxxxxx>`."""
         digest = hmac.new(self._key, value.encode("utf-8", "surrogatepass"), hashlib.sha256)
         return f"<redacted:{digest.hexdigest()[:8]}>"
 
     def learn(self, value: str) -> None:
+        """Remembers a secret in all its spellings."""
         if len(value) < _SHORTEST or value in self._spellings:
             return
         import html  # here: most runs know no secret
@@ -117,18 +121,18 @@ class Redactor:
             printable(value),
         }
         if len(raw) >= _LONG:
-            self._spellings |= {_inner_base64(raw, shift) for shift in (1, 2)}
+            self._spellings |= {_base64_within(raw, shift) for shift in (1, 2)}
         self._pattern = None
 
     def learn_stored(self, value: str) -> None:
-        """Remembers a value of a Secret. A short plain word (a user's name, `true`) is not looked
-        for elsewhere: in its place it is masked anyway."""
+        """Remembers a value of a Secret object. A short plain word (a user's name, `true`) is not
+        remembered: it is masked in the Secret itself, and elsewhere it is no secret."""
         if len(value) >= _LONG or not value.replace("-", "").isalpha():
             self.learn(value)
 
     def guess(self, name: str, value: object) -> None:
         """Remembers a value that stands under a name such as DB_PASSWORD. Short and common words
-        are left alone: to replace them everywhere would garble what is no secret."""
+        are not remembered: replacing them everywhere would garble texts that hold no secret."""
         if not isinstance(value, str) or len(value) < _SHORTEST_GUESS or not is_secret_name(name):
             return
         if value.lower() not in _COMMON and not value.startswith(("${", "$(", "<redacted")):
@@ -138,33 +142,33 @@ class Redactor:
                 self.learn(rest.strip())
 
     def learn_tree(self, datum: Any) -> None:
-        """Remembers what looks like a secret in a manifest or a values tree: variables, headers and
-        map entries by their names, arguments by their flags, URLs by their user and password."""
-        for name, value in _named(datum):
+        """Remembers each likely secret of a manifest or a config tree: variables, headers and map
+        entries by their names, arguments by their flags, passwords in URLs, bearer tokens."""
+        for name, value in _named_texts(datum):
             self.guess(name, value)
             if "://" in value:
                 for found in _USERINFO.finditer(value):
-                    self._userinfo(found["user"])
+                    self._learn_userinfo(found["user"])
             if found_bearer := _BEARER.search(value):
                 self.learn(found_bearer.group().split()[-1])
 
     def learn_text(self, text: str) -> None:
-        """The same of a config file that may not even parse: by its lines."""
+        """Remembers each likely secret of a config file's text, which may not parse."""
         for pattern in (_NAMED, _NAMED_LATER, _FLAGGED, _PAIR, _ASSIGNED):
             for found in pattern.finditer(text):
-                for value in _unquoted(found["value"]):
+                for value in _scalars_in(found["value"]):
                     self.guess(found["name"], value)
         for found in _USERINFO.finditer(text):
-            self._userinfo(found["user"])
+            self._learn_userinfo(found["user"])
 
-    def _userinfo(self, user: str) -> None:
+    def _learn_userinfo(self, user: str) -> None:
         _, colon, password = user.partition(":")
         if colon and len(password) >= _SHORTEST_GUESS:
             self.learn(password)
 
     def redact(self, text: str) -> str:
-        """The text as people may see it: every spelling of what is known, every URL's user and
-        every bearer header is gone."""
+        """The text without secrets: all spellings of remembered values, the user part of URLs, and
+        bearer and basic credentials are replaced."""
         text = _BEARER.sub(lambda m: m["scheme"] + m["space"] + "***", strip_userinfo(text))
         if self._spellings:
             if self._pattern is None:
@@ -175,8 +179,8 @@ class Redactor:
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether what stands under this name is a secret, by its words: DB_PASSWORD, apiToken,
-    x-api-key; not MAX_TOKENS, TOKEN_FILE, secretName."""
+    """Whether a name says that its value is a secret: DB_PASSWORD, apiToken, x-api-key do;
+    MAX_TOKENS, TOKEN_FILE, secretName do not."""
     words = [word.lower() for word in _WORD.findall(name)]
     if not words or words[-1] in _REFERS:
         return False
@@ -188,16 +192,16 @@ def is_secret_name(name: str) -> bool:
     )
 
 
-def _named(datum: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Every text with the name that it stands under."""
+def _named_texts(datum: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Each text of a tree, with the name of its variable, key or flag."""
     if isinstance(datum, str):
         yield name, datum
     elif isinstance(datum, Mapping):
-        given, value = datum.get("name"), datum.get("value")
-        if isinstance(given, str) and isinstance(value, str):
-            yield given, value
+        label, value = datum.get("name"), datum.get("value")
+        if isinstance(label, str) and isinstance(value, str):
+            yield label, value
         for key, child in datum.items():
-            yield from _named(child, str(key))
+            yield from _named_texts(child, str(key))
     elif isinstance(datum, list | tuple):
         flag = ""
         for child in datum:
@@ -209,17 +213,18 @@ def _named(datum: Any, name: str = "") -> Iterator[tuple[str, str]]:
                     yield found["name"], found["value"]
                 else:
                     flag = found["name"]
-            yield from _named(child, name)
+            yield from _named_texts(child, name)
 
 
-def _inner_base64(raw: bytes, shift: int) -> str:
-    """What of a text's base64 does not depend on what stands around it, at one of the offsets."""
+def _base64_within(raw: bytes, shift: int) -> str:
+    """The part of a text's base64 that stays the same inside a longer text, where the text begins
+    `shift` bytes after a multiple of three."""
     inner = raw[3 - shift :]
     return base64.b64encode(inner[: len(inner) // 3 * 3]).decode()
 
 
-def _unquoted(text: str) -> Iterator[str]:
-    """A YAML scalar as it may be meant: without quotes, comment and closing brackets."""
+def _scalars_in(text: str) -> Iterator[str]:
+    """The scalars that a piece of YAML may hold: without quotes, comment or closing brackets."""
     text = text.strip()
     if text[:1] in ("'", '"'):
         inner, closed, _ = text[1:].partition(text[0])
@@ -233,27 +238,25 @@ def _unquoted(text: str) -> Iterator[str]:
 
 
 def strip_userinfo(text: str) -> str:
-    """URLs lose their `user:password@`."""
+    """The text with `***@` in place of each URL's `user:password@`."""
     return _USERINFO.sub(lambda m: m["scheme"] + "***@", text)
 
 
 def printable(text: str) -> str:
-    """Control characters, bidi controls and zero-width characters shown as visible escapes.
-
-    Line feed and tab stay. For terminals and files alike.
-    """
+    r"""The text with visible escapes (`\x1b`) in place of control characters, bidi controls and
+    zero-width characters. Line feed and tab stay."""
     return _UNSAFE.sub(lambda m: m.group().encode("unicode_escape").decode("ascii"), text)
 
 
 def json_safe(document: str) -> str:
-    """The same for a finished JSON text, whose strings keep their meaning."""
+    """A JSON text with those characters written as JSON escapes; its values stay the same."""
     return _UNSAFE.sub(lambda m: f"\\u{ord(m.group()):04x}", document)
 
 
 def mask_secret_body(body: Mapping[str, Any], redactor: Redactor) -> dict[str, Any]:
-    """A Secret's body (also inside a List) with each value replaced by its mark.
+    """A body in which each value of a Secret (also inside a List) is replaced by its mark.
 
-    The values are learnt on the way, and kubectl's last-applied annotation is dropped.
+    `redactor` learns the values. kubectl's last-applied annotation is dropped from any object.
     """
     out: dict[str, Any] = dict(body)
     if isinstance(out.get("items"), list):

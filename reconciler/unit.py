@@ -24,7 +24,8 @@ class UnitId(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> UnitId:
-        """The id that `text` spells. Raises ValueError when it has not three non-empty parts."""
+        """The id whose text form is `text`. Raises ValueError unless `text` has three non-empty
+        parts."""
         parts = text.split("/")
         if len(parts) != 3 or not all(parts):
             raise ValueError(f"{text!r} is not <environment>/<group>/<model>")
@@ -32,7 +33,7 @@ class UnitId(NamedTuple):
 
     @classmethod
     def unknown(cls, name: str) -> UnitId:
-        """Stands for a record of the cluster whose name speaks of no unit: it prints as `name`."""
+        """A stand-in for a record in the cluster whose name is not a unit's. Prints as `name`."""
         return cls("", "", name)
 
     @classmethod

@@ -1,1 +1,1 @@
-"""From folders of a tree to typed applications."""
+"""Reads a config repo's files and makes typed applications of them."""

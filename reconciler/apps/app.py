@@ -1,4 +1,5 @@
-"""The unit that is rendered, planned, applied, rolled out, and that fails alone."""
+"""Applications and foundations: the units that are drawn, planned and applied, and that fail one by
+one. A `Fleet` holds all units of one revision; a `Selection` names some of them."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ class PlainManifest:
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """One model in one environment group, typed; an origin on every leaf of `tree` and `spec`."""
+    """One model in one group of an environment. Every leaf of `tree` and `spec` has its origin."""
 
     environment: str
     group: str
@@ -36,12 +37,12 @@ class App:
     tree: Branch
     records: Mapping[str, VersionRecord]
     options: Mapping[str, Any] = field(default_factory=dict)
-    """The typed blocks of the capabilities in use, by capability name."""
+    """Capability name → its typed block, for the capabilities whose block is in the files."""
     manifests: tuple[PlainManifest, ...] = ()
     files: tuple[str, ...] = ()
-    """The layer files that made it, lowest first."""
+    """The layer files and manifests that the app is made of, the lowest layer first."""
     inputs: str = ""
-    """A digest of the content ids of all files that it is made of: the key of `fixed`."""
+    """A digest of the content ids of all files that the app is made of. Caches use it as a key."""
     locks: tuple[Lock, ...] = ()
 
     @property
@@ -66,7 +67,7 @@ class App:
 
     @property
     def apply_as(self) -> str:
-        """Who its objects are written as; "" for ourselves."""
+        """The user that the program impersonates to write the app's objects; "" for none."""
         return _text(self.spec.group.apply_as)
 
     @property
@@ -75,13 +76,14 @@ class App:
 
     @property
     def trains(self) -> bool:
-        """Whether this group is among those that the model is trained in."""
+        """Whether the model is trained in this group: `training.runIn` names the group."""
         training = self.spec.training
         return training is not None and any(g.value == self.group_id for g in training.run_in)
 
     @property
     def serves(self) -> bool:
-        """Whether this group serves: as `serving.runIn` says, else wherever it does not train."""
+        """Whether the model is served in this group: `serving.runIn` names the group, or it is
+        empty and the group does not train."""
         serving = self.spec.serving
         if serving is None:
             return False
@@ -90,7 +92,7 @@ class App:
         return not self.trains
 
     def find(self, path: str) -> Node | None:
-        """The node of the merged tree at a dotted path of map keys."""
+        """The node of the merged tree at a dotted path of map keys; None when there is none."""
         node: Node | None = self.tree
         for step in path.split("."):
             if not isinstance(node, Branch):
@@ -101,7 +103,8 @@ class App:
 
 @dataclass(frozen=True, slots=True)
 class Foundation:
-    """The pseudo-app `<environment>/<group>/_group`: namespace, quota, service account."""
+    """The pseudo-app `<environment>/<group>/_group`. It owns the group's namespace, quota and
+    service account."""
 
     environment: str
     group: str
@@ -134,7 +137,7 @@ class Foundation:
     def cluster_value(self) -> Value[str] | None:
         return _cluster(self.environment_spec, self.spec)
 
-    #: A group's foundation is the platform's own: written with our rights, never a tenant's.
+    #: The program writes a foundation with its own rights, because it belongs to the platform.
     apply_as = ""
     is_suspended = False
 
@@ -152,8 +155,8 @@ def _text(value: Value[str] | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which units a command is about. An empty set selects all; with several sets a unit must be
-    in each. `groups` are names (`hz-a`) or ids (`prod/hz-a`)."""
+    """The units that a command works on. An empty set selects all; with several sets a unit must be
+    in each of them. `groups` holds names (`hz-a`) or ids (`prod/hz-a`)."""
 
     environments: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
@@ -161,7 +164,7 @@ class Selection:
     units: frozenset[UnitId] = frozenset()
 
     def takes(self, environment: str, group: str, model: str = FOUNDATION) -> bool:
-        """Whether a unit is selected; without a model the group's foundation."""
+        """Whether a unit is selected. Without `model`: whether the group's foundation is."""
         return (
             (not self.environments or environment in self.environments)
             and (not self.groups or group in self.groups or f"{environment}/{group}" in self.groups)
@@ -170,14 +173,17 @@ class Selection:
         )
 
     def takes_group(self, environment: str, group: str) -> bool:
-        """Whether a group could hold a selected unit."""
-        whole = Selection(self.environments, self.groups)
-        homes = {(unit.environment, unit.group) for unit in self.units}
-        return whole.takes(environment, group) and (not homes or (environment, group) in homes)
+        """Whether a group may hold a selected unit."""
+        any_model = Selection(self.environments, self.groups)
+        groups = {(unit.environment, unit.group) for unit in self.units}
+        return any_model.takes(environment, group) and (
+            not groups or (environment, group) in groups
+        )
 
     @property
     def names_models(self) -> bool:
-        """Whether models are chosen: then a foundation comes along only with its apps."""
+        """Whether models or units are named. Then a foundation is selected only with an app of its
+        group, or by its own name."""
         return bool(self.models or self.units)
 
     @property
@@ -191,10 +197,11 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """All selected units of one revision, and every mistake found on the way.
+    """All selected units of one revision, and every mistake in their files.
 
-    `blocked` names the apps that an error keeps out, with the error's codes; they are not among
-    `apps`. `known` are the ids of all apps whose files exist, selected or not.
+    `blocked` maps the id of each unit with errors to the codes of the errors; such a unit is in
+    neither `apps` nor `foundations`. `known` holds the ids of all units whose files exist, selected
+    or not. `label` and `commit` name the revision.
     """
 
     apps: tuple[App, ...]
@@ -206,7 +213,7 @@ class Fleet:
     commit: str = ""
 
     def units(self) -> Iterator[Unit]:
-        """Foundations first: they own the namespaces."""
+        """All units, foundations first, because they own the namespaces."""
         yield from self.foundations
         yield from self.apps
 

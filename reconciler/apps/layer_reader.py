@@ -1,4 +1,5 @@
-"""The files of a selection, read and parsed once, folded into one tree a unit."""
+"""Reads and parses the layer files of a selection, each once, and folds the layers of each unit
+into one tree."""
 
 from __future__ import annotations
 
@@ -26,40 +27,44 @@ _RESERVED = {
 
 @dataclass(slots=True)
 class Mistakes:
-    """Collects diagnostics once each, with the apps that they reach."""
+    """Collects diagnostics, each once, with the ids of the apps that it affects. `blocked` maps an
+    app to the codes of its errors."""
 
     found: dict[tuple[Any, ...], Diagnostic] = field(default_factory=dict)
     blocked: dict[UnitId, set[str]] = field(default_factory=dict)
 
     def add(self, diagnostics: Iterable[Diagnostic], *apps: UnitId) -> bool:
-        """Whether an error was among them."""
-        bad = False
+        """Adds diagnostics that affect `apps`. Returns whether one of them is an error."""
+        has_error = False
         for item in diagnostics:
             key = (item.code, item.site, item.path, item.message)
             self.found[key] = self.found.get(key, item).reaching(*apps)
             if item.is_error:
-                bad = True
+                has_error = True
                 for app in apps:
                     self.blocked.setdefault(app, set()).add(item.code)
-        return bad
+        return has_error
 
     def in_order(self) -> tuple[Diagnostic, ...]:
+        """All diagnostics, sorted by place, code and path."""
         nowhere = Site("", 0, 0)
         return tuple(sorted(self.found.values(), key=lambda d: (d.site or nowhere, d.code, d.path)))
 
 
 class FoldedLayers(NamedTuple):
-    """One unit's merged values: the files that made them, lowest first, and what is locked."""
+    """The merged values of one unit, the layer files that they came from (lowest first), and the
+    locks."""
 
     tree: Branch
     files: tuple[str, ...]
     locks: tuple[Lock, ...]
-    sound: bool = True
-    """False: merging found errors. What is below stood in, so typing can still find others."""
+    is_sound: bool = True
+    """False when merging found errors. A lower layer's value then stands in place of a wrong one,
+    so that validation can find more errors."""
 
 
 class LayerReader:
-    """Documents by path, and the fold of any unit's layers. `mistakes` collects what is wrong."""
+    """Reads layer files and folds the layers of a unit. All mistakes go to `mistakes`."""
 
     def __init__(
         self, files: Files, layout: Layout, order: stack.Stack, mistakes: Mistakes
@@ -73,12 +78,14 @@ class LayerReader:
         self.prefixes = merge.Prefixes()
         self._paths: dict[AppFiles, list[tuple[stack.Layer, str]]] = {}
         self.wrong: dict[str, tuple[Diagnostic, ...]] = {}
-        """What each file read so far does wrong on its own, whoever reads it."""
+        """Path → the diagnostics of that file alone, the same for every app that reads the file."""
 
     def parse(
         self, apps: list[AppFiles], groups: list[tuple[str, str]], *, everything: bool
     ) -> None:
-        """Every file that the selection reads, once: models first, they name the types."""
+        """Parses every file that the apps and groups read, once. Reads the model files first,
+        because they name the type, and the type names a layer file. `everything`: parses also the
+        files that no app reads, to find mistakes in them."""
         models = sorted({app.model for app in apps} & self.layout.models.keys())
         by_layer = {
             layer.file.format_map(_Blank(model=model)): layer.name
@@ -102,7 +109,7 @@ class LayerReader:
                 self.mistakes.add(self.documents[path].diagnostics)
 
     def _values_files(self) -> Iterator[str]:
-        """Files that no app reads: a mistake in one is told when everything is asked about."""
+        """All files that may be layers, also those that no app reads."""
         for path in self.blobs:
             parts = path.split("/")
             if path == LAYERS_FILE or not path.endswith(".yaml"):
@@ -116,7 +123,8 @@ class LayerReader:
             self.documents[path] = parsed
 
     def paths(self, app: AppFiles) -> list[tuple[stack.Layer, str]]:
-        """The layers of an app, lowest first; asked for once its model's file is read."""
+        """The layers of an app with their file paths, the lowest first. Call this after the model's
+        file is parsed."""
         if app not in self._paths:
             self._paths[app] = self._paths_of(app)
         return self._paths[app]
@@ -131,7 +139,7 @@ class LayerReader:
         return [(layer, layer.file.format_map(names)) for layer in self.order.layers]
 
     def group_paths(self, environment: str, group: str) -> list[tuple[stack.Layer, str]]:
-        """The layers that speak of no model: what a foundation is made of."""
+        """The layers of a foundation: those whose file does not depend on a model or a type."""
         names = _Blank(environment=environment, group=group)
         return [
             (layer, layer.file.format_map(names))
@@ -140,6 +148,7 @@ class LayerReader:
         ]
 
     def type_of(self, model: str) -> str:
+        """The application type in a model's file, "" when there is none."""
         node = self._type_node(model)
         return node.value if node is not None and isinstance(node.value, str) else ""
 
@@ -154,40 +163,41 @@ class LayerReader:
     def fold(
         self, paths: list[tuple[stack.Layer, str]], unit: UnitId, model: str = ""
     ) -> FoldedLayers | None:
-        """None when a file could not be read; every error is then among the mistakes."""
+        """The merged values of a unit. None when a file is missing or has errors; these are then in
+        `mistakes`. `model` is "" for a foundation."""
         documents: list[document.Document] = []
-        bad = False
+        has_error = False
         for layer, path in paths:
             parsed = self.documents.get(path)
             if parsed is None:
                 if not layer.optional:
-                    bad = True
-                    if not self._told(path):
-                        self.mistakes.add((self._absent(layer, path, model),), unit)
+                    has_error = True
+                    if not self._is_reported(path):
+                        self.mistakes.add((self._missing(layer, path, model),), unit)
                 continue
-            if wrong := self._wrong(parsed, path):
-                bad |= self.mistakes.add(wrong, unit)
+            if wrong := self._file_mistakes(parsed, path):
+                has_error |= self.mistakes.add(wrong, unit)
             documents.append(parsed)
-        if bad:
+        if has_error:
             return None
         merged = merge.fold(documents, self.order, self.prefixes)
-        sound = not self.mistakes.add(merged.diagnostics, unit)
-        return FoldedLayers(merged.tree, tuple(d.file for d in documents), merged.locks, sound)
+        is_sound = not self.mistakes.add(merged.diagnostics, unit)
+        return FoldedLayers(merged.tree, tuple(d.file for d in documents), merged.locks, is_sound)
 
-    def _wrong(self, parsed: document.Document, path: str) -> tuple[Diagnostic, ...]:
+    def _file_mistakes(self, parsed: document.Document, path: str) -> tuple[Diagnostic, ...]:
         found = self.wrong.get(path)
         if found is None:
             found = self.wrong[path] = (*parsed.diagnostics, *_misplaced(parsed, path))
         return found
 
-    def _told(self, path: str) -> bool:
-        """Whether the layout has named this missing file already, for all that need it."""
+    def _is_reported(self, path: str) -> bool:
+        """Whether the layout's diagnostics already name this missing file."""
         return any(
             d.code == "E_FILE_MISSING" and d.message.endswith(f" {path}")
             for d in self.layout.diagnostics
         )
 
-    def _absent(self, layer: stack.Layer, path: str, model: str) -> Diagnostic:
+    def _missing(self, layer: stack.Layer, path: str, model: str) -> Diagnostic:
         node = self._type_node(model) if "{type}" in layer.file else None
         if "{type}" in layer.file and node is None:
             return error(
@@ -224,7 +234,7 @@ class LayerReader:
         return ", ".join(sorted(names)) or "none"
 
     def _model_site(self, model: str, path: str) -> Site:
-        """Where `type` would go: under `model:`, else somewhere in model.yaml."""
+        """The place where `type` is expected: the `model:` block, else the file model.yaml."""
         file = self.layout.models.get(model, path)
         parsed = self.documents.get(file)
         block = parsed.root.children.get("model") if parsed is not None and parsed.root else None
@@ -232,14 +242,15 @@ class LayerReader:
 
 
 class _Blank(dict[str, str]):
-    """Template names that are not known here become the empty text, so no file matches."""
+    """Fills the names of a path template. An unknown name becomes "", so that no file matches."""
 
     def __missing__(self, key: str) -> str:
         return ""
 
 
 def _misplaced(parsed: document.Document, path: str) -> list[Diagnostic]:
-    """`environment:` and `group:` outside their files, `model.type` outside model.yaml."""
+    """Errors for `environment:` and `group:` outside of their files, and for `model.type` outside
+    of model.yaml."""
     root = parsed.root
     if root is None:
         return []

@@ -1,7 +1,8 @@
-"""From one revision's files to a Fleet of typed apps: parse, fold, validate; all mistakes at once.
+"""Loads a Fleet of typed apps from the files of one revision: parses, folds and validates them, and
+collects all mistakes.
 
-Pure: the bytes come through `Files`. An error blocks the apps that read the faulty file and no
-other; layers.yaml blocks all.
+The bytes come through `Files`, so this module does no I/O. An error in a file blocks only the apps
+that read the file; an error in layers.yaml blocks all apps.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ __all__ = ["Capabilities", "load"]
 
 _ALONE = stack.Stack(())
 
-#: Per block (`training`, `serving`) the capabilities and the dataclass of their own block, if any.
+#: Block (`training`, `serving`) → capability → the dataclass of the capability's own block, or
+#: None.
 Capabilities: TypeAlias = Mapping[str, Mapping[str, type | None]]
 
 
@@ -42,10 +44,12 @@ def load(
     label: str = "",
     commit: str = "",
 ) -> Fleet:
-    """All selected apps of a tree, typed, with every mistake found on the way.
+    """All selected units of a tree, typed, with all mistakes in their files. `label` and `commit`
+    name the revision in the Fleet.
 
-    Cost: one parse a file, one merge step an app and changed layer, one validation an app.
-    Raises SourceError when the tree cannot be read, and nothing for what users wrote.
+    Cost: one parse per file, one merge step per app for each layer that it does not share with the
+    app before, one validation per app. Raises SourceError when the tree cannot be read. A mistake
+    of a user never raises.
     """
     return _Loader(files, capabilities, selection or Selection(), label, commit).run()
 
@@ -74,34 +78,33 @@ class _Loader:
         self.bytes: dict[str, bytes] = {}
 
     def run(self) -> Fleet:
-        known = frozenset(app.id for app in self.layout.apps) | frozenset(
+        unit_ids = frozenset(app.id for app in self.layout.apps) | frozenset(
             UnitId.foundation(env, group) for env, group in self.layout.groups
         )
         order = self._stack()
         if order is not None:
             order = replace(order, mixed=shapes.mixed(Application, self.capabilities))
         if order is None:
-            return self._fleet((), (), known, dict.fromkeys(known, ("E_LAYERS",)))
+            return self._fleet((), (), unit_ids, dict.fromkeys(unit_ids, ("E_LAYERS",)))
         selected = [
             app
             for app in self.layout.apps
             if self.selection.takes(app.environment, app.group, app.model)
         ]
-        self._layout_mistakes(selected)
+        self._add_layout_mistakes(selected)
         groups = sorted({(a.environment, a.group) for a in selected})
-        if not self.selection.names_models or self._asks_for_foundations():
+        if not self.selection.names_models or self._selects_foundations():
             groups = [g for g in self.layout.groups if self.selection.takes(*g)]
-        reading = LayerReader(self.files, self.layout, order, self.mistakes)
-        reading.parse(selected, groups, everything=self.selection.is_everything)
+        reader = LayerReader(self.files, self.layout, order, self.mistakes)
+        reader.parse(selected, groups, everything=self.selection.is_everything)
         self._fetch_manifests(selected)
-        foundations = [f for g in groups if (f := self._foundation(reading, *g)) is not None]
-        apps = [app for files in selected if (app := self._app(reading, files)) is not None]
-        shared = rules.check_across(foundations, apps)
-        for item, ids in shared:
+        foundations = [f for g in groups if (f := self._foundation(reader, *g)) is not None]
+        apps = [app for files in selected if (app := self._app(reader, files)) is not None]
+        for item, ids in rules.check_across(foundations, apps):
             self.mistakes.add((item,), *ids)
-        return self._fleet(tuple(apps), tuple(foundations), known, {})
+        return self._fleet(tuple(apps), tuple(foundations), unit_ids, {})
 
-    def _asks_for_foundations(self) -> bool:
+    def _selects_foundations(self) -> bool:
         return FOUNDATION in self.selection.models or any(
             unit.is_foundation for unit in self.selection.units
         )
@@ -110,12 +113,12 @@ class _Loader:
         self,
         apps: tuple[App, ...],
         foundations: tuple[Foundation, ...],
-        known: frozenset[UnitId],
+        unit_ids: frozenset[UnitId],
         blocked: Mapping[UnitId, tuple[str, ...]],
     ) -> Fleet:
         codes = {app: tuple(sorted(found)) for app, found in self.mistakes.blocked.items()}
         codes |= blocked
-        # A group without a foundation has nowhere to live: its apps wait with it.
+        # An app needs the namespace of its group, so a blocked foundation blocks the group's apps.
         for app in apps:
             group = codes.get(app.id.foundation_id)
             if group is not None and app.id not in codes:
@@ -125,7 +128,7 @@ class _Loader:
             tuple(f for f in foundations if f.id not in codes),
             self.mistakes.in_order(),
             dict(sorted(codes.items())),
-            known,
+            unit_ids,
             self.label,
             self.commit,
         )
@@ -150,7 +153,7 @@ class _Loader:
         self.mistakes.add(found)
         return None if any(d.is_error for d in found) else order
 
-    def _layout_mistakes(self, selected: list[AppFiles]) -> None:
+    def _add_layout_mistakes(self, selected: list[AppFiles]) -> None:
         for item in self.layout.diagnostics:
             path = item.site.file if item.site else ""
             folder = path.rpartition("/")[0]
@@ -171,15 +174,15 @@ class _Loader:
 
     # -- one unit ----------------------------------------------------------------------------------
 
-    def _foundation(self, reading: LayerReader, environment: str, group: str) -> Foundation | None:
+    def _foundation(self, reader: LayerReader, environment: str, group: str) -> Foundation | None:
         unit = UnitId.foundation(environment, group)
-        folded = reading.fold(reading.group_paths(environment, group), unit)
+        folded = reader.fold(reader.group_paths(environment, group), unit)
         if folded is None:
             return None
         tree = folded.tree
         self.groups[environment, group] = tree
         typed: dict[str, Any] = {}
-        bad = not folded.sound
+        bad = not folded.is_sound
         for block, cls in (("environment", Environment), ("group", Group)):
             node = tree.children.get(block)
             if not isinstance(node, Branch):
@@ -204,19 +207,19 @@ class _Loader:
             folded.locks,
         )
 
-    def _app(self, reading: LayerReader, files: AppFiles) -> App | None:
+    def _app(self, reader: LayerReader, files: AppFiles) -> App | None:
         if files.model not in self.layout.models:
             return None
-        folded = reading.fold(reading.paths(files), files.id, files.model)
+        folded = reader.fold(reader.paths(files), files.id, files.model)
         if folded is None:
             return None
         tree, used = folded.tree, folded.files
-        bad = not folded.sound
-        bad |= self.mistakes.add(self._moved(reading, files, tree), files.id)
+        bad = not folded.is_sound
+        bad |= self.mistakes.add(self._check_references(reader, files, tree), files.id)
         for block in ("environment", "group"):
             node = tree.children.get(block)
             if not isinstance(node, Branch):
-                # Told once, at the group's file, and not again as a field that this app misses.
+                # One error at the group's file, and no second one for a missing field of the app.
                 self.mistakes.add(
                     (_no_block(files.environment, files.group, block, node),), files.id
                 )
@@ -252,9 +255,11 @@ class _Loader:
             folded.locks,
         )
 
-    def _moved(self, reading: LayerReader, files: AppFiles, tree: Branch) -> Iterator[Diagnostic]:
-        """What a model's layers changed by way of references: its group's and environment's own
-        blocks, or the type that named its layer."""
+    def _check_references(
+        self, reader: LayerReader, files: AppFiles, tree: Branch
+    ) -> Iterator[Diagnostic]:
+        """Errors when a model's layers change, through references, a block that they may not set:
+        the `environment:` or `group:` block, or the type that named a layer."""
         home = self.groups.get((files.environment, files.group))
         for block in ("environment", "group"):
             before = home.children.get(block) if home is not None else None
@@ -272,7 +277,7 @@ class _Loader:
             )
         model = tree.children.get("model")
         node = model.children.get("type") if isinstance(model, Branch) else None
-        if isinstance(node, Value) and node.value != reading.type_of(files.model):
+        if isinstance(node, Value) and node.value != reader.type_of(files.model):
             yield error(
                 "E_LAYER_PATH",
                 "the application type is a plain text of model.yaml",
@@ -328,8 +333,8 @@ class _Loader:
         return self.records[model]
 
     def _fetch_manifests(self, selected: Iterable[AppFiles]) -> None:
-        """Plain files of the selected models, all in one read: asked for one by one, each would
-        cost a process. What nobody lists is not looked into."""
+        """Reads the plain files of the selected models at once, because each read costs a process.
+        A file that no app lists is not parsed."""
         folders = {f"models/{app.model}" for app in selected}
         layered = ("model.yaml", "model.yml")
         paths = [
@@ -392,8 +397,8 @@ def _no_block(environment: str, group: str, block: str, node: Node | None) -> Di
 def _split_options(
     tree: Branch, capabilities: Capabilities
 ) -> tuple[Branch, list[tuple[str, str, type, Branch]], list[Diagnostic]]:
-    """The tree without the capabilities' own blocks, those blocks with their classes, and blocks
-    that are no maps."""
+    """The tree without the capabilities' own blocks; these blocks with path, name and dataclass;
+    and errors for blocks that are no maps."""
     blocks: list[tuple[str, str, type, Branch]] = []
     wrong: list[Diagnostic] = []
     children = dict(tree.children)
@@ -413,5 +418,5 @@ def _split_options(
                 wrong.append(error("E_TYPE", message, site, path=path, found=found))
             else:
                 kept[key] = child
-        children[block] = Branch(kept, node.origin, node.gone)
-    return Branch(children, tree.origin, tree.gone), blocks, wrong
+        children[block] = Branch(kept, node.origin, node.deleted)
+    return Branch(children, tree.origin, tree.deleted), blocks, wrong

@@ -1,7 +1,7 @@
-"""Plain Kubernetes files beside a model: found, parsed with positions, and kept within bounds.
+"""Finds, parses and checks the plain Kubernetes manifests of a model.
 
-A user's manifest may be of any kind of its own namespace. What the server owns (uid, status, …),
-what would leave the namespace and secret values are refused at their line.
+A user's manifest may be of any namespaced kind. Refused at their lines are: fields that the server
+owns (uid, status, …), objects outside of the group's namespace, and secret values.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ _NO_LISTS = stack.Stack((), {}, None)
 def find_file(
     entry: Value[str], blobs: Mapping[str, Any], model: str
 ) -> tuple[str | None, tuple[Diagnostic, ...]]:
-    """The file that an entry of `manifests:` names: beside the file that says so, or beside the
-    model's."""
+    """The path of the file that an entry of `manifests:` names: in the folder of the file with the
+    entry, else in the model's folder. None and an error when there is no such file."""
     folder = posixpath.dirname(entry.site.file)
     home = f"models/{model}"
     if posixpath.normpath(f"{home}/{entry.value}").startswith(f"{home}/") and (
@@ -73,16 +73,17 @@ def find_file(
 
 
 class ManifestFile(NamedTuple):
-    """A file's documents and what is wrong with its text, whichever app lists it."""
+    """The documents of a file, and the mistakes in its text. The same for every app that lists the
+    file."""
 
     file: str
     roots: tuple[tuple[Branch, bool], ...]
-    """Each document, and whether it is fit to become an object."""
+    """Each document, and whether it had no errors when its markers were read."""
     diagnostics: tuple[Diagnostic, ...]
 
 
 def parse_documents(data: bytes, file: str) -> ManifestFile:
-    """Every document of a file; lines count from the file's start."""
+    """Every document of a file. Lines are counted from the start of the file."""
     found: list[Diagnostic] = []
     roots: list[tuple[Branch, bool]] = []
     chunks = list(document.split(data))
@@ -107,14 +108,14 @@ def parse_documents(data: bytes, file: str) -> ManifestFile:
 def check_documents(
     contents: ManifestFile, namespace: str, allowed: frozenset[str] = frozenset()
 ) -> tuple[list[PlainManifest], tuple[Diagnostic, ...]]:
-    """A file's objects as those of an app in a namespace, and every mistake of text or object.
-    `allowed` are the cluster-scoped kinds that the group may have, as `Kind.group`."""
+    """The objects of a file, as objects of an app in `namespace`, and all mistakes in the file.
+    `allowed` holds the cluster-scoped kinds that the group allows, as `Kind.group`."""
     found = list(contents.diagnostics)
     out: list[PlainManifest] = []
-    for root, is_fit in contents.roots:
+    for root, is_sound in contents.roots:
         mistakes = list(_check(root, namespace, allowed))
         found += mistakes
-        if is_fit and not any(d.is_error for d in mistakes):
+        if is_sound and not any(d.is_error for d in mistakes):
             out.append(PlainManifest(contents.file, root))
     return out, tuple(found)
 
@@ -138,17 +139,8 @@ def _check(root: Branch, namespace: str, allowed: frozenset[str]) -> Iterator[Di
             path="kind",
             help=f"the group may allow it: clusterScoped: [{group_kind}] in its group.yaml",
         )
-    metadata = root.get("metadata")
-    named = metadata.get("name") if isinstance(metadata, Branch) else None
-    if scoped and isinstance(named, Value) and str(named.value).startswith(TOOL_NAMESPACE):
-        yield error(
-            "E_NAMESPACE_RESERVED",
-            f"{named.value!r} is of this program: its namespace and rights never come from the "
-            "config that it applies",
-            named.site,
-            path="metadata.name",
-            help="choose another name; the operator installs the program",
-        )
+    if scoped:
+        yield from _check_reserved(root)
     if group_kind == GroupKind("", "Config") or root.get("users") is not None:
         yield error(
             "E_KUBECONFIG",
@@ -160,36 +152,55 @@ def _check(root: Branch, namespace: str, allowed: frozenset[str]) -> Iterator[Di
     if kind.value.endswith("List") and root.get("items") is not None:
         yield error(
             "E_MANIFEST",
-            "a List hides its objects",
+            "a List holds several objects in one document",
             kind.site,
             path="kind",
-            help="write one document an object, separated by ---",
+            help="write one document per object, separated by ---",
         )
-    yield from _secrets(root, "")
-    yield from _metadata(root, "" if scoped else namespace)
+    yield from _check_secret_markers(root, "")
+    yield from _check_metadata(root, "" if scoped else namespace)
     if (status := root.get("status")) is not None:
-        yield _owned("status", status)
+        yield _server_owned("status", status)
     if group_kind == GroupKind("", "Secret"):
-        for slot in ("data", "stringData"):
-            node = root.get(slot)
-            if isinstance(node, Branch) and node.children:
-                yield error(
-                    "E_SECRET_IN_GIT",
-                    "secret values do not belong into Git",
-                    node.origin.site,
-                    path=slot,
-                    help="use an ExternalSecret, a SOPS or sealed secret object",
-                )
+        yield from _check_secret_values(root)
 
 
-def _secrets(node: Node, path: str) -> Iterator[Diagnostic]:
-    """`!secret` is a marker of layers; here Kubernetes' own way to refer to a key is at hand."""
+def _check_reserved(root: Branch) -> Iterator[Diagnostic]:
+    metadata = root.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, Branch) else None
+    if isinstance(name, Value) and str(name.value).startswith(TOOL_NAMESPACE):
+        yield error(
+            "E_NAMESPACE_RESERVED",
+            f"{name.value!r} belongs to this program: its namespace and rights never come from the "
+            "config that it applies",
+            name.site,
+            path="metadata.name",
+            help="choose another name; the operator installs the program",
+        )
+
+
+def _check_secret_values(root: Branch) -> Iterator[Diagnostic]:
+    for slot in ("data", "stringData"):
+        node = root.get(slot)
+        if isinstance(node, Branch) and node.children:
+            yield error(
+                "E_SECRET_IN_GIT",
+                "secret values do not belong into Git",
+                node.origin.site,
+                path=slot,
+                help="use an ExternalSecret, a SOPS or sealed secret object",
+            )
+
+
+def _check_secret_markers(node: Node, path: str) -> Iterator[Diagnostic]:
+    """Errors for `!secret`, a marker of layers. A manifest refers to a Secret's key as Kubernetes
+    does."""
     if isinstance(node, Branch):
         for key, child in node.children.items():
-            yield from _secrets(child, f"{path}.{key}" if path else key)
+            yield from _check_secret_markers(child, f"{path}.{key}" if path else key)
     elif isinstance(node, Items):
         for index, child in enumerate(node.children):
-            yield from _secrets(child, f"{path}[{index}]")
+            yield from _check_secret_markers(child, f"{path}[{index}]")
     elif isinstance(node.value, SecretRef):
         yield error(
             "E_SECRET_PLACE",
@@ -200,7 +211,7 @@ def _secrets(node: Node, path: str) -> Iterator[Diagnostic]:
         )
 
 
-def _metadata(root: Branch, namespace: str) -> Iterator[Diagnostic]:
+def _check_metadata(root: Branch, namespace: str) -> Iterator[Diagnostic]:
     metadata = root.get("metadata")
     if not isinstance(metadata, Branch):
         site = metadata.origin.site if metadata is not None else root.origin.site
@@ -219,20 +230,20 @@ def _metadata(root: Branch, namespace: str) -> Iterator[Diagnostic]:
         )
     for field in _SERVER_OWNED:
         if (node := metadata.get(field)) is not None:
-            yield _owned(f"metadata.{field}", node)
-    given = metadata.get("namespace")
-    if isinstance(given, Value) and given.value != namespace:
+            yield _server_owned(f"metadata.{field}", node)
+    named = metadata.get("namespace")
+    if isinstance(named, Value) and named.value != namespace:
         yield error(
             "E_NAMESPACE",
-            f"this object names the namespace {given.value!r}; "
+            f"this object names the namespace {named.value!r}; "
             + (f"its group's is {namespace!r}" if namespace else "it is cluster-scoped"),
-            given.site,
+            named.site,
             path="metadata.namespace",
             help="leave the namespace out",
         )
 
 
-def _owned(field: str, node: Node) -> Diagnostic:
+def _server_owned(field: str, node: Node) -> Diagnostic:
     return error(
         "E_SERVER_OWNED",
         f"`{field}` belongs to the server or to controllers, never to Git",

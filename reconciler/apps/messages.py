@@ -1,5 +1,5 @@
-"""What the validator found, told in a user's words: at the winning line, with what it overrode,
-what is expected and the way out."""
+"""Turns the validator's findings into messages for users: at the config line that won, with the
+lines that it overrode, what is expected, and how to correct it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,12 @@ _CODES = {
 
 
 class MessageWriter:
-    """Turns pydantic's findings into diagnostics at the winning line."""
+    """Turns pydantic's findings about one tree into diagnostics.
+
+    `cls` is the dataclass that the tree is validated as. `at` is the config path of the tree, and
+    `what` the name of its root in messages (`an app`). `elsewhere` maps a path to more keys that
+    are known there, for `did you mean`.
+    """
 
     def __init__(
         self,
@@ -44,7 +49,8 @@ class MessageWriter:
         self.what = what
         self.elsewhere = elsewhere
 
-    def tell(self, mistake: Mapping[str, Any]) -> Diagnostic:
+    def write(self, mistake: Mapping[str, Any]) -> Diagnostic:
+        """The diagnostic of one finding, an entry of `ValidationError.errors()`."""
         steps, node, parent = _follow(self.tree, tuple(mistake["loc"]))
         path = _spell(self.at, steps)
         kind = str(mistake["type"])
@@ -73,15 +79,15 @@ class MessageWriter:
         path = _spell(self.at, steps)
         outer = _record_at(shapes.record(self.cls), steps[:-1])
         field = next((f for f in outer.fields if f.alias == steps[-1]), None) if outer else None
-        said = shapes.field_docs(outer.cls).get(field.name, "") if outer and field else ""
-        meaning = said.split(". ")[0].rstrip(".")
+        text = shapes.field_docs(outer.cls).get(field.name, "") if outer and field else ""
+        meaning = text.split(". ")[0].rstrip(".")
         layered = self.what == "an app"
         return error(
             "E_MISSING",
             f"`{steps[-1]}` is required here" + (", and no layer sets it" if layered else ""),
             parent.origin.site,
             path=path,
-            help=f"set {path}" + (f": {_inside(meaning)}" if meaning else ""),
+            help=f"set {path}" + (f": {_lower_first(meaning)}" if meaning else ""),
         )
 
     def unknown(self, steps: tuple[str | int, ...], origin: Origin) -> Diagnostic:
@@ -99,8 +105,8 @@ class MessageWriter:
         )
 
 
-def _inside(sentence: str) -> str:
-    """A sentence's beginning inside another: small, unless it begins with an acronym."""
+def _lower_first(sentence: str) -> str:
+    """The sentence with a small first letter, unless it begins with an acronym."""
     return sentence if sentence[1:2].isupper() else sentence[0].lower() + sentence[1:]
 
 
@@ -124,7 +130,7 @@ def _hint(kind: str, context: Mapping[str, Any], node: Node | None) -> str:
 
 
 def list_overridden(origin: Origin) -> list[Related]:
-    """What a value won over, as places to name: the three nearest below."""
+    """The places of the values that a value overrode: the three nearest."""
     return [
         Related(link.site, f"below: layer {link.layer} had {link.value!r}")
         if link.is_scalar
@@ -136,8 +142,8 @@ def list_overridden(origin: Origin) -> list[Related]:
 def _follow(
     tree: Branch, location: tuple[str | int, ...]
 ) -> tuple[tuple[str | int, ...], Node | None, Branch | Items]:
-    """The steps of an error's location that exist in the tree (pydantic's own words left out),
-    the node there, and the nearest map or list around it."""
+    """The steps of a finding's location that exist in the tree, the node there, and the map or list
+    around it. Steps that pydantic adds (names of validators) are left out."""
     steps: list[str | int] = []
     parent: Branch | Items = tree
     node: Node | None = tree
@@ -174,7 +180,7 @@ def _spell(at: str, steps: Iterable[str | int]) -> str:
 
 
 def show_node(node: Any) -> str:
-    """What was found, in a user's words."""
+    """A node or datum as a message names it: `a map`, `the text 'x'`, `the number 3`."""
     if isinstance(node, Branch):
         return "a map"
     if isinstance(node, Items):

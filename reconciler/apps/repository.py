@@ -1,6 +1,5 @@
-"""From the folders of a tree to the layer stacks of its apps: which files exist and what they mean.
-
-Nothing is parsed here but `model.type`, which the caller hands in: names, presence and layer paths.
+"""Reads the layout of a config repo from its paths: which environments, groups, models and apps
+exist. No file is opened here.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ class StoredFile(Protocol):
 
 
 class Files(Protocol):
-    """What this room needs of a tree; `ports.Tree` fulfils it."""
+    """The files of one revision; `ports.Tree` fulfils this protocol."""
 
     def blobs(self) -> Mapping[str, StoredFile]: ...
     def read(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]: ...
@@ -40,7 +39,7 @@ class Files(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AppFiles:
-    """An app that exists because its file does."""
+    """An app, known by its file `environments/<environment>/<group>/<model>.yaml`."""
 
     environment: str
     group: str
@@ -54,7 +53,7 @@ class AppFiles:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What the folders say. All mappings are sorted."""
+    """The parts of a config repo that its paths name. All mappings are sorted."""
 
     environments: Mapping[str, str]
     """environment → its environment.yaml"""
@@ -64,14 +63,14 @@ class Layout:
     """model → its model.yaml"""
     apps: tuple[AppFiles, ...]
     records: Mapping[str, tuple[str, ...]]
-    """model → its version records' files"""
+    """model → the files of its version records"""
     diagnostics: tuple[Diagnostic, ...]
     homes: Mapping[str, frozenset[str]]
-    """model → the groups (`env/group`) that it is in"""
+    """model → the groups (`env/group`) that have an app of the model"""
 
 
 def read_layout(paths: Iterable[str]) -> Layout:
-    """Sorts the paths of a tree into what they mean; misnamed and misplaced ones are mistakes."""
+    """The layout that a tree's paths make. A wrong name or place is a diagnostic."""
     environments: dict[str, str] = {}
     groups: dict[tuple[str, str], str] = {}
     models: dict[str, str] = {}
@@ -143,7 +142,7 @@ class _Findings:
         for path in self.misspelt:
             yield warning(
                 "W_UNUSED_FILE",
-                "nothing reads this: files of values end in .yaml",
+                "nothing reads this: the name of a layer's file ends in .yaml",
                 Site(path, 0, 0),
                 help="rename it, unless it is listed under `manifests:`",
             )
@@ -164,7 +163,7 @@ class _Findings:
                 f"there is no models/{app.model}/model.yaml",
                 Site(app.file, 0, 0),
                 help=did_you_mean(app.model, self.models)
-                or "a file here makes an app of the model of its name; "
+                or "a file in this folder makes an app of the model with the file's name; "
                 "plain manifests go into a subfolder",
             )
         if (app.environment, app.group) not in self.groups:

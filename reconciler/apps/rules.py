@@ -1,4 +1,4 @@
-"""Rules over several fields of one app, and over all apps: what a schema cannot say."""
+"""Rules that a schema cannot state: over several fields of one app, and over several units."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ def check_app(
     records: Mapping[str, VersionRecord],
     layout: Layout,
 ) -> Iterator[Diagnostic]:
-    """Every mistake of one app."""
+    """The mistakes of one app that schemas do not find."""
     if spec.training is not None:
-        yield from _training(files.model, spec.training, layout)
+        yield from _check_training(files.model, spec.training, layout)
         yield from workloads.check_training(spec.training, spec.dataset)
     if spec.serving is not None:
-        yield from _serving(files, spec.serving, records, layout)
+        yield from _check_serving(files, spec.serving, records, layout)
         yield from workloads.check_serving(spec.serving)
     yield from check_group(spec.group)
-    yield from _slugs(records)
-    yield from _dataset(spec)
+    yield from _check_slugs(records)
+    yield from _check_dataset(spec)
     yield from workloads.check_labels(spec.labels)
     if spec.moved is not None:
-        yield from _moved(files, spec.moved.from_, layout)
+        yield from _check_moved(files, spec.moved.from_, layout)
 
 
 def check_group(spec: Group) -> Iterator[Diagnostic]:
-    """Every mistake of one group's own block."""
+    """The mistakes in the `group:` block of one group."""
     for name, amount in spec.quota.items():
         yield from workloads.check_name(name, amount, "group.quota", "a resource")
     for pool, given in spec.pools.items():
@@ -55,7 +55,7 @@ def check_group(spec: Group) -> Iterator[Diagnostic]:
             yield from workloads.check_label_value(value, f'{path}."{name}"')
 
 
-def _groups(
+def _check_groups(
     model: str, groups: Iterable[Value[str]], path: str, layout: Layout
 ) -> Iterator[Diagnostic]:
     homes = layout.homes.get(model, frozenset())
@@ -81,8 +81,8 @@ def _groups(
             )
 
 
-def _training(model: str, training: Training, layout: Layout) -> Iterator[Diagnostic]:
-    yield from _groups(model, training.run_in, "training.runIn", layout)
+def _check_training(model: str, training: Training, layout: Layout) -> Iterator[Diagnostic]:
+    yield from _check_groups(model, training.run_in, "training.runIn", layout)
     yield from check_unique("training.candidates", [c.name for c in training.candidates])
     yield from check_unique("training.schedules", [s.name for s in training.schedules])
     if not training.run_in:
@@ -102,12 +102,12 @@ def _training(model: str, training: Training, layout: Layout) -> Iterator[Diagno
             help="set training.select.metric",
         )
     if training.select is not None:
-        wanted, there = training.select.candidates, len(training.candidates) or 1
-        if wanted.value > there:
+        wanted, count = training.select.candidates, len(training.candidates) or 1
+        if wanted.value > count:
             yield error(
                 "E_VALUE",
                 f"{wanted.value} candidates must have finished, and there "
-                + ("is only one" if there == 1 else f"are only {there}"),
+                + ("is only one" if count == 1 else f"are only {count}"),
                 wanted.site,
                 path="training.select.candidates",
                 related=list_overridden(wanted.origin),
@@ -123,10 +123,10 @@ def _training(model: str, training: Training, layout: Layout) -> Iterator[Diagno
         )
 
 
-def _serving(
+def _check_serving(
     files: AppFiles, serving: Serving, records: Mapping[str, VersionRecord], layout: Layout
 ) -> Iterator[Diagnostic]:
-    yield from _groups(files.model, serving.run_in, "serving.runIn", layout)
+    yield from _check_groups(files.model, serving.run_in, "serving.runIn", layout)
     if serving.version is not None and serving.traffic:
         first = next(iter(serving.traffic.values()))
         yield error(
@@ -158,14 +158,16 @@ def _serving(
             )
         for version, weight in serving.traffic.items():
             path = f"serving.traffic.{version}"
-            yield from _version(files.model, version, path, weight.origin, records)
+            yield from _check_version(files.model, version, path, weight.origin, records)
     if serving.version is not None:
         named = serving.version
-        yield from _version(files.model, named.value, "serving.version", named.origin, records)
-    yield from _rollout(serving)
+        yield from _check_version(
+            files.model, named.value, "serving.version", named.origin, records
+        )
+    yield from _check_rollout(serving)
 
 
-def _version(
+def _check_version(
     model: str, version: str, path: str, origin: Origin, records: Mapping[str, VersionRecord]
 ) -> Iterator[Diagnostic]:
     if version in records:
@@ -182,25 +184,26 @@ def _version(
     )
 
 
-def _slugs(records: Mapping[str, VersionRecord]) -> Iterator[Diagnostic]:
-    """Dots become dashes in objects' names: `v1.0` and `v1-0` would be one object."""
-    seen: dict[str, VersionRecord] = {}
+def _check_slugs(records: Mapping[str, VersionRecord]) -> Iterator[Diagnostic]:
+    """Errors for versions whose objects would have the same names: dots become dashes there, so
+    `v1.0` and `v1-0` would be one object."""
+    by_slug: dict[str, VersionRecord] = {}
     for version, record in records.items():
         slug = version.replace(".", "-")
-        if slug in seen:
+        if slug in by_slug:
             yield error(
                 "E_NAME",
-                f"versions {seen[slug].version.value!r} and {version!r} would have the same "
+                f"versions {by_slug[slug].version.value!r} and {version!r} would have the same "
                 "object names",
                 record.version.site,
                 path="version",
-                related=[Related(seen[slug].version.site, "the other version")],
+                related=[Related(by_slug[slug].version.site, "the other version")],
                 help="name versions so that they differ in more than dots and dashes",
             )
-        seen.setdefault(slug, record)
+        by_slug.setdefault(slug, record)
 
 
-def _rollout(serving: Serving) -> Iterator[Diagnostic]:
+def _check_rollout(serving: Serving) -> Iterator[Diagnostic]:
     if serving.rollout is None:
         return
     path = "serving.rollout.steps"
@@ -214,7 +217,7 @@ def _rollout(serving: Serving) -> Iterator[Diagnostic]:
                 f"step {index + 1} has "
                 + ("neither" if step.weight is None else "both")
                 + ": a step is either a `weight` or a `pause`",
-                given.site if step.weight is not None else _nearby(serving),
+                given.site if step.weight is not None else _line_near_step(serving),
                 path=f"{path}[{index}]",
                 help="e.g. [{weight: 10}, {pause: 10m}, {weight: 50}, {pause: 10m}]",
             )
@@ -243,14 +246,15 @@ def _rollout(serving: Serving) -> Iterator[Diagnostic]:
                 ],
             )
         elif before is not None and not paused:
-            yield _hurried(before, f"{step.weight.value} %", path)
+            yield _no_pause(before, f"{step.weight.value} %", path)
         before, paused = step.weight, False
     if before is not None and not paused and before.value < 100:
-        yield _hurried(before, "all traffic", path)
+        yield _no_pause(before, "all traffic", path)
 
 
-def _nearby(serving: Serving) -> Site:
-    """A line of the steps' list: an empty step has no leaf of its own."""
+def _line_near_step(serving: Serving) -> Site:
+    """A line near an empty step, which has no line of its own: that of the first leaf of the steps,
+    else of `serving.backend`."""
     assert serving.rollout is not None
     for step in serving.rollout.steps:
         leaf = step.pause if step.weight is None else step.weight
@@ -259,7 +263,7 @@ def _nearby(serving: Serving) -> Site:
     return serving.backend.site
 
 
-def _hurried(weight: Value[int], onward: str, path: str) -> Diagnostic:
+def _no_pause(weight: Value[int], onward: str, path: str) -> Diagnostic:
     return warning(
         "W_ROLLOUT",
         f"no pause follows the weight {weight.value}: the next run goes on to {onward}",
@@ -269,7 +273,7 @@ def _hurried(weight: Value[int], onward: str, path: str) -> Diagnostic:
     )
 
 
-def _dataset(spec: Application) -> Iterator[Diagnostic]:
+def _check_dataset(spec: Application) -> Iterator[Diagnostic]:
     dataset = spec.dataset
     if dataset is None:
         return
@@ -293,7 +297,7 @@ def _dataset(spec: Application) -> Iterator[Diagnostic]:
         )
 
 
-def _moved(files: AppFiles, origin: Value[str], layout: Layout) -> Iterator[Diagnostic]:
+def _check_moved(files: AppFiles, origin: Value[str], layout: Layout) -> Iterator[Diagnostic]:
     known = {str(app.id) for app in layout.apps}
     if origin.value.count("/") != 2:
         message = f"expected an app's id, <environment>/<group>/<model>, found {origin.value!r}"
@@ -313,7 +317,8 @@ def _moved(files: AppFiles, origin: Value[str], layout: Layout) -> Iterator[Diag
 def check_across(
     foundations: Sequence[Foundation], apps: Sequence[App]
 ) -> list[tuple[Diagnostic, tuple[UnitId, ...]]]:
-    """Mistakes between units: shared namespaces, the tool's own namespace."""
+    """The mistakes between units, each with the ids of the units that it affects: reserved or
+    shared namespaces, equal ranks, two apps that take over the same objects."""
     out: list[tuple[Diagnostic, tuple[UnitId, ...]]] = []
     homes: dict[tuple[str, str], Foundation] = {}
     members: dict[str, list[UnitId]] = {}
@@ -324,12 +329,12 @@ def check_across(
         namespace = unit.spec.namespace
         own = namespace.value == reconciler.TOOL_NAMESPACE
         if own or namespace.value.startswith("kube-"):
-            whose = "keeps the tool's own state" if own else "belongs to Kubernetes itself"
+            use = "keeps the tool's own state" if own else "belongs to Kubernetes itself"
             out.append(
                 (
                     error(
                         "E_NAMESPACE_RESERVED",
-                        f"no group may live in {namespace.value!r}: it {whose}",
+                        f"no group may live in {namespace.value!r}: it {use}",
                         namespace.site,
                         path="group.namespace",
                         related=list_overridden(namespace.origin),
@@ -359,27 +364,27 @@ def check_across(
                     both,
                 )
             )
-    out += _ranks(foundations, members)
-    out += _handed_twice(apps)
+    out += _check_ranks(foundations, members)
+    out += _check_takeovers(apps)
     return out
 
 
-def _ranks(
+def _check_ranks(
     foundations: Iterable[Foundation], members: Mapping[str, list[UnitId]]
 ) -> Iterator[tuple[Diagnostic, tuple[UnitId, ...]]]:
-    """Two environments on one rung: a promotion could not tell which one comes first."""
+    """Errors for two environments of the same rank: a promotion needs an order."""
     reached: dict[str, list[UnitId]] = {}
     rungs: dict[int, Foundation] = {}
     for unit in foundations:
         ids = reached.setdefault(unit.environment, [])
         ids += (unit.id, *members.get(unit.group_id, ()))
-    told: set[str] = set()
+    reported: set[str] = set()
     for unit in foundations:
         rank = unit.environment_spec.rank
         first = rungs.setdefault(rank.value, unit)
-        if first.environment == unit.environment or unit.environment in told:
+        if first.environment == unit.environment or unit.environment in reported:
             continue
-        told.add(unit.environment)
+        reported.add(unit.environment)
         yield (
             error(
                 "E_RANK",
@@ -394,7 +399,7 @@ def _ranks(
         )
 
 
-def _handed_twice(apps: Iterable[App]) -> Iterator[tuple[Diagnostic, tuple[UnitId, ...]]]:
+def _check_takeovers(apps: Iterable[App]) -> Iterator[tuple[Diagnostic, tuple[UnitId, ...]]]:
     takers: dict[str, App] = {}
     for app in apps:
         if app.spec.moved is None:
@@ -409,7 +414,7 @@ def _handed_twice(apps: Iterable[App]) -> Iterator[tuple[Diagnostic, tuple[UnitI
                     origin.site,
                     path="moved.from",
                     related=[Related(first.spec.moved.from_.site, str(first.id))],
-                    help="only one app can be the old one's successor",
+                    help="let only one app take them: delete `moved` in the other",
                 ),
                 (first.id, app.id),
             )

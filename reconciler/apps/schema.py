@@ -1,7 +1,7 @@
-"""JSON Schemas (2020-12) for editors, from the same dataclasses that validate.
+"""JSON Schemas (2020-12) for editors, made from the dataclasses that validation uses.
 
-A layer is a part of the merged values, so nothing is required in it, null deletes, and a text
-`${{ … }}` may stand for any scalar. A version record is whole.
+A layer holds a part of the values: no key is required in it, null deletes a key, and a text
+`${{ … }}` may stand in place of any scalar. A version record is complete, so its keys are required.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ Capabilities = Mapping[str, Mapping[str, type | None]]
 
 
 def documents(capabilities: Capabilities) -> dict[str, dict[str, Any]]:
-    """File name → schema. `capabilities` as `apps.load` takes them: the blocks of the backends in
-    use are part of the layer."""
+    """File name → schema. `capabilities` is the same as in `apps.load`: the blocks of the backends
+    are a part of the layer's schema."""
     return {
         "layer.json": _layer(capabilities),
         "layers.json": _layers(),
@@ -74,21 +74,22 @@ def _layers() -> dict[str, Any]:
         "additionalProperties": False,
         "required": ["name", "file"],
         "properties": {
-            "name": {**text, "description": "How messages call the layer."},
+            "name": {**text, "description": "The layer's name in messages."},
             "file": {
                 **text,
-                "description": "Its file; {type}, {model}, {environment}, {group} are filled in.",
+                "description": "The layer's file. {type}, {model}, {environment} and {group} are "
+                "filled in.",
             },
-            "owner": {**text, "description": "The team that answers for it."},
+            "owner": {**text, "description": "The team that is responsible for the layer."},
             "optional": {"type": "boolean", "description": "The file may be missing."},
             "overrideOnly": {
                 "type": "boolean",
-                "description": "It may change what layers below set, and add nothing.",
+                "description": "The layer may change values of lower layers, and add none.",
             },
             "allow": {
                 "type": "array",
                 "items": text,
-                "description": "Path prefixes that it may set; nothing else.",
+                "description": "Path prefixes; the layer may set only paths that begin with one.",
             },
         },
     }
@@ -113,20 +114,21 @@ def _layers() -> dict[str, Any]:
             "apiVersion": {"const": reconciler.API_VERSION},
             "requires": {
                 "type": "string",
-                "description": 'The versions of the program that read this: ">=0.1".',
+                "description": 'The versions of the program that can read this config: ">=0.1".',
             },
             "layers": {"type": "array", "items": layer, "description": "Lowest first."},
             "lists": {
                 "type": "object",
                 "additionalProperties": strategy,
-                "description": "How lists meet, by path pattern; without an entry they replace.",
+                "description": "Path pattern → how a layer's list meets the list below. "
+                "Without an entry it replaces that list.",
             },
         },
     }
 
 
 class _Writer:
-    """Schemas of records, each dataclass once under `$defs`."""
+    """Writes the schemas of dataclasses, each once under `$defs`. `partial`: for a layer."""
 
     def __init__(self, *, partial: bool) -> None:
         self.partial = partial
@@ -136,11 +138,11 @@ class _Writer:
         docs = shapes.field_docs(record.cls)
         properties = {}
         for field in record.fields:
-            said = self.shape(field.shape)
+            base = self.shape(field.shape)
             text = docs.get(field.name)
             default = _default(field.default)
             properties[field.alias] = {
-                **said,
+                **base,
                 **({"description": text} if text else {}),
                 **({"default": default} if default is not None else {}),
             }
@@ -206,7 +208,7 @@ def _constraint(item: Any, *, partial: bool) -> dict[str, Any]:
 
 
 def _default(default: Any) -> Any:
-    """A default worth telling: a scalar that is not nothing."""
+    """The default as a scalar; None for a default that is no scalar or an empty text."""
     if isinstance(default, Value):
         default = default.value
     return default if isinstance(default, bool | int | float | str) and default != "" else None

@@ -1,4 +1,5 @@
-"""Reads the dataclasses of `spec`: the one walk that validation and JSON Schemas are made from."""
+"""Reads the dataclasses of `spec` into shapes. Validation and JSON Schemas are both made from these
+shapes."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ __all__ = ["Field", "Leaf", "ListOf", "MapOf", "Record", "Shape", "field_docs", 
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A scalar. `kinds` of bool, int, float, str, SecretRef; `choices` closes it."""
+    """A scalar. `kinds` are some of bool, int, float, str, SecretRef. With `choices`, only these
+    texts are valid."""
 
     kinds: tuple[type, ...]
     choices: tuple[str, ...] = ()
@@ -55,7 +57,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Anything:
-    """A free subtree, kept as it is."""
+    """A subtree of any content, for example `vars`. It is not validated."""
 
 
 Shape = Union[Leaf, ListOf, MapOf, Record, Anything]  # noqa: UP007 - forward references above
@@ -68,8 +70,8 @@ def _camel(name: str) -> str:
 
 @functools.cache
 def record(cls: type) -> Record:
-    """The shape of a dataclass. Raises TypeError for an annotation that the walk does not know:
-    a mistake of ours, found by the first test that imports it."""
+    """The shape of a dataclass. Raises TypeError for an unknown annotation: a programming mistake,
+    which the first test that validates the dataclass finds."""
     hints = typing.get_type_hints(cls, include_extras=True)
     fields = []
     for field in dataclasses.fields(cls):
@@ -117,8 +119,8 @@ def _leaf(hint: Any, where: str) -> Leaf:
 def mixed(
     cls: type, capabilities: Mapping[str, Mapping[str, type | None]]
 ) -> Mapping[tuple[str, ...], frozenset[str]]:
-    """The paths whose leaves may be of several kinds, as patterns (`*` any key, `[]` any element)
-    with the kinds' names of merge rule M3.6: there a layer may change one into another."""
+    """The paths at which several kinds of scalar are valid, as patterns (`*` any key, `[]` any
+    element), with the kinds' names of merge rule M3.6. There a layer may change the kind."""
     out: dict[tuple[str, ...], frozenset[str]] = {}
     _mixed(record(cls), (), out)
     for block, known in capabilities.items():
@@ -150,7 +152,8 @@ def _mixed(shape: Shape, path: tuple[str, ...], out: dict[tuple[str, ...], froze
 
 @functools.cache
 def field_docs(cls: type) -> Mapping[str, str]:
-    """The string under each field of a dataclass. Reads the source: for schemas and docs only."""
+    """The documentation string under each field of a dataclass. Reads the source file, so only
+    schemas, docs and messages use it."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
     body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
     docs: dict[str, str] = {}

@@ -1,8 +1,9 @@
-"""Merged trees straight into the dataclasses of `spec`, by pydantic's validator.
+"""Validates merged trees and makes the dataclasses of `spec` of them, with pydantic's validator.
 
-There are no twin types: the core schema is made from the dataclasses themselves (`apps.shape`), a
-leaf keeps its `Value`, and each mistake is mapped back to the winning config line. Only
-`pydantic_core` is imported: the rest of pydantic costs more than validating a fleet.
+The validator's schema is made from the dataclasses (`apps.shape`), so there are no second types. A
+leaf keeps its `Value`, and each mistake is reported at the config line that won. Only
+`pydantic_core` is imported, because importing the rest of pydantic takes longer than validating a
+fleet.
 """
 
 from __future__ import annotations
@@ -38,17 +39,17 @@ def validate(
     what: str = "an app",
     elsewhere: Mapping[str, Iterable[str]] | None = None,
 ) -> tuple[T | None, tuple[Diagnostic, ...]]:
-    """The typed value, or None with every mistake in the tree.
+    """The typed value, or None and every mistake in the tree.
 
-    `at` is the config path of the tree and `what` the word for its root, for messages;
-    `elsewhere` names, by path, keys that are known without being fields (the backends' own
-    blocks), for "did you mean". Cost: about 1 µs a leaf.
+    `at` is the config path of the tree, and `what` the name of its root in messages. `elsewhere`
+    maps a path to keys that are known there although they are no fields (the blocks of the
+    backends), for `did you mean`. Cost: about 1 µs per leaf.
     """
     try:
         value: T = _validator(cast(type, cls)).validate_python(tree)
     except ValidationError as mistakes:
-        teller = messages.MessageWriter(cls, tree, at, what, elsewhere or {})
-        return None, tuple(teller.tell(e) for e in mistakes.errors(include_url=False))
+        writer = messages.MessageWriter(cls, tree, at, what, elsewhere or {})
+        return None, tuple(writer.write(e) for e in mistakes.errors(include_url=False))
     return value, ()
 
 
@@ -127,7 +128,7 @@ def _leaf_check(leaf: shapes.Leaf) -> Callable[[Any], Any]:
     accepted = frozenset(kinds)
     choices = frozenset(leaf.choices)
     checks = tuple(_constraint_check(c) for c in leaf.constraints)
-    wanted = _wanted(leaf)
+    wanted = _expected_text(leaf)
 
     def check(node: Any) -> Any:
         if type(node) is not Value:
@@ -151,16 +152,16 @@ def _leaf_check(leaf: shapes.Leaf) -> Callable[[Any], Any]:
                 {"wanted": wanted, "found": show_node(node), "close": close or ""},
             )
         if type(datum) is SecretRef:
-            _secret_form(datum)
+            _check_secret(datum)
             return node
-        for constrained in checks:
-            constrained(datum)
+        for check_constraint in checks:
+            check_constraint(datum)
         return node
 
     return check
 
 
-def _wanted(leaf: shapes.Leaf) -> str:
+def _expected_text(leaf: shapes.Leaf) -> str:
     if leaf.choices:
         return " or ".join(leaf.choices)
     for item in leaf.constraints:
@@ -178,12 +179,12 @@ _SECRET_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _SECRET_KEY = re.compile(r"[-._a-zA-Z0-9]+")
 
 
-def _secret_form(secret: SecretRef) -> None:
+def _check_secret(secret: SecretRef) -> None:
     name, slash, key = secret.ref.partition("/")
     good = _SECRET_NAME.fullmatch(name) and len(name) <= 253
     if slash and good and _SECRET_KEY.fullmatch(key) and len(key) <= 253:
         return
-    # The text may be a secret value by mistake: it is never repeated.
+    # The text may be a secret's value, written by mistake, so the message does not repeat it.
     raise PydanticCustomError(
         "secret_form", "expected !secret name/key: a Secret's name, a slash, one of its keys"
     )
@@ -208,12 +209,12 @@ def _constraint_check(item: Any) -> Callable[[Any], None]:
         case constraint.AtMost(most):
             return _bound(lambda datum: datum <= most, f"at most {most}")
         case constraint.QuantityText():
-            return _quantity
+            return _check_quantity
         case _:
             raise TypeError(f"{item!r} is not a constraint")
 
 
-def _quantity(datum: Any) -> None:
+def _check_quantity(datum: Any) -> None:
     if not is_quantity(datum):
         wanted, close = "a quantity such as 4, 500m or 8Gi", _closest_quantity(str(datum))
     elif amount(datum) < 0:
@@ -228,7 +229,7 @@ def _quantity(datum: Any) -> None:
 
 
 def _closest_quantity(text: str) -> str:
-    """`4GB`, `4 gb` and `4gi` are `4Gi` in people's heads."""
+    """The quantity that a user probably means: `4Gi` for `4GB`, `4 gb` or `4gi`; "" for others."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgtp])i?b?", text.strip(), re.IGNORECASE)
     if match is not None:
         return f"{match[1]}{match[2].upper()}i"

@@ -1,4 +1,4 @@
-"""Rules over what training and serving share: variables, mounts, amounts, labels."""
+"""Rules for the fields that training and serving share: variables, mounts, quantities, labels."""
 
 from __future__ import annotations
 
@@ -26,61 +26,63 @@ __all__ = [
     "check_unique",
 ]
 
-# Below this a container cannot even start: `512m` is half a byte, and `4` is four.
+# With less memory no container starts. `512m` means half a byte, and `4` means four bytes.
 _LEAST_MEMORY = 2**20
 _NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _PREFIX = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
-_OURS = ("app.kubernetes.io/managed-by", "applyset.kubernetes.io/part-of")
+_PROGRAM_LABELS = ("app.kubernetes.io/managed-by", "applyset.kubernetes.io/part-of")
 
 
 def check_unique(path: str, names: Iterable[Value[str]]) -> Iterator[Diagnostic]:
-    """Names that may stand once in a list."""
-    seen: dict[str, Value[str]] = {}
+    """Errors for names that stand twice in a list."""
+    first: dict[str, Value[str]] = {}
     for name in names:
-        if name.value in seen:
+        if name.value in first:
             yield error(
                 "E_LIST_DUP",
                 f"{name.value!r} is used twice",
                 name.site,
                 path=path,
-                related=[Related(seen[name.value].site, "first here")],
+                related=[Related(first[name.value].site, "first here")],
             )
-        seen.setdefault(name.value, name)
+        first.setdefault(name.value, name)
 
 
 def check_training(spec: Training, dataset: Dataset | None) -> Iterator[Diagnostic]:
-    """`dataset`, if it is on a claim, is mounted into the trainer too."""
+    """The mistakes in the variables, mounts and quantities of `training`. A dataset on a claim is a
+    mount of the trainer too."""
     yield from check_unique("training.env", [v.name for v in spec.env])
     mounts = [v.path for v in spec.volumes]
     if dataset is not None and dataset.pvc is not None and dataset.path is not None:
         mounts.insert(0, dataset.path)
-    yield from _mounts("training.volumes", mounts)
+    yield from _check_mounts("training.volumes", mounts)
     if spec.shared_memory is not None:
-        yield from _memory(spec.shared_memory, "training.sharedMemory")
-        yield from _shm(spec.volumes)
+        yield from _check_memory(spec.shared_memory, "training.sharedMemory")
+        yield from _check_shm(spec.volumes)
     sized: tuple[tuple[str, Resources | None], ...] = (
         ("training", spec.resources),
         ("training.ingest", spec.ingest.resources if spec.ingest is not None else None),
         ("training.evaluate", spec.evaluate.resources if spec.evaluate is not None else None),
     )
     for path, resources in sized:
-        yield from _resources(resources, f"{path}.resources")
-    yield from _resources(spec.step_resources, "training.stepResources")
+        yield from _check_resources(resources, f"{path}.resources")
+    yield from _check_resources(spec.step_resources, "training.stepResources")
 
 
 def check_serving(spec: Serving) -> Iterator[Diagnostic]:
+    """The mistakes in the variables, host names, mounts and quantities of `serving`."""
     yield from check_unique("serving.env", [v.name for v in spec.env])
     yield from check_unique("serving.hostnames", spec.hostnames)
-    yield from _mounts("serving.volumes", [v.path for v in spec.volumes])
-    yield from _resources(spec.resources, "serving.resources")
+    yield from _check_mounts("serving.volumes", [v.path for v in spec.volumes])
+    yield from _check_resources(spec.resources, "serving.resources")
 
 
-def _mounts(path: str, mounts: Iterable[Value[str]]) -> Iterator[Diagnostic]:
+def _check_mounts(path: str, mounts: Iterable[Value[str]]) -> Iterator[Diagnostic]:
     yield from check_unique(path, [m.map(lambda text: text.rstrip("/") or "/") for m in mounts])
 
 
-def _shm(volumes: Iterable[Volume]) -> Iterator[Diagnostic]:
+def _check_shm(volumes: Iterable[Volume]) -> Iterator[Diagnostic]:
     for volume in volumes:
         if volume.pvc.value == "shm" or volume.path.value.rstrip("/") == "/dev/shm":
             yield error(
@@ -91,12 +93,12 @@ def _shm(volumes: Iterable[Volume]) -> Iterator[Diagnostic]:
             )
 
 
-def _resources(resources: Resources | None, path: str) -> Iterator[Diagnostic]:
+def _check_resources(resources: Resources | None, path: str) -> Iterator[Diagnostic]:
     if resources is not None and resources.memory is not None:
-        yield from _memory(resources.memory, f"{path}.memory")
+        yield from _check_memory(resources.memory, f"{path}.memory")
 
 
-def _memory(size: Value[Any], path: str) -> Iterator[Diagnostic]:
+def _check_memory(size: Value[Any], path: str) -> Iterator[Diagnostic]:
     if amount(size.value) < _LEAST_MEMORY:
         text = str(size.value)
         guess = f"{text.rstrip('m')}{'Mi' if text.endswith('m') else 'Gi'}"
@@ -112,15 +114,15 @@ def _memory(size: Value[Any], path: str) -> Iterator[Diagnostic]:
 
 
 def check_labels(given: Mapping[str, Value[str]]) -> Iterator[Diagnostic]:
-    """Labels that a user adds to every object of an app."""
+    """The mistakes in `labels`, which a user adds to every object of an app."""
     for name, value in given.items():
         path = "labels." + (name if re.fullmatch(r"[\w-]+", name) else f'"{name}"')
         yield from check_name(name, value, "labels", "a label")
         yield from check_label_value(value, path)
-        if name in _OURS or name.startswith(f"{reconciler.API_DOMAIN}/"):
+        if name in _PROGRAM_LABELS or name.startswith(f"{reconciler.API_DOMAIN}/"):
             yield error(
                 "E_LABEL",
-                f"the label {name!r} is the program's own: objects are found by it",
+                f"the label {name!r} belongs to the program, which finds its objects by it",
                 value.site,
                 path=path,
                 related=list_overridden(value.origin),
@@ -129,7 +131,8 @@ def check_labels(given: Mapping[str, Value[str]]) -> Iterator[Diagnostic]:
 
 
 def check_name(name: str, at: Value[Any], path: str, what: str) -> Iterator[Diagnostic]:
-    """A label's or resource's name: an optional DNS prefix and a slash, at most 63 characters."""
+    """An error when `name` cannot name a label or a resource: an optional DNS prefix with a slash,
+    then at most 63 characters. `what` is `a label` or `a resource`."""
     prefix, slash, rest = name.rpartition("/")
     good = _NAME.fullmatch(rest) and (
         not slash or (_PREFIX.fullmatch(prefix) and len(prefix) < 254)

@@ -1,1 +1,1 @@
-"""From typed apps to drafts, one capability a file."""
+"""Turns typed apps into drafts. One file per capability."""

@@ -1,5 +1,6 @@
-"""Two drafts of one object: within an app (a user's manifest takes a drawn object's name) or
-between apps of a group (`a-b` in version `c` and `a` in version `b-c`). The last one would win."""
+"""Finds two drafts of the same object: in one app (a user's manifest has the name of a drawn
+object), or in two apps of a group (model `a-b`, version `c` and model `a`, version `b-c`). Without
+this check the draft applied last would win."""
 
 from __future__ import annotations
 
@@ -17,10 +18,10 @@ __all__ = ["find_clashes"]
 
 
 def find_clashes(apps: Iterable[App]) -> Iterator[tuple[Diagnostic, tuple[UnitId, ...]]]:
-    """Every clash, with the ids of the apps that it reaches.
+    """Every clash, with the ids of the apps that it affects.
 
-    Cost: draws only apps with manifests of their own and those whose model's name begins another's
-    in the same namespace: no others can clash.
+    Cost: draws the apps that can clash. These are the apps with plain manifests, and the apps whose
+    model's name begins with the name of another model in the same namespace, with that other app.
     """
     groups: dict[tuple[str, str], list[App]] = {}
     for app in apps:
@@ -29,8 +30,8 @@ def find_clashes(apps: Iterable[App]) -> Iterator[tuple[Diagnostic, tuple[UnitId
         owners: dict[ObjectKey, tuple[App, Site]] = {}
         for app in _suspects(members):
             for key, site in _keys(app):
-                first, there = owners.setdefault(key, (app, site))
-                if there is site:
+                first, first_site = owners.setdefault(key, (app, site))
+                if first_site is site:
                     continue
                 who = "this app draws" if first is app else f"{first.id} draws"
                 yield (
@@ -38,7 +39,7 @@ def find_clashes(apps: Iterable[App]) -> Iterator[tuple[Diagnostic, tuple[UnitId
                         "E_NAME_CLASH",
                         f"{key} is drawn twice: {who} it too",
                         site,
-                        related=[Related(there, "the other one is named here")],
+                        related=[Related(first_site, "the other one is named here")],
                         help="rename one of them",
                     ),
                     tuple(sorted({first.id, app.id})),
@@ -47,12 +48,12 @@ def find_clashes(apps: Iterable[App]) -> Iterator[tuple[Diagnostic, tuple[UnitId
 
 def _suspects(members: list[App]) -> list[App]:
     names = {app.model for app in members}
-    near: set[str] = set()
+    suspects: set[str] = set()
     for name in names:
         steps = name.split("-")
         shorter = {"-".join(steps[:n]) for n in range(1, len(steps))} & names
-        near |= {name, *shorter} if shorter else set()
-    return [app for app in members if app.manifests or app.model in near]
+        suspects |= {name, *shorter} if shorter else set()
+    return [app for app in members if app.manifests or app.model in suspects]
 
 
 def _keys(app: App) -> Iterator[tuple[ObjectKey, Site]]:

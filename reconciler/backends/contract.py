@@ -1,4 +1,5 @@
-"""What a backend file offers. One capability, one file, one constant."""
+"""The types that a backend file fills in. A capability is one file with one constant: a Framework,
+an Orchestrator, a Serving or a Router."""
 
 from __future__ import annotations
 
@@ -43,14 +44,15 @@ _ROOMS = {
     "router": "reconciler.backends.routers",
 }
 
-#: Finds a live object by its key; never None: unread and absent are values.
+#: Finds a live object by its key. It never returns None: `Observed` has unread and absent.
 Lookup: TypeAlias = Callable[[ObjectKey], Observed]
 Check: TypeAlias = Callable[[App], Iterable[Diagnostic]]
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version to serve: its pointer (with origin), record and the replicas to run."""
+    """One version to serve: its name, its record and the number of replicas. The origin of `name`
+    is the config line that asks for the version."""
 
     name: Value[str]
     record: VersionRecord
@@ -59,7 +61,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """The Service behind which one version answers."""
+    """The Service that sends requests to one version."""
 
     service: Value[str]
     port: Value[int]
@@ -67,7 +69,8 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class LiveRoute:
-    """A route as it is: percent per version; None where no route exists."""
+    """A route as it is in the cluster. `weights` gives percent per version; None when there is no
+    route or when the route is `unread`. `accepted`: the gateway has accepted the route."""
 
     weights: Mapping[str, int] | None
     unread: bool = False
@@ -76,8 +79,8 @@ class LiveRoute:
 
 @dataclass(frozen=True, slots=True)
 class Framework:
-    """Draws the job of one candidate, as the tree of a whole object. `options` is the dataclass of
-    the block `training.<name>`, if the framework has one."""
+    """Draws the job of one candidate as the tree of a whole object. The third argument of `draw` is
+    the job's name. `options` is the dataclass of the block `training.<name>`, if there is one."""
 
     name: str
     kind: GroupKind
@@ -88,8 +91,8 @@ class Framework:
 
 @dataclass(frozen=True, slots=True)
 class Orchestrator:
-    """Draws what fires the schedules and runs the steps. `kinds` says which kinds it draws of an
-    app: a run lists these in the cluster."""
+    """Draws the objects that start runs by schedule and run their steps. `kinds` gives the kinds
+    that `draw` draws for an app: a run lists these in the cluster."""
 
     name: str
     draw: Callable[[App, Framework], tuple[Draft, ...]]
@@ -100,24 +103,24 @@ class Orchestrator:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """Draws one version's objects and reads its capacity. `kinds` are the kinds that it draws: a
-    run lists these in the cluster."""
+    """Draws the objects of one version and reads their capacity. `kinds` are the kinds that `draw`
+    draws: a run lists these in the cluster."""
 
     name: str
     kinds: tuple[GroupKind, ...]
     draw: Callable[[App, Version], tuple[Draft, ...]]
     endpoint: Callable[[App, Version], Endpoint]
     capacity: Callable[[App, Version, Lookup], Capacity | None]
-    """None: could not be read."""
+    """Returns None when the capacity could not be read."""
     check: Check
     options: type | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Router:
-    """Draws the route for a split and reads the split back. `splits` is False for a router that
-    cannot weigh: rollout steps are refused at plan time. `kinds` are the kinds that it draws: a
-    run lists these in the cluster."""
+    """Draws the route for a traffic split and reads the split from the cluster. `splits` is False
+    for a router that cannot split traffic: `check` and `plan` refuse rollout steps with it.
+    `kinds` are the kinds that `draw` draws: a run lists these in the cluster."""
 
     name: str
     splits: bool
@@ -148,43 +151,45 @@ def find_router(name: str) -> Router:
     return found
 
 
-def check_name_fits(kind: GroupKind, name: str, named: Value[Any]) -> Iterator[Diagnostic]:
-    """A rendered name against what the kind and its controllers leave room for."""
-    known = kinds.find(kind)
-    longest = known.longest_name - known.longest_suffix
+def check_name_fits(kind: GroupKind, name: str, source: Value[Any]) -> Iterator[Diagnostic]:
+    """Errors when an object's name is too long for its kind, or cannot be a Service's name where
+    the kind needs that. `source` is the config value that the name comes from."""
+    facts = kinds.find(kind)
+    longest = facts.longest_name - facts.longest_suffix
     if len(name) > longest:
         yield error(
             "E_NAME",
             f"{kind.kind}/{name} has {len(name)} characters; at most {longest} leave room for "
             "what controllers append",
-            named.site,
+            source.site,
             help=f"shorten the names that it is made of by {len(name) - longest}",
         )
-    if known.service_name and not name[:1].isalpha():
+    if facts.service_name and not name[:1].isalpha():
         yield error(
             "E_NAME",
             f"{kind.kind}/{name} must begin with a letter: a Service is named after it",
-            named.site,
+            source.site,
             help="rename the model",
         )
 
 
-def list_names(what: str) -> tuple[str, ...]:
-    """The capabilities of one kind, without importing them."""
-    return extensions.names(_ROOMS[what])
+def list_names(capability: str) -> tuple[str, ...]:
+    """The names of all frameworks, orchestrators, serving backends or routers, without importing
+    them. `capability` is `framework`, `orchestrator`, `serving` or `router`."""
+    return extensions.names(_ROOMS[capability])
 
 
 def list_capabilities() -> dict[str, dict[str, Any]]:
-    """Per block of an app the capabilities with the dataclass of their own block. Imports every
-    backend file: they are small and import nothing heavy."""
+    """For each block of an app (`training`, `serving`): capability name → the dataclass of the
+    capability's own block, or None. Imports every backend file; the files are small."""
     training: dict[str, Any] = {}
-    serving_blocks: dict[str, Any] = {}
+    serving: dict[str, Any] = {}
     for name in list_names("framework"):
         training[name] = find_framework(name).options
     for name in list_names("orchestrator"):
         training[name] = find_orchestrator(name).options
     for name in list_names("serving"):
-        serving_blocks[name] = find_serving(name).options
+        serving[name] = find_serving(name).options
     for name in list_names("router"):
-        serving_blocks[name] = find_router(name).options
-    return {"training": training, "serving": serving_blocks}
+        serving[name] = find_router(name).options
+    return {"training": training, "serving": serving}

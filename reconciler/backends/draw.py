@@ -1,7 +1,8 @@
-"""From a typed unit to drafts: `fixed` (of the files alone) and `moving` (of decision and cluster).
+"""Turns a typed unit into drafts.
 
-`fixed(unit)` is a pure function of the unit's files, so it may be cached by their content ids;
-`moving(app, decision, lookup)` never is, else yesterday's weights would be served.
+`draw_fixed` depends on the unit's files only, so its result may be cached by the content ids of
+the files. `draw_moving` also depends on the rollout's weights and on the cluster, so it is never
+cached: a cache would bring back old weights.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import reconciler
 from reconciler.apps.app import App, Foundation, Unit
 from reconciler.apps.messages import list_overridden
 from reconciler.backends import contract, foundation, plain
-from reconciler.backends.contract import Endpoint, Lookup, Version
+from reconciler.backends.contract import Endpoint, Lookup, Router, Version
 from reconciler.backends.embedded_text import embed_texts
 from reconciler.diagnostics import Diagnostic, Related, error
 from reconciler.extensions import ExtensionInvalid
@@ -23,6 +24,7 @@ from reconciler.objects.draft import Draft
 from reconciler.objects.key import GroupKind
 from reconciler.objects.observed import absent_object
 from reconciler.origin import Branch, Value
+from reconciler.spec.serving import Serving
 from reconciler.suggest import did_you_mean
 
 __all__ = [
@@ -40,25 +42,27 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 
 
 def lookup_nothing(key: Any) -> Any:
-    """The lookup of runs without a cluster."""
+    """The lookup of a run without a cluster: every object is absent."""
     return absent_object(key)
 
 
 def draw_fixed(unit: Unit) -> tuple[Draft, ...]:
-    """What the files alone decide: the foundation, the training objects, plain manifests."""
+    """The objects that the files alone decide: of a foundation all; of an app the training objects
+    and the plain manifests. Raises ExtensionInvalid for a kind that a backend does not declare."""
     if isinstance(unit, Foundation):
-        return _finished(foundation.draw(unit), unit)
+        return _complete_all(foundation.draw(unit), unit)
     drafts: list[Draft] = []
     training = unit.spec.training
     if unit.trains and training is not None:
         framework = contract.find_framework(training.framework.value)
         drafts += contract.find_orchestrator(training.orchestrator.value).draw(unit, framework)
     drafts += plain.draw(unit)
-    return _finished(drafts, unit)
+    return _complete_all(drafts, unit)
 
 
 def draw_moving(app: App, weights: Weights, lookup: Lookup) -> tuple[Draft, ...]:
-    """What the decision decides: one serving object a version, and the route over them."""
+    """The objects that the rollout decides: the serving objects of each version, and the route to
+    the versions. Raises ExtensionInvalid for a kind that a backend does not declare."""
     serving = app.spec.serving
     if serving is None or not app.serves:
         return ()
@@ -72,12 +76,12 @@ def draw_moving(app: App, weights: Weights, lookup: Lookup) -> tuple[Draft, ...]
         return ()
     router = contract.find_router(serving.router.value)
     drafts += router.draw(app, weights, endpoints, lookup)
-    return _finished(drafts, app)
+    return _complete_all(drafts, app)
 
 
 def kinds_of(unit: Unit) -> frozenset[GroupKind]:
-    """The kinds of everything that may be drawn of a unit, without drawing it: what a run must
-    list. A backend that draws another kind is refused by `fixed` and `moving`."""
+    """The kinds of all objects that may be drawn for a unit: a run lists these. Draws nothing of an
+    app. `draw_fixed` and `draw_moving` refuse a backend that draws another kind."""
     if isinstance(unit, Foundation):
         return foundation.kinds_of(unit)
     found = plain.kinds_of(unit)
@@ -90,12 +94,12 @@ def kinds_of(unit: Unit) -> frozenset[GroupKind]:
     return found
 
 
-def _declared(drafts: Iterable[Draft], unit: Unit) -> Iterator[Draft]:
-    """The drafts. Raises ExtensionInvalid for one of a kind that its backend does not declare: a
-    run would not list it, and so would never see the object again."""
-    known = kinds_of(unit)
+def _require_declared(drafts: Iterable[Draft], unit: Unit) -> Iterator[Draft]:
+    """The drafts, unchanged. Raises ExtensionInvalid for a kind that the backend does not declare:
+    a run would not list that kind, and so would never find the object again."""
+    declared = kinds_of(unit)
     for draft in drafts:
-        if draft.key.group_kind not in known:
+        if draft.key.group_kind not in declared:
             raise ExtensionInvalid(
                 f"{draft.rule} draws a {draft.key.group_kind}, which it does not declare",
                 hint="add it to the `kinds` of the backend",
@@ -103,8 +107,9 @@ def _declared(drafts: Iterable[Draft], unit: Unit) -> Iterator[Draft]:
         yield draft
 
 
-def read_facts(app: App, weights_of: Iterable[str], lookup: Lookup) -> RolloutFacts:
-    """What the cluster says of an app's rollout. `weights_of` are the versions of interest."""
+def read_facts(app: App, wanted: Iterable[str], lookup: Lookup) -> RolloutFacts:
+    """What the cluster says about an app's rollout: the capacity of the versions `wanted`, and the
+    weights of the live route."""
     serving = app.spec.serving
     if serving is None:
         return RolloutFacts({}, routed=False)
@@ -115,7 +120,7 @@ def read_facts(app: App, weights_of: Iterable[str], lookup: Lookup) -> RolloutFa
     for name in app.records:
         version = _version(app, _pointer(app, name))
         endpoints[name] = backend.endpoint(app, version)
-    for name in sorted(set(weights_of) & app.records.keys()):
+    for name in sorted(set(wanted) & app.records.keys()):
         found = backend.capacity(app, _version(app, _pointer(app, name)), lookup)
         if found is not None:
             capacity[name] = found
@@ -124,54 +129,59 @@ def read_facts(app: App, weights_of: Iterable[str], lookup: Lookup) -> RolloutFa
 
 
 def check_unit(unit: Unit) -> Iterator[Diagnostic]:
-    """What each backend in use has to say about the app: combinations known not to work, names
-    that controllers would overflow. Called before anything is drawn."""
+    """The mistakes of an app that its backends know: combinations that do not work, names that are
+    too long for a controller. Call it before drawing: a backend may not exist. Nothing is checked
+    for a foundation."""
     if isinstance(unit, Foundation):
         return
-    known = True
-    for what, named in _used(unit):
-        names = contract.list_names(what)
+    all_exist = True
+    for capability, named in _named_backends(unit):
+        names = contract.list_names(capability)
         if named.value not in names:
-            known = False
+            all_exist = False
             yield error(
                 "E_VALUE",
-                f"there is no {_WORDS.get(what, what)} {named.value!r}",
+                f"there is no {_NOUNS.get(capability, capability)} {named.value!r}",
                 named.site,
-                path=_PATHS[what],
+                path=_PATHS[capability],
                 related=list_overridden(named.origin),
                 help=did_you_mean(named.value, names, also=f"known: {', '.join(names)}"),
             )
-    if not known:
+    if not all_exist:
         return
     training, serving = unit.spec.training, unit.spec.serving
     if training is not None:
         yield from contract.find_framework(training.framework.value).check(unit)
         yield from contract.find_orchestrator(training.orchestrator.value).check(unit)
-        yield from _pool(unit, training.pool, "training.pool")
+        yield from _check_pool(unit, training.pool, "training.pool")
     if serving is not None:
         yield from contract.find_serving(serving.backend.value).check(unit)
         router = contract.find_router(serving.router.value)
         yield from router.check(unit)
-        yield from _pool(unit, serving.pool, "serving.pool")
-        steps = serving.rollout.steps if serving.rollout is not None else ()
-        if not router.splits and (serving.traffic or steps):
-            what = "traffic" if serving.traffic else "rollout"
-            weights = [
-                *serving.traffic.values(),
-                *(s.weight for s in steps if s.weight is not None),
-            ]
-            at: Value[Any] = weights[0] if weights else serving.router
-            yield error(
-                "E_ROUTER",
-                f"the router {router.name!r} cannot split traffic",
-                at.site,
-                path=f"serving.{what}",
-                related=[Related(serving.router.site, f"serving.router: {router.name}")],
-                help=f"use a router that can ({_splitting()}), or leave out `{what}`",
-            )
+        yield from _check_pool(unit, serving.pool, "serving.pool")
+        yield from _check_split(serving, router)
 
 
-_WORDS = {"serving": "serving backend"}
+def _check_split(serving: Serving, router: Router) -> Iterator[Diagnostic]:
+    steps = serving.rollout.steps if serving.rollout is not None else ()
+    if router.splits or not (serving.traffic or steps):
+        return
+    field = "traffic" if serving.traffic else "rollout"
+    weights = [*serving.traffic.values(), *(s.weight for s in steps if s.weight is not None)]
+    at: Value[Any] = weights[0] if weights else serving.router
+    names = contract.list_names("router")
+    able = ", ".join(name for name in names if contract.find_router(name).splits)
+    yield error(
+        "E_ROUTER",
+        f"the router {router.name!r} cannot split traffic",
+        at.site,
+        path=f"serving.{field}",
+        related=[Related(serving.router.site, f"serving.router: {router.name}")],
+        help=f"use a router that can ({able}), or leave out `{field}`",
+    )
+
+
+_NOUNS = {"serving": "serving backend"}
 _PATHS = {
     "framework": "training.framework",
     "orchestrator": "training.orchestrator",
@@ -180,7 +190,7 @@ _PATHS = {
 }
 
 
-def _used(app: App) -> Iterator[tuple[str, Value[str]]]:
+def _named_backends(app: App) -> Iterator[tuple[str, Value[str]]]:
     if app.spec.training is not None:
         yield "framework", app.spec.training.framework
         yield "orchestrator", app.spec.training.orchestrator
@@ -189,7 +199,7 @@ def _used(app: App) -> Iterator[tuple[str, Value[str]]]:
         yield "router", app.spec.serving.router
 
 
-def _pool(app: App, name: Value[str] | None, path: str) -> Iterator[Diagnostic]:
+def _check_pool(app: App, name: Value[str] | None, path: str) -> Iterator[Diagnostic]:
     pools = app.spec.group.pools
     uses = app.trains if path.startswith("training") else app.serves
     if name is not None and uses and name.value not in pools:
@@ -201,12 +211,6 @@ def _pool(app: App, name: Value[str] | None, path: str) -> Iterator[Diagnostic]:
             related=list_overridden(name.origin),
             help=f"pools of the group: {', '.join(pools) or 'none'}",
         )
-
-
-def _splitting() -> str:
-    return ", ".join(
-        name for name in contract.list_names("router") if contract.find_router(name).splits
-    )
 
 
 # -- parts -----------------------------------------------------------------------------------------
@@ -230,7 +234,7 @@ def _pointer(app: App, name: str) -> Value[str]:
 
 
 def labels_of(unit: Unit) -> dict[str, str]:
-    """The labels that say which unit an object belongs to."""
+    """The labels that say which unit an object belongs to. A run finds a unit's objects by them."""
     return {
         MANAGED_BY: reconciler.FIELD_MANAGER,
         f"{DOMAIN}/environment": unit.environment,
@@ -239,28 +243,28 @@ def labels_of(unit: Unit) -> dict[str, str]:
     }
 
 
-def _finished(drafts: Iterable[Draft], unit: Unit) -> tuple[Draft, ...]:
-    """Identity, namespace and common labels, and what is carried as text. The app's labels give
-    way to the object's own; the program's give way to nobody, for objects are found by them."""
-    ours: dict[str, Any] = dict(labels_of(unit))
+def _complete_all(drafts: Iterable[Draft], unit: Unit) -> tuple[Draft, ...]:
+    """The drafts with apiVersion, kind, namespace and labels, and with Embedded leaves. A label of
+    the object wins over a label of the app; a label of the program wins over both."""
+    identity: dict[str, Any] = dict(labels_of(unit))
     common: dict[str, Any] = {}
     if isinstance(unit, App):
-        ours[f"{DOMAIN}/owner"] = unit.spec.model.owner
+        identity[f"{DOMAIN}/owner"] = unit.spec.model.owner
         common = dict(unit.spec.labels)
         namespace = unit.spec.group.namespace
     else:
         namespace = unit.spec.namespace
-    declared = _declared(drafts, unit)
-    finished = (_finish(draft, common, ours, namespace) for draft in declared)
-    return tuple(embed_texts(draft) for draft in finished)
+    declared = _require_declared(drafts, unit)
+    complete = (_complete(draft, common, identity, namespace) for draft in declared)
+    return tuple(embed_texts(draft) for draft in complete)
 
 
-def _finish(
-    draft: Draft, common: dict[str, Any], ours: dict[str, Any], namespace: Value[str]
+def _complete(
+    draft: Draft, common: dict[str, Any], identity: dict[str, Any], namespace: Value[str]
 ) -> Draft:
     children = _as_dict(draft.tree)
     metadata = _as_dict(children.get("metadata", {}))
-    metadata["labels"] = {**common, **_as_dict(metadata.get("labels", {})), **ours}
+    metadata["labels"] = {**common, **_as_dict(metadata.get("labels", {})), **identity}
     if draft.key.namespace:
         metadata["namespace"] = namespace
     tree = {

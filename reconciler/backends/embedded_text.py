@@ -1,6 +1,6 @@
-"""Objects that a user writes as JSON text inside another one, for example a job in a step of a
-hand-written WorkflowTemplate. The cluster sees such an object only when a step creates it; plans
-and policies see it before.
+"""Finds the objects that a user writes as JSON text inside another object, for example a job in a
+step of a hand-written WorkflowTemplate. The cluster gets such an object when the step creates it;
+plans and policies look at it before that.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from reconciler.origin import Branch, Items, Origin, Value
 
 __all__ = ["embed_texts"]
 
-#: What nests deeper is no object that an API server would take.
+#: An API server would not take an object that nests deeper.
 _DEEPEST = 200
 
 
 def embed_texts(draft: Draft) -> Draft:
-    """The draft with an Embedded leaf in place of each text of a carrier that is an object. The
-    text stays as it is written; each field of the object has the origin of the whole text."""
+    """The draft with an Embedded leaf in place of each text that is an object in JSON. The text
+    stays as it is; the origin of each field of the inner object is the origin of the whole text.
+    A draft of a kind without `carries` is returned unchanged."""
     carries = kinds.find(draft.key.group_kind).carries
     if not carries or not any(map(_looks_like_a_map, list_leaves(draft.tree))):
         return draft
-    tree = _replaced(draft.tree, lambda text: _embedded(text, draft))
+    tree = _replace_texts(draft.tree, lambda text: _embed(text, draft))
     return draft if tree is draft.tree else replace(draft, tree=tree)
 
 
@@ -36,27 +37,30 @@ def _looks_like_a_map(leaf: Any) -> bool:
     return type(leaf) is Value and type(leaf.value) is str and leaf.value.lstrip()[:1] == "{"
 
 
-def _replaced(tree: Tree, make: Callable[[Value[str]], Tree]) -> Tree:
-    """The tree with `make` of each text that looks like a map; the same tree without one."""
+def _replace_texts(tree: Tree, make: Callable[[Value[str]], Tree]) -> Tree:
+    """The tree with `make(text)` in place of each text that looks like a map. Without such a text,
+    the same tree."""
     if _looks_like_a_map(tree):
         return make(tree)
     children = tree.children if isinstance(tree, Branch | Items) else tree
     if isinstance(children, Mapping):
-        made: Tree = {key: _replaced(child, make) for key, child in children.items()}
-        same = all(made[key] is child for key, child in children.items())
+        replaced: Tree = {key: _replace_texts(child, make) for key, child in children.items()}
+        same = all(replaced[key] is child for key, child in children.items())
     elif isinstance(children, list | tuple):
-        made = tuple(_replaced(child, make) for child in children)
-        same = all(new is old for new, old in zip(made, children, strict=True))
+        replaced = tuple(_replace_texts(child, make) for child in children)
+        same = all(new is old for new, old in zip(replaced, children, strict=True))
     else:
         return tree
     if same:
         return tree
     if isinstance(tree, Branch):
-        return Branch(made, tree.origin, tree.gone)
-    return Items(made, tree.origin, tree.keys, tree.gone) if isinstance(tree, Items) else made
+        return Branch(replaced, tree.origin, tree.deleted)
+    if isinstance(tree, Items):
+        return Items(replaced, tree.origin, tree.keys, tree.deleted)
+    return replaced
 
 
-def _embedded(text: Value[str], carrier: Draft) -> Value[str]:
+def _embed(text: Value[str], carrier: Draft) -> Value[str]:
     body = _object_in(text.value)
     if body is None:
         return text
@@ -68,12 +72,12 @@ def _embedded(text: Value[str], carrier: Draft) -> Value[str]:
         namespace if isinstance(namespace, str) else carrier.key.namespace,
         metadata["name"],
     )
-    inner = Draft(key, version, _traced(body, text.origin), carrier.rule)
+    inner = Draft(key, version, _tree_of(body, text.origin), carrier.rule)
     return Embedded(key.name, embed_texts(inner), written=text)
 
 
 def _object_in(text: str) -> dict[str, Any] | None:
-    """The object that a text is; None for any other text."""
+    """The object that a text holds. None for a text that is not an object in JSON."""
     try:
         body = orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -94,9 +98,9 @@ def _is_shallow(datum: Any) -> bool:
     return depth <= _DEEPEST
 
 
-def _traced(datum: Any, origin: Origin) -> Tree:
+def _tree_of(datum: Any, origin: Origin) -> Tree:
     if isinstance(datum, dict) and datum:
-        return {key: _traced(child, origin) for key, child in datum.items()}
+        return {key: _tree_of(child, origin) for key, child in datum.items()}
     if isinstance(datum, list) and datum:
-        return [_traced(child, origin) for child in datum]
+        return [_tree_of(child, origin) for child in datum]
     return Value(datum, origin)

@@ -1,5 +1,5 @@
-"""The group's own objects: namespace, quota, service account. They belong to the pseudo-app
-`_group`, so they have an inventory like all others."""
+"""Draws the objects of a group itself: namespace, quota, service account. They belong to the
+pseudo-app `_group`, which has an inventory as an app has."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ _RULE = "foundation"
 
 
 def draw(unit: Foundation) -> Iterator[Draft]:
+    """The drafts of a group's own objects; none when the group's `state` is `absent`."""
     spec = unit.spec
     if spec.state.value == "absent":
         return
     namespace = spec.namespace
     if spec.create_namespace.value:
-        made = spec.create_namespace
-        # The object is there because of both lines.
-        name = namespace if made.origin is BUILT_IN else derive(namespace.value, namespace, made)
+        create = spec.create_namespace
+        # The object exists because of two config lines.
+        is_default = create.origin is BUILT_IN
+        name = namespace if is_default else derive(namespace.value, namespace, create)
         yield Draft(
             ObjectKey("", "Namespace", "", namespace.value),
             "v1",
@@ -50,5 +52,5 @@ def draw(unit: Foundation) -> Iterator[Draft]:
 
 
 def kinds_of(unit: Foundation) -> frozenset[GroupKind]:
-    """The kinds that `draw` draws of a foundation."""
+    """The kinds that `draw` draws for a foundation."""
     return frozenset(draft.key.group_kind for draft in draw(unit))

@@ -1,4 +1,4 @@
-"""The user's own Kubernetes files: every leaf keeps its line in that file."""
+"""Draws a user's plain Kubernetes manifests. The origin of each leaf is its line in that file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["draw", "kinds_of"]
 
 
 def draw(app: App) -> Iterator[Draft]:
-    """One draft a document; `apps.plainfile` has checked the shape."""
+    """One draft per document. `apps.manifest_files` has checked the documents."""
     cluster_scoped = app.spec.group.cluster_scoped
     for manifest in app.manifests:
         root = manifest.root
@@ -32,7 +32,7 @@ def draw(app: App) -> Iterator[Draft]:
 
 
 def kinds_of(app: App) -> frozenset[GroupKind]:
-    """The kinds that `draw` draws of an app."""
+    """The kinds that `draw` draws for an app."""
     out = set()
     for manifest in app.manifests:
         version, kind = manifest.root.children["apiVersion"], manifest.root.children["kind"]

@@ -36,17 +36,19 @@ _GPU = built_in("nvidia.com/gpu")
 
 
 def text(template: str, *inputs: Value[Any]) -> Value[str]:
-    """`template.format(...)` over the inputs' data, derived from all of them."""
+    """`template` with the inputs' data in place of each `{}`. Its origin is derived from all
+    inputs."""
     return derive(template.format(*(i.value for i in inputs)), *inputs)
 
 
 def version_slug(version: str) -> str:
-    """A version inside an object's name, where dots may not stand."""
+    """A version as a part of an object's name, which may hold no dots: `v1.0` becomes `v1-0`."""
     return version.replace(".", "-")
 
 
 def pool_of(app: App, name: Value[str] | None) -> Pool | None:
-    """The group's pool of that name; what it gives came through the line that asks for it."""
+    """The group's pool of that name, or None. The origins of its values name the pool's lines and,
+    in `through`, the line that asks for the pool."""
     pool = app.spec.group.pools.get(name.value) if name is not None else None
     if pool is None or name is None:
         return None
@@ -57,7 +59,8 @@ def pool_of(app: App, name: Value[str] | None) -> Pool | None:
 
 
 def resources(wanted: Resources | None, pool: Pool | None = None) -> Tree:
-    """Requests equal limits: an ML workload is sized, not stretched. {} when nothing is given."""
+    """A container's `resources`, with requests equal to limits, so that a pod never gets more or
+    less than it asks for. {} when nothing is wanted."""
     if wanted is None:
         return {}
     amounts: dict[str, Any] = {}
@@ -72,7 +75,7 @@ def resources(wanted: Resources | None, pool: Pool | None = None) -> Tree:
 
 
 def env(variables: Iterable[EnvVar]) -> list[Tree]:
-    """Variables in order; a secret becomes a secretKeyRef, its value is never known."""
+    """A container's `env`, in the given order. A `!secret name/key` becomes a secretKeyRef."""
     out: list[Tree] = []
     for variable in variables:
         datum = variable.value.value
@@ -88,15 +91,15 @@ def env(variables: Iterable[EnvVar]) -> list[Tree]:
     return out
 
 
-def facts(variables: Iterable[EnvVar], told: Mapping[str, Value[Any] | None]) -> list[Tree]:
-    """Variables that tell a container a fact, where there is one and the user has none of its
-    name: two of one name are refused under server-side apply."""
+def facts(variables: Iterable[EnvVar], given: Mapping[str, Value[Any] | None]) -> list[Tree]:
+    """More `env` entries, one per fact that is not None. A fact whose name is among the user's
+    `variables` is left out: server-side apply refuses two entries of one name."""
     names = [variable.name for variable in variables]
-    known = {name.value for name in names}
+    user_names = {name.value for name in names}
     return [
         {"name": derive(name, fact, *names), "value": derive(fact.value, fact, *names)}
-        for name, fact in told.items()
-        if fact is not None and name not in known
+        for name, fact in given.items()
+        if fact is not None and name not in user_names
     ]
 
 
@@ -107,12 +110,12 @@ def _spell(datum: Any) -> str:
 
 
 def volumes(mounts: Iterable[Volume]) -> list[Tree]:
-    """One volume a claim, named after it."""
-    seen: dict[str, Tree] = {}
+    """A pod's `volumes`: one volume per claim, with the claim's name."""
+    by_claim: dict[str, Tree] = {}
     for mount in mounts:
         claim = {"claimName": mount.pvc}
-        seen.setdefault(mount.pvc.value, {"name": mount.pvc, "persistentVolumeClaim": claim})
-    return list(seen.values())
+        by_claim.setdefault(mount.pvc.value, {"name": mount.pvc, "persistentVolumeClaim": claim})
+    return list(by_claim.values())
 
 
 def volume_mounts(mounts: Iterable[Volume]) -> list[Tree]:
@@ -135,7 +138,7 @@ def container(
     sized: Tree | None = None,
     mounts: Iterable[Volume] = (),
 ) -> dict[str, Tree]:
-    """A container with the parts that are given; nothing is invented."""
+    """A container with the given parts. A part that is empty is left out."""
     tree: dict[str, Tree] = {"name": name, "image": image}
     if command := list(command):
         tree["command"] = command
@@ -153,7 +156,8 @@ def container(
 def spec(
     app: App, containers: list[Tree], *, mounts: Iterable[Volume] = (), pool: Pool | None = None
 ) -> dict[str, Tree]:
-    """A pod spec: containers, claims, the group's account, the pool's nodes."""
+    """A pod spec with the containers, the claims of `mounts`, the group's service account and the
+    pool's node selector."""
     tree: dict[str, Tree] = {"containers": containers}
     if claims := volumes(mounts):
         tree["volumes"] = claims
@@ -166,7 +170,7 @@ def spec(
 
 
 def pod_labels(app: App, **more: Tree) -> dict[str, Tree]:
-    """The labels that a pod carries, so that people and policies find its owner."""
+    """The labels of a pod, by which people and policies find the pod's owner, and `more`."""
     return {
         "app.kubernetes.io/name": app.model,
         "ml-reconciler.dev/owner": app.spec.model.owner,
@@ -175,21 +179,21 @@ def pod_labels(app: App, **more: Tree) -> dict[str, Tree]:
 
 
 def served_versions(serving: Serving) -> tuple[str, ...]:
-    """The versions that Git asks for: the pointer's, or those of the split."""
+    """The versions that Git asks for: `serving.version`, or the versions of `serving.traffic`."""
     return tuple(serving.traffic) if serving.version is None else (serving.version.value,)
 
 
 def readiness(probe: Probe, port: Value[int]) -> Tree:
-    """An HTTP readiness probe, on the server's port unless it names another."""
-    named = port if probe.port is None else probe.port
-    return {"httpGet": {"path": probe.path, "port": named}}
+    """An HTTP readiness probe, on `port` unless the probe names another port."""
+    probed = port if probe.port is None else probe.port
+    return {"httpGet": {"path": probe.path, "port": probed}}
 
 
 def go_duration(duration: Value[str]) -> Value[str]:
-    """For fields that Go's `time.ParseDuration` reads, which knows no days."""
+    """A duration for a field that Go's `time.ParseDuration` reads: days are written in seconds."""
     return duration.map(lambda text: f"{int(seconds(text))}s" if "d" in text else text)
 
 
 def seconds_of(duration: Value[str]) -> Value[int]:
-    """A duration as whole seconds, at least one: 0 means "at once" or "never" to controllers."""
+    """A duration in whole seconds, at least one: controllers read 0 as "at once" or "never"."""
     return duration.map(lambda text: max(1, math.ceil(seconds(text))))

@@ -1,4 +1,4 @@
-"""What every training job has: the trainer's pod template and the job object around it."""
+"""The parts that all training jobs have: the trainer's pod template and the job's object."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def training_of(app: App) -> Training:
 
 
 def template(app: App, candidate: Candidate | None, container: str, *, restart: str = "") -> Tree:
-    """The pod template of one worker. `restart` is for kinds that put the policy into the pod."""
+    """The pod template of one worker. `restart` is the pod's restart policy, for the kinds that
+    read it from the pod; "" leaves the field out."""
     training = training_of(app)
     pool = pod.pool_of(app, training.pool)
     image = training.image
@@ -52,8 +53,8 @@ def template(app: App, candidate: Candidate | None, container: str, *, restart: 
 
 
 def mounts_of(app: App) -> list[Volume]:
-    """The dataset's claim and the training's volumes: the trainer's mounts, and those of the steps
-    that make its data and measure its results."""
+    """The mounts of the trainer and of the user's `ingest` and `evaluate` steps: the dataset's
+    claim, then the volumes of `training`."""
     volumes = list(training_of(app).volumes)
     dataset = app.spec.dataset
     if dataset is None or dataset.pvc is None or dataset.path is None:
@@ -62,7 +63,8 @@ def mounts_of(app: App) -> list[Volume]:
 
 
 def add_data_variables(app: App, container: dict[str, Tree]) -> None:
-    """Adds which data a run reads to the container's variables; a user's own of that name wins."""
+    """Adds DATASET_URI and DATASET_REVISION to a container's variables. A variable of the user with
+    the same name wins."""
     dataset = app.spec.dataset
     if dataset is None:
         return
@@ -73,7 +75,8 @@ def add_data_variables(app: App, container: dict[str, Tree]) -> None:
 
 
 def job(api_version: str, kind: str, app: App, name: Value[str], spec: Tree) -> Tree:
-    """The whole object, as a step creates it. Its labels let a sweeper find what was left."""
+    """The whole object, as a step creates it. By its labels the exit handler finds the jobs that a
+    run has left."""
     labels = {
         "app.kubernetes.io/managed-by": "reconciler",
         "ml-reconciler.dev/environment": app.environment,

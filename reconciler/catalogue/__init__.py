@@ -1,7 +1,8 @@
-"""What each code of an error, warning or finding means, with an example and the way out.
+"""The catalogue of codes: the meaning of each error, warning and finding, with an example and the
+way out.
 
-Each module of this room offers `ENTRIES`. Measured examples stand in `examples.json`, which
-`make docs` writes from the test cases; an entry without a case holds its example itself.
+Each module of this folder offers `ENTRIES`. `make docs` runs the test cases and writes their output
+to `examples.json`; an entry without a test case holds its example itself.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _MODULES = ("parsing", "merging", "config", "policies", "source", "cluster", "pr
 
 @functools.cache
 def measured() -> Mapping[str, str]:
-    """The examples that were made by running the program, by code."""
+    """Code → the example that `make docs` has measured."""
     file = resources.files(__name__) / "examples.json"
     found: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
     return found
@@ -31,7 +32,7 @@ def measured() -> Mapping[str, str]:
 
 @functools.cache
 def entries() -> Mapping[str, Entry]:
-    """Every entry with its example, sorted by code."""
+    """Code → entry with its example, sorted by code."""
     modules = (importlib.import_module(f"{__name__}.{name}") for name in _MODULES)
     found: list[Entry] = [entry for module in modules for entry in module.ENTRIES]
     return {

@@ -1,4 +1,4 @@
-"""One entry of the catalogue."""
+"""The type of an entry of the catalogue."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _KINDS = {"E": "error", "W": "warning", "P": "policy finding"}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`meaning` and `way_out` are whole sentences. `example` is text to be shown as it is: the
-    smallest config or command that causes the message, and the message. `own_example` is the one
-    that a person wrote, where none is measured."""
+    """The entry of one code. `meaning` and `way_out` are whole sentences. `example` is a text that
+    is shown unchanged: a small config or command that causes the message, and the message.
+    `own_example` is written by hand, for a code without a measured example."""
 
     code: str
     meaning: str

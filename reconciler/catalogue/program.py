@@ -10,7 +10,7 @@ ENTRIES = (
     Entry(
         "E_EXTENSION",
         "A capability's file lacks its constant, or the constant carries another name than the "
-        "file. Only who changes the program sees this.",
+        "file. Only people who change the program see this.",
         "Follow the help of the message; docs/extending.md shows each capability.",
         "error[E_EXTENSION]: reconciler/backends/frameworks/toy.py has no constant FRAMEWORK; "
         "every file of this folder defines it\n   help: define FRAMEWORK in it, or move it away",

@@ -1,7 +1,7 @@
-"""What is known of each kind of object, one file per project. A file offers `KINDS`.
+"""The kinds of objects that the program knows, one file per project. Each file offers `KINDS`.
 
-Nothing is imported until a kind is asked for; then all files of this folder are read, once per
-process (they are small and import `objects` only).
+The first call of `known` or `find` imports all files of this folder, once per process. The files
+are small and import `objects` only.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ROOM = "reconciler.kinds"
 
 @functools.cache
 def known() -> Mapping[GroupKind, Kind]:
-    """Every kind that a file of this room describes."""
+    """Every kind that a file of this folder describes."""
     out: dict[GroupKind, Kind] = {}
     for project in extensions.names(_ROOM):
         for kind in extensions.load(_ROOM, project, "KINDS"):
@@ -31,15 +31,15 @@ def known() -> Mapping[GroupKind, Kind]:
 
 
 def find(group_kind: GroupKind) -> Kind:
-    """A kind. One that no file describes is a workload under the rules of kstatus; discovery must
-    tell its plural, and its lists are matched by the usual keys."""
+    """The kind `group_kind`. A kind that no file describes is a workload, ready by the rules of
+    kstatus; discovery gives its plural, and the usual keys match its lists."""
     found = known().get(group_kind)
     return found if found is not None else Kind(group_kind, "", "", kstatus, list_keys=None)
 
 
 def is_active_run(live: Observed) -> bool:
-    """Whether a live object works once and has not finished: deleting it would lose its work. A
-    suspended job has no pods, so it is not active."""
+    """Whether a live object is a job that runs once and has not finished: a delete would lose its
+    work. A suspended job has no pods, so it is not active."""
     kind = find(live.key.group_kind)
     if kind.prune is not PruneClass.RUN or kind.job is None or not live.is_present:
         return False
@@ -48,8 +48,7 @@ def is_active_run(live: Observed) -> bool:
 
 
 def readiness(live: Observed) -> Readiness:
-    """Whether an object does its work, by the rule of its kind. What could not be read is
-    unknown."""
+    """Whether an object does its work, by the rule of its kind. UNKNOWN for an unread object."""
     if live.presence is Presence.UNREAD:
         return Readiness(ReadinessState.UNKNOWN, live.why)
     if live.presence is Presence.ABSENT:

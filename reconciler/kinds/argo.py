@@ -1,6 +1,6 @@
 """Argo Workflows. None of its kinds has a status subresource.
 
-The lists are those of the CRDs without validation, which its releases install: none is keyed.
+Argo's releases install CRDs without validation, so the server merges none of the lists by key.
 """
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ from reconciler.objects.status import (
 __all__ = ["KINDS"]
 
 _GROUP = "serving.kserve.io"
-#: Its CRDs leave the lists of names out (containers, volumes, …): the server replaces those whole.
+#: The lists that KServe's CRDs give keys to. The CRDs give none to `containers` and `volumes`, so
+#: the server replaces these as a whole.
 _LISTS = {
     name: POD_LISTS[name]
     for name in (
@@ -30,7 +31,7 @@ _LISTS = {
 
 
 def _inference_service(body: Body) -> Readiness:
-    # observedGeneration is copied from a child object: it says nothing here.
+    # KServe copies observedGeneration from a child object, so it says nothing about this one.
     status = status_of(body)
     model = status.get("modelStatus") or {}
     if model.get("transitionStatus") in ("BlockedByFailedLoad", "InvalidSpec"):

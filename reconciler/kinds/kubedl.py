@@ -12,7 +12,7 @@ from reconciler.objects.status import READY, always_ready, failed, progressing, 
 __all__ = ["KINDS"]
 
 _VERSION = "v1alpha1"
-#: Only these lists of its pod templates have keys in its CRDs, made with an old generator.
+#: KubeDL's CRDs, made with an old generator, give keys to only these lists of a pod template.
 _LISTS = {
     "ports": ("containerPort", "protocol"),
     "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
@@ -33,19 +33,19 @@ def _model_version(body: Body) -> Readiness:
 
 
 def _inference(body: Body) -> Readiness:
-    """It keeps no conditions: every predictor must have its replicas ready."""
+    """An Inference has no conditions: it is ready when every predictor has its replicas ready."""
     predictors = (body.get("spec") or {}).get("predictors") or []
-    seen = {p.get("name"): p for p in status_of(body).get("predictorStatuses") or []}
+    statuses = {p.get("name"): p for p in status_of(body).get("predictorStatuses") or []}
     for predictor in predictors:
         wanted = int(predictor.get("replicas", 1))
-        ready = int((seen.get(predictor.get("name")) or {}).get("readyReplicas", 0))
+        ready = int((statuses.get(predictor.get("name")) or {}).get("readyReplicas", 0))
         if ready < wanted:
             return progressing(f"{ready} of {wanted} ready")
     return READY
 
 
 def _jobs() -> Iterator[Kind]:
-    # Kind, plural, the field of its replicas, the types whose first pod decides, the run policy.
+    # Kind, plural, field of the replicas, types whose first pod decides, field of the run policy.
     rows: tuple[tuple[str, str, str, Sequence[str], str], ...] = (
         ("TFJob", "tfjobs", "tfReplicaSpecs", ("Chief", "Master"), ""),
         ("PyTorchJob", "pytorchjobs", "pytorchReplicaSpecs", ("Master",), ""),

@@ -15,7 +15,7 @@ _LABELS = "training.kubeflow.org/"
 
 
 def _jobs() -> Iterator[Kind]:
-    # Kind, plural, the field of its replicas, the types whose first pod decides.
+    # Kind, plural, field of the replicas, types whose first pod decides.
     rows: tuple[tuple[str, str, str, Sequence[str]], ...] = (
         ("PyTorchJob", "pytorchjobs", "pytorchReplicaSpecs", ("Master",)),
         ("TFJob", "tfjobs", "tfReplicaSpecs", ("Chief", "Master")),

@@ -1,4 +1,4 @@
-"""The built-in kinds of Kubernetes that an app may have, and the program's own."""
+"""The built-in kinds of Kubernetes that an app or the program itself may use."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ _F, _C, _W = Wave.FOUNDATION, Wave.CONFIG, Wave.WORKLOADS
 
 
 def _plain(group: str, version: str, rows: str, wave: Wave) -> Iterator[Kind]:
-    """Kinds that are ready when they exist: `Kind plural` per word pair."""
+    """Kinds that are ready when they exist. `rows` holds pairs of words: `Kind plural`."""
     words = rows.split()
     for name, plural in zip(words[::2], words[1::2], strict=True):
         key = GroupKind(group, name)
@@ -105,7 +105,7 @@ def _plain(group: str, version: str, rows: str, wave: Wave) -> Iterator[Kind]:
 
 
 def _cluster_scoped(group: str, version: str, rows: str, wave: Wave) -> Iterator[Kind]:
-    """The same, of cluster-scoped kinds."""
+    """Cluster-scoped kinds that are ready when they exist. `rows` as in `_plain`."""
     for kind in _plain(group, version, rows, wave):
         yield replace(kind, namespaced=False)
 

@@ -1,1 +1,2 @@
-"""The merge room: layers of YAML folded into one tree with provenance (rules M1 to M8 and M10)."""
+"""Reads layers of YAML and merges them into one tree, with the origin of every value (merge rules
+M1 to M10)."""

@@ -1,4 +1,4 @@
-"""Questions about where merged values came from (merge rules M10 and M12)."""
+"""Answers where merged values come from (merge rules M10 and M12)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ __all__ = ["find_at_line", "find_lock", "find_path", "list_origins", "referenced
 
 
 def list_origins(tree: Branch) -> dict[str, Origin]:
-    """The newest link of every leaf, map entry, list element and deleted path, by spelled path.
+    """Path → the newest link, for every map entry, list element and deleted path.
 
-    What stands wins over what is gone where a removed element's index is in use again.
+    When another element has the index of a removed element, the path has the link of the element
+    that exists.
     """
     out: dict[str, Origin] = {}
     for path, node, origin in _walk(tree, ()):
@@ -26,7 +27,7 @@ def list_origins(tree: Branch) -> dict[str, Origin]:
 
 
 def referenced(origin: Origin) -> Iterator[Origin]:
-    """The leaves that a value's references led to, each once, in the order of the text."""
+    """The origins of the targets of a value's references, each once, in the order of the text."""
     seen: set[int] = set()
     stack = list(reversed(origin.through))
     while stack:
@@ -39,41 +40,42 @@ def referenced(origin: Origin) -> Iterator[Origin]:
 
 
 def find_path(tree: Branch, text: str) -> tuple[Node | None, Origin | None]:
-    """The node at a spelled path and its newest link; (None, link) for a deleted one and
-    (None, None) for one that never was. Raises PathInvalid."""
+    """The node at a path and its newest link; (None, link) for a deleted path, (None, None) for a
+    path that no layer sets. Raises PathInvalid."""
     node: Node = tree
-    gone: Deletion | None = None
+    deleted: Deletion | None = None
     origin: Origin | None = None
     for step in paths.parse(text):
         name = step if isinstance(step, str) else str(step) if isinstance(step, Selector) else ""
-        if gone is not None:
-            origin = gone.inside().get(name)
+        if deleted is not None:
+            origin = deleted.inside().get(name)
             if not isinstance(origin, Deletion):
                 return None, None
-            gone = origin
+            deleted = origin
             continue
         child = _child(node, step)
         if child is not None:
             node, origin = child, child.origin
             continue
-        left = {} if not isinstance(node, Branch | Items) else node.gone
-        origin = left.get(name or f"[{step}]")
+        removed = {} if not isinstance(node, Branch | Items) else node.deleted
+        origin = removed.get(name or f"[{step}]")
         if not isinstance(origin, Deletion):
             return None, origin
-        gone = origin
-    return (None if gone is not None else node), origin
+        deleted = origin
+    return (None if deleted is not None else node), origin
 
 
 def find_lock(locks: Iterable[Lock], text: str) -> Site | None:
-    """Where a spelled path is locked: it, or a map that it lies in. Raises PathInvalid."""
+    """The place of the lock on a path or on a map around it; None without a lock. Raises
+    PathInvalid."""
     path = paths.parse(text)
     return next((lock.site for lock in locks if path[: len(lock.path)] == lock.path), None)
 
 
 def find_at_line(tree: Branch, file: str, line: int) -> list[tuple[str, Origin, bool]]:
-    """Every path that a config line had a say in: (path, the line's link, whether it wins).
+    """The paths that a config line sets or set: (path, the line's link, whether the link wins).
 
-    A value that refers to the line counts as won by it.
+    When a value refers to the line, the line wins for that value too.
     """
     out = []
     for path, _, origin in _walk(tree, ()):
@@ -92,28 +94,28 @@ def find_at_line(tree: Branch, file: str, line: int) -> list[tuple[str, Origin, 
 def _walk(node: Node, path: Path) -> Iterator[tuple[Path, Node | None, Origin]]:
     if isinstance(node, Branch):
         for key, child in node.children.items():
-            here: Path = (*path, key)
-            yield here, child, child.origin
-            yield from _walk(child, here)
-        for key, origin in node.gone.items():
-            yield from _walk_gone(origin, (*path, key))
+            inner_path: Path = (*path, key)
+            yield inner_path, child, child.origin
+            yield from _walk(child, inner_path)
+        for key, origin in node.deleted.items():
+            yield from _walk_deleted(origin, (*path, key))
     elif isinstance(node, Items):
         for index, child in enumerate(node.children):
-            here = (*path, _named(node, child, index))
-            yield here, child, child.origin
-            yield from _walk(child, here)
-        for key, origin in node.gone.items():
-            yield from _walk_gone(origin, (*path, paths.parse(f"x{key}")[1]))
+            inner_path = (*path, _step_of(node, child, index))
+            yield inner_path, child, child.origin
+            yield from _walk(child, inner_path)
+        for key, origin in node.deleted.items():
+            yield from _walk_deleted(origin, (*path, paths.parse(f"x{key}")[1]))
 
 
-def _walk_gone(origin: Origin, path: Path) -> Iterator[tuple[Path, Node | None, Origin]]:
+def _walk_deleted(origin: Origin, path: Path) -> Iterator[tuple[Path, Node | None, Origin]]:
     yield path, None, origin
     if isinstance(origin, Deletion):
         for key, inner in origin.inside().items():
-            yield from _walk_gone(inner, (*path, key))
+            yield from _walk_deleted(inner, (*path, key))
 
 
-def _named(node: Items, child: Node, index: int) -> int | Selector:
+def _step_of(node: Items, child: Node, index: int) -> int | Selector:
     identity = locks.selector_of(child, node.keys) if node.keys else None
     return index if identity is None else identity
 

@@ -1,9 +1,9 @@
-"""One YAML file as a tree with a place on every node; strict, bounded, and never raising for what
-a file holds (merge rule M1).
+"""Reads one YAML file into a tree in which every node has a place (merge rule M1). The rules are
+strict and the size is limited. No content of a file makes this module raise.
 
-Built from PyYAML's event stream (libyaml where it is there): the budgets are counted while
-building, before anything recurses over the result. Leaves are ready-made Values with the origin
-`set`, so a layer with nothing below it is used as it is.
+The tree is built from PyYAML's events (of libyaml, if PyYAML has it). Limits are checked while the
+tree is built, before any code recurses over the tree. Leaves are Values with the origin `set`, so a
+layer with nothing below it is used without a copy.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import yaml
 
 from reconciler.diagnostics import Diagnostic, Related
 from reconciler.layers import scalars
-from reconciler.layers.leaves import STANDARD, Leaves, Stopped
 from reconciler.layers.markers import Marked
+from reconciler.layers.scalars import STANDARD_TAG, ScalarReader, StopReading
 from reconciler.origin import Branch, Items, Origin, Site, Value
 
 __all__ = ["Document", "parse", "split"]
@@ -31,19 +31,19 @@ ALIASES = 100
 EXPANSION = 10
 EXPANSION_FROM = 10_000
 
-#: libyaml where PyYAML was built with it; the same events from the pure parser elsewhere.
+#: libyaml's parser if PyYAML has it, else the parser in Python, which gives the same events.
 _PARSER: Any = getattr(getattr(yaml, "cyaml", None), "CParser", None) or yaml.BaseLoader
 _SCALAR: Any = yaml.ScalarEvent
 _MAP: Any = yaml.MappingStartEvent
 _MAP_END: Any = yaml.MappingEndEvent
 _LIST_END: Any = yaml.SequenceEndEvent
-_new = tuple.__new__  # a NamedTuple's own constructor costs twice as much
+_new = tuple.__new__  # twice as fast as the constructor of a NamedTuple
 _FORBIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]"
 )
 _ASCII = bytes((9, 10, 13, *range(0x20, 0x7F)))
-#: Nothing but comments: most files of a fleet say only that an app exists. No tab and no carriage
-#: return: what those mean is for the parser to say.
+#: Only comments: most files of a fleet are like this and say that an app exists. The parser decides
+#: about files with tabs or carriage returns.
 _NOTHING = re.compile(r"(?: *(?:#[^\n\t\r]*)?\n)* *(?:#[^\n\t\r]*)?")
 _START = re.compile(rb"^---(\s|$)", re.MULTILINE)
 _LINE = re.compile(r"\r\n|\r|\n")
@@ -54,10 +54,10 @@ Tree = Any  # Node | Marked
 
 
 class Document:
-    """A parsed layer. `root` is None for an empty file or one whose errors left nothing.
+    """A parsed file. `root` is None for an empty file and for a file without a readable map.
 
-    `simple`: no markers and no nulls in maps, so untouched subtrees can be shared as they are.
-    `references`: some text holds `${{`.
+    `simple`: the file has no markers and no nulls in maps, so its subtrees can be shared without a
+    copy. `references`: a text in the file holds `${{`.
     """
 
     __slots__ = ("diagnostics", "file", "layer", "references", "root", "simple")
@@ -81,12 +81,13 @@ class Document:
 
 
 def parse(data: bytes, file: str, layer: str) -> Document:
-    """Reads one file. All mistakes are in `diagnostics`; nothing in a file makes this raise."""
+    """The document of one file. All mistakes are in its `diagnostics`. Never raises. `layer` is the
+    layer's name in origins."""
     builder = _Builder(file, layer)
     try:
-        text = builder.decoded(data)
-        root = None if _NOTHING.fullmatch(text) else builder.document(text)
-    except Stopped:
+        text = builder.decode(data)
+        root = None if _NOTHING.fullmatch(text) else builder.read_document(text)
+    except StopReading:
         root = None
     return Document(
         file,
@@ -99,8 +100,9 @@ def parse(data: bytes, file: str, layer: str) -> Document:
 
 
 def split(data: bytes) -> Iterator[bytes]:
-    """The documents of a file that holds several, as chunks for `parse`: each padded with line
-    feeds, so that its lines keep their numbers in the file. Blank ones are left out."""
+    """Splits a file into its documents, as chunks for `parse`. A chunk begins with as many line
+    feeds as the file has lines before it, so that lines keep their numbers. Empty documents are
+    left out."""
     starts = [match.start() for match in _START.finditer(data)]
     for begin, end in itertools.pairwise([0, *(start for start in starts if start), len(data)]):
         if data[begin:end].strip():
@@ -113,8 +115,8 @@ def _is_empty_key(text: str, mark: Any) -> bool:
     return line[mark.column : mark.column + 1] == ":" and line[mark.column + 1 :][:1] in ("", " ")
 
 
-class _Builder(Leaves):
-    """Nodes from events, with the budgets."""
+class _Builder(ScalarReader):
+    """Builds the tree of one file from parser events and checks the limits."""
 
     def __init__(self, file: str, layer: str) -> None:
         super().__init__(file, layer)
@@ -123,10 +125,11 @@ class _Builder(Leaves):
         self.expanded = 0
         self.aliases = 0
         self.next: Any = None
+        """Returns the parser's next event."""
 
     # -- text --------------------------------------------------------------------------------------
 
-    def decoded(self, data: bytes) -> str:
+    def decode(self, data: bytes) -> str:
         if len(data) > FILE_BYTES:
             message = f"the file has {len(data)} bytes; at most {FILE_BYTES} are read"
             self.stop("E_SIZE", message, Site(self.file, 1, 1))
@@ -143,56 +146,56 @@ class _Builder(Leaves):
             text = data.decode("utf-8")
         except UnicodeDecodeError as bad:
             before = data[: bad.start].decode("utf-8", "replace")
-            self.stop("E_SYNTAX", "not UTF-8", self.place(before))
+            self.stop("E_SYNTAX", "not UTF-8", self.place_after(before))
         text = text.removeprefix("\ufeff")
-        odd = _FORBIDDEN.search(text)
-        if odd is not None:
-            code = f"U+{ord(odd.group()):04X}"
+        forbidden = _FORBIDDEN.search(text)
+        if forbidden is not None:
+            code = f"U+{ord(forbidden.group()):04X}"
             self.stop(
                 "E_SYNTAX",
                 f"the character {code} cannot stand in a config file",
-                self.place(text[: odd.start()]),
-                help=f'write it as an escape in double quotes: "\\u{ord(odd.group()):04x}"',
+                self.place_after(text[: forbidden.start()]),
+                help=f'write it as an escape in double quotes: "\\u{ord(forbidden.group()):04x}"',
             )
         return text
 
-    def place(self, before: str) -> Site:
-        """The place right after a text."""
+    def place_after(self, before: str) -> Site:
+        """The place after a text that begins at the start of the file."""
         lines = _LINE.split(before)
         return Site(self.file, len(lines), len(lines[-1]) + 1)
 
     # -- events ------------------------------------------------------------------------------------
 
-    def document(self, text: str) -> Branch | None:
+    def read_document(self, text: str) -> Branch | None:
         parser = _PARSER(text)
         self.next = parser.get_event
         try:
-            return self._documents()
+            return self._read_documents()
         except yaml.MarkedYAMLError as bad:
             mark = bad.problem_mark or bad.context_mark
             site = self.site(mark) if mark is not None else Site(self.file, 1, 1)
             words = ", ".join(w for w in (bad.context, bad.problem) if w)
             if "undefined alias" in words:
-                self.stop_quietly("E_ALIAS", "the alias has no anchor before it", site)
+                self.error("E_ALIAS", "the alias has no anchor before it", site)
             elif mark is not None and words.endswith(_NO_KEY) and _is_empty_key(text, mark):
-                # libyaml does not read `: value`, which is a map with an empty plain key.
-                self.stop_quietly("E_KEY_TYPE", 'an empty key must be quoted: ""', site)
+                # libyaml cannot read `: value`, a map with an empty plain key.
+                self.error("E_KEY_TYPE", 'an empty key must be quoted: ""', site)
             else:
-                self.stop_quietly("E_SYNTAX", words or "not YAML", site)
+                self.error("E_SYNTAX", words or "not YAML", site)
         except yaml.YAMLError as bad:
-            self.stop_quietly("E_SYNTAX", str(bad).splitlines()[0], Site(self.file, 1, 1))
+            self.error("E_SYNTAX", str(bad).splitlines()[0], Site(self.file, 1, 1))
         finally:
             dispose = getattr(parser, "dispose", None)
             if dispose is not None:
                 dispose()
         return None
 
-    def _documents(self) -> Branch | None:
+    def _read_documents(self) -> Branch | None:
         self.next()  # stream start
         event = self.next()
         root: Branch | None = None
         if isinstance(event, yaml.DocumentStartEvent):
-            root = self._root(self.next())
+            root = self._read_root(self.next())
             self.next()  # document end
             event = self.next()
         if isinstance(event, yaml.DocumentStartEvent):
@@ -204,7 +207,7 @@ class _Builder(Leaves):
             )
         return root
 
-    def _root(self, event: Any) -> Branch | None:
+    def _read_root(self, event: Any) -> Branch | None:
         site = self.site(event.start_mark)
         if isinstance(event, yaml.ScalarEvent):
             plain = event.tag is None and event.style in (None, "")
@@ -214,9 +217,9 @@ class _Builder(Leaves):
             return None
         if isinstance(event, yaml.SequenceStartEvent):
             self.error("E_ROOT_TYPE", "a layer is a map, and this is a list", site)
-            self.node(event, 0, None)
+            self.read_node(event, 0, None)
             return None
-        node = self.node(event, 0, None)
+        node = self.read_node(event, 0, None)
         if isinstance(node, Marked):
             self.error("E_TAG_PLACE", "the whole file cannot be marked", node.tag)
             node = node.node
@@ -224,17 +227,18 @@ class _Builder(Leaves):
 
     # -- nodes -------------------------------------------------------------------------------------
 
-    def node(self, event: Any, depth: int, key: Site | None) -> Tree:
-        """One node; `key` is the place of its map entry, None for list elements and the root."""
+    def read_node(self, event: Any, depth: int, key: Site | None) -> Tree:
+        """The node that begins with an event. `key` is the place of the key whose value the node
+        is; None for an element of a list and for the root."""
         kind = type(event)
         self.nodes += 1
         self.expanded += 1
         if self.expanded > NODES:
-            self.too_many(self.site(event.start_mark))
+            self.stop_at_nodes(self.site(event.start_mark))
         if kind is _SCALAR:
-            tree = self.scalar(event, key)
+            tree = self.read_scalar(event, key)
         elif kind is yaml.AliasEvent:
-            return self.alias(event, key)
+            return self.read_alias(event, key)
         else:
             if depth >= DEPTH:
                 message = f"nested deeper than {DEPTH} levels"
@@ -242,11 +246,11 @@ class _Builder(Leaves):
             anchor = event.anchor
             size = self.expanded
             if anchor:
-                self.anchors[anchor] = None  # open: an alias to it would be a cycle
+                self.anchors[anchor] = None  # not complete: an alias to it would be a cycle
             if kind is _MAP:
-                tree = self.mapping(event, depth, key)
+                tree = self.read_map(event, depth, key)
             else:
-                tree = self.sequence(event, depth, key)
+                tree = self.read_list(event, depth, key)
             if anchor:
                 self.anchors[anchor] = (tree, self.expanded - size + 1)
             return tree
@@ -254,7 +258,7 @@ class _Builder(Leaves):
             self.anchors[event.anchor] = (tree, 1)
         return tree
 
-    def alias(self, event: Any, key: Site | None) -> Tree:
+    def read_alias(self, event: Any, key: Site | None) -> Tree:
         site = self.site(event.start_mark)
         self.aliases += 1
         if self.aliases > ALIASES:
@@ -269,7 +273,7 @@ class _Builder(Leaves):
         tree, size = found
         self.expanded += size - 1
         if self.expanded > NODES:
-            self.too_many(site)
+            self.stop_at_nodes(site)
         if self.expanded > EXPANSION_FROM and self.expanded > EXPANSION * self.nodes:
             message = f"aliases expand the file to more than {EXPANSION} times its size"
             self.stop("E_ALIAS_LIMIT", message, site)
@@ -277,37 +281,37 @@ class _Builder(Leaves):
             return tree
         if isinstance(tree, Value) and tree.value is None:
             self.simple = False
-        return self.at(tree, key)
+        return self.moved_to(tree, key)
 
-    def at(self, tree: Tree, key: Site) -> Tree:
-        """The anchor's node as the value of another map entry: the entry points at its key."""
+    def moved_to(self, tree: Tree, key: Site) -> Tree:
+        """The anchored node as the value of another key, with the place of that key."""
         if isinstance(tree, Marked):
-            return Marked(self.at(tree.node, key), tree.marks, tree.tag)
+            return Marked(self.moved_to(tree.node, key), tree.marks, tree.tag)
         before = tree.origin
         origin = Origin(key, self.layer, "set", before.value, is_scalar=before.is_scalar)
         if isinstance(tree, Value):
             return Value(tree.value, origin)
         if isinstance(tree, Branch):
-            return Branch(tree.children, origin, tree.gone)
-        return Items(tree.children, origin, tree.keys, tree.gone)
+            return Branch(tree.children, origin, tree.deleted)
+        return Items(tree.children, origin, tree.keys, tree.deleted)
 
-    def too_many(self, site: Site) -> None:
+    def stop_at_nodes(self, site: Site) -> None:
         self.stop("E_ALIAS_LIMIT", f"more than {NODES} nodes after expansion", site)
 
-    def sequence(self, event: Any, depth: int, key: Site | None) -> Tree:
+    def read_list(self, event: Any, depth: int, key: Site | None) -> Tree:
         site = key or self.site(event.start_mark)
-        marks = self.collection_tag(event, "list")
+        marks = self.read_collection_tag(event, "list")
         children: list[Tree] = []
         following = self.next()
         while type(following) is not _LIST_END:
-            children.append(self.node(following, depth + 1, None))
+            children.append(self.read_node(following, depth + 1, None))
             following = self.next()
         items = Items(tuple(children), Origin(site, self.layer, "set", is_scalar=False))
-        return items if marks is None else self.mark(items, marks, event.start_mark)
+        return items if marks is None else self.mark_node(items, marks, event.start_mark)
 
-    def mapping(self, event: Any, depth: int, key: Site | None) -> Tree:
+    def read_map(self, event: Any, depth: int, key: Site | None) -> Tree:
         site = key or self.site(event.start_mark)
-        marks = self.collection_tag(event, "map")
+        marks = self.read_collection_tag(event, "map")
         children: dict[str, Tree] = {}
         explicit: dict[str, Site] = {}
         following = self.next()
@@ -320,30 +324,33 @@ class _Builder(Leaves):
                 and not scalars.is_ambiguous_key(following.value)
                 and following.value != "<<"
             ):
-                # What nearly every key is; all others are looked at by `key`.
+                # Nearly every key is like this. `read_key` checks all other keys.
                 mark = following.start_mark
                 name, merges = following.value, False
                 place = _new(Site, (file, mark.line + 1, mark.column + 1))
                 self.nodes += 1
                 self.expanded += 1
             else:
-                name, place, merges = self.key(following, depth)
+                name, place, merges = self.read_key(following, depth)
             value = after()
             if merges:
                 if "<<" in explicit:
-                    self.duplicate("<<", place, explicit["<<"])
+                    self.report_duplicate("<<", place, explicit["<<"])
                 explicit["<<"] = place
-                self.merge_key(self.node(value, depth + 1, None), place, children, explicit)
+                self.merge_entries(
+                    self.read_node(value, depth + 1, None), place, children, explicit
+                )
             else:
-                tree = self.node(value, depth + 1, place)
+                tree = self.read_node(value, depth + 1, place)
                 if name is not None:
-                    self.entry(name, place, tree, children, explicit)
+                    self.add_entry(name, place, tree, children, explicit)
             following = after()
         branch = Branch(children, Origin(site, self.layer, "set", is_scalar=False))
-        return branch if marks is None else self.mark(branch, marks, event.start_mark)
+        return branch if marks is None else self.mark_node(branch, marks, event.start_mark)
 
-    def key(self, event: Any, depth: int) -> tuple[str | None, Site, bool]:
-        """A key's text, its place, and whether it is a merge key; None: refused and reported."""
+    def read_key(self, event: Any, depth: int) -> tuple[str | None, Site, bool]:
+        """A key's text and place, and whether it is the merge key `<<`. The text is None for a
+        wrong key, which is then reported."""
         mark = event.start_mark
         site = Site(self.file, mark.line + 1, mark.column + 1)
         self.nodes += 1
@@ -354,12 +361,12 @@ class _Builder(Leaves):
             if type(event) is not yaml.AliasEvent:
                 self.nodes -= 1
                 self.expanded -= 1
-                self.node(event, depth + 1, None)
+                self.read_node(event, depth + 1, None)
             return None, site, False
         tag = event.tag
         plain = (event.style is None or event.style == "") and tag is None
-        if tag is not None and tag not in ("!", STANDARD + "str"):
-            code = "E_KEY_TYPE" if tag.startswith(STANDARD) else "E_TAG_PLACE"
+        if tag is not None and tag not in ("!", STANDARD_TAG + "str"):
+            code = "E_KEY_TYPE" if tag.startswith(STANDARD_TAG) else "E_TAG_PLACE"
             self.error(code, "a key cannot be tagged", site)
             return None, site, False
         text = event.value
@@ -368,17 +375,17 @@ class _Builder(Leaves):
         if plain and text == "<<":
             return text, site, True
         if plain and scalars.is_ambiguous_key(text):
-            shown = text or "an empty key"
+            label = text or "an empty key"
             self.error(
                 "E_KEY_TYPE",
-                f"the plain key {shown} is not a text to every reader",
+                f"not every YAML reader takes the plain key {label} for a text",
                 site,
                 help=f'quote it: "{text}"',
             )
             return None, site, False
         return text, site, False
 
-    def entry(
+    def add_entry(
         self,
         name: str,
         site: Site,
@@ -387,14 +394,14 @@ class _Builder(Leaves):
         explicit: dict[str, Site],
     ) -> None:
         if name in explicit and name != "<<":
-            self.duplicate(name, site, explicit[name])
+            self.report_duplicate(name, site, explicit[name])
             return
         if not name.isascii():
-            self.normalised(name, site, explicit)
+            self.check_normalised(name, site, explicit)
         explicit[name] = site
         children[name] = tree
 
-    def duplicate(self, name: str, site: Site, first: Site) -> None:
+    def report_duplicate(self, name: str, site: Site, first: Site) -> None:
         self.error(
             "E_DUP_KEY",
             f"the key {name!r} is given twice",
@@ -403,7 +410,7 @@ class _Builder(Leaves):
             help="keep one of them",
         )
 
-    def normalised(self, name: str, site: Site, explicit: dict[str, Site]) -> None:
+    def check_normalised(self, name: str, site: Site, explicit: dict[str, Site]) -> None:
         normal = unicodedata.normalize("NFC", name)
         for other, place in explicit.items():
             if other != name and unicodedata.normalize("NFC", other) == normal:
@@ -414,10 +421,11 @@ class _Builder(Leaves):
                     related=[Related(place, "the sibling")],
                 )
 
-    def merge_key(
+    def merge_entries(
         self, source: Tree, site: Site, children: dict[str, Tree], explicit: dict[str, Site]
     ) -> None:
-        """`<<`: explicit keys win over merged ones, earlier sources over later ones."""
+        """Adds the entries of the maps under `<<`. A key of the map itself wins over a merged key,
+        and an earlier map wins over a later one."""
         trees = list(source.children) if isinstance(source, Items) else [source]
         for tree in trees:
             node = tree.node if isinstance(tree, Marked) else tree

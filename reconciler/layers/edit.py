@@ -1,8 +1,9 @@
-"""Edits of users' files that change nothing else: comments, quotes and line ends stay.
+"""Edits one value of a user's YAML file and changes nothing else: comments, quotes and line ends
+stay.
 
-A scalar's own text span is replaced, so that the Git diff is that one line; a key that is not
-there yet is added by ruamel.yaml's round trip. Either way the result is parsed again and compared
-with what was meant before anything is handed back.
+To change a scalar, its text is replaced, so the Git diff is one line. A new key is inserted as new
+lines, or with ruamel.yaml where that is not possible. In each case the result is parsed again and
+compared with the wanted values before it is returned.
 """
 
 from __future__ import annotations
@@ -25,27 +26,29 @@ _PROPERTIES = re.compile(r"(?:[!&][^\s]*[ \t]+)*")
 
 
 class EditFailed(ReconcilerError):
-    """The edit could not be made without changing something else; nothing was written."""
+    """The edit is not possible without changing something else. Nothing was written."""
 
     code = "E_EDIT"
 
 
 def set_scalar(text: str, path: str, value: str | int | float | bool, file: str = "") -> str:
-    """The file's text with one scalar set. `path` is a spelled path of map keys.
+    """The file's text with one scalar set. `path` is a path of map keys, as references write it.
 
-    Raises EditFailed where the file does not parse, the path runs through a list or a scalar, or
-    an anchor would carry the change elsewhere.
+    Raises EditFailed when the file does not parse, when the path runs through a list or a scalar,
+    or when the edit would change another value too (an anchor).
     """
     steps = [step for step in paths.parse(path) if isinstance(step, str)]
     before = _plain(text, file)
-    wanted = _put(before, steps, value, path, file)
-    found = _scalar(text, steps)
+    wanted = _set_value(before, steps, value, path, file)
+    found = _find_scalar(text, steps)
     candidates = (
-        [_replaced(text, found, value)] if found is not None else _additions(text, steps, value)
+        [_replace_scalar(text, found, value)]
+        if found is not None
+        else _additions(text, steps, value)
     )
     for edited in candidates:
-        kept = _only(text, edited, replaced=found is not None)
-        if kept and _plain(edited, file) == wanted:
+        is_small = _keeps_other_lines(text, edited, replaced=found is not None)
+        if is_small and _plain(edited, file) == wanted:
             return edited
     raise EditFailed(
         f"{file or 'the file'} cannot be edited at {path} without changing something else",
@@ -58,23 +61,23 @@ def _plain(text: str, file: str) -> dict[str, Any]:
     for mistake in parsed.diagnostics:
         if mistake.is_error:
             raise EditFailed(f"{mistake.site}: {mistake.message}", hint="correct the file first")
-    return {} if parsed.root is None else plain(_unmarked(parsed.root))
+    return {} if parsed.root is None else plain(_without_marks(parsed.root))
 
 
-def _unmarked(node: Any) -> Any:
+def _without_marks(node: Any) -> Any:
     if isinstance(node, Marked):
         node = node.node
     if isinstance(node, Branch):
-        return {key: _unmarked(child) for key, child in node.children.items()}
+        return {key: _without_marks(child) for key, child in node.children.items()}
     if isinstance(node, Items):
-        return [_unmarked(child) for child in node.children]
+        return [_without_marks(child) for child in node.children]
     return node
 
 
-def _put(
+def _set_value(
     before: dict[str, Any], steps: list[str], value: Any, path: str, file: str
 ) -> dict[str, Any]:
-    """What the file shall say afterwards."""
+    """The values of the file after the edit."""
     out = dict(before)
     at = out
     for step in steps[:-1]:
@@ -87,8 +90,8 @@ def _put(
     return out
 
 
-def _scalar(text: str, steps: list[str]) -> yaml.ScalarNode | None:
-    """The scalar's node with its place in the text; None where the key is not there."""
+def _find_scalar(text: str, steps: list[str]) -> yaml.ScalarNode | None:
+    """The node of the scalar, with its place in the text. None when there is no such scalar."""
     node = yaml.compose(text, Loader=yaml.SafeLoader) if text.strip() else None
     for step in steps:
         if not isinstance(node, yaml.MappingNode):
@@ -97,30 +100,31 @@ def _scalar(text: str, steps: list[str]) -> yaml.ScalarNode | None:
     return node if isinstance(node, yaml.ScalarNode) else None
 
 
-def _replaced(text: str, node: yaml.ScalarNode, value: Any) -> str:
+def _replace_scalar(text: str, node: yaml.ScalarNode, value: Any) -> str:
     start, end = node.start_mark.index, node.end_mark.index
     old = text[start:end]
     properties = _PROPERTIES.match(old)
-    kept = properties.group() if properties else ""
+    tag_and_anchor = properties.group() if properties else ""
     new = emit.scalar(value)
     if isinstance(value, str) and node.style in ("'", '"') and new[:1] not in "'\"":
         new = f"{node.style}{new}{node.style}"
     if not old:  # `key:` with nothing after it
         new = f" {new}"
-    return text[:start] + kept + new + text[end:]
+    return text[:start] + tag_and_anchor + new + text[end:]
 
 
 def _additions(text: str, steps: list[str], value: Any) -> Iterator[str]:
-    """Ways to add the key, the one that touches least first."""
-    inserted = _inserted(text, steps, value)
+    """The texts that ways to add the key give; the way with the smallest change is first."""
+    inserted = _insert_lines(text, steps, value)
     if inserted is not None:
         yield inserted
     for offset in (0, 2):
-        yield _added(text, steps, value, offset)
+        yield _add_by_round_trip(text, steps, value, offset)
 
 
-def _inserted(text: str, steps: list[str], value: Any) -> str | None:
-    """New lines after the last entry of the deepest map that is there, where it is a block."""
+def _insert_lines(text: str, steps: list[str], value: Any) -> str | None:
+    """The text with new lines after the last entry of the deepest map of the path that exists. None
+    when that map is empty or in flow style."""
     node = yaml.compose(text, Loader=yaml.SafeLoader) if text.strip() else None
     rest = list(steps)
     while isinstance(node, yaml.MappingNode) and len(rest) > 1:
@@ -145,8 +149,8 @@ def _inserted(text: str, steps: list[str], value: Any) -> str | None:
     return "\n".join([*lines[:end], *added, *lines[end:], *last])
 
 
-def _added(text: str, steps: list[str], value: Any, offset: int) -> str:
-    """With the key added, comments kept; `offset` is how far the file indents its lists."""
+def _add_by_round_trip(text: str, steps: list[str], value: Any, offset: int) -> str:
+    """The text with the key added by ruamel.yaml. `offset` is the indent of the file's lists."""
     from ruamel.yaml import YAML
     from ruamel.yaml.comments import CommentedMap
     from ruamel.yaml.scalarstring import DoubleQuotedScalarString
@@ -174,8 +178,9 @@ def _added(text: str, steps: list[str], value: Any, offset: int) -> str:
     return heading + out.getvalue()
 
 
-def _only(before: str, after: str, *, replaced: bool) -> bool:
-    """Whether the rest of the text stands as it was: one line changed, or lines added."""
+def _keeps_other_lines(before: str, after: str, *, replaced: bool) -> bool:
+    """Whether all other lines stay: at most one line has changed (`replaced`), or lines were only
+    added."""
     old, new = before.splitlines(), after.splitlines()
     if replaced:
         return len(old) == len(new) and sum(a != b for a, b in zip(old, new, strict=True)) <= 1

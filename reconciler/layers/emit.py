@@ -1,7 +1,7 @@
-"""Merged values as YAML that every YAML 1.1 and 1.2 reader takes the same way (merge rule M9).
+"""Writes values as YAML that every YAML 1.1 and 1.2 reader reads alike (merge rule M9).
 
-Deterministic: the tree's own key order, two spaces a level, no flow style but for empty
-collections, texts quoted wherever some reader could take them for something else.
+The output is deterministic: keys in the tree's order, two spaces per level, flow style only for
+empty maps and lists, and quotes around each text that some reader would take for another value.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["emit", "scalar"]
 
 def emit(node: Any) -> str:
     """A tree, or plain dicts, lists and scalars, as one YAML document. A secret reference is
-    written as its marker, so what is emitted can be read back as a layer."""
+    written as `!secret`, so the output can be read as a layer again."""
     out = "\n".join(_lines(node, 0))
     return f"{out}\n"
 
@@ -65,8 +65,8 @@ def _entry(head: str, child: Any, indent: int) -> Iterator[str]:
 
 
 def scalar(datum: Any, indent: int = 0) -> str:
-    """One scalar; texts of several lines as literal blocks where that is safe, indented by
-    `indent` levels."""
+    """One scalar. A text of several lines becomes a literal block, indented by `indent` levels, if
+    every reader reads that block alike."""
     if datum is None:
         return "null"
     if isinstance(datum, bool):
@@ -76,15 +76,15 @@ def scalar(datum: Any, indent: int = 0) -> str:
     if isinstance(datum, float):
         text = repr(datum)
         mantissa, mark, exponent = text.partition("e")
-        # A 1.1 reader wants a dot before the exponent.
+        # A YAML 1.1 reader needs a dot before the exponent.
         return f"{mantissa}.0e{exponent}" if mark and "." not in mantissa else text
     if isinstance(datum, int):
         return str(datum)
     text = str(datum)
-    return _block(text, indent) if _blocks(text) else _text(text)
+    return _block(text, indent) if _fits_block(text) else _text(text)
 
 
-def _blocks(text: str) -> bool:
+def _fits_block(text: str) -> bool:
     if "\n" not in text.rstrip("\n") or text[0] in " \n\t":
         return False
     lines = text.split("\n")

@@ -1,4 +1,4 @@
-"""The kinds of merge rule M3.6: which values may meet."""
+"""The kinds of values, and which kinds may replace each other (merge rule M3.6)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["kind_at", "kind_of", "meets"]
 
 
 def kind_of(node: Any) -> str:
-    """map, list, bool, number, string, secret or null."""
+    """The kind of a node: map, list, bool, number, string, secret or null."""
     if isinstance(node, Branch):
         return "map"
     if isinstance(node, Items):
@@ -29,12 +29,13 @@ def kind_of_datum(datum: Any) -> str:
 
 
 def kind_at(low: Node, origin: Origin) -> str:
-    """The kind of what an origin of `low`'s chain wrote."""
+    """The kind of the value that `origin`, a link in the chain of `low`, has written."""
     if origin is low.origin:
         return kind_of(low)
     return kind_of_datum(origin.value)
 
 
 def meets(low: str, high: str) -> bool:
-    """M3.6: equal kinds; a literal null meets any; a secret may replace a string."""
+    """Whether a value of kind `high` may replace one of kind `low` (M3.6): the kinds are equal, one
+    is null, or a secret replaces a string."""
     return low == high or "null" in (low, high) or (low, high) == ("string", "secret")

@@ -1,4 +1,4 @@
-"""One layer laid on what is below it: what each of its nodes makes of the one underneath."""
+"""Merges one layer into the merged tree of the layers below it, node by node."""
 
 from __future__ import annotations
 
@@ -22,7 +22,12 @@ _NONE = Marks()
 
 
 class Layering:
-    """One layer being laid on what is below it."""
+    """The merge of one layer. `found`, `locks` and `pending` collect its diagnostics, its locks,
+    and the references whose kind must be checked later.
+
+    In the methods, `low` is the node below (None for none), `node` or `high` the layer's node,
+    `states` the list patterns that match the path (`paths.Patterns`), `was` the chain of a path
+    that a layer below has deleted, and `op` what the layer does (`origin.Op`)."""
 
     def __init__(
         self,
@@ -37,40 +42,41 @@ class Layering:
         self.found: list[Diagnostic] = []
         self.locks: list[Lock] = []
         self.pending: list[references.Pending] = []
+        self.lists = lists.ListMerge(self)
 
     # -- reporting ---------------------------------------------------------------------------------
 
     def error(self, code: str, message: str, site: Site, path: Path, **more: Any) -> None:
         self.found.append(error(code, message, site, path=spell(path), **more))
 
-    def link(self, own: Origin, op: Op, below: Any, *, scalar: bool | None = None) -> Origin:
-        """This layer's link over what was below (a node, an origin, or None)."""
+    def make_link(self, own: Origin, op: Op, below: Any, *, scalar: bool | None = None) -> Origin:
+        """This layer's link over the node or the origin below; `below` may be None."""
         under = below if below is None or isinstance(below, Origin) else below.origin
         is_scalar = own.is_scalar if scalar is None else scalar
         return Origin(own.site, self.layer, op, own.value, under, is_scalar=is_scalar)
 
-    def gone(self, own: Origin, op: Op, below: Node) -> Deletion:
-        """This layer's link over what it took away."""
+    def make_deletion(self, own: Origin, op: Op, below: Node) -> Deletion:
+        """This layer's link over a node that it deletes."""
         return Deletion(own.site, self.layer, op, below)
 
-    def allowed(self, branch: Branch, path: Path, allow: Sequence[Path]) -> None:
-        """Paths outside the layer's declared prefixes."""
+    def check_allowed(self, branch: Branch, path: Path, allow: Sequence[Path]) -> None:
+        """Reports the paths of the layer that do not begin with a prefix of its `allow`."""
         child: Any
         for key, child in branch.children.items():
-            here = (*path, key)
-            if any(here[: len(prefix)] == prefix for prefix in allow):
+            inner = (*path, key)
+            if any(inner[: len(prefix)] == prefix for prefix in allow):
                 continue
             node = child.node if isinstance(child, Marked) else child
-            if any(p[: len(here)] == here for p in allow) and isinstance(node, Branch):
-                self.allowed(node, here, allow)
+            if any(p[: len(inner)] == inner for p in allow) and isinstance(node, Branch):
+                self.check_allowed(node, inner, allow)
                 continue
-            shown = ", ".join(spell(p) for p in allow)
+            prefixes = ", ".join(spell(p) for p in allow)
             self.error(
                 "E_LAYER_PATH",
-                f"the layer {self.layer!r} may not set {spell(here)}",
+                f"the layer {self.layer!r} may not set {spell(inner)}",
                 child.origin.site,
-                here,
-                help=f"it may set: {shown}",
+                inner,
+                help=f"it may set: {prefixes}",
             )
 
     # -- maps --------------------------------------------------------------------------------------
@@ -85,29 +91,30 @@ class Layering:
         *,
         fill: bool = False,
     ) -> Branch:
-        """Key by key. `fill`: only what is absent below is taken (`!default` on a map)."""
+        """Two maps, merged key by key; `origin` is the origin of the result. `fill`: only keys that
+        are absent below are added (`!default` on a map)."""
         children = dict(low.children)
-        gone: dict[str, Origin] | None = None
+        deleted: dict[str, Origin] | None = None
         for key, child in high.children.items():
             below = children.get(key)
             if below is None and not key.isascii():
-                self.normalised(key, child.origin.site, low, (*path, key))
-            was = (low.gone if gone is None else gone).get(key)
-            node, left = self.meet(
+                self.check_normalised(key, child.origin.site, low, (*path, key))
+            was = (low.deleted if deleted is None else deleted).get(key)
+            node, link = self.merge_node(
                 below, child, (*path, key), paths.descend(states, key), was, fill=fill
             )
             if node is not None:
                 children[key] = node
                 if was is not None:
-                    gone = dict(low.gone) if gone is None else gone
-                    gone.pop(key, None)
+                    deleted = dict(low.deleted) if deleted is None else deleted
+                    deleted.pop(key, None)
             elif below is not None:
                 del children[key]
-                gone = dict(low.gone) if gone is None else gone
-                gone[key] = left or below.origin
-        return Branch(children, origin, low.gone if gone is None else gone)
+                deleted = dict(low.deleted) if deleted is None else deleted
+                deleted[key] = link or below.origin
+        return Branch(children, origin, low.deleted if deleted is None else deleted)
 
-    def normalised(self, key: str, site: Site, low: Branch, path: Path) -> None:
+    def check_normalised(self, key: str, site: Site, low: Branch, path: Path) -> None:
         normal = unicodedata.normalize("NFC", key)
         for other, child in low.children.items():
             if other != key and unicodedata.normalize("NFC", other) == normal:
@@ -121,7 +128,7 @@ class Layering:
 
     # -- one node ----------------------------------------------------------------------------------
 
-    def meet(
+    def merge_node(
         self,
         low: Node | None,
         high: Any,
@@ -131,38 +138,36 @@ class Layering:
         *,
         fill: bool = False,
     ) -> tuple[Node | None, Origin | None]:
-        """What `high` makes of `low` at a path; None for absent, with the deletion's link.
-
-        `was` is the chain of a path that a layer below deleted.
-        """
+        """The merge of two nodes at a path. None when the result is absent; then also the link of
+        the deletion, if there is one."""
         marks = _NONE
         node = high
         if type(high) is Marked:
             marks, node = high.marks, high.node
-            self.placed(marks, high, low, path)
+            self.check_place(marks, high, low, path)
         if type(node) is Value and node.value is None and not marks.null:
             return self.delete(low, node, marks, path, fill=fill)
         if fill or marks.default:
-            result = self.default(low, node, marks, path, states, was)
+            result = self.apply_default(low, node, marks, path, states, was)
         elif low is None:
-            result = self.fresh(node, marks, path, states, was)
+            result = self.add_node(node, marks, path, states, was)
         elif marks.force or marks.operation == "replace":
             op: Op = "force" if marks.force else "replace"
-            result = self.take(node, low, path, states, op)
+            result = self.replace_node(node, low, path, states, op)
         else:
             result = self.combine(low, node, marks, path, states)
         if marks.final:
             self.lock(result, high, path)
         return result, None
 
-    def placed(self, marks: Marks, high: Marked, low: Node | None, path: Path) -> None:
+    def check_place(self, marks: Marks, high: Marked, low: Node | None, path: Path) -> None:
         if marks.override and low is None:
             self.error(
                 "E_OVERRIDE_MISSING",
                 "!override says that a layer below sets this, and none does",
                 high.origin.site,
                 path,
-                help="is the key spelled as below? else leave the marker out",
+                help="correct the spelling of the key, or leave the marker out",
             )
         if marks.delete:
             self.error("E_TAG_PLACE", "!delete is for an element of a keyed list", high.tag, path)
@@ -186,9 +191,9 @@ class Layering:
                     )
                 )
             return None, None
-        return None, self.gone(node.origin, "delete", low)
+        return None, self.make_deletion(node.origin, "delete", low)
 
-    def default(
+    def apply_default(
         self,
         low: Node | None,
         node: Node,
@@ -198,7 +203,7 @@ class Layering:
         was: Origin | None,
     ) -> Node:
         if low is None:
-            return self.fresh(node, marks, path, states, was, op="default")
+            return self.add_node(node, marks, path, states, was, op="default")
         if isinstance(low, Branch) and isinstance(node, Branch):
             return self.merge_maps(low, node, path, states, low.origin, fill=True)
         return low
@@ -214,7 +219,7 @@ class Layering:
                 help="declare the list's key in layers.yaml: lists: {path: {by: name}}",
             )
             return
-        if result is not None and templates.mentioned(result):
+        if result is not None and templates.has_reference(result):
             self.error(
                 "E_TAG_PLACE",
                 "a value that contains a reference cannot be locked",
@@ -227,7 +232,7 @@ class Layering:
 
     # -- nothing below -----------------------------------------------------------------------------
 
-    def fresh(
+    def add_node(
         self,
         node: Any,
         marks: Marks,
@@ -235,39 +240,48 @@ class Layering:
         states: tuple[Patterns, ...],
         was: Origin | None,
         op: Op = "set",
-        *,
-        exempt: bool = False,
     ) -> Node:
-        """A node with nothing below it."""
-        if self.override_only and not exempt:
+        """A node with nothing below it. A layer with `overrideOnly` may not add one."""
+        if self.override_only:
             self.error(
                 "E_NEW_KEY",
                 f"the layer {self.layer!r} may only override, and no layer below has this",
                 node.origin.site,
                 path,
             )
-            exempt = True
+        return self.build_node(node, marks, path, states, was, op)
+
+    def build_node(
+        self,
+        node: Any,
+        marks: Marks,
+        path: Path,
+        states: tuple[Patterns, ...],
+        was: Origin | None,
+        op: Op = "set",
+    ) -> Node:
+        """The merged form of a node with nothing below it."""
         kind = type(node)
         if kind is Value:
-            self.reference(node, None, path)
+            self.note_reference(node, None, path)
             if was is None and op == "set":
                 return node  # type: ignore[no-any-return]
-            return Value(node.value, self.link(node.origin, op, was))
+            return Value(node.value, self.make_link(node.origin, op, was))
         if kind is Items:
-            return lists.lay_fresh(self, node, marks, path, states, was, op)
+            return self.lists.build(node, marks, path, states, was, op)
         if self.simple and not states and was is None and op == "set":
             return node  # type: ignore[no-any-return]
         children: dict[str, Node] = {}
-        gone = was.inside() if isinstance(was, Deletion) else {}
+        deleted = was.inside() if isinstance(was, Deletion) else {}
         for key, child in node.children.items():
-            here, inner = (*path, key), paths.descend(states, key)
-            found = self.fresh_child(child, here, inner, op, gone.get(key))
+            inner = paths.descend(states, key)
+            found = self.build_child(child, (*path, key), inner, op, deleted.get(key))
             if found is not None:
                 children[key] = found
-                gone.pop(key, None)
-        return Branch(children, self.link(node.origin, op, was), gone)
+                deleted.pop(key, None)
+        return Branch(children, self.make_link(node.origin, op, was), deleted)
 
-    def fresh_child(
+    def build_child(
         self,
         child: Any,
         path: Path,
@@ -278,56 +292,56 @@ class Layering:
         marks, node = _NONE, child
         if type(child) is Marked:
             marks, node = child.marks, child.node
-            self.placed(marks, child, None, path)
+            self.check_place(marks, child, None, path)
         if type(node) is Value and node.value is None and not marks.null:
             return self.delete(None, node, marks, path, fill=op == "default")[0]
         inner: Op = "default" if marks.default else op
-        result = self.fresh(node, marks, path, states, was, inner, exempt=True)
+        result = self.build_node(node, marks, path, states, was, inner)
         if marks.final:
             self.lock(result, child, path)
         return result
 
-    # -- taken as a whole --------------------------------------------------------------------------
+    # -- one side replaces the other ---------------------------------------------------------------
 
-    def take(
+    def replace_node(
         self, node: Any, low: Node | None, path: Path, states: tuple[Patterns, ...], op: Op
     ) -> Node:
-        """`node` instead of `low`: nothing of `low` stays but its chains."""
+        """`node` in place of `low`. Only the chains of `low` stay."""
         if isinstance(node, Value):
-            self.reference(node, None, path)
-            return Value(node.value, self.link(node.origin, op, low))
+            self.note_reference(node, None, path)
+            return Value(node.value, self.make_link(node.origin, op, low))
         if isinstance(node, Items):
-            taken = lists.lay_fresh(self, node, _NONE, path, states, None, "set")
-            return Items(taken.children, self.link(node.origin, op, low), taken.keys)
+            items = self.lists.build(node, _NONE, path, states, None, "set")
+            return Items(items.children, self.make_link(node.origin, op, low), items.keys)
         before: Mapping[str, Node] = low.children if isinstance(low, Branch) else {}
         children: dict[str, Node] = {}
-        gone: dict[str, Origin] = dict(low.gone) if isinstance(low, Branch) else {}
+        deleted: dict[str, Origin] = dict(low.deleted) if isinstance(low, Branch) else {}
         for key, child in node.children.items():
-            here, inner = (*path, key), paths.descend(states, key)
-            found = self.taken_child(child, before.get(key), here, inner, op)
+            inner = paths.descend(states, key)
+            found = self.replace_child(child, before.get(key), (*path, key), inner, op)
             if found is not None:
                 children[key] = found
-                gone.pop(key, None)
+                deleted.pop(key, None)
         for key, below in before.items():
             if key not in children:
-                gone[key] = self.gone(node.origin, op, below)
-        return Branch(children, self.link(node.origin, op, low), gone)
+                deleted[key] = self.make_deletion(node.origin, op, below)
+        return Branch(children, self.make_link(node.origin, op, low), deleted)
 
-    def taken_child(
+    def replace_child(
         self, child: Any, low: Node | None, path: Path, states: tuple[Patterns, ...], op: Op
     ) -> Node | None:
         marks, node = _NONE, child
         if type(child) is Marked:
             marks, node = child.marks, child.node
-            self.placed(marks, child, low, path)
+            self.check_place(marks, child, low, path)
         if type(node) is Value and node.value is None and not marks.null:
             if marks.final:
                 self.lock(None, child, path)
-            return None  # dropped without a warning: the map replaces another
+            return None  # no warning for a key that is absent: the map replaces another
         if low is None:
-            result: Node = self.fresh(node, marks, path, states, None, "set")
+            result: Node = self.add_node(node, marks, path, states, None, "set")
         else:
-            result = self.take(node, low, path, states, op)
+            result = self.replace_node(node, low, path, states, op)
         if marks.final:
             self.lock(result, child, path)
         return result
@@ -340,21 +354,21 @@ class Layering:
         if isinstance(low, Branch) and isinstance(node, Branch):
             if not node.children:
                 return low
-            origin = self.link(node.origin, "merge", low)
+            origin = self.make_link(node.origin, "merge", low)
             return self.merge_maps(low, node, path, states, origin)
         if isinstance(low, Items) and isinstance(node, Items):
-            return lists.combine(self, low, node, marks, path, states)
+            return self.lists.combine(low, node, marks, path, states)
         if isinstance(node, Value) and templates.is_whole(node.value):
-            self.reference(node, low, path)
-            return Value(node.value, self.link(node.origin, "override", low))
+            self.note_reference(node, low, path)
+            return Value(node.value, self.make_link(node.origin, "override", low))
         if isinstance(low, Value) and templates.is_whole(low.value):
             below = templates.known_below(low.origin)
             if below is None:
-                return self.take(node, low, path, states, "override")
+                return self.replace_node(node, low, path, states, "override")
         else:
             below = low.origin
         kind, other = kind_of(node), kind_at(low, below)
-        if not meets(other, kind) and not self.admits(path, {other, kind}):
+        if not meets(other, kind) and not self.allows_kinds(path, {other, kind}):
             self.error(
                 "E_TYPE_CHANGE",
                 f"a {other} below and a {kind} here",
@@ -366,19 +380,20 @@ class Layering:
             )
             return low
         if isinstance(node, Value):
-            return Value(node.value, self.link(node.origin, "override", low))
-        return self.take(node, low, path, states, "override")
+            return Value(node.value, self.make_link(node.origin, "override", low))
+        return self.replace_node(node, low, path, states, "override")
 
-    def admits(self, path: Path, kinds: set[str]) -> bool:
-        """Whether a schema lets values of all these kinds stand at a path."""
+    def allows_kinds(self, path: Path, kinds: set[str]) -> bool:
+        """Whether a schema allows all these kinds at a path."""
         if not self.mixed:
             return False
-        steps = tuple(step if isinstance(step, str) else "[]" for step in path)
-        wide = (*steps[:-1], "*")
-        return any(kinds <= self.mixed.get(key, frozenset()) for key in (steps, wide))
+        exact = tuple(step if isinstance(step, str) else "[]" for step in path)
+        any_key = (*exact[:-1], "*")
+        return any(kinds <= self.mixed.get(key, frozenset()) for key in (exact, any_key))
 
-    def reference(self, node: Value[Any], low: Node | None, path: Path) -> None:
-        """A whole-scalar reference is checked after resolution: remember what it met."""
+    def note_reference(self, node: Value[Any], low: Node | None, path: Path) -> None:
+        """Notes a value that is one reference and overrides a value of a known kind. Its kind is
+        checked after references are resolved."""
         if not templates.is_whole(node.value) or low is None:
             return
         below: Origin | None = low.origin
@@ -386,7 +401,7 @@ class Layering:
             below = templates.known_below(low.origin)
         if below is not None:
             kind = kind_at(low, below)
-            if self.admits(path, {kind}):
+            if self.allows_kinds(path, {kind}):
                 return
             pending = references.Pending(path, node.origin.site, kind, below.site)
             self.pending.append(pending)

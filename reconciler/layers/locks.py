@@ -1,7 +1,7 @@
-"""`!final`: what no layer above may change (merge rule M6).
+"""`!final`: locks a value, so that no layer above may change it (merge rule M6).
 
-A lock is judged by its effect: after each layer the merged value at the locked path must be what
-it was. Which tags the layer used does not matter; restating an equal value is allowed.
+After each layer, the merged value at a locked path must equal the value before. The tags that the
+layer uses do not matter. A layer may write an equal value again.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ from reconciler.layers.markers import Marked
 from reconciler.layers.paths import Path, Selector, spell
 from reconciler.origin import Branch, Items, Node, Site, Value, plain
 
-__all__ = ["Lock", "find", "selector_of", "violations"]
+__all__ = ["Lock", "find", "find_violations", "selector_of"]
 
 
 class Lock(NamedTuple):
+    """A locked path, and the place of `!final`."""
+
     path: Path
     site: Site
 
 
 def selector_of(node: Any, keys: tuple[str, ...]) -> Selector | None:
-    """The identity of an element of a keyed list; None where a key field is missing."""
+    """The identity of an element of a keyed list. None when it is no map or lacks a key field."""
     node = node.node if isinstance(node, Marked) else node
     if not isinstance(node, Branch):
         return None
@@ -46,7 +48,7 @@ def _spelled(datum: Any) -> str:
 
 
 def find(tree: Node, path: Path) -> Node | None:
-    """The node at a path of a merged tree."""
+    """The node at a path of a merged tree; None when there is none."""
     node: Node | None = tree
     for step in path:
         if isinstance(node, Branch) and isinstance(step, str):
@@ -61,17 +63,18 @@ def find(tree: Node, path: Path) -> Node | None:
     return node
 
 
-def violations(
+def find_violations(
     locks: Iterable[Lock], before: Branch, after: Branch, high: Branch
 ) -> Iterator[Diagnostic]:
-    """What the layer `high` changed under a lock, at its offending entry."""
+    """An error for each lock whose value the layer `high` has changed, at the layer's entry that
+    changes it."""
     for lock in locks:
         if lock.path and lock.path[0] not in high.children:
-            continue  # the layer does not speak of anything around it
+            continue  # the layer sets nothing near the lock
         old, new = find(before, lock.path), find(after, lock.path)
         if old is new or _same(old, new):
             continue
-        path, site = _offender(lock.path, high, old, new)
+        path, site = _find_entry(lock.path, high, old, new)
         yield error(
             "E_LOCKED",
             f"{spell(lock.path)} is locked by a layer below",
@@ -89,7 +92,7 @@ def _same(old: Node | None, new: Node | None) -> bool:
 
 
 def _typed(datum: Any) -> Any:
-    """Equality that keeps bool and number apart, deep."""
+    """A datum in which, at any depth, `true` does not equal `1`."""
     if isinstance(datum, dict):
         return {key: _typed(value) for key, value in datum.items()}
     if isinstance(datum, list):
@@ -97,9 +100,9 @@ def _typed(datum: Any) -> Any:
     return (isinstance(datum, bool), datum)
 
 
-def _offender(path: Path, high: Branch, old: Node | None, new: Node | None) -> tuple[Path, Site]:
-    """The deepest entry of the layer on the way to the lock; inside a locked map the first entry
-    that makes a difference."""
+def _find_entry(path: Path, high: Branch, old: Node | None, new: Node | None) -> tuple[Path, Site]:
+    """The layer's entry that changes a locked value: the deepest entry on the path of the lock, or,
+    inside a locked map, the first entry that differs."""
     node: Any = high
     done: Path = ()
     site = high.origin.site

@@ -1,4 +1,5 @@
-"""Inline markers: local YAML tags that say how a node meets what is below it (merge rule M5)."""
+"""Markers: YAML tags such as `!append` that say how a node meets the node below it (merge rule
+M5)."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ _WORDS = LIST_OPERATIONS | {
     "raw",
     "secret",
 }
-#: Pairs that contradict each other; list operations and replace exclude one another besides.
+#: Pairs that contradict each other. Also, a tag may have at most one of the list operations and
+#: `replace`.
 _CONTRADICTIONS = (
     ("default", "override"),
     ("default", "force"),
@@ -34,18 +36,20 @@ _WITH_DELETE = frozenset({"delete", "override"})
 
 
 class Raw(str):
-    """A text under `!raw`: never interpolated. Becomes a plain str when references are resolved."""
+    """A text with `!raw`, in which `${{` is no reference. It becomes a plain str when references
+    are resolved."""
 
     __slots__ = ()
 
 
 class TagInvalid(Exception):
-    """A tag that is none of ours, or one that contradicts itself; the text says why."""
+    """A tag is unknown or contradicts itself. The exception's text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What one tag says. `operation` is the list operation or `replace`, at most one."""
+    """The markers of one tag. `operation` is a list operation or `replace`; "" for none. `keys` are
+    the key fields of the operation `by`."""
 
     operation: str = ""
     keys: tuple[str, ...] = ()
@@ -60,7 +64,7 @@ class Marks:
 
 
 class Marked:
-    """A node under a tag, until the merge has used it up. `tag` is the tag's own place."""
+    """A node with its markers. The merge replaces it by a plain node. `tag` is the tag's place."""
 
     __slots__ = ("marks", "node", "tag")
 
@@ -76,7 +80,7 @@ class Marked:
 
 @functools.lru_cache(maxsize=1024)
 def parse_tag(tag: str) -> Marks:
-    """`!final.replace`, `!by:port+protocol`. Raises TagInvalid."""
+    """The markers of a tag such as `!final.replace` or `!by:port+protocol`. Raises TagInvalid."""
     words: list[str] = []
     keys: tuple[str, ...] = ()
     for part in tag[1:].split("."):
@@ -84,33 +88,34 @@ def parse_tag(tag: str) -> Marks:
         if word not in _WORDS:
             raise TagInvalid(f"{tag} is not a marker: there is no {word!r}")
         if (word == "by") != bool(colon):
-            what = "needs its key: !by:name" if word == "by" else "takes no argument"
-            raise TagInvalid(f"{tag}: {word!r} {what}")
+            reason = "needs its key: !by:name" if word == "by" else "takes no argument"
+            raise TagInvalid(f"{tag}: {word!r} {reason}")
         if word == "by":
             keys = tuple(argument.split("+"))
             if not all(keys) or len(set(keys)) != len(keys):
                 raise TagInvalid(f"{tag}: {argument!r} is not a list of keys")
         if word in words:
-            raise TagInvalid(f"{tag} says {word!r} twice")
+            raise TagInvalid(f"{tag} holds {word!r} twice")
         words.append(word)
-    said = frozenset(words)
+    word_set = frozenset(words)
     operations = [w for w in words if w in LIST_OPERATIONS or w == "replace"]
     if len(operations) > 1:
         raise TagInvalid(f"{tag}: {' and '.join(operations)} exclude each other")
     for first, second in _CONTRADICTIONS:
-        if first in said and second in said:
+        if first in word_set and second in word_set:
             raise TagInvalid(f"{tag}: {first} and {second} contradict each other")
-    if "delete" in said and not said <= _WITH_DELETE:
-        raise TagInvalid(f"{tag}: what is deleted cannot be anything else")
-    if operations and operations[0] in LIST_OPERATIONS and said & {"default", "force"}:
-        other = "default" if "default" in said else "force"
+    if "delete" in word_set and not word_set <= _WITH_DELETE:
+        raise TagInvalid(f"{tag}: only override may stand beside delete")
+    if operations and operations[0] in LIST_OPERATIONS and word_set & {"default", "force"}:
+        other = "default" if "default" in word_set else "force"
         raise TagInvalid(f"{tag}: {other} and {operations[0]} contradict each other")
     flags = {w: True for w in words if w not in LIST_OPERATIONS and w != "replace"}
     return Marks(operation=operations[0] if operations else "", keys=keys, **flags)
 
 
 def wrong_kind(marks: Marks, kind: str) -> str:
-    """Why a tag does not fit a node of kind `map`, `list` or `scalar`; "" when it fits."""
+    """Why the markers cannot stand on a node of a kind (`map`, `list` or `scalar`); "" if they
+    can."""
     if marks.operation in LIST_OPERATIONS and kind != "list":
         return f"!{marks.operation} is for lists, this is a {kind}"
     if marks.operation == "replace" and kind == "scalar":

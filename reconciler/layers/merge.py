@@ -1,8 +1,8 @@
-"""Layers folded strictly left to right, with provenance on every node (merge rules M3 to M6, M8).
+"""Merges layers, the lowest first, with the origin of every node (merge rules M3 to M6, M8).
 
-Trees are persistent: a layer copies only the maps on the way to what it says, so apps that share
-lower layers share their nodes, and `Prefixes` keeps the folded lower layers. A layer without
-markers, nulls and declared lists below a path is adopted as it is.
+Trees are persistent: a layer copies only the maps on the paths that it sets. So apps that share
+lower layers share the nodes of these, and `Prefixes` keeps the merged lower layers. A subtree of a
+layer without markers, nulls and keyed lists is used without a copy where no layer below sets it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _EMPTY = Branch({}, Origin(Site("", 0, 0), "", "set", is_scalar=False))
 
 
 class MergeResult(NamedTuple):
-    """The folded and resolved tree, and every error and warning of the merge itself. The
-    documents' own diagnostics are theirs."""
+    """The merged tree with its references resolved, the diagnostics of the merge, and the locks.
+    The diagnostics of a document's own text are in the document."""
 
     tree: Branch
     diagnostics: tuple[Diagnostic, ...]
@@ -42,8 +42,8 @@ class _State(NamedTuple):
 
 
 class Prefixes:
-    """Folded prefixes of stacks, by the identity of their documents. For one run: the documents
-    are kept alive by it."""
+    """A cache of merged layers, one object per sequence of documents. Use it for one run: the
+    documents are found by identity, and the cache keeps them alive."""
 
     __slots__ = ("_next", "document", "patterns", "state")
 
@@ -54,18 +54,19 @@ class Prefixes:
         self.patterns: tuple[Stack, tuple[Patterns, ...]] | None = None
 
     def step(self, document: Document, stack: Stack, states: tuple[Patterns, ...]) -> Prefixes:
+        """The cache's object after one more document; merges the document if it is new."""
         found = self._next.get(id(document))
         if found is None:
-            found = Prefixes(_layered(self.state, document, stack, states), document)
+            found = Prefixes(_add_layer(self.state, document, stack, states), document)
             self._next[id(document)] = found
         return found
 
 
 def fold(documents: Sequence[Document], stack: Stack, cache: Prefixes | None = None) -> MergeResult:
-    """The documents, lowest first, as one resolved tree with every mistake found on the way.
+    """Merges the documents, the lowest first, and resolves the references.
 
-    With a cache, one step an app for each layer that it does not share with an app before. All
-    calls with one cache must use one stack.
+    With a cache, the cost is one step per layer that the app does not share with an app before. All
+    calls with the same cache must use the same stack.
     """
     at = cache if cache is not None else Prefixes()
     if at.patterns is None or at.patterns[0] is not stack:
@@ -80,7 +81,7 @@ def fold(documents: Sequence[Document], stack: Stack, cache: Prefixes | None = N
     return MergeResult(tree, state.found + tuple(found), state.locks)
 
 
-def _layered(
+def _add_layer(
     state: _State, document: Document, stack: Stack, states: tuple[Patterns, ...]
 ) -> _State:
     root = document.root
@@ -89,16 +90,18 @@ def _layered(
     layer = stack.layer(document.layer) or Layer(document.layer, document.file)
     run = Layering(document, layer, stack.mixed)
     if layer.allow:
-        run.allowed(root, (), layer.allow)
-    origin = root.origin if state.tree is _EMPTY else run.link(root.origin, "merge", state.tree)
+        run.check_allowed(root, (), layer.allow)
+    origin = (
+        root.origin if state.tree is _EMPTY else run.make_link(root.origin, "merge", state.tree)
+    )
     tree = run.merge_maps(state.tree, root, (), states, origin)
     if state.locks:
-        run.found += locks.violations(state.locks, state.tree, tree, root)
-    held = {lock.path for lock in state.locks}
-    fresh = tuple(lock for lock in run.locks if lock.path not in held)
+        run.found += locks.find_violations(state.locks, state.tree, tree, root)
+    locked = {lock.path for lock in state.locks}
+    added = tuple(lock for lock in run.locks if lock.path not in locked)
     return _State(
         tree,
-        state.locks + fresh,
+        state.locks + added,
         (*state.pending, *run.pending),
         (*state.found, *run.found),
         state.references or document.references,

@@ -1,5 +1,6 @@
-"""Config paths: spelled as references spell them (`a.b[0]."x.y"`, `env[name=A].value`), and the
-patterns that declare list strategies (`containers.[].env`, `*` any map key, `[]` any element)."""
+"""Config paths as references write them (`a.b[0]."x.y"`, `env[name=A].value`), and the path
+patterns of list strategies (`containers.[].env`; `*` is any key of a map, `[]` any element of a
+list)."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ __all__ = [
 
 
 class Selector(NamedTuple):
-    """An element of a keyed list, by the texts of its key fields."""
+    """Selects an element of a keyed list by the texts of its key fields: `[name=A]`."""
 
     pairs: tuple[tuple[str, str], ...]
 
@@ -50,7 +51,7 @@ _TOKEN = re.compile(
 
 
 class PathInvalid(ValueError):
-    """A text that is no path; the text says where."""
+    """A text is not a path. The exception's text says where."""
 
 
 def _quoted(text: str, pattern: re.Pattern[str]) -> str:
@@ -58,7 +59,7 @@ def _quoted(text: str, pattern: re.Pattern[str]) -> str:
 
 
 def spell(path: Path) -> str:
-    """The one spelling of a path; "" for the root."""
+    """A path as text, "" for the root. `parse` reads it back."""
     out = ""
     for step in path:
         if isinstance(step, str):
@@ -72,7 +73,7 @@ def spell(path: Path) -> str:
 
 
 def parse(text: str) -> Path:
-    """The steps of a spelled path. Raises PathInvalid."""
+    """The steps of a path's text. Raises PathInvalid."""
     steps: list[Step] = []
     position = 0
     expect_name = True
@@ -120,7 +121,8 @@ def _unquoted(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """How two lists meet: replace, append, prepend, union, remove, or `by` its keys."""
+    """How a layer's list meets the list below it. `operation` is replace, append, prepend, union,
+    remove or by; `keys` are the key fields of `by`."""
 
     operation: str
     keys: tuple[str, ...] = ()
@@ -128,8 +130,12 @@ class Strategy:
 
 @dataclass(slots=True)
 class Patterns:
-    """A trie of list patterns. A walk carries the tuple of nodes that still match, exact ones
-    first, so that a more specific pattern wins; the empty tuple means nothing below matters."""
+    """A trie of the path patterns of lists.
+
+    A walk down a tree keeps the tuple of trie nodes that match the path so far, exact matches
+    before `*`, so that the more specific pattern wins. With an empty tuple no pattern matches
+    below.
+    """
 
     children: dict[str, Patterns] = field(default_factory=dict)
     strategy: Strategy | None = None
@@ -149,7 +155,7 @@ class Patterns:
 
 
 def descend(states: tuple[Patterns, ...], key: str) -> tuple[Patterns, ...]:
-    """The nodes that match one map key further down."""
+    """The trie nodes that match after one more key of a map."""
     if not states:
         return states
     exact = [n.children[key] for n in states if key in n.children and key != "[]"]
@@ -157,17 +163,17 @@ def descend(states: tuple[Patterns, ...], key: str) -> tuple[Patterns, ...]:
 
 
 def into_list(states: tuple[Patterns, ...]) -> tuple[Patterns, ...]:
-    """The nodes that match an element of a list."""
+    """The trie nodes that match an element of a list."""
     return tuple(n.children["[]"] for n in states if "[]" in n.children) if states else states
 
 
 def declared(states: tuple[Patterns, ...]) -> Strategy | None:
-    """The strategy of the most specific pattern that ends here."""
+    """The strategy of the most specific pattern that ends at this path; None without one."""
     return next((n.strategy for n in states if n.strategy is not None), None)
 
 
 def parse_pattern(text: str) -> tuple[str, ...]:
-    """The segments of a declared pattern. Raises PathInvalid."""
+    """The segments of a path pattern's text. Raises PathInvalid."""
     segments: list[str] = []
     for match in re.finditer(r'"((?:[^"\\]|\\.)*)"|\[\]|[^.\[\]"\s]+|(.)', text):
         part = match.group()

@@ -1,8 +1,9 @@
-"""Late-bound references `${{ path }}`, resolved once after all layers are merged (merge rule M7).
+"""Resolves references `${{ path }}`, once, after all layers are merged (merge rule M7).
 
-A whole scalar copies what it points at, whatever its type; inside a text scalars become text in
-their JSON spelling. `$${{` escapes, `!raw` texts are left alone, keys are never looked at, and an
-overridden reference is never evaluated. There are no functions, no environment and no loops.
+A value that is one reference becomes a copy of the target, of any kind. Inside a longer text the
+target must be a scalar and becomes text, written as in JSON. `$${{` stands for the text `${{`. A
+text with `!raw`, a key of a map and an overridden value are not resolved. References have no
+functions, no environment variables and no loops.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ _COPIES = 100_000
 
 
 class Pending(NamedTuple):
-    """A whole-scalar reference that met a value of a known kind: checked after resolution."""
+    """A value that is one reference and overrides a value of kind `kind`, at `below`. Its own kind
+    is checked after references are resolved."""
 
     path: Path
     site: Site
@@ -36,25 +38,26 @@ class Pending(NamedTuple):
 
 
 def resolve(tree: Branch, pending: Iterable[Pending]) -> tuple[Branch, list[Diagnostic]]:
-    """The tree with every reference followed, and what is wrong with them.
+    """The tree with all references resolved, and the mistakes in references.
 
-    Maps and lists without references are shared as they are. Cost: one pass, and for each
-    reference the size of what it copies.
+    Maps and lists without references are shared, not copied. Cost: one pass over the tree, and for
+    each reference the size of its copy.
     """
     run = _Resolver(tree)
-    out = run.node(tree, ())
+    out = run.resolve_node(tree, ())
     assert isinstance(out, Branch)
     for item in pending:
-        run.check(item, out)
+        run.check_kind(item, out)
     return out, run.found
 
 
-class _Failed(Exception):  # reported already; the value that needed it has none
-    pass
+class _Failed(Exception):
+    """A reference cannot be resolved. It is already reported."""
 
 
 class _Resolver:
-    """One resolution. `done` holds resolved references by path, None for failed ones."""
+    """The resolution of one tree. `done` maps the path of a resolved reference to its result, None
+    for a failed one; `active` holds the references that are being resolved."""
 
     def __init__(self, tree: Branch) -> None:
         self.tree = tree
@@ -63,43 +66,46 @@ class _Resolver:
         self.active: dict[Path, Value[Any]] = {}
         self.copied = 0
 
-    def node(self, node: Node, path: Path) -> Node:
-        """A tree with its references followed; failed ones stay as they are, for they are
-        reported."""
+    def resolve_node(self, node: Node, path: Path) -> Node:
+        """The subtree with its references resolved. A failed reference stays as it is."""
         if isinstance(node, Value):
-            if not _mentions(node.value):
+            if not _may_refer(node.value):
                 return node
             try:
-                return self.value(node, path)
+                return self.resolve_scalar(node, path)
             except _Failed:
                 return node
         if node.settled:
             return node
         before = len(self.found)
-        out = self.branch(node, path) if isinstance(node, Branch) else self.items(node, path)
-        # A reference that failed stays as it is too, and every app must hear of it.
+        out = (
+            self.resolve_map(node, path)
+            if isinstance(node, Branch)
+            else self.resolve_list(node, path)
+        )
+        # A failed reference stays too, and must be reported for every app that has it.
         node.settled = out is node and len(self.found) == before
         return out
 
-    def branch(self, node: Branch, path: Path) -> Branch:
+    def resolve_map(self, node: Branch, path: Path) -> Branch:
         children: dict[str, Node] | None = None
         for key, child in node.children.items():
-            if type(child) is Value and not _mentions(child.value):
+            if type(child) is Value and not _may_refer(child.value):
                 continue
-            found = self.node(child, (*path, key))
+            found = self.resolve_node(child, (*path, key))
             if found is not child:
                 children = dict(node.children) if children is None else children
                 children[key] = found
-        return node if children is None else Branch(children, node.origin, node.gone)
+        return node if children is None else Branch(children, node.origin, node.deleted)
 
-    def items(self, node: Items, path: Path) -> Items:
-        items = tuple(self.node(child, (*path, step)) for step, child in _elements(node))
+    def resolve_list(self, node: Items, path: Path) -> Items:
+        items = tuple(self.resolve_node(child, (*path, step)) for step, child in _elements(node))
         if all(a is b for a, b in zip(items, node.children, strict=True)):
             return node
-        return Items(items, node.origin, node.keys, node.gone)
+        return Items(items, node.origin, node.keys, node.deleted)
 
-    def value(self, node: Value[Any], path: Path) -> Node:
-        """One scalar. Raises _Failed when its reference cannot be followed."""
+    def resolve_scalar(self, node: Value[Any], path: Path) -> Node:
+        """The scalar with its references resolved. Raises _Failed."""
         datum = node.value
         if not isinstance(datum, str):
             return node
@@ -108,33 +114,33 @@ class _Resolver:
         if OPEN not in datum:
             return node
         if path in self.done:
-            known = self.done[path]
-            if known is None:
+            earlier = self.done[path]
+            if earlier is None:
                 raise _Failed
-            return known
+            return earlier
         if path in self.active:
-            self.cycle(path)
+            self.report_cycle(path)
             raise _Failed
         self.active[path] = node
         result: Node | None = None
         try:
-            result = self.template(node, templates.parts(datum), path)
+            result = self.resolve_text(node, templates.parts(datum), path)
         finally:
             del self.active[path]
             self.done[path] = result
         return result
 
-    def template(self, node: Value[Any], parts: tuple[Part, ...], path: Path) -> Node:
+    def resolve_text(self, node: Value[Any], parts: tuple[Part, ...], path: Path) -> Node:
         for part in parts:
             if isinstance(part, Malformed):
-                self.wrong("E_REF_SYNTAX", part.why, node, path, help="e.g. ${{ a.b[0].c }}")
+                self.report("E_REF_SYNTAX", part.why, node, path, help="e.g. ${{ a.b[0].c }}")
                 raise _Failed
         if len(parts) == 1:
             part = parts[0]
             if isinstance(part, str):
                 return Value(part, node.origin)
             assert isinstance(part, Ref)
-            return self.copied_as(self.follow(part, node, path), node, path)
+            return self.copy_target(self.follow(part, node, path), node, path)
         texts = []
         through: list[Origin] = []
         for part in parts:
@@ -143,57 +149,58 @@ class _Resolver:
                 continue
             assert isinstance(part, Ref)
             target = self.follow(part, node, path)
-            texts.append(self.text(part, target, node, path))
+            texts.append(self.text_of(part, target, node, path))
             if target is not None and not isinstance(target, _Default):
                 through.append(target.origin)
         text = "".join(texts)
-        self.count(len(text), node, path)
-        return Value(text, _through(node.origin, through))
+        self.check_size(len(text), node, path)
+        return Value(text, _add_through(node.origin, through))
 
     # -- following ---------------------------------------------------------------------------------
 
     def follow(self, ref: Ref, node: Value[Any], path: Path) -> Node | _Default:
-        """The resolved target of one reference."""
+        """The resolved target of one reference, or its default. Raises _Failed."""
         if len(self.active) > _DEPTH:
-            self.wrong("E_CYCLE", f"references nest deeper than {_DEPTH}", node, path)
+            self.report("E_CYCLE", f"references nest deeper than {_DEPTH}", node, path)
             raise _Failed
         target: Node = self.tree
         at: Path = ()
         for step in ref.path:
             if isinstance(target, Value):
-                target = self.value(target, at)
+                target = self.resolve_scalar(target, at)
             found = _step(target, step)
             if found is None:
                 if ref.has_default:
                     return _Default(ref.default)
-                self.missing(ref, target, step, node, path)
+                self.report_missing(ref, target, step, node, path)
                 raise _Failed
-            named, target = found
-            at = (*at, named)
+            exact_step, target = found
+            at = (*at, exact_step)
         if path[: len(at)] == at:
-            self.wrong("E_CYCLE", f"{ref.text} contains this very value", node, path)
+            self.report("E_CYCLE", f"{ref.text} contains this very value", node, path)
             raise _Failed
         if isinstance(target, Value):
-            return self.value(target, at)
+            return self.resolve_scalar(target, at)
         before = len(self.found)
-        resolved = self.node(target, at)
+        resolved = self.resolve_node(target, at)
         if len(self.found) > before and any(d.code == "E_CYCLE" for d in self.found[before:]):
             raise _Failed
         return resolved
 
-    def copied_as(self, target: Node | _Default, node: Value[Any], path: Path) -> Node:
-        """A whole scalar's copy: the place stays the reference's, the target is `through`."""
+    def copy_target(self, target: Node | _Default, node: Value[Any], path: Path) -> Node:
+        """The copy of a target in place of a value that is one reference. The origin stays that of
+        the reference; the target's origin is in `through`."""
         if isinstance(target, _Default):
             return _literal(target.datum, node.origin)
         self.copied += _size(target)
         if self.copied > _COPIES:
             message = f"references copy more than {_COPIES} values"
-            self.wrong("E_SIZE", message, node, path)
+            self.report("E_SIZE", message, node, path)
             raise _Failed
         return self.copy(target, node.origin, node.origin)
 
     def copy(self, target: Node, own: Origin, first: Origin) -> Node:
-        origin = _through(own, [target.origin])
+        origin = _add_through(own, [target.origin])
         if isinstance(target, Value):
             return Value(target.value, origin)
         inner = Origin(first.site, first.layer, first.op, None, is_scalar=False)
@@ -206,7 +213,7 @@ class _Resolver:
             target.keys,
         )
 
-    def text(self, ref: Ref, target: Node | _Default, node: Value[Any], path: Path) -> str:
+    def text_of(self, ref: Ref, target: Node | _Default, node: Value[Any], path: Path) -> str:
         datum: Any
         if isinstance(target, _Default):
             datum = target.datum
@@ -222,7 +229,7 @@ class _Resolver:
         related = (
             [] if isinstance(target, _Default) else [Related(target.origin.site, "it is here")]
         )
-        self.wrong(
+        self.report(
             "E_INTERP_TYPE",
             f"{ref.text} is {kinds[type(datum)]} and cannot become part of a text",
             node,
@@ -232,15 +239,15 @@ class _Resolver:
         )
         raise _Failed
 
-    def count(self, size: int, node: Value[Any], path: Path) -> None:
+    def check_size(self, size: int, node: Value[Any], path: Path) -> None:
         if size > _LIMIT:
-            self.wrong("E_SIZE", f"the text grows beyond {_LIMIT} characters", node, path)
+            self.report("E_SIZE", f"the text grows beyond {_LIMIT} characters", node, path)
             raise _Failed
 
     # -- checks ------------------------------------------------------------------------------------
 
-    def check(self, item: Pending, out: Branch) -> None:
-        """The type rule, on the resolved value of a reference that still wins."""
+    def check_kind(self, item: Pending, out: Branch) -> None:
+        """Checks the kind of a resolved reference (M3.6), unless a higher layer overrides it."""
         before = locks.find(self.tree, item.path)
         after = locks.find(out, item.path)
         if not isinstance(before, Value) or before.origin.site != item.site or after is before:
@@ -264,13 +271,15 @@ class _Resolver:
             )
         )
 
-    def missing(self, ref: Ref, parent: Node, step: Any, node: Value[Any], path: Path) -> None:
+    def report_missing(
+        self, ref: Ref, parent: Node, step: Any, node: Value[Any], path: Path
+    ) -> None:
         related = []
         text = f"nothing at {ref.text}"
-        if isinstance(parent, Branch) and step in parent.gone:
+        if isinstance(parent, Branch) and step in parent.deleted:
             text = f"{ref.text} is deleted by a layer"
-            related = [Related(parent.gone[step].site, "deleted here")]
-        self.wrong(
+            related = [Related(parent.deleted[step].site, "deleted here")]
+        self.report(
             "E_REF_MISSING",
             text,
             node,
@@ -279,32 +288,38 @@ class _Resolver:
             help="correct the path, or give a default: ${{ path ?? default }}",
         )
 
-    def cycle(self, path: Path) -> None:
-        """Reported at every reference on the way round."""
+    def report_cycle(self, path: Path) -> None:
+        """Reports a cycle at each of its references."""
         ring = list(self.active)
         ring = ring[ring.index(path) :]
         names = " -> ".join(spell(p) for p in [*ring, path])
         for step in ring:
             others = [Related(self.active[p].origin.site, spell(p)) for p in ring if p != step]
-            self.wrong(
-                "E_CYCLE", f"references go round: {names}", self.active[step], step, related=others
+            self.report(
+                "E_CYCLE",
+                f"references form a cycle: {names}",
+                self.active[step],
+                step,
+                related=others,
             )
 
-    def wrong(self, code: str, message: str, node: Value[Any], path: Path, **more: Any) -> None:
+    def report(self, code: str, message: str, node: Value[Any], path: Path, **more: Any) -> None:
         self.found.append(error(code, message, node.origin.site, path=spell(path), **more))
 
 
-def _mentions(datum: Any) -> bool:
-    """Whether a scalar must be looked at: it may hold a reference, or is marked `!raw`."""
+def _may_refer(datum: Any) -> bool:
+    """Whether a scalar may hold a reference or is marked `!raw`."""
     return isinstance(datum, str) and (OPEN in datum or type(datum) is Raw)
 
 
 class _Default(NamedTuple):
+    """The default of a reference whose target does not exist."""
+
     datum: Any
 
 
 def _size(node: Node) -> int:
-    """Nodes of a tree."""
+    """The number of nodes of a tree."""
     if isinstance(node, Branch):
         return 1 + sum(_size(child) for child in node.children.values())
     if isinstance(node, Items):
@@ -320,7 +335,7 @@ def _literal(datum: Any, origin: Origin) -> Node:
     return Value(datum, origin)
 
 
-def _through(own: Origin, targets: list[Origin]) -> Origin:
+def _add_through(own: Origin, targets: list[Origin]) -> Origin:
     return Origin(
         own.site,
         own.layer,
@@ -333,15 +348,15 @@ def _through(own: Origin, targets: list[Origin]) -> Origin:
 
 
 def _elements(node: Items) -> Iterator[tuple[int | Selector, Node]]:
-    """A list's elements under the steps that name them: by key where it has one."""
+    """The elements of a list with their steps: by key in a keyed list, else by index."""
     for index, child in enumerate(node.children):
         identity = locks.selector_of(child, node.keys) if node.keys else None
         yield (index if identity is None else identity), child
 
 
 def _step(node: Node, step: Any) -> tuple[Any, Node] | None:
-    """One step into a tree, with the step's own spelling: an index into a keyed list is an
-    element by key."""
+    """The child at one step and its exact step: in a keyed list an index becomes a Selector. None
+    when there is no such child."""
     if isinstance(node, Branch) and isinstance(step, str):
         child = node.children.get(step)
         return None if child is None else (step, child)

@@ -1,4 +1,5 @@
-"""layers.yaml: the order of layers, list strategies and layer options, as data (M2, M4, M8)."""
+"""Reads layers.yaml: the order of layers, list strategies and layer options (merge rules M2, M4,
+M8)."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from reconciler.suggest import did_you_mean
 
 __all__ = ["Layer", "Stack", "load"]
 
-#: Nobody can follow more, and every app is folded through all of them.
+#: People cannot follow more layers, and each app is merged from all of them.
 _MOST = 64
 _TOP = ("apiVersion", "requires", "layers", "lists")
 _LAYER = ("name", "file", "owner", "optional", "overrideOnly", "allow")
@@ -28,7 +29,9 @@ NOWHERE = Site("", 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One place in the order. `file` may hold {type}, {model}, {environment}, {group}."""
+    """One layer. `file` is a path, in which {type}, {model}, {environment} and {group} may stand.
+    `allow` holds the prefixes of the paths that the layer may set; empty for all paths. `site` is
+    the layer's entry in layers.yaml."""
 
     name: str
     file: str
@@ -41,13 +44,14 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """`layers` lowest first. `lists` maps pattern segments to strategies."""
+    """The content of layers.yaml. `layers` has the lowest layer first. `lists` maps the segments of
+    a path pattern to the strategy of the lists there. `requires` is a version constraint."""
 
     layers: tuple[Layer, ...]
     lists: Mapping[tuple[str, ...], Strategy] = field(default_factory=dict)
     requires: str | None = None
     mixed: Mapping[tuple[str, ...], frozenset[str]] = field(default_factory=dict)
-    """Path patterns at which a schema admits values of several kinds, with those kinds: M3.6."""
+    """Path pattern → the kinds that a schema allows there, if there are several (M3.6)."""
 
     def layer(self, name: str) -> Layer | None:
         return next((layer for layer in self.layers if layer.name == name), None)
@@ -57,13 +61,13 @@ class Stack:
 
 
 def load(data: bytes, file: str) -> tuple[Stack | None, tuple[Diagnostic, ...]]:
-    """The stack of a layers.yaml, or None with every mistake in it."""
+    """The stack of a layers.yaml, or None and all mistakes in it."""
     parsed = document.parse(data, file, "layers")
     reader = _Reader(file)
     reader.found += parsed.diagnostics
-    stack = reader.stack(parsed.root) if parsed.root is not None else None
+    stack = reader.read_stack(parsed.root) if parsed.root is not None else None
     if parsed.root is None and not reader.found:
-        reader.wrong("the file is empty; it lists the layers", Site(file, 1, 1))
+        reader.report("the file is empty; it lists the layers", Site(file, 1, 1))
     bad = any(d.is_error for d in reader.found)
     return (None if bad else stack), tuple(reader.found)
 
@@ -73,34 +77,34 @@ class _Reader:
         self.file = file
         self.found: list[Diagnostic] = []
 
-    def wrong(self, message: str, site: Site, **more: Any) -> None:
+    def report(self, message: str, site: Site, **more: Any) -> None:
         self.found.append(error("E_LAYERS", message, site, **more))
 
-    def stack(self, root: Branch) -> Stack | None:
-        self.unknown(root, _TOP, "layers.yaml")
-        self.version(root)
-        layers = tuple(self.layers(root))
-        self.twice(layers)
+    def read_stack(self, root: Branch) -> Stack | None:
+        self.check_keys(root, _TOP, "layers.yaml")
+        self.check_version(root)
+        layers = tuple(self.read_layers(root))
+        self.check_repeats(layers)
         if len(layers) > _MOST:
             message = f"{len(layers)} layers; at most {_MOST} are read"
-            self.wrong(message, layers[_MOST].site, path="layers")
-        lists = dict(self.lists(root))
+            self.report(message, layers[_MOST].site, path="layers")
+        lists = dict(self.read_lists(root))
         requires = root.get("requires")
         text = requires.value if isinstance(requires, Value) else None
         return Stack(layers, lists, text)
 
-    def unknown(self, branch: Branch, known: tuple[str, ...], where: str) -> None:
+    def check_keys(self, branch: Branch, known: tuple[str, ...], where: str) -> None:
         for key, child in branch.children.items():
             if key in known:
                 continue
             hint = did_you_mean(key, known) or f"known: {', '.join(known)}"
-            self.wrong(f"{key!r} is not known in {where}", child.origin.site, path=key, help=hint)
+            self.report(f"{key!r} is not known in {where}", child.origin.site, path=key, help=hint)
 
-    def version(self, root: Branch) -> None:
+    def check_version(self, root: Branch) -> None:
         api = root.get("apiVersion")
         if api is not None and not (isinstance(api, Value) and api.value == reconciler.API_VERSION):
             message = f"expected apiVersion: {reconciler.API_VERSION}"
-            self.wrong(message, api.origin.site, path="apiVersion")
+            self.report(message, api.origin.site, path="apiVersion")
         requires = root.get("requires")
         if requires is None:
             return
@@ -108,7 +112,7 @@ class _Reader:
         holds = _satisfied(text) if isinstance(text, str) else None
         if holds is None:
             message = 'expected a version constraint such as ">=0.1"'
-            self.wrong(message, requires.origin.site, path="requires")
+            self.report(message, requires.origin.site, path="requires")
         elif not holds:
             self.found.append(
                 error(
@@ -120,106 +124,106 @@ class _Reader:
                 )
             )
 
-    def layers(self, root: Branch) -> Iterator[Layer]:
+    def read_layers(self, root: Branch) -> Iterator[Layer]:
         node = root.get("layers")
         if not isinstance(node, Items):
             site = node.origin.site if node is not None else root.origin.site
-            self.wrong("`layers` is required: a list, lowest first", site, path="layers")
+            self.report("`layers` is required: a list, lowest first", site, path="layers")
             return
         child: Any
         for index, child in enumerate(node.children):
             entry = child.node if isinstance(child, Marked) else child
             if isinstance(entry, Branch):
-                yield self.layer(entry, f"layers[{index}]")
+                yield self.read_layer(entry, f"layers[{index}]")
             else:
                 message = "a layer is a map: {name: …, file: …}"
-                self.wrong(message, child.origin.site, path=f"layers[{index}]")
+                self.report(message, child.origin.site, path=f"layers[{index}]")
 
-    def layer(self, entry: Branch, path: str) -> Layer:
-        self.unknown(entry, _LAYER, "a layer")
+    def read_layer(self, entry: Branch, path: str) -> Layer:
+        self.check_keys(entry, _LAYER, "a layer")
         return Layer(
-            name=self.text(entry, "name", path),
-            file=self.text(entry, "file", path),
-            owner=self.text(entry, "owner", path, required=False),
-            optional=self.flag(entry, "optional", path),
-            override_only=self.flag(entry, "overrideOnly", path),
-            allow=tuple(self.allow(entry, path)),
+            name=self.read_text(entry, "name", path),
+            file=self.read_text(entry, "file", path),
+            owner=self.read_text(entry, "owner", path, required=False),
+            optional=self.read_flag(entry, "optional", path),
+            override_only=self.read_flag(entry, "overrideOnly", path),
+            allow=tuple(self.read_allow(entry, path)),
             site=entry.origin.site,
         )
 
-    def text(self, entry: Branch, key: str, path: str, *, required: bool = True) -> str:
+    def read_text(self, entry: Branch, key: str, path: str, *, required: bool = True) -> str:
         node = entry.get(key)
         if isinstance(node, Value) and isinstance(node.value, str) and node.value:
             return node.value
         if node is not None or required:
             site = node.origin.site if node is not None else entry.origin.site
-            self.wrong(f"`{key}` is a text" + " and required" * required, site, path=path)
+            self.report(f"`{key}` is a text" + " and required" * required, site, path=path)
         return ""
 
-    def flag(self, entry: Branch, key: str, path: str) -> bool:
+    def read_flag(self, entry: Branch, key: str, path: str) -> bool:
         node = entry.get(key)
         if node is None:
             return False
         if isinstance(node, Value) and isinstance(node.value, bool):
             return node.value
-        self.wrong(f"`{key}` is true or false", node.origin.site, path=path)
+        self.report(f"`{key}` is true or false", node.origin.site, path=path)
         return False
 
-    def allow(self, entry: Branch, path: str) -> Iterator[tuple[Any, ...]]:
+    def read_allow(self, entry: Branch, path: str) -> Iterator[tuple[Any, ...]]:
         node = entry.get("allow")
         if node is None:
             return
         if not isinstance(node, Items):
-            self.wrong("`allow` is a list of path prefixes", node.origin.site, path=path)
+            self.report("`allow` is a list of path prefixes", node.origin.site, path=path)
             return
         for child in node.children:
             text = child.value if isinstance(child, Value) else None
             try:
                 yield paths.parse(text if isinstance(text, str) else "")
             except PathInvalid as invalid:
-                self.wrong(f"`allow`: {invalid}", child.origin.site, path=path)
+                self.report(f"`allow`: {invalid}", child.origin.site, path=path)
 
-    def twice(self, layers: tuple[Layer, ...]) -> None:
-        for what in ("name", "file"):
+    def check_repeats(self, layers: tuple[Layer, ...]) -> None:
+        for key in ("name", "file"):
             first: dict[str, Layer] = {}
             for layer in layers:
-                text = getattr(layer, what)
+                text = getattr(layer, key)
                 if text and text in first:
-                    self.wrong(
-                        f"the {what} {text!r} is listed twice",
+                    self.report(
+                        f"the {key} {text!r} is listed twice",
                         layer.site,
                         path="layers",
                         related=[Related(first[text].site, "first here")],
                     )
                 first.setdefault(text, layer)
 
-    def lists(self, root: Branch) -> Iterator[tuple[tuple[str, ...], Strategy]]:
+    def read_lists(self, root: Branch) -> Iterator[tuple[tuple[str, ...], Strategy]]:
         node = root.get("lists")
         if node is None:
             return
         if not isinstance(node, Branch):
-            self.wrong("`lists` maps path patterns to strategies", node.origin.site, path="lists")
+            self.report("`lists` maps path patterns to strategies", node.origin.site, path="lists")
             return
         for pattern, child in node.children.items():
-            strategy = self.strategy(child, pattern)
+            strategy = self.read_strategy(child, pattern)
             try:
                 segments = paths.parse_pattern(pattern)
             except PathInvalid as invalid:
-                self.wrong(str(invalid), child.origin.site, path="lists")
+                self.report(str(invalid), child.origin.site, path="lists")
                 continue
             if strategy is not None:
                 yield segments, strategy
 
-    def strategy(self, child: Any, pattern: str) -> Strategy | None:
-        said = plain(child.node if isinstance(child, Marked) else child)
-        if said in _STRATEGIES:
-            return Strategy(said)
-        if isinstance(said, dict) and set(said) == {"by"} and isinstance(said["by"], str):
-            keys = tuple(said["by"].split("+"))
+    def read_strategy(self, child: Any, pattern: str) -> Strategy | None:
+        datum = plain(child.node if isinstance(child, Marked) else child)
+        if datum in _STRATEGIES:
+            return Strategy(datum)
+        if isinstance(datum, dict) and set(datum) == {"by"} and isinstance(datum["by"], str):
+            keys = tuple(datum["by"].split("+"))
             if all(keys) and len(set(keys)) == len(keys):
                 return Strategy("by", keys)
         expected = ", ".join(_STRATEGIES)
-        self.wrong(
+        self.report(
             f"expected one of {expected} or {{by: key}} or {{by: key+key}}",
             child.origin.site,
             path=f"lists.{pattern}",
@@ -228,7 +232,8 @@ class _Reader:
 
 
 def _satisfied(constraint: str) -> bool | None:
-    """Whether this version of the program fits a constraint (PEP 440); None if it is none."""
+    """Whether this version of the program satisfies a constraint (PEP 440). None for a text that is
+    no constraint."""
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
     if not constraint.strip():

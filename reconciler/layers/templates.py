@@ -1,4 +1,4 @@
-"""Texts with references, cut into literal pieces and `${{ path ?? default }}` (merge rule M7)."""
+"""Splits a text into literal parts and references `${{ path ?? default }}` (merge rule M7)."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from reconciler.layers import paths, scalars
 from reconciler.layers.paths import Path, PathInvalid
 from reconciler.origin import Branch, Items, Node, Origin
 
-__all__ = ["OPEN", "Malformed", "Part", "Ref", "is_whole", "known_below", "mentioned", "parts"]
+__all__ = ["OPEN", "Malformed", "Part", "Ref", "has_reference", "is_whole", "known_below", "parts"]
 
 OPEN = "${{"
 _ESCAPED = "$${{"
 _TOKEN = re.compile(r"\$\$\{\{|\$\{\{")
-#: Up to the closing braces; quoted names may hold braces.
+#: The text up to the closing braces. A quoted name may hold braces.
 _BODY = re.compile(r'((?:[^"}]|"(?:[^"\\]|\\.)*"|\}(?!\}))*)\}\}')
 
 
 class Ref(NamedTuple):
+    """A reference. `text` is its path as written."""
+
     path: Path
     text: str
     default: Any = None
@@ -28,6 +30,8 @@ class Ref(NamedTuple):
 
 
 class Malformed(NamedTuple):
+    """A `${{` that is no reference. `why` completes a message."""
+
     why: str
 
 
@@ -36,7 +40,7 @@ Part: TypeAlias = "str | Ref | Malformed"
 
 @functools.lru_cache(maxsize=16384)
 def parts(text: str) -> tuple[Part, ...]:
-    """A text cut into literal pieces and references."""
+    """The literal parts and references of a text, in order. An escaped `$${{` becomes `${{`."""
     out: list[Part] = []
     at = 0
     literal = ""
@@ -79,7 +83,8 @@ def _reference(body: str) -> Ref | Malformed:
 
 
 def _split_default(body: str) -> tuple[str, bool, str]:
-    """At the first `??` outside quotes."""
+    """Splits at the first `??` outside quotes: the path, whether there is a default, the
+    default."""
     quoted = False
     for index, char in enumerate(body):
         if char == '"' and (index == 0 or body[index - 1] != "\\"):
@@ -90,7 +95,7 @@ def _split_default(body: str) -> tuple[str, bool, str]:
 
 
 def _default(text: str) -> Any:
-    """A default is a literal: a scalar as YAML's core types read it, or JSON."""
+    """The datum of a default: a scalar as YAML's core types read it, or JSON. Raises ValueError."""
     if not text:
         raise ValueError('the default after `??` is empty; write "" for an empty text')
     if text[0] in '"[{':
@@ -104,7 +109,7 @@ def _default(text: str) -> Any:
         return text[1:-1].replace("''", "'")
     found = scalars.resolve(text)
     if found.problem.startswith("E"):
-        raise ValueError(f'readers disagree about the default {text}; quote it: "{text}"')
+        raise ValueError(f'YAML readers disagree about the default {text}; quote it: "{text}"')
     return found.value
 
 
@@ -116,12 +121,12 @@ def is_whole(datum: Any) -> bool:
     return len(found) == 1 and isinstance(found[0], Ref)
 
 
-def mentioned(node: Node) -> bool:
-    """Whether a tree holds any reference."""
+def has_reference(node: Node) -> bool:
+    """Whether a tree holds a reference, also in a part of a text."""
     if isinstance(node, Branch):
-        return any(mentioned(child) for child in node.children.values())
+        return any(has_reference(child) for child in node.children.values())
     if isinstance(node, Items):
-        return any(mentioned(child) for child in node.children)
+        return any(has_reference(child) for child in node.children)
     datum = node.value
     return (
         type(datum) is str
@@ -131,7 +136,8 @@ def mentioned(node: Node) -> bool:
 
 
 def known_below(origin: Origin) -> Origin | None:
-    """The nearest scalar below a whole reference whose kind is known without resolving anything."""
+    """The nearest scalar below a value that is one reference, whose kind is known before references
+    are resolved. None when there is none."""
     link = origin.under
     while link is not None and link.op != "delete":
         if not link.is_scalar:

@@ -1,1 +1,2 @@
-"""Decisions: pure functions of spec, facts, evidence and now."""
+"""Decides rollouts and reads schedules: pure functions of the spec, the cluster's facts, the stored
+state and the time."""

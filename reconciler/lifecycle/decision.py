@@ -1,7 +1,5 @@
-"""A decision as data: what was decided, why, from what, and until when.
-
-Replayable: the same inputs give the same decision; `state` is what a compare-and-swap must record
-for it to hold.
+"""A decision as data: what was decided, why, from what, and until when. The same inputs always give
+the same decision.
 """
 
 from __future__ import annotations
@@ -24,25 +22,25 @@ class RolloutVerdict(StrEnum):
     """Where an app's traffic stands after this decision."""
 
     IDLE = "idle"  # nothing to serve
-    TARGET = "target"  # offline: Git's wish; only a cluster decides the way there
+    TARGET = "target"  # without a cluster: what Git asks for; the steps to it need a cluster
     STEADY = "steady"  # the wanted version has all traffic, or the split is static
     PREPARING = "preparing"  # the new version starts; no traffic yet
     STEPPING = "stepping"  # the weight changes now
     PAUSED = "paused"  # at a weight, until `due`
-    WAITING = "waiting"  # the next weight is due but capacity is not there
+    WAITING = "waiting"  # the next weight is due, but too few replicas are ready
     ABORTING = "aborting"  # traffic returns to the stable version
-    HELD = "held"  # refused until Git changes or a person releases it
+    HELD = "held"  # given up: no traffic until Git changes or a person releases it
     UNKNOWN = "unknown"  # something could not be read: nothing moves
 
 
 class ReasonKind(StrEnum):
     CAUSE = "cause"  # why something changes, or why it does not
-    REFUSAL = "refusal"  # a guard refused it; reports say so once, for all objects together
+    REFUSAL = "refusal"  # a guard refused the change; a report shows it once for all objects
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One sentence, and the config line or reading that it rests on."""
+    """One sentence, and the config line that it rests on."""
 
     text: str
     origin: Origin | None = None
@@ -51,7 +49,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """One version and its percentage of traffic. Zero: it runs and gets none."""
+    """One version and its percentage of traffic. With 0 % the version runs and gets no traffic."""
 
     version: Value[str]
     weight: Value[int]
@@ -59,10 +57,11 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """The versions that run, stable first; weights of `shares` add up to 100 (or none run).
+    """The versions that run, the stable one first. The weights of `shares` add up to 100, or there
+    are no shares.
 
-    `draining` lists versions that the live route still names: drawn once more so that a backend
-    never goes before its route.
+    `draining` lists versions without traffic that the live route still names. They are drawn once
+    more, so that the route drops a version before the version's backend is deleted.
     """
 
     shares: tuple[Share, ...] = ()
@@ -71,7 +70,7 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Fires:
-    """A schedule's next times, in UTC; `cron` is the resolved expression (no `H`)."""
+    """The next times of a schedule, in UTC. `cron` is the expression after `H` is resolved."""
 
     schedule: str
     cron: str
@@ -81,8 +80,9 @@ class Fires:
 
 @dataclass(frozen=True, slots=True)
 class Decision(Generic[T]):
-    """`state` is None when nothing needs recording; `due` is when the decision is worth looking at
-    again; `inputs` is a digest of everything that it was made from."""
+    """What was decided about `subject`. `state` is the new state to store with a compare-and-swap
+    before the decision is carried out; None when the stored state stays. `due` is the time to
+    decide again. `inputs` is a digest of all inputs."""
 
     subject: UnitId
     verdict: RolloutVerdict

@@ -1,4 +1,4 @@
-"""What a rollout is decided from: what the cluster says, and what is remembered between runs."""
+"""The inputs of a rollout's decision: the facts read from the cluster, and the stored state."""
 
 from __future__ import annotations
 
@@ -14,22 +14,25 @@ PREPARING = -1
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """Ready and desired replicas of one version's backend; `failed` is a terminal reason."""
+    """The ready and desired replicas of one version's backend. `failed` says why the version can
+    never become ready; "" otherwise."""
 
     ready: int
     desired: int
     failed: str = ""
 
     def carries(self, weight: int) -> bool:
-        """Whether the ready replicas can take this share: at least one, and in proportion."""
+        """Whether the ready replicas can take `weight` percent of the traffic: at least one replica
+        is ready, and at least that share of the desired replicas."""
         return self.ready >= max(1, math.ceil(self.desired * weight / 100))
 
 
 @dataclass(frozen=True, slots=True)
 class RolloutFacts:
-    """What the cluster says. A version missing from `capacity` could not be read; `weights` is the
-    live route's split (None: no route exists; `route_unread`: unknown); `routed` is False for an
-    app whose router splits nothing. `accepted`: the controller has seen the route as it is."""
+    """Facts read from the cluster. A version that is missing in `capacity` could not be read.
+    `weights` is the live route's split in percent; None when there is no route, or when the route
+    could not be read (`route_unread`). `routed` is False when the app's router cannot split
+    traffic. `accepted`: the gateway has accepted the route."""
 
     capacity: Mapping[str, Capacity]
     weights: Mapping[str, int] | None = None
@@ -40,13 +43,15 @@ class RolloutFacts:
 
 @dataclass(frozen=True, slots=True)
 class RolloutState:
-    """What is remembered between runs, in one ConfigMap per app."""
+    """The state of a rollout that is stored between runs, in one ConfigMap per app. The times are
+    ISO texts with a zone; "" means that there is no such time."""
 
     stable: str = ""
     wanted: str = ""
     wanted_digest: str = ""
     weights: str = ""
-    """The stages' weights that `stage` counts in: steps may be edited under way."""
+    """The weights of all stages when `stage` was stored (`10,50,100`). The steps in Git may change
+    during a rollout, and then `stage` counts in other steps."""
     stage: int = PREPARING
     started_at: str = ""
     entered_at: str = ""
@@ -55,11 +60,13 @@ class RolloutState:
     held_why: str = ""
 
     def to_data(self) -> dict[str, str]:
+        """The data of the ConfigMap; empty fields are left out."""
         return {key: str(value) for key, value in asdict(self).items() if value != ""}
 
     @classmethod
     def from_data(cls, data: Mapping[str, str]) -> RolloutState:
-        """Unknown keys are left out; a garbled stage counts as not begun."""
+        """The state of a ConfigMap's data. Unknown keys are ignored; a `stage` that is no number
+        becomes PREPARING."""
         known = {k: v for k, v in data.items() if k in cls.__slots__ and k != "stage"}
         try:
             stage = int(data.get("stage", PREPARING))

@@ -1,10 +1,15 @@
-"""The way from the stable version to the wanted one: a pure function of spec, state, facts, now.
+"""Decides how traffic moves from the stable version to the wanted one: a pure function of spec,
+stored state, facts and time.
 
-Rules (numbers of the invariants as the protocol names them): weights add up to 100 (I6); the new
-version's weight rises by one step, only after that step's pause at that *observed* weight (I6,
-I7); weight never exceeds ready capacity; what could not be read moves nothing; an abort returns
-to stable and holds the version, so that Git and cluster agree. Timers are stored times, never
-elapsed counters: a killed process loses nothing.
+The rules, with the numbers of the invariants (docs/rules.md):
+- Weights add up to 100 (I6).
+- The new version's weight rises by one step at a time, and only after the pause of the step before
+  has passed at the *observed* weight of that step (I6, I7).
+- No version gets more traffic than its ready replicas can take.
+- When a fact could not be read, the weights stay.
+- An abort returns all traffic to the stable version and holds the new version.
+
+Timers are stored times, so a killed process loses none of them.
 """
 
 from __future__ import annotations
@@ -36,7 +41,8 @@ class _Stage:
 
 
 def target(app: UnitId, serving: Serving) -> Decision[Weights]:
-    """Git's wish, for runs without a cluster: the pointer's version, or the static split."""
+    """The weights that Git asks for, for runs without a cluster: all traffic to the pointer's
+    version, or the static split."""
     if serving.traffic:
         return _static(app, serving, RolloutVerdict.TARGET)
     if serving.version is None:
@@ -54,16 +60,18 @@ def decide(
     facts: RolloutFacts,
     now: datetime,
 ) -> Decision[Weights]:
-    """The weights from now on. `now` has a zone. Every branch gives the reasons."""
+    """The weights from now on, with reasons, and the state to store. `now` must have a zone.
+
+    `records` are the recorded versions of the app. `state` is the stored state, or None."""
     if serving.traffic:
-        decision = _forgetful(_static(app, serving, RolloutVerdict.STEADY), state)
+        decision = _reset_state(_static(app, serving, RolloutVerdict.STEADY), state)
     elif serving.version is None:
-        decision = _forgetful(Decision(app, RolloutVerdict.IDLE, Weights()), state)
+        decision = _reset_state(Decision(app, RolloutVerdict.IDLE, Weights()), state)
     else:
         decision = _Machine(app, serving, serving.version, records, state, facts, now).run()
-    kept = _draining(decision.outcome, facts, records, serving)
-    if kept:
-        decision = replace(decision, outcome=replace(decision.outcome, draining=kept))
+    draining = _list_draining(decision.outcome, facts, records, serving)
+    if draining:
+        decision = replace(decision, outcome=replace(decision.outcome, draining=draining))
     return replace(decision, inputs=_inputs(serving, state, facts, now))
 
 
@@ -75,15 +83,15 @@ def _static(app: UnitId, serving: Serving, verdict: RolloutVerdict) -> Decision[
     return Decision(app, verdict, Weights(shares), (Reason("static split in Git", first.origin),))
 
 
-def _forgetful(decision: Decision[Weights], state: RolloutState | None) -> Decision[Weights]:
-    """Without a pointer nothing is rolled out. What was stable before must not be gone back to
-    when a pointer returns: then the live route says what is."""
+def _reset_state(decision: Decision[Weights], state: RolloutState | None) -> Decision[Weights]:
+    """The decision, with an empty state to store. Without a pointer there is no rollout. When the
+    pointer returns, the live route says which version is stable, not an old state."""
     if state is None or state == RolloutState():
         return decision
     return replace(decision, state=RolloutState().to_data())
 
 
-def _draining(
+def _list_draining(
     outcome: Weights, facts: RolloutFacts, records: Mapping[str, VersionRecord], serving: Serving
 ) -> tuple[Value[str], ...]:
     drawn = {share.version.value for share in outcome.shares}
@@ -121,28 +129,27 @@ def _plain(value: Value[Any] | None) -> Any:
 
 
 def _stages(serving: Serving, version: Value[str]) -> tuple[_Stage, ...]:
-    """Weights with the pause that follows each, and 100 % at the end."""
+    """The steps as weights, each with the pause after it. The last weight is 100 %."""
     stages: list[_Stage] = []
     for step in serving.rollout.steps if serving.rollout else ():
         if step.weight is not None:
             stages.append(_Stage(step.weight, None))
         elif step.pause is not None and stages:
             before = stages[-1]
-            pause = step.pause if before.pause is None else _longer(before.pause, step.pause)
+            pause = step.pause if before.pause is None else _add_pauses(before.pause, step.pause)
             stages[-1] = _Stage(before.weight, pause)
     if not stages or stages[-1].weight.value != 100:
         stages.append(_Stage(derive(100, version), None))
     return tuple(stages)
 
 
-def _longer(first: Value[str], second: Value[str]) -> Value[str]:
-    """Two pauses in a row add up."""
+def _add_pauses(first: Value[str], second: Value[str]) -> Value[str]:
     total = seconds(first.value) + seconds(second.value)
     return derive(f"{math.ceil(total)}s", first, second)
 
 
 class _Machine:
-    """One look at one app; holds what all branches need."""
+    """The decision about one app with a pointer, and the inputs that its branches share."""
 
     def __init__(
         self,
@@ -161,13 +168,14 @@ class _Machine:
         self.facts = facts
         self.now = now
         self.before = state
-        self.state = state if state is not None and state.stable else self._recovered()
+        self.state = state if state is not None and state.stable else self._recover_state()
         self.stages = _stages(serving, wanted)
         self.digest = records[wanted.value].digest.value if wanted.value in records else ""
 
-    def _recovered(self) -> RolloutState:
-        """The state of an app that has none: from the live route, else the wanted version is
-        stable from the start (nothing serves yet, so nothing can be taken from anyone)."""
+    def _recover_state(self) -> RolloutState:
+        """The state of an app without a stored state. The version with most traffic on the live
+        route is stable. When no other version has traffic, the wanted version is stable from the
+        start, because no user can lose anything."""
         live = self.facts.weights or {}
         others = {v: w for v, w in live.items() if v != self.wanted.value and w > 0}
         if not others:
@@ -184,7 +192,7 @@ class _Machine:
             self.state = RolloutState(stable=self.wanted.value)
             return self._all_stable(RolloutVerdict.STEADY, Reason(why, self.wanted.origin))
         if self.state.stable == self.wanted.value:
-            return self._at_rest()
+            return self._rest()
         if self.state.held_digest and self.state.held_digest == self.digest:
             why = f"{self.wanted.value} is held: {self.state.held_why}"
             return self._all_stable(RolloutVerdict.HELD, Reason(why, self.wanted.origin))
@@ -199,9 +207,10 @@ class _Machine:
         return self._walk()
 
     def _relocate(self) -> None:
-        """The stage, where Git's steps are not those that it was counted in: the last one at or
-        below the weight reached, its pause anew; preparing where there is none or the record
-        makes no sense. Never a step further than was earned (I6)."""
+        """Finds the stage anew when the steps in Git have changed since the stage was stored. The
+        new stage is the last one whose weight is at most the weight reached, and its pause starts
+        again. Without such a stage, or with a garbled state, the rollout prepares again. The weight
+        never rises here (I6)."""
         recorded = self.state.weights or self._weights_text()
         if recorded == self._weights_text() and 0 <= self.state.stage < len(self.stages):
             return
@@ -210,8 +219,8 @@ class _Machine:
             reached = [int(weight) for weight in recorded.split(",")][self.state.stage]
         except (ValueError, IndexError):
             reached = 0
-        for index, known in enumerate(self.stages):
-            if known.weight.value <= reached:
+        for index, candidate in enumerate(self.stages):
+            if candidate.weight.value <= reached:
                 stage = index
         self.state = replace(
             self.state,
@@ -224,15 +233,15 @@ class _Machine:
     def _weights_text(self) -> str:
         return ",".join(str(stage.weight.value) for stage in self.stages)
 
-    def _at_rest(self) -> Decision[Weights]:
-        """Nothing to roll out; a rollout that Git took back ends here, at once."""
-        leaving = self.state.wanted not in ("", self.wanted.value)
+    def _rest(self) -> Decision[Weights]:
+        """The wanted version is the stable one. A rollout that Git has taken back ends at once."""
+        is_abort = self.state.wanted not in ("", self.wanted.value)
         self.state = RolloutState(stable=self.wanted.value)
         reasons = [Reason(f"{self.wanted.value} is stable", self.wanted.origin)]
-        if leaving:
+        if is_abort:
             reasons.insert(0, Reason("Git returned to the stable version", self.wanted.origin))
         return self._all_stable(
-            RolloutVerdict.ABORTING if leaving else RolloutVerdict.STEADY, *reasons
+            RolloutVerdict.ABORTING if is_abort else RolloutVerdict.STEADY, *reasons
         )
 
     def _begin(self) -> Decision[Weights]:
@@ -272,7 +281,8 @@ class _Machine:
             self.state = replace(self.state, unready_since="")
         live = (self.facts.weights or {}).get(self.wanted.value, 0)
         if self.facts.routed and live != weight.value:
-            # Not there yet, or changed by hand: the recorded step is the truth, its time runs anew.
+            # The route has not changed yet, or a person changed it. The stored step decides, and
+            # its pause starts again.
             return self._enter(stage, f"the live weight is {live}, the step's is {weight.value}")
         if self.facts.routed and not self.facts.accepted:
             reason = Reason("the route is not accepted yet", weight.origin)
@@ -287,7 +297,7 @@ class _Machine:
             return self._weights(weight, RolloutVerdict.PAUSED, reason, due=due)
         following = self.stages[stage + 1].weight.value
         if not capacity.carries(following):
-            deadline = due + self._patience()
+            deadline = due + self._progress_deadline()
             if self.now >= deadline:
                 return self._abort(f"not ready for {following} % within {self._deadline_text()}")
             why = f"{following} % needs more than {capacity.ready} of {capacity.desired} ready"
@@ -328,11 +338,11 @@ class _Machine:
         return self._all_stable(RolloutVerdict.ABORTING, Reason(text, self.wanted.origin))
 
     def _unknown(self, why: str) -> Decision[Weights]:
-        """Nothing moves: the split stays what the state says it is."""
+        """A fact could not be read: the weights of the stored state stay."""
         self.state = self.before or self.state
         stage = self.state.stage
-        underway = self.state.wanted == self.wanted.value and 0 <= stage < len(self.stages)
-        weight = self.stages[stage].weight if underway else derive(0, self.wanted)
+        has_weight = self.state.wanted == self.wanted.value and 0 <= stage < len(self.stages)
+        weight = self.stages[stage].weight if has_weight else derive(0, self.wanted)
         decision = self._weights(weight, RolloutVerdict.UNKNOWN, Reason(why, self.wanted.origin))
         return replace(decision, state=None)
 
@@ -357,7 +367,7 @@ class _Machine:
         *reasons: Reason,
         due: datetime | None = None,
     ) -> Decision[Weights]:
-        """The wanted version at `weight`, the stable one at the rest."""
+        """The decision that gives `weight` to the wanted version and the rest to the stable one."""
         new = weight if isinstance(weight, Value) else derive(weight, self.wanted)
         shares: tuple[Share, ...] = (
             Share(self._stable_name(), derive(100 - new.value, new)),
@@ -383,9 +393,9 @@ class _Machine:
         return _time(self.state.entered_at, self.now) + timedelta(seconds=length)
 
     def _deadline(self, since: str) -> datetime:
-        return _time(since, self.now) + self._patience()
+        return _time(since, self.now) + self._progress_deadline()
 
-    def _patience(self) -> timedelta:
+    def _progress_deadline(self) -> timedelta:
         rollout = self.serving.rollout
         length = seconds(rollout.progress_deadline.value) if rollout is not None else 1800.0
         return timedelta(seconds=length)
@@ -400,7 +410,8 @@ def _stamp(moment: datetime) -> str:
 
 
 def _time(stamp: str, fallback: datetime) -> datetime:
-    """A stored time; a garbled one counts as just now, which only makes the wait longer."""
+    """A stored time. For a garbled text `fallback`, the present time, so that a wait gets longer
+    and never shorter."""
     try:
         moment = datetime.fromisoformat(stamp)
     except ValueError:

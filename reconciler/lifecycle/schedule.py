@@ -1,4 +1,4 @@
-"""Training schedules: checked before anything is rendered, and foreseen in the plan."""
+"""Checks training schedules and change windows, and predicts when schedules start runs."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ _HORIZON = timedelta(days=366)
 
 
 def resolve_cron(app: App, entry: Schedule, text: str) -> str:
-    """The expression with every `H` resolved. The seed is the schedule's full name, so replicas
-    agree and only a rename moves the slot."""
+    """The expression with every `H` resolved. The seed is the id of the app and the name of the
+    schedule: every run resolves the same time, and only a rename changes it."""
     return cron.resolve_hash(text, f"{app.id}/{entry.name.value}")
 
 
 def check(app: App) -> Iterator[Diagnostic]:
-    """What is wrong with an app's schedules: syntax, zone, never firing, the doubled hour."""
+    """The mistakes in an app's schedules: wrong syntax or zone, an expression that never fires, or
+    a time that a clock change skips or doubles."""
     training = app.spec.training
     for entry in training.schedules if training is not None else ():
         path = f"training.schedules[name={entry.name.value}]"
@@ -32,7 +33,7 @@ def check(app: App) -> Iterator[Diagnostic]:
         if text.lstrip().startswith("@every"):
             yield error(
                 "E_CRON",
-                "@every has no stable phase: it drifts with every restart",
+                "@every has no fixed times: they move with every restart of the controller",
                 entry.cron.site,
                 path=f"{path}.cron",
                 related=list_overridden(entry.cron.origin),
@@ -42,7 +43,7 @@ def check(app: App) -> Iterator[Diagnostic]:
         if text.lstrip().upper().startswith(("CRON_TZ=", "TZ=")):
             yield error(
                 "E_CRON",
-                "the zone is a field of its own here",
+                "the time zone stands in the field `timeZone`, not in the expression",
                 entry.cron.site,
                 path=f"{path}.cron",
                 related=list_overridden(entry.cron.origin),
@@ -84,7 +85,8 @@ def check(app: App) -> Iterator[Diagnostic]:
 
 
 def check_windows(unit: Foundation) -> Iterator[Diagnostic]:
-    """What is wrong with the windows of a group's environment: syntax, zone, never opening."""
+    """The mistakes in the change windows of a group's environment: wrong syntax or zone, or a
+    window that never opens. Warns that windows are not enforced."""
     wrong = False
     for index, window in enumerate(unit.environment_spec.windows):
         path = f"environment.windows[{index}]"
@@ -104,15 +106,16 @@ def check_windows(unit: Foundation) -> Iterator[Diagnostic]:
     for first in () if wrong else unit.environment_spec.windows[:1]:
         yield warning(
             "W_NOT_HONOURED",
-            "change windows are read and checked, and not held yet: changes go at any time",
+            "change windows are checked but not enforced yet: changes are made at any time",
             first.kind.site,
             path="environment.windows",
-            help="until they are, keep runs out of closed hours by the schedule that starts them",
+            help="until then, start runs only in open hours, by the schedule that starts them",
         )
 
 
 def foresee(app: App, now: datetime, count: int = 2) -> Iterator[Fires]:
-    """The next times of every schedule that is not suspended, in UTC."""
+    """The next `count` times of every schedule, in UTC, within 366 days. A suspended schedule has
+    no times. Nothing for an app that does not train."""
     training = app.spec.training
     if training is None or not app.trains:
         return

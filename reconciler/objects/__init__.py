@@ -1,1 +1,2 @@
-"""Kubernetes values without I/O: identity, drafts and manifests, what was observed, outcomes."""
+"""Types for Kubernetes objects, without I/O: keys, kinds, drafts, manifests, observed objects, and
+the outcome of a request."""

@@ -1,8 +1,9 @@
-"""What backends return and what is sealed of it.
+"""A drawn object, before (`Draft`) and after (`Manifest`) it is sealed.
 
-A `Draft` is a tree whose leaves are Values (with origin) or literals (the rule's own). `digest`
-reads it without building a body; `seal` makes the `Manifest`, and is called only for objects that
-differ. Streaming matters: 12,000 objects are drawn, digested and dropped.
+Backends return Drafts. A Draft is a tree; its leaves are Values, which come from the config, or
+literals, which the backend wrote. `digest` reads a draft without building a plain body. `seal`
+makes the Manifest; it is called only for objects that differ, because a run may draw, digest and
+drop 12,000 objects.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ FieldPath: TypeAlias = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One drawn object. `rule` names the code that drew it, for literals' sake."""
+    """One drawn object. `rule` names the code that drew it: the origin of the literals."""
 
     key: ObjectKey
     api_version: str
@@ -53,8 +54,8 @@ class Draft:
 
 
 class Placeholder(str):
-    """A text of the rule's own in which `{{…}}` is meant: whoever creates an embedded object fills
-    it in. In every other text `{{` is the user's and stays as it is."""
+    """A text of a backend that holds an Argo placeholder, for example `{{workflow.name}}`. Argo
+    fills it in when it creates an embedded object. In all other texts `{{` stays as it is."""
 
     __slots__ = ()
 
@@ -62,9 +63,10 @@ class Placeholder(str):
 class Embedded(Value[str]):
     """A leaf that holds another object as JSON text, for example a job in an Argo step.
 
-    `name` tells the object from its siblings (the candidate's name). As a Value it is the text,
-    and its origin is derived from all origins of the object. `written` is the text as a user wrote
-    it; without it the text is made of the draft, and no `{{` of a string can be seen in it.
+    `name` tells the object from its siblings (the candidate's name). The leaf's value is the text;
+    its origin is derived from all origins of the object. `written` is the text of a user. Without
+    `written` the text is made from the draft, and each `{{` of a string is escaped, so that Argo
+    does not substitute it.
     """
 
     __slots__ = ("draft", "is_written", "name")
@@ -82,9 +84,9 @@ class Embedded(Value[str]):
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A sealed draft. `origins` is aligned with the leaf walk of `body`: one entry a leaf, in
-    `walk` order, None for the rule's literals. `embedded` are the objects that the body holds as
-    texts, each with the path of its text and with origins of its own."""
+    """A sealed draft. `origins` has one entry per leaf of `body`, in the order of `walk`; None for
+    a literal. `embedded` holds the objects that the body holds as text: the path of each text and
+    a manifest with its own origins."""
 
     key: ObjectKey
     api_version: str
@@ -95,14 +97,16 @@ class Manifest:
     embedded: tuple[tuple[FieldPath, Manifest], ...] = ()
 
     def inside(self) -> Iterator[tuple[FieldPath, Manifest]]:
-        """Every embedded object, and those that it embeds itself: their paths begin with its."""
+        """Every embedded object with its path, and the objects embedded in it; the path of an inner
+        object begins with the path of the outer one."""
         for path, inner in self.embedded:
             yield path, inner
             for below, innermost in inner.inside():
                 yield (*path, *below), innermost
 
     def origin_at(self, path: FieldPath) -> Origin | None:
-        """The origin of the leaf at `path`; for a map or list, of its first leaf with one."""
+        """The origin of the leaf at `path`. For a map or list: the origin of its first leaf that
+        has one. None for a literal or a path that does not exist."""
         for (leaf, _), origin in zip(walk(self.body), self.origins, strict=True):
             if leaf[: len(path)] == path and (origin is not None or leaf == path):
                 return origin
@@ -126,13 +130,13 @@ def walk(tree: Tree, path: FieldPath = ()) -> Iterator[tuple[FieldPath, Any]]:
 
 
 def list_leaves(tree: Tree) -> list[Any]:
-    """The leaves alone, in the order of `walk`: for hot paths that need no places."""
+    """The leaves without their paths, in the order of `walk`. Faster than `walk`."""
     out: list[Any] = []
-    _gather(tree, out)
+    _append_leaves(tree, out)
     return out
 
 
-def _gather(tree: Tree, out: list[Any]) -> None:
+def _append_leaves(tree: Tree, out: list[Any]) -> None:
     kind = type(tree)
     if kind is Branch or kind is Items:
         if not tree.children:
@@ -152,11 +156,11 @@ def _gather(tree: Tree, out: list[Any]) -> None:
         if inner is Value or inner is str:
             out.append(child)
         else:
-            _gather(child, out)
+            _append_leaves(child, out)
 
 
 def value_at(tree: Tree, path: FieldPath) -> Any:
-    """The subtree at a path. Raises LookupError where there is none."""
+    """The subtree at a path. Raises LookupError for a path that does not exist."""
     for step in path:
         if isinstance(tree, Branch | Items):
             tree = tree.children
@@ -172,7 +176,8 @@ def value_at(tree: Tree, path: FieldPath) -> Any:
 
 
 def origin_at(tree: Tree, path: FieldPath) -> Origin | None:
-    """The origin of the leaf or subtree of a draft's tree at a path."""
+    """The origin of the leaf or subtree at a path of a draft's tree. None for a literal or a path
+    that does not exist."""
     try:
         found = value_at(tree, path)
     except LookupError:
@@ -183,13 +188,13 @@ def origin_at(tree: Tree, path: FieldPath) -> Origin | None:
 
 
 def list_embedded(draft: Draft, path: FieldPath = ()) -> Iterator[tuple[FieldPath, Draft]]:
-    """The drafts that a draft holds as texts, each with its text's path, and those that they hold
-    themselves: a path then goes on inside the text."""
+    """Every embedded draft with its path, and the drafts embedded in it. The path of an inner draft
+    begins with the path of the outer one; `path` comes before all of them."""
     for below, leaf in walk(draft.tree):
         if isinstance(leaf, Embedded):
-            here = (*path, *below)
-            yield here, leaf.draft
-            yield from list_embedded(leaf.draft, here)
+            place = (*path, *below)
+            yield place, leaf.draft
+            yield from list_embedded(leaf.draft, place)
 
 
 def _plain_default(node: Any) -> Any:
@@ -205,44 +210,44 @@ def _plain_default(node: Any) -> Any:
     raise TypeError(f"{type(node).__name__} cannot be part of an object")
 
 
-#: What keeps a placeholder's braces apart meanwhile: JSON has no such byte.
-_HELD = b"{\0{"
+#: Stands for a placeholder's `{{` while the other `{{` are escaped: JSON text holds no zero byte.
+_MARKED_BRACES = b"{\0{"
 
 
 def _text_default(node: Any) -> Any:
     if isinstance(node, Placeholder):
-        return orjson.Fragment(orjson.dumps(str(node)).replace(b"{{", _HELD))
+        return orjson.Fragment(orjson.dumps(str(node)).replace(b"{{", _MARKED_BRACES))
     if isinstance(node, str):
         return str(node)
     return _plain_default(node)
 
 
 def _text_of(tree: Tree) -> str:
-    """The JSON text of an embedded tree. Two braces stand side by side within strings only, never
-    between the parts of JSON: there the second one is escaped, except in a placeholder."""
+    """The JSON text of an embedded tree. In JSON made by orjson, `{{` occurs only inside strings.
+    Its second brace is escaped, except in a Placeholder."""
     option = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS
     raw = orjson.dumps(tree, default=_text_default, option=option)
-    return raw.replace(b"{{", b"{\\u007b").replace(_HELD, b"{{").decode()
+    return raw.replace(b"{{", b"{\\u007b").replace(_MARKED_BRACES, b"{{").decode()
 
 
 def canonical(tree: Tree) -> bytes:
-    """A tree as JSON with sorted keys: same content, same bytes. No plain copy is made of it."""
+    """A tree as JSON with sorted keys: same content, same bytes. Makes no plain copy first."""
     return orjson.dumps(tree, default=_plain_default, option=orjson.OPT_SORT_KEYS)
 
 
 def digest(draft: Draft) -> str:
-    """The content digest of a draft: same content, same digest, whatever the key order."""
+    """The content digest of a draft, 32 hex digits. The order of keys does not matter."""
     return hashlib.blake2b(canonical(draft.tree), digest_size=16).hexdigest()
 
 
 def digest_of_body(body: Any) -> str:
-    """The same digest, of a plain body."""
+    """The digest of a plain body: equal to `digest` of a draft with the same content."""
     raw = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
     return hashlib.blake2b(raw, digest_size=16).hexdigest()
 
 
 def seal(draft: Draft) -> Manifest:
-    """The manifest of a draft: plain body, digest, and one origin a leaf."""
+    """The manifest of a draft: plain body, digest, and one origin per leaf."""
     raw = orjson.dumps(draft.tree, default=_plain_default)
     body: dict[str, Any] = orjson.loads(raw)
     found = list_leaves(draft.tree)
@@ -256,7 +261,8 @@ def seal(draft: Draft) -> Manifest:
 
 
 def show_path(path: FieldPath) -> str:
-    """`spec.rules[0].backendRefs[1].weight`; keys with dots or brackets are quoted."""
+    """A path as text: `spec.rules[0].backendRefs[1].weight`. A key with a dot, bracket, quote or
+    space is quoted."""
     out = ""
     for step in path:
         if isinstance(step, int):

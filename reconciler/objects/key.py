@@ -1,4 +1,4 @@
-"""Identity of an object: group, kind, namespace, name, and never the version."""
+"""The identity of an object: group, kind, namespace and name, without the version."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class GroupKind(NamedTuple):
 
 
 class ObjectKey(NamedTuple):
-    """Sortable and printable; `namespace` is "" for cluster-scoped kinds."""
+    """Identifies an object. Prints as `Kind/name`. `namespace` is "" for a cluster-scoped kind."""
 
     group: str
     kind: str
@@ -50,7 +50,7 @@ class ObjectKey(NamedTuple):
 
 
 def format_keys(keys: Iterable[ObjectKey], most: int = 3) -> str:
-    """The first of some objects for people, and how many more there are."""
+    """The first `most` objects as text, and how many more there are: `Job/a, Job/b and 4 more`."""
     names = [str(key) for key in sorted(keys)]
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

@@ -1,7 +1,8 @@
 """The types that describe a kind of object. The kinds themselves stand in `reconciler.kinds`.
 
-The API server's discovery is the authority on plural and scope. What a `Kind` says serves offline
-runs, the embedded cluster, and the decisions that no server can tell: wave, prune class, readiness.
+In a run with a cluster, the API server's discovery decides plural and scope. A `Kind` gives them
+to offline runs and to the embedded cluster, and gives what no server knows: wave, prune class,
+readiness.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class ReadinessState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether an object does its work; `text` says why not, for people."""
+    """Whether an object does its work. `text` says to people why it does not."""
 
     state: ReadinessState
     text: str = ""
@@ -81,8 +82,8 @@ class JobPhase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """What a job's status says. `reason` is the controller's own word; the times are in UTC, None
-    where the status has none. `suspended`: the job keeps no pods until somebody resumes it."""
+    """The state of a job, from its status. `reason` is the controller's text. The times are in UTC;
+    None for a time that the status lacks. A suspended job has no pods until it is resumed."""
 
     phase: JobPhase
     reason: str = ""
@@ -97,10 +98,10 @@ class JobState:
 
 @dataclass(frozen=True, slots=True)
 class JobKind:
-    """How a kind of job is read.
+    """Functions that read a job of this kind.
 
-    `state` reads the status. `chief` gives the labels that select the pod whose result counts.
-    `roles` gives the wanted number of pods per replica type."""
+    `state` reads the status. `chief` gives the labels that select the pod whose result decides the
+    job's result. `roles` gives the wanted number of pods per replica type."""
 
     state: Callable[[Body], JobState]
     chief: Callable[[Body], Mapping[str, str]]
@@ -109,12 +110,12 @@ class JobKind:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What is known of a kind before any server was asked. `plural` and `version` are "" for a kind
-    that only discovery knows.
+    """The facts about a kind that need no server. `plural` and `version` are "" for a kind that no
+    file describes: discovery gives them.
 
     `list_keys` names the lists that the server merges by key: the field's name → the keys of an
-    element. The server replaces every other list as a whole. None: not known, so a list of maps is
-    matched by the usual keys.
+    element, for example `containers` → `("name",)`. The server replaces every other list as a
+    whole. None means that nobody knows: then the usual keys match the elements (`usual_keys`).
     """
 
     group_kind: GroupKind
@@ -129,15 +130,17 @@ class Kind:
     longest_suffix: int = 0
     """How many characters controllers append to the name."""
     service_name: bool = False
-    """Its name becomes a Service's name (RFC 1035): it begins with a letter and holds no dots."""
+    """The object's name becomes a Service's name (RFC 1035): it must begin with a letter and hold
+    no dots."""
     has_status_subresource: bool = True
-    """False: a write of the status moves the generation."""
+    """False: a write of the status raises `metadata.generation`."""
     ready_at_once: bool = False
-    """It is ready as soon as it exists, so nobody waits for it."""
+    """The object is ready as soon as it exists, so a run does not wait for it."""
     job: JobKind | None = None
     scales: bool = False
-    """`spec.scaleTargetRef` names the object whose replicas it owns."""
+    """The object is an autoscaler: it owns the replicas of the object that `spec.scaleTargetRef`
+    names."""
     routes: bool = False
-    """`spec.rules[].backendRefs[]` send traffic by weight."""
+    """The object is a route: `spec.rules[].backendRefs[]` send traffic by weight."""
     carries: bool = False
-    """Its strings may hold whole objects as JSON text, which its steps create."""
+    """The object's strings may hold whole objects as JSON text, which its steps create."""

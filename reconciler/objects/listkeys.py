@@ -1,5 +1,5 @@
-"""How the elements of a list of maps are matched: by the keys that a kind declares, else by the
-usual ones."""
+"""Matches the elements of two lists of maps: by the keys that the kind declares, otherwise by a
+usual key such as `name`."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ POD_LISTS: Mapping[str, tuple[str, ...]] = {
 }
 
 _USUAL = ("name", "type", "containerPort", "port", "mountPath", "key", "topologyKey")
-#: A list key that may be left out, with the value that the server then takes.
+#: The keys that an element may leave out, with the server's default.
 _DEFAULTS = {"protocol": "TCP"}
 
 
 def keys_of(element: Mapping[str, Any], keys: Sequence[str]) -> tuple[Any, ...] | None:
-    """An element's values of the list's keys, defaults filled in; None where one is missing."""
+    """The values of an element's keys, with defaults filled in. None when a key is missing."""
     found = tuple(element.get(key, _DEFAULTS.get(key)) for key in keys)
     return found if all(isinstance(value, str | int) for value in found) else None
 
 
 def usual_keys(elements: Sequence[Any]) -> tuple[str, ...] | None:
-    """The first usual key that every element has; None for a list that has none."""
+    """The first usual key that every element has, as a tuple of one. None when there is none."""
     if not elements or not all(isinstance(element, Mapping) for element in elements):
         return None
     for key in _USUAL:

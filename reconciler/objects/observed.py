@@ -1,4 +1,5 @@
-"""What was seen of an object in a cluster. Unread is not absent."""
+"""An object as a run found it in a cluster: present, absent, or unread. An unread object may exist,
+so nothing may be decided as if it were absent."""
 
 from __future__ import annotations
 
@@ -21,8 +22,8 @@ class Presence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """One object as read. `owners` is a digest of its managedFields; `body` is None after a
-    metadata-only list. `why` says why it could not be read."""
+    """One object as it was read. `owners` is a digest of its managedFields. `body` is None after a
+    list that returns only metadata. `why` says why an unread object could not be read."""
 
     key: ObjectKey
     presence: Presence
@@ -52,7 +53,8 @@ def unread_object(key: ObjectKey, why: str) -> Observed:
 
 
 def live_object(body: Mapping[str, Any]) -> Observed:
-    """From a full body, as GET or LIST gave it (list items need apiVersion and kind set)."""
+    """A present object, from a full body as GET returns it. The items of a LIST lack apiVersion and
+    kind: set them first. Raises KeyError when apiVersion, kind or name is missing."""
     meta = body["metadata"]
     return Observed(
         key_of(body),

@@ -1,8 +1,7 @@
-"""The three results of a request: done, refused, unknown.
+"""The three outcomes of a request to the cluster: done, refused, unknown.
 
-The classes of refusal are the error table of the cluster's API as it was measured; adapters map
-status codes to them in one place. "Unknown" is a result of its own: a write that timed out may
-have happened.
+Each adapter maps status codes to a RefusalCause in one place. The causes were measured on real API
+servers. "Unknown" is an outcome of its own, because a write that timed out may have happened.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any, TypeAlias
 
 __all__ = ["CLUSTER_SCOPED", "Done", "Outcome", "RefusalCause", "Refused", "Unknown", "Verb"]
 
-#: In the refusal of an object with a namespace whose kind has none.
+#: Part of the message that refuses an object with a namespace when its kind is cluster-scoped.
 CLUSTER_SCOPED = "is cluster-scoped: no namespace"
 
 
@@ -23,13 +22,13 @@ class Verb(StrEnum):
     UPDATED = "updated"
     UNCHANGED = "unchanged"
     DELETED = "deleted"
-    ACCEPTED = "accepted"  # a DELETE that finalizers hold back: not gone yet
+    ACCEPTED = "accepted"  # a DELETE that waits for finalizers: the object still exists
 
 
 class RefusalCause(StrEnum):
-    """What a refused request means for the caller."""
+    """Why a request was refused, and so what the caller can do."""
 
-    FIELD_CONFLICT = "field-conflict"  # another manager owns the field: decide
+    FIELD_CONFLICT = "field-conflict"  # another manager owns the field: decide who keeps it
     STALE = "stale"  # resourceVersion or uid precondition failed: read again, decide again
     ALREADY_EXISTS = "already-exists"
     ABSENT = "absent"  # 404 on an object of a served kind
@@ -46,7 +45,8 @@ class RefusalCause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """It happened. `body` is the object as the server has it now (None after a delete)."""
+    """The request was carried out. `body` is the object as the server now has it; None after a
+    delete."""
 
     verb: Verb
     body: Mapping[str, Any] | None = None
@@ -55,8 +55,9 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """It did not happen, and why. `fields` are the paths that the causes name; `managers` the
-    conflicting field managers, aligned with `fields`."""
+    """The request was not carried out. `code` is the HTTP status. `fields` are the paths that the
+    server names, and `managers` the conflicting field manager of each. `retry_after` is in
+    seconds."""
 
     refusal: RefusalCause
     code: int
@@ -68,7 +69,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """It may have happened: time-out, reset, 5xx."""
+    """The request may or may not have been carried out: a time-out, a reset, or a 5xx answer."""
 
     message: str
 

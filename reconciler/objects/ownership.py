@@ -20,7 +20,8 @@ FieldSet: TypeAlias = frozenset[tuple[FieldStep, ...]]
 
 
 def owners_digest(managed_fields: Iterable[Mapping[str, Any]]) -> str:
-    """A digest of who owns what, leaving out times and the status subresource's entries."""
+    """A digest of which manager owns which fields, without times and without the entries of the
+    status subresource. "" when there are no entries."""
     rows = sorted(
         orjson.dumps(
             [row.get("manager"), row.get("operation"), row.get("fieldsV1")],
@@ -33,7 +34,7 @@ def owners_digest(managed_fields: Iterable[Mapping[str, Any]]) -> str:
 
 
 def field_paths(fields: Mapping[str, Any]) -> FieldSet:
-    """The leaves and explicitly owned nodes of one FieldsV1 tree."""
+    """The paths of the leaves and of the explicitly owned nodes in a FieldsV1 tree."""
 
     def steps(node: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         if not node:
@@ -62,7 +63,7 @@ def fields_v1(paths: Iterable[tuple[FieldStep, ...]]) -> dict[str, Any]:
 
 
 def owned_by(managed_fields: Iterable[Mapping[str, Any]]) -> dict[str, FieldSet]:
-    """Per manager the union of what it owns, the status subresource's entries left out."""
+    """The paths that each manager owns, without the entries of the status subresource."""
     out: dict[str, FieldSet] = {}
     for row in managed_fields:
         if row.get("subresource") == "status":

@@ -1,4 +1,4 @@
-"""Kubernetes quantities, compared by amount and not by spelling (`1000m` is `1`).
+"""Kubernetes quantities, compared by amount: `1000m` equals `1`.
 
 Source: k8s.io/apimachinery/pkg/api/resource, quantity.go.
 """
@@ -34,7 +34,7 @@ _SUFFIX = {
 
 
 def amount(text: str | int | float) -> Decimal:
-    """The amount of a quantity. Raises ValueError for what is none."""
+    """The amount of a quantity. Raises ValueError for a text that is no quantity."""
     match = _QUANTITY.fullmatch(str(text))
     if match is None:
         raise ValueError(f"{text!r} is not a quantity")

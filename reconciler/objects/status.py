@@ -1,6 +1,7 @@
-"""Reading the status of a live object: conditions, counters, and the general readiness rules.
+"""Reads the status of a live object: conditions, times, and the general rules of readiness.
 
-A status is another program's text. No status means "in progress"; a wrong type counts as missing.
+Another program writes the status, so a field may be missing or have a wrong type. A field of a
+wrong type counts as missing. An object without a status is in progress.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def failed(text: str) -> Readiness:
 
 
 def status_of(body: Body) -> Mapping[str, Any]:
-    """The status of an object, {} where it has none."""
+    """The status of an object; {} when the object has none."""
     found = body.get("status")
     return found if isinstance(found, Mapping) else {}
 
@@ -50,7 +51,8 @@ def _entry(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
 
 
 def condition(status: Mapping[str, Any], kind: str) -> str:
-    """The status of a condition by its type (`True`, `False`, …), "" where there is none."""
+    """The status of the condition of type `kind`: `True`, `False` or `Unknown`; "" when there is no
+    such condition."""
     return str(_entry(status, kind).get("status", ""))
 
 
@@ -59,13 +61,13 @@ def condition_reason(status: Mapping[str, Any], kind: str) -> str:
 
 
 def condition_text(status: Mapping[str, Any], kind: str) -> str:
-    """The message of a condition, else its reason."""
+    """The message of a condition; its reason when it has no message."""
     entry = _entry(status, kind)
     return str(entry.get("message") or entry.get("reason") or "")
 
 
 def time_of(text: Any) -> datetime | None:
-    """A Kubernetes time in UTC; None for anything else."""
+    """A Kubernetes time in UTC. None for a value that is not a time with a zone."""
     if not isinstance(text, str):
         return None
     try:
@@ -76,20 +78,21 @@ def time_of(text: Any) -> datetime | None:
 
 
 def is_observed(body: Body) -> bool:
-    """Whether the controller has looked at this generation; True where it does not say."""
+    """Whether the controller has observed this generation. True when the status does not say."""
     generation = (body.get("metadata") or {}).get("generation")
-    seen = status_of(body).get("observedGeneration")
-    return seen is None or generation is None or seen >= generation
+    observed = status_of(body).get("observedGeneration")
+    return observed is None or generation is None or observed >= generation
 
 
 def always_ready(_body: Body) -> Readiness:
-    """For kinds that do their work by being there."""
+    """The readiness rule of kinds that only need to exist, for example a ConfigMap."""
     return READY
 
 
 def kstatus(body: Body) -> Readiness:
-    """The general rules of kstatus: the condition Ready decides where there is one; an object
-    whose kind keeps no conditions is ready when it exists."""
+    """The general rules of kstatus: the condition Ready decides. An object without that condition
+    is ready as soon as its controller has observed it. Source: sigs.k8s.io/cli-utils,
+    pkg/kstatus."""
     status = status_of(body)
     if not is_observed(body):
         return progressing("the controller has not seen it yet")

@@ -1,4 +1,5 @@
-"""Object policies and plan policies, as findings on config lines."""
+"""Evaluates policies (ValidatingAdmissionPolicy) on drawn objects. A finding names the config line
+that caused the violation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""From policy files to a policy set: every format asked, names resolved, nothing half-read."""
+"""Loads the policies of a tree: reads each document with the format that takes it, and checks that
+names lead to policies and parameters."""
 
 from __future__ import annotations
 
@@ -14,13 +15,14 @@ from reconciler.policy.cel import Engine, NotEvaluable
 from reconciler.policy.documents import Document
 from reconciler.policy.evaluate import PolicySet
 from reconciler.policy.format import Format
-from reconciler.policy.rules import Binding, Param, Policy, Read
+from reconciler.policy.rules import Binding, Param, Policy, ReadResult
 from reconciler.suggest import did_you_mean
 
 __all__ = ["load"]
 
 _ROOM = "reconciler.policy.formats"
-#: Kinds of other policy engines: read as parameters they would pass unseen.
+#: API groups of policies. A document of these is never read as a parameter, because then a policy
+#: that is not evaluated would pass without a message.
 _POLICY_GROUPS = (
     "admissionregistration.k8s.io",
     "policies.kyverno.io",
@@ -31,8 +33,9 @@ _POLICY_GROUPS = (
 
 
 def load(files: Mapping[str, bytes]) -> tuple[PolicySet, tuple[Diagnostic, ...]]:
-    """The policies of these files, by path. With any error among the diagnostics the set is empty
-    and must not be judged by. Without a policy nothing of CEL is imported."""
+    """The policies of the files, given as path → content, and the mistakes in them. When there is
+    an error, the set is empty and the caller must stop. The CEL engine is imported only when there
+    is an expression."""
     found: list[Diagnostic] = []
     read: list[Document] = []
     for path in sorted(files):
@@ -41,35 +44,35 @@ def load(files: Mapping[str, bytes]) -> tuple[PolicySet, tuple[Diagnostic, ...]]
         found += mistakes
     if not read:
         return PolicySet(), tuple(found)
-    engine = _OnDemand()
+    engine = _LazyEngine()
     formats = [_format(name) for name in extensions.names(_ROOM)]
-    parts: list[Read] = []
+    parts: list[ReadResult] = []
     params: list[Param] = []
     for document in read:
         taker = next((f for f in formats if f.takes(document.kind)), None)
         if taker is not None:
             parts.append(taker.read(document, engine))
         elif document.kind.group in _POLICY_GROUPS:
-            found.append(_foreign(document))
+            found.append(_unknown_kind(document))
         else:
-            made = _param(document)
-            if isinstance(made, Param):
-                params.append(made)
+            param = _param(document)
+            if isinstance(param, Param):
+                params.append(param)
             else:
-                found.append(made)
-    joined = Read.joined(parts)
+                found.append(param)
+    joined = ReadResult.joined(parts)
     found += joined.diagnostics
-    whole = not any(d.is_error for d in found)
-    found += _resolved(joined.policies, joined.bindings, params, whole=whole)
+    is_complete = not any(d.is_error for d in found)
+    found += _check_names(joined.policies, joined.bindings, params, is_complete=is_complete)
     if any(d.is_error for d in found):
         return PolicySet(), tuple(found)
     bound = tuple(
         (policy, tuple(b for b in joined.bindings if b.policy == policy.name))
         for policy in joined.policies
     )
-    # Without a binding, or with audit annotations alone, there is nothing to judge by.
-    judging = tuple((p, b) for p, b in bound if b and p.validations)
-    policies = PolicySet(judging, tuple(params), engine.made, _digest(files))
+    # A policy without a binding, or without validations, finds nothing.
+    active = tuple((p, b) for p, b in bound if b and p.validations)
+    policies = PolicySet(active, tuple(params), engine.engine, _digest(files))
     return policies, tuple(found)
 
 
@@ -80,16 +83,16 @@ def _digest(files: Mapping[str, bytes]) -> str:
     return digest.hexdigest()
 
 
-class _OnDemand:
-    """The engine of one load, made when the first expression is compiled."""
+class _LazyEngine:
+    """Makes the engine of one load when the first expression is compiled."""
 
     def __init__(self) -> None:
-        self.made: Engine | None = None
+        self.engine: Engine | None = None
 
     def __call__(self) -> Engine:
-        if self.made is None:
-            self.made = Engine()
-        return self.made
+        if self.engine is None:
+            self.engine = Engine()
+        return self.engine
 
 
 def _format(name: str) -> Format:
@@ -97,7 +100,7 @@ def _format(name: str) -> Format:
     return found
 
 
-def _foreign(document: Document) -> Diagnostic:
+def _unknown_kind(document: Document) -> Diagnostic:
     return error(
         "E_POLICY_KIND",
         f"{document.kind} is not evaluated",
@@ -116,10 +119,10 @@ def _param(document: Document) -> Param | Diagnostic:
     labels = metadata.get("labels") or {}
     if document.kind == ("", "Secret"):
         return error("E_SECRET_IN_GIT", "a Secret cannot be a parameter", document.site)
-    odd = _not_text(document) if document.kind == ("", "ConfigMap") else None
-    if odd is not None:
+    wrong_site = _not_text(document) if document.kind == ("", "ConfigMap") else None
+    if wrong_site is not None:
         message = "the values of a ConfigMap's data are texts"
-        return error("E_POLICY", message, odd, path="data", help="quote it")
+        return error("E_POLICY", message, wrong_site, path="data", help="quote it")
     namespace = metadata.get("namespace") or ""
     return Param(
         document.kind,
@@ -144,51 +147,52 @@ def _not_text(document: Document) -> Site | None:
 # -- names -----------------------------------------------------------------------------------------
 
 
-def _resolved(
+def _check_names(
     policies: tuple[Policy, ...],
     bindings: tuple[Binding, ...],
     params: list[Param],
     *,
-    whole: bool,
+    is_complete: bool,
 ) -> Iterator[Diagnostic]:
-    """Names given twice, and (when every file could be read) names that lead nowhere."""
-    yield from _twice("policy", ((p.name, p.site) for p in policies))
-    yield from _twice("binding", ((b.name, b.site) for b in bindings))
+    """The mistakes in names: names given twice and, if every file could be read (`is_complete`),
+    names of policies and parameters that do not exist."""
+    yield from _check_unique("policy", ((p.name, p.site) for p in policies))
+    yield from _check_unique("binding", ((b.name, b.site) for b in bindings))
     keys = ((f"{p.kind} {p.namespace}/{p.name}", p.site) for p in params)
-    yield from _twice("parameter", keys)
-    if not whole:
+    yield from _check_unique("parameter", keys)
+    if not is_complete:
         return
-    known = {p.name: p for p in policies}
+    by_name = {p.name: p for p in policies}
     for binding in bindings:
-        if binding.policy not in known:
+        if binding.policy not in by_name:
             yield error(
                 "E_POLICY_BINDING",
                 f"no policy is called {binding.policy!r}",
                 binding.policy_at,
                 path="spec.policyName",
-                help=did_you_mean(binding.policy, known),
+                help=did_you_mean(binding.policy, by_name),
             )
             continue
-        yield from _params_of(known[binding.policy], binding, params)
+        yield from _check_params(by_name[binding.policy], binding, params)
     bound = {b.policy for b in bindings}
     for policy in policies:
         if policy.name not in bound:
             yield warning(
                 "W_POLICY_UNBOUND",
-                f"the policy {policy.name!r} has no binding and judges nothing",
+                f"the policy {policy.name!r} has no binding, so it has no effect",
                 policy.site,
                 help="add a ValidatingAdmissionPolicyBinding",
             )
-        yield from _out_of_reach(policy)
-    asked = {p.param_kind for p in policies}
+        yield from _check_evaluable(policy)
+    used = {p.param_kind for p in policies}
     for param in params:
-        if param.kind not in asked:
+        if param.kind not in used:
             yield warning(
                 "W_POLICY_PARAM", f"no policy takes a {param.kind} as its parameter", param.site
             )
 
 
-def _params_of(policy: Policy, binding: Binding, params: list[Param]) -> Iterator[Diagnostic]:
+def _check_params(policy: Policy, binding: Binding, params: list[Param]) -> Iterator[Diagnostic]:
     if (policy.param_kind is None) != (binding.param is None):
         has, lacks = ("paramRef", "paramKind") if binding.param else ("paramKind", "paramRef")
         yield warning(
@@ -199,21 +203,25 @@ def _params_of(policy: Policy, binding: Binding, params: list[Param]) -> Iterato
     wanted = binding.param
     if wanted is None or policy.param_kind is None or not wanted.name:
         return
-    near = [p for p in params if p.kind == policy.param_kind and p.name == wanted.name]
-    if not any(not wanted.namespace or p.namespace == wanted.namespace for p in near):
+    named = [p for p in params if p.kind == policy.param_kind and p.name == wanted.name]
+    if not any(not wanted.namespace or p.namespace == wanted.namespace for p in named):
         place = f" in the namespace {wanted.namespace!r}" if wanted.namespace else ""
         yield warning(
             "W_POLICY_PARAM",
             f"no {policy.param_kind} is called {wanted.name!r}{place}",
             binding.site,
             path="spec.paramRef",
-            help=f"found in {near[0].namespace!r}" if near else "add it to policies/",
+            help=f"found in {named[0].namespace!r}" if named else "add it to policies/",
         )
 
 
-def _out_of_reach(policy: Policy) -> Iterator[Diagnostic]:
-    given = [*policy.conditions, *policy.variables, *(v.expression for v in policy.validations)]
-    for expression in given:
+def _check_evaluable(policy: Policy) -> Iterator[Diagnostic]:
+    expressions = [
+        *policy.conditions,
+        *policy.variables,
+        *(v.expression for v in policy.validations),
+    ]
+    for expression in expressions:
         if isinstance(expression.program, NotEvaluable):
             yield warning(
                 "W_POLICY_OFFLINE",
@@ -223,14 +231,14 @@ def _out_of_reach(policy: Policy) -> Iterator[Diagnostic]:
             )
 
 
-def _twice(what: str, given: Iterable[tuple[str, Site]]) -> Iterator[Diagnostic]:
-    seen: dict[str, Site] = {}
-    for name, site in given:
-        if name in seen:
+def _check_unique(noun: str, named: Iterable[tuple[str, Site]]) -> Iterator[Diagnostic]:
+    first: dict[str, Site] = {}
+    for name, site in named:
+        if name in first:
             yield error(
                 "E_POLICY_NAME",
-                f"the {what} {name!r} is given twice",
+                f"the {noun} {name!r} is given twice",
                 site,
-                related=[Related(seen[name], "first here")],
+                related=[Related(first[name], "first here")],
             )
-        seen.setdefault(name, site)
+        first.setdefault(name, site)

@@ -1,5 +1,5 @@
-"""The Kubernetes documents of a policy file, each node at its place; our markers have no meaning
-here and are refused, since the files go to the cluster byte for byte."""
+"""Reads the Kubernetes documents of a policy file, with the place of every node. Markers of layers
+(`!final`) are refused, because the same file is applied to the cluster unchanged."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BLOCK = re.compile(r"[|>][-+0-9]*\s*(#.*)?$")
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One object of a file; `lines` are the whole file's."""
+    """One object of a file. `site` is the place of its kind; `lines` are all lines of the file."""
 
     kind: GroupKind
     version: str
@@ -31,7 +31,7 @@ class Document:
 
 
 def read(data: bytes, file: str) -> tuple[tuple[Document, ...], tuple[Diagnostic, ...]]:
-    """Every document of a file, in order. Nothing that a file holds makes this raise."""
+    """All documents of a file, in order, and all mistakes. Never raises."""
     chunks = list(document.split(data))
     if len(chunks) > _MOST:
         message = f"{len(chunks)} documents in one file; at most {_MOST}"
@@ -41,36 +41,37 @@ def read(data: bytes, file: str) -> tuple[tuple[Document, ...], tuple[Diagnostic
     found: list[Diagnostic] = []
     for chunk in chunks:
         parsed = document.parse(chunk, file, "policy")
-        marks = [_mark(m) for m in _marks(parsed.root)] if parsed.root is not None else []
+        root = parsed.root
+        marks = [_marker_error(m) for m in _find_marked(root)] if root is not None else []
         found += [*parsed.diagnostics, *marks]
         if parsed.root is None or not parsed.root.children or marks:
             continue
         if any(d.is_error for d in parsed.diagnostics):
             continue
-        made = _document(parsed.root, lines)
-        if isinstance(made, Document):
-            out.append(made)
+        built = _document(parsed.root, lines)
+        if isinstance(built, Document):
+            out.append(built)
         else:
-            found.append(made)
+            found.append(built)
     return tuple(out), tuple(found)
 
 
-def _marks(tree: object) -> Iterator[Marked]:
+def _find_marked(tree: object) -> Iterator[Marked]:
     if isinstance(tree, Marked):
         yield tree
         tree = tree.node
     if isinstance(tree, Branch):
         for child in tree.children.values():
-            yield from _marks(child)
+            yield from _find_marked(child)
     elif isinstance(tree, Items):
         for child in tree.children:
-            yield from _marks(child)
+            yield from _find_marked(child)
 
 
-def _mark(marked: Marked) -> Diagnostic:
+def _marker_error(marked: Marked) -> Diagnostic:
     return error(
         "E_TAG",
-        "a policy file is plain YAML, as the cluster takes it",
+        "a policy file is plain YAML, because the cluster reads the same file",
         marked.tag,
         help="remove the tag",
     )
@@ -89,8 +90,8 @@ def _document(root: Branch, lines: tuple[str, ...]) -> Document | Diagnostic:
 
 
 def inside(lines: tuple[str, ...], key: Site, line: int, column: int) -> Site:
-    """The place of a line and column of a text that is the value of a key, as far as the file's
-    layout tells it: exact for literal blocks and for texts on the key's own line."""
+    """The place in the file of a line and column inside a text, which is the value of `key`. Exact
+    for a literal block and for a text on the key's line; for other texts the place of the key."""
     if not 0 < key.line <= len(lines) or line < 1:
         return key
     head = lines[key.line - 1]

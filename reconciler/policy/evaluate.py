@@ -1,8 +1,8 @@
-"""Object policies on drawn objects, with the semantics of an API server's admission and one
-difference: all findings are reported, not the first denial alone.
+"""Evaluates policies on drawn objects as the admission of an API server does, with one difference:
+it reports all findings, and not only the first denial.
 
-A rule that cannot be computed fails closed, unless its policy says `failurePolicy: Ignore`; a rule
-that only the cluster can judge is never a pass either.
+A rule that cannot be computed counts as a violation, unless its policy has `failurePolicy: Ignore`.
+The same holds for a rule that only the cluster can evaluate.
 """
 
 from __future__ import annotations
@@ -29,10 +29,8 @@ _LONGEST_MESSAGE = 5 * 1024
 
 @dataclass(frozen=True, slots=True)
 class PolicySet:
-    """The policies of one tree, each with the bindings that make it hold somewhere.
-
-    `engine` is None exactly when there is no policy.
-    """
+    """The policies of one tree, each with its bindings, and the parameters. `engine` is None only
+    when there is no policy. `digest` is a digest of the files."""
 
     bound: tuple[tuple[Policy, tuple[Binding, ...]], ...] = ()
     params: tuple[Param, ...] = ()
@@ -45,8 +43,8 @@ class PolicySet:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One drawn object with what is known around it. `old` is the live body, None for a create;
-    for a DELETE the manifest is what goes."""
+    """One drawn object to evaluate. `operation` is CREATE, UPDATE or DELETE. `old` is the live
+    body, None for a create. For a DELETE, `manifest` is the object that is deleted."""
 
     app: UnitId
     app_type: str
@@ -59,7 +57,8 @@ class Subject:
 
 
 def may_judge(policies: PolicySet, draft: Draft) -> bool:
-    """Whether a policy could match an object, or one inside it: others need not be sealed."""
+    """Whether a policy may match an object, or an object embedded in it. Only such drafts need to
+    be sealed."""
     kinds_of = {draft.key.group_kind, *(inner.key.group_kind for _, inner in list_embedded(draft))}
     return any(
         match.may_be_for(policy.match, kind) for policy, _ in policies.bound for kind in kinds_of
@@ -67,29 +66,30 @@ def may_judge(policies: PolicySet, draft: Draft) -> bool:
 
 
 def judge_objects(policies: PolicySet, subjects: Iterable[Subject]) -> tuple[Finding, ...]:
-    """Every finding, sorted by app, object and policy. Subjects are taken one at a time."""
+    """All findings, sorted by app, object and policy. Reads `subjects` one by one, so they may be
+    made lazily."""
     if not policies:
         return ()
     found: list[Finding] = []
     for subject in subjects:
-        found += _of_subject(policies, subject)
+        found += _evaluate_subject(policies, subject)
         if subject.operation != "DELETE":
             for _, manifest in subject.manifest.inside():
                 inner = replace(subject, manifest=manifest, operation="CREATE", old=None)
-                found += _of_subject(policies, inner)
-    return tuple(_strongest(found))
+                found += _evaluate_subject(policies, inner)
+    return tuple(_keep_strictest(found))
 
 
-def _strongest(found: list[Finding]) -> Iterator[Finding]:
-    """One finding a mistake: of those that differ in their binding only, the strictest."""
-    best: dict[tuple[Any, ...], Finding] = {}
+def _keep_strictest(found: list[Finding]) -> Iterator[Finding]:
+    """One finding per mistake: of findings that differ only in their binding, the strictest."""
+    strictest: dict[tuple[Any, ...], Finding] = {}
     for item in found:
         key = (item.app, item.key, item.policy, item.rule, item.path, item.verdict, item.message)
-        held = best.get(key)
-        if held is None or (item.blocks, item.level.rank) > (held.blocks, held.level.rank):
-            best[key] = item
+        other = strictest.get(key)
+        if other is None or (item.blocks, item.level.rank) > (other.blocks, other.level.rank):
+            strictest[key] = item
     yield from sorted(
-        best.values(),
+        strictest.values(),
         key=lambda f: (f.app, f.key, f.policy, f.rule, str(f.path), f.message, f.binding),
     )
 
@@ -98,16 +98,18 @@ def _strongest(found: list[Finding]) -> Iterator[Finding]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
-    """One object under judgement, and its values as expressions see them."""
+class _Case:
+    """One object under one policy by one binding. `values` are the values that expressions see."""
 
+    policy: Policy
+    binding: Binding
     subject: Subject
     request: Request
     values: Values
 
 
-def _of_subject(policies: PolicySet, subject: Subject) -> Iterator[Finding]:
-    judged: _Judged | None = None
+def _evaluate_subject(policies: PolicySet, subject: Subject) -> Iterator[Finding]:
+    values: Values | None = None
     request = _request(subject)
     for policy, bindings in policies.bound:
         reaching = [b for b in bindings if _reaches(b, subject)]
@@ -116,11 +118,11 @@ def _of_subject(policies: PolicySet, subject: Subject) -> Iterator[Finding]:
         for binding in reaching:
             if binding.match is not None and not match.is_for(binding.match, request):
                 continue
-            if judged is None:
+            if values is None:
                 assert policies.engine is not None
                 values = Values(policies.engine, _data(subject, request))
-                judged = _Judged(subject, request, values)
-            yield from _under(policy, binding, judged, policies.params)
+            case = _Case(policy, binding, subject, request, values)
+            yield from _evaluate_case(case, policies.params)
 
 
 def _reaches(binding: Binding, subject: Subject) -> bool:
@@ -154,7 +156,7 @@ def _request(subject: Subject) -> Request:
 
 
 def _data(subject: Subject, request: Request) -> dict[str, Any]:
-    """What the variables of an expression stand for, as in an AdmissionRequest."""
+    """The values of an expression's variables, as in an AdmissionRequest."""
     key = request.key
     kind = {"group": key.group, "version": request.version, "kind": key.kind}
     resource = {"group": key.group, "version": request.version, "resource": request.resource}
@@ -187,22 +189,22 @@ def _data(subject: Subject, request: Request) -> dict[str, Any]:
 # -- one policy, one binding -----------------------------------------------------------------------
 
 
-def _under(
-    policy: Policy, binding: Binding, judged: _Judged, params: tuple[Param, ...]
-) -> Iterator[Finding]:
-    """Each parameter in turn; all must pass."""
-    if policy.param_kind is None or binding.param is None:
-        yield from _judge(policy, binding, judged, None)
+def _evaluate_case(case: _Case, params: tuple[Param, ...]) -> Iterator[Finding]:
+    """The findings of a case. A policy with parameters is evaluated once per parameter."""
+    kind, reference = case.policy.param_kind, case.binding.param
+    if kind is None or reference is None:
+        yield from _evaluate(case)
         return
-    chosen = _chosen(policy.param_kind, binding.param, judged.request, params)
-    if not chosen and not binding.param.missing_allowed:
-        error = f"no {policy.param_kind} matches the binding's paramRef"
-        yield _unjudged(policy, binding, judged, FindingVerdict.ERROR, error, None)
+    chosen = _choose_params(kind, reference, case.request, params)
+    if not chosen and not reference.missing_allowed:
+        why = f"no {kind} matches the binding's paramRef"
+        yield _without_result(case, FindingVerdict.ERROR, why, None)
     for param in chosen:
-        yield from _judge(policy, binding, judged, param)
+        values = case.values.extended({"params": dict(param.body)})
+        yield from _evaluate(replace(case, values=values))
 
 
-def _chosen(
+def _choose_params(
     kind: GroupKind, wanted: ParamRef, request: Request, params: tuple[Param, ...]
 ) -> list[Param]:
     namespace = wanted.namespace or request.key.namespace
@@ -220,35 +222,30 @@ def _chosen(
     ]
 
 
-def _judge(
-    policy: Policy, binding: Binding, judged: _Judged, param: Param | None
-) -> Iterator[Finding]:
-    values = judged.values
-    if param is not None:
-        values = values.extended({"params": dict(param.body)})
-    conditions, problem = _conditions(policy, values)
-    if not conditions:
+def _evaluate(case: _Case) -> Iterator[Finding]:
+    applies, problem = _check_conditions(case.policy, case.values)
+    if not applies:
         return
     if problem is not None:
-        yield _unjudged(policy, binding, judged, *problem)
+        yield _without_result(case, *problem)
         return
-    composed = VariableValues(policy, values)
-    for validation in policy.validations:
-        yield from _validate(policy, binding, judged, validation, composed)
+    composed = VariableValues(case.policy, case.values)
+    for validation in case.policy.validations:
+        yield from _validate(case, validation, composed)
 
 
 _Problem = tuple[FindingVerdict, str, Expression]
 
 
-def _conditions(policy: Policy, values: Values) -> tuple[bool, _Problem | None]:
-    """Whether the policy goes on, and the first condition that could not be computed. One FALSE
-    skips the policy, whatever the others do."""
+def _check_conditions(policy: Policy, values: Values) -> tuple[bool, _Problem | None]:
+    """Whether the policy applies, and the first condition that could not be computed. A condition
+    that is false skips the policy, even when another condition could not be computed."""
     problem: _Problem | None = None
     for condition in policy.conditions:
         if isinstance(condition.program, NotEvaluable):
             problem = problem or (FindingVerdict.NOT_EVALUABLE, condition.program.reason, condition)
             continue
-        outcome = _bool(condition.program.run(values))
+        outcome = _require_bool(condition.program.run(values))
         if outcome.error:
             why = f"match condition {condition.name!r}: {outcome.error}"
             problem = problem or (_verdict(outcome), why, condition)
@@ -257,7 +254,7 @@ def _conditions(policy: Policy, values: Values) -> tuple[bool, _Problem | None]:
     return True, problem
 
 
-def _bool(outcome: EvalResult) -> EvalResult:
+def _require_bool(outcome: EvalResult) -> EvalResult:
     if outcome.error or isinstance(outcome.value, bool):
         return outcome
     return EvalResult(error=f"the result is {_show(outcome.value)}, not true or false")
@@ -275,55 +272,49 @@ def _verdict(outcome: EvalResult) -> FindingVerdict:
 # -- one validation --------------------------------------------------------------------------------
 
 
-def _validate(
-    policy: Policy,
-    binding: Binding,
-    judged: _Judged,
-    validation: Validation,
-    composed: VariableValues,
-) -> Iterator[Finding]:
+def _validate(case: _Case, validation: Validation, composed: VariableValues) -> Iterator[Finding]:
     expression = validation.expression
     if isinstance(expression.program, NotEvaluable):
         reason = expression.program.reason
-        yield _unjudged(policy, binding, judged, FindingVerdict.NOT_EVALUABLE, reason, expression)
+        yield _without_result(case, FindingVerdict.NOT_EVALUABLE, reason, expression)
         return
-    outcome = _bool(composed.run(expression.program))
+    outcome = _require_bool(composed.run(expression.program))
     if outcome.value is True:
         return
-    spot = locate.spot(policy, expression.program, judged.subject.manifest, composed)
+    spot = locate.spot(case.policy, expression.program, case.subject.manifest, composed)
     if outcome.error:
-        yield _unjudged(policy, binding, judged, _verdict(outcome), outcome.error, expression, spot)
+        yield _without_result(case, _verdict(outcome), outcome.error, expression, spot)
         return
     message = _composed_message(validation, composed)
     if not message:
-        # An author's own text about the object is left as it is; a fixed one gets what was found.
+        # A messageExpression can name the value itself; to a fixed message the value is added.
         text = " ".join(expression.program.text.split())
         message = validation.message or f"failed expression: {text}"
-        message = locate.add_found(judged.subject.manifest, spot, message)
-    yield _finding(policy, binding, judged, FindingVerdict.FAIL, message, expression, spot)
+        message = locate.add_found(case.subject.manifest, spot, message)
+    yield _finding(case, FindingVerdict.FAIL, message, expression, spot)
 
 
 def _composed_message(validation: Validation, composed: VariableValues) -> str:
-    """messageExpression's text when it is one line of at most 5 KiB, else ""."""
-    made = validation.message_expression
-    if made is None or not isinstance(made.program, Program):
+    """The text of messageExpression when it is one line of at most 5 KiB; "" otherwise."""
+    expression = validation.message_expression
+    if expression is None or not isinstance(expression.program, Program):
         return ""
-    text = composed.run(made.program).value
+    text = composed.run(expression.program).value
     if not isinstance(text, str) or "\n" in text.strip():
         return ""
     return text.strip() if len(text.encode()) <= _LONGEST_MESSAGE else ""
 
 
-def _unjudged(
-    policy: Policy,
-    binding: Binding,
-    judged: _Judged,
+def _without_result(
+    case: _Case,
     verdict: FindingVerdict,
     why: str,
     expression: Expression | None,
     spot: locate.Spot | None = None,
 ) -> Finding:
-    """A rule without a result. It counts like a violation unless the policy ignores failures."""
+    """The finding of a rule that could not be computed. It counts as a violation, unless the policy
+    ignores failures."""
+    policy = case.policy
     if verdict is FindingVerdict.NOT_EVALUABLE:
         message = f"not evaluable offline, only the cluster can judge this: {why}"
     else:
@@ -331,24 +322,22 @@ def _unjudged(
     if not policy.fails_closed:
         message += " (its failurePolicy ignores this)"
     if spot is None:
-        spot = locate.spot_of(policy, judged.subject.manifest)
-    finding = _finding(policy, binding, judged, verdict, message, expression, spot)
+        spot = locate.spot_of(policy, case.subject.manifest)
+    finding = _finding(case, verdict, message, expression, spot)
     if verdict is FindingVerdict.NOT_EVALUABLE and finding.blocks:
-        way = f"annotate the binding with {locate.LEVEL}: warn to leave it to the cluster"
-        return replace(finding, remediation=finding.remediation or way)
+        hint = f"annotate the binding with {locate.LEVEL}: warn to leave it to the cluster"
+        return replace(finding, remediation=finding.remediation or hint)
     return finding
 
 
 def _finding(
-    policy: Policy,
-    binding: Binding,
-    judged: _Judged,
+    case: _Case,
     verdict: FindingVerdict,
     message: str,
     expression: Expression | None,
     spot: locate.Spot,
 ) -> Finding:
-    manifest = judged.subject.manifest
+    policy, binding, manifest = case.policy, case.binding, case.subject.manifest
     try:
         found = _show(value_at(manifest.body, spot.path)) if spot.path else ""
     except LookupError:
@@ -360,7 +349,7 @@ def _finding(
         severity=policy.severity,
         verdict=verdict,
         message=message,
-        app=judged.subject.app,
+        app=case.subject.app,
         key=manifest.key,
         path=spot.path,
         origin=spot.origin,

@@ -1,4 +1,5 @@
-"""What a policy has to say about one drawn object, at the config line that caused it."""
+"""A finding: the result of a policy that failed on one drawn object, with the config line that
+caused it."""
 
 from __future__ import annotations
 
@@ -15,11 +16,8 @@ __all__ = ["Finding", "FindingSeverity", "FindingVerdict", "Level"]
 
 
 class Level(StrEnum):
-    """What a binding makes of a violation, weakest first.
-
-    `audit` is recorded, `warn` is shown, `deny` blocks and can be exempted, `enforce` blocks and
-    cannot.
-    """
+    """The effect of a violation, the weakest first: `audit` is recorded, `warn` is shown, `deny`
+    blocks the app and allows exemptions, `enforce` blocks and allows none."""
 
     AUDIT = "audit"
     WARN = "warn"
@@ -32,7 +30,7 @@ class Level(StrEnum):
 
 
 class FindingSeverity(StrEnum):
-    """How bad it is, on the scale of policy reports; independent of the level."""
+    """How bad a violation is, on the scale of policy reports. Independent of the level."""
 
     INFO = "info"
     LOW = "low"
@@ -42,16 +40,17 @@ class FindingSeverity(StrEnum):
 
 
 class FindingVerdict(StrEnum):
-    """Why there is a finding. Only `fail` is the rule's own word."""
+    """Why there is a finding."""
 
+    #: The rule is false for the object.
     FAIL = "fail"
-    #: The rule could not be computed on this object; it fails closed.
+    #: The rule could not be computed for the object. This counts as a violation.
     ERROR = "error"
-    #: The rule was computed nowhere: it needs the cluster, or a part of CEL that is missing here.
+    #: The rule needs the cluster, or a part of CEL that this program does not have.
     NOT_EVALUABLE = "not-evaluable"
 
 
-#: An object's name may be derived from every leaf of it; a few places are enough.
+#: A value may be derived from very many leaves; a finding names only a few of their places.
 _MOST_THROUGH = 4
 _CODES = {
     FindingVerdict.FAIL: "P_VIOLATED",
@@ -62,12 +61,12 @@ _CODES = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One rule's word on one object of one app.
+    """The result of one rule on one object of one app.
 
-    `path` is the field in the object, `found` what stands there ("" for nothing), `origin` the
-    config line behind it; `also` are further fields that the same result came from and `others`
-    their origins. `rule` is the place of the expression, `policy_site` that of the policy.
-    `ignored`: the policy's own failurePolicy lets its errors pass.
+    `path` is the field of the object, `found` its value ("" for none), and `origin` the config line
+    that set it. `also` are further fields that caused the result, and `others` their origins.
+    `rule` is the place of the expression, and `policy_site` the place of the policy. `ignored`: the
+    policy's failurePolicy ignores this error.
     """
 
     policy: str
@@ -90,29 +89,30 @@ class Finding:
 
     @property
     def code(self) -> str:
-        """Stable and machine readable."""
+        """The stable code of the verdict, for machines."""
         return _CODES[self.verdict]
 
     @property
     def blocks(self) -> bool:
-        """Whether the app may not be applied. What was not judged blocks like what failed."""
+        """Whether the finding stops the app. A rule that could not be computed stops it too, unless
+        the policy ignores failures."""
         return self.level.rank >= Level.DENY.rank and not self.ignored
 
     @property
     def site(self) -> Site | None:
-        """The winning config line; None where the drawing rule wrote the whole object itself."""
+        """The config line that won; None when no config line made the object."""
         return self.origin.site if self.origin is not None else None
 
     @property
     def sites(self) -> tuple[Site, ...]:
-        """Every winning config line behind the finding, its own first."""
+        """The config lines that won for all fields of the finding, first that of `path`."""
         origins = (*((self.origin,) if self.origin is not None else ()), *self.others)
         return tuple(dict.fromkeys(origin.site for origin in origins))
 
     @property
     def related(self) -> tuple[Related, ...]:
-        """The overridden lines, those that the value came through, the further fields' lines, then
-        the rule."""
+        """The lines that the value overrides, the lines that it comes through, the lines of further
+        fields, and the rule."""
         out: list[Related] = []
         if self.origin is not None:
             links = list(self.origin.chain())[1:]

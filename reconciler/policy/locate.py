@@ -1,4 +1,4 @@
-"""Where a finding points: the field of the object, and the config line behind it."""
+"""Finds the field of the object that a finding points at, and the config line that set it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ __all__ = ["LEVEL", "Spot", "add_found", "spot", "spot_of"]
 
 LEVEL = f"{reconciler.API_DOMAIN}/level"
 _LONGEST = 60
-#: A sum over many fields names the first of them.
+#: The largest number of further fields that a finding names.
 _MOST_OTHERS = 8
-#: A shorter text may stand in a message by chance.
-_TELLING = 8
+#: A shorter value may stand in a message by chance.
+_MOST_CHANCE = 8
 
 
 class Spot(NamedTuple):
-    """A field, the origin of it or of what is around it, and the same of further fields."""
+    """A field of an object and its origin, or the origin of the nearest map or list around it.
+    `also` are further fields with their origins in `others`."""
 
     path: FieldPath
     origin: Origin | None
@@ -33,8 +34,8 @@ class Spot(NamedTuple):
 
 
 def spot(policy: Policy, program: Program, manifest: Manifest, composed: VariableValues) -> Spot:
-    """The policy's own annotation if the object has that field, else what the trace of the
-    expression blames; the object itself as the last resort."""
+    """The spot of a failed expression: the field that the policy's annotation names, if the object
+    has it, else the field that made the expression fail, else the object itself."""
     chosen = _annotation(policy, manifest)
     if chosen:
         return _at(manifest, chosen)
@@ -44,7 +45,8 @@ def spot(policy: Policy, program: Program, manifest: Manifest, composed: Variabl
 
 
 def spot_of(policy: Policy, manifest: Manifest) -> Spot:
-    """The spot of a policy whose expressions were not reached."""
+    """The spot of a policy without a failed expression: the annotated field or the object
+    itself."""
     chosen = _annotation(policy, manifest)
     return _at(manifest, chosen) if chosen else _at(manifest)
 
@@ -69,7 +71,8 @@ def _at(manifest: Manifest, *paths: FieldPath) -> Spot:
 
 
 def _origin(manifest: Manifest, path: FieldPath) -> Origin | None:
-    """The field's origin; of a field that is absent, or is the drawing rule's own, its parent's."""
+    """The origin of a field. For an absent field or a literal, the origin of the nearest parent
+    that has one."""
     for length in range(len(path), -1, -1):
         origin = manifest.origin_at(path[:length])
         if origin is not None:
@@ -78,7 +81,7 @@ def _origin(manifest: Manifest, path: FieldPath) -> Origin | None:
 
 
 def add_found(manifest: Manifest, place: Spot, message: str) -> str:
-    """The message with what was found, unless it says so itself."""
+    """The message with the value that was found, unless the message holds the value."""
     if not place.path:
         return message
     field = show_path(place.path)
@@ -87,8 +90,8 @@ def add_found(manifest: Manifest, place: Spot, message: str) -> str:
     except LookupError:
         return message if field in message else f"{message} ({field} is missing)"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    if len(text) > _TELLING and text in message:
+    if len(text) > _MOST_CHANCE and text in message:
         return message
-    shown = json.dumps(value, ensure_ascii=False)
-    shown = shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…"
-    return f"{message} (found {field}: {shown})"
+    excerpt = json.dumps(value, ensure_ascii=False)
+    excerpt = excerpt if len(excerpt) <= _LONGEST else excerpt[: _LONGEST - 1] + "…"
+    return f"{message} (found {field}: {excerpt})"

@@ -1,9 +1,9 @@
-"""Which requests a policy is for, as an API server decides it.
+"""Decides which requests a policy matches, as an API server does.
 
-Source: k8s.io/apiserver, plugin/policy/matching and plugin/webhook/predicates/rules. Offline the
-plural of a kind comes from the table of kinds, else from its name; `matchPolicy: Equivalent`, the
-default, takes every version of a group's resource, since which versions a cluster serves is not
-known here.
+Source: k8s.io/apiserver, plugin/policy/matching and plugin/webhook/predicates/rules. Without a
+cluster, the plural of a kind comes from `reconciler.kinds`, else from the kind's name. With
+`matchPolicy: Equivalent`, the default, every version of a resource matches, because the versions
+that a cluster serves are not known here.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from reconciler.policy.rules import Match, Requirement, ResourceRule, Selector
 __all__ = ["Request", "is_for", "may_be_for", "plural_of", "selects"]
 
 _NAMESPACE = GroupKind("", "Namespace")
-#: Policies cannot match themselves, or none could ever be repaired.
+#: Policies never match objects of this group, or a wrong policy could forbid its own repair.
 _EXEMPT = "admissionregistration.k8s.io"
 _VOWELS = "aeiou"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What matching looks at. `namespace_labels` are those of the object's namespace."""
+    """The facts of a request that matching uses. `old_labels` is None for a create;
+    `namespace_labels` are the labels of the object's namespace."""
 
     key: ObjectKey
     version: str
@@ -45,11 +46,11 @@ class Request:
 
 
 def plural_of(kind: GroupKind) -> str:
-    """The resource of a kind: the table's, else lower case and English ("policies", "gateways",
-    "ingresses")."""
-    known = kinds.find(kind).plural
-    if known:
-        return known
+    """The plural of a kind: from `reconciler.kinds`, else the English plural in lower case
+    (`policies`, `gateways`, `ingresses`)."""
+    plural = kinds.find(kind).plural
+    if plural:
+        return plural
     name = kind.kind.lower()
     if name == "endpoints":
         return name
@@ -61,7 +62,7 @@ def plural_of(kind: GroupKind) -> str:
 
 
 def is_for(match: Match, request: Request) -> bool:
-    """Whether a request is matched; exclusions win."""
+    """Whether a policy or binding matches a request. An excluding rule wins."""
     if request.key.group == _EXEMPT:
         return False
     if not _namespace_selected(match.namespaces, request):
@@ -76,7 +77,7 @@ def is_for(match: Match, request: Request) -> bool:
 
 
 def may_be_for(match: Match, kind: GroupKind) -> bool:
-    """Whether an object of a kind could be matched at all."""
+    """Whether an object of a kind could match, whatever its labels and namespace."""
     if kind.group == _EXEMPT:
         return False
     resource = plural_of(kind)
@@ -89,7 +90,7 @@ def may_be_for(match: Match, kind: GroupKind) -> bool:
 def _namespace_selected(selector: Selector, request: Request) -> bool:
     if request.is_namespace:
         return selects(selector, request.labels)
-    # A cluster-scoped object has no namespace that could be left out.
+    # A namespace selector never excludes a cluster-scoped object.
     return not request.is_namespaced or selects(selector, request.namespace_labels)
 
 
@@ -114,7 +115,8 @@ def _listed(given: tuple[str, ...], wanted: str) -> bool:
 
 
 def _resource_listed(given: tuple[str, ...], wanted: str) -> bool:
-    """`pods`, `*`, `*/*` and `pods/*` take the resource itself; `pods/status` does not."""
+    """Whether a rule's resources hold the resource itself: `pods`, `*`, `*/*` and `pods/*` do;
+    `pods/status` does not."""
     for entry in given:
         resource, _, below = entry.partition("/")
         if resource in ("*", wanted) and below in ("", "*"):
@@ -129,7 +131,7 @@ def _in_scope(scope: str, request: Request) -> bool:
 
 
 def selects(selector: Selector, labels: Mapping[str, str]) -> bool:
-    """Whether a label selector takes these labels."""
+    """Whether a label selector selects an object with these labels."""
     return all(labels.get(k) == v for k, v in selector.labels) and all(
         _satisfied(r, labels) for r in selector.requirements
     )

@@ -1,6 +1,6 @@
-"""Policies as values: what a format reads and the evaluation walks over.
+"""The types of policies and bindings: formats make them, and `policy.evaluate` evaluates them.
 
-The words are those of ValidatingAdmissionPolicy (k8s.io/api/admissionregistration/v1).
+The names are those of ValidatingAdmissionPolicy (k8s.io/api/admissionregistration/v1).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = [
     "Param",
     "ParamRef",
     "Policy",
-    "Read",
+    "ReadResult",
     "Requirement",
     "ResourceRule",
     "Selector",
@@ -33,7 +33,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A CEL expression at its place; `name` is that of a variable or a match condition."""
+    """A CEL expression with its place. `name` is the name of a variable or a match condition."""
 
     program: Program | NotEvaluable
     site: Site
@@ -42,7 +42,7 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One entry of matchExpressions: In, NotIn, Exists or DoesNotExist."""
+    """One entry of matchExpressions. `operator` is In, NotIn, Exists or DoesNotExist."""
 
     key: str
     operator: str
@@ -51,7 +51,7 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """A label selector; an empty one takes everything."""
+    """A label selector. An empty selector selects every object."""
 
     labels: tuple[tuple[str, str], ...] = ()
     requirements: tuple[Requirement, ...] = ()
@@ -69,7 +69,7 @@ class ResourceRule:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """matchConstraints or matchResources. `rules` None: no rule is given, all resources match."""
+    """matchConstraints or matchResources. Without rules (None) every resource matches."""
 
     rules: tuple[ResourceRule, ...] | None = None
     excluded: tuple[ResourceRule, ...] = ()
@@ -87,7 +87,8 @@ class Validation:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """`field` are the paths that an annotation names, tried in order before any tracing."""
+    """A policy. `conditions` are its matchConditions. `field` holds the paths of the annotation
+    `field`: a finding points at the first that exists in the object."""
 
     name: str
     site: Site
@@ -104,7 +105,8 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class ParamRef:
-    """Parameters by name or by labels. Namespace "": that of the object judged."""
+    """Names parameters, by name or by labels. `namespace` "" means the namespace of the object that
+    is evaluated."""
 
     name: str = ""
     namespace: str = ""
@@ -114,7 +116,8 @@ class ParamRef:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """Where a policy holds and at which level. None among the reaches: everywhere."""
+    """Binds the policy named `policy` to a level. `environments`, `groups` and `types` limit the
+    apps; None means all. `policy_at` is the place of the policy's name."""
 
     name: str
     site: Site
@@ -130,7 +133,7 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """An object that policies take their numbers from."""
+    """An object that a policy reads as `params`, for example a ConfigMap with limits."""
 
     kind: GroupKind
     namespace: str
@@ -141,17 +144,17 @@ class Param:
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
-    """What a format made of documents."""
+class ReadResult:
+    """The policies, bindings and mistakes that a format has read."""
 
     policies: tuple[Policy, ...] = ()
     bindings: tuple[Binding, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = field(default=())
 
     @staticmethod
-    def joined(parts: Iterable[Read]) -> Read:
+    def joined(parts: Iterable[ReadResult]) -> ReadResult:
         parts = tuple(parts)
-        return Read(
+        return ReadResult(
             tuple(p for part in parts for p in part.policies),
             tuple(b for part in parts for b in part.bindings),
             tuple(d for part in parts for d in part.diagnostics),

@@ -1,5 +1,5 @@
-"""Reading a document's maps field by field: wrong types, missing and unknown keys become
-diagnostics at their place, and reading goes on."""
+"""Reads the maps of a policy document field by field. A wrong type, a missing key or an unknown key
+becomes a diagnostic at its place, and reading goes on."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ __all__ = ["Reader"]
 
 
 class Reader:
-    """One map of a document. Every reader made from it reports into the same list.
+    """Reads one map of a document. Readers of inner maps report to the same list `found`.
 
-    `unknown` is called with all keys that the map may have; what was misread is None or empty.
+    Call `unknown` with all keys that the map may have. A field that cannot be read is reported and
+    is then None or empty. `path` is the config path of the map.
     """
 
     __slots__ = ("branch", "found", "path", "site")
@@ -35,14 +36,14 @@ class Reader:
         self.found.append(error("E_POLICY", message, site, path=path, help=help))
 
     def unknown(self, *known: str) -> None:
-        """Refuses every other key, with the nearest known one."""
+        """Reports every key that is not among `known`."""
         for key, node in self.branch.children.items():
             if key in known:
                 continue
             self.found.append(
                 error(
                     "E_POLICY_KEY",
-                    f"`{key}` is no field here",
+                    f"`{key}` is no field of this map",
                     node.origin.site,
                     path=self.spelled(key),
                     help=did_you_mean(key, known) or f"known: {', '.join(known)}",
@@ -50,12 +51,12 @@ class Reader:
             )
 
     def node(self, key: str) -> Node | None:
-        """What stands at a key; a null is nothing."""
+        """The node at a key. None for a missing key and for a null."""
         node = self.branch.get(key)
         return None if isinstance(node, Value) and node.value is None else node
 
     def at(self, key: str) -> Site:
-        """The place of a key, or of the map where there is none."""
+        """The place of a key; the place of the map when the key is missing."""
         node = self.branch.get(key)
         return node.origin.site if node is not None else self.site
 
@@ -123,7 +124,7 @@ class Reader:
             self.wrong(f"`{key}` is missing", self.site, path)
 
     def labels(self, key: str) -> tuple[tuple[str, str], ...]:
-        """A map of texts."""
+        """The entries of a map of texts."""
         inner = self.map(key)
         if inner is None:
             return ()

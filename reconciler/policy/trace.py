@@ -1,8 +1,9 @@
-"""Which fields of the object made an expression false: the failing branch is followed down.
+"""Finds the fields of an object that made a CEL expression false.
 
-Only for expressions that have failed. `&&`, `||`, `!`, `?:` and loops are taken apart and their
-parts evaluated again; a value that was built from fields (a concatenation, a map, a variable) is
-followed back to them. What cannot be followed names the fields that it reads.
+Used only for expressions that have failed. `&&`, `||`, `!`, `?:` and loops are split, and their
+parts are evaluated again, to find the part that failed. A value built from fields (a concatenation,
+a map, a variable) is traced back to these fields. For other parts, all fields that the part reads
+are named.
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ _MOST_ELEMENTS = 64
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """A value that stands in the object, or would stand there."""
+    """A value that is a field of the object, or would be one: the field may be absent."""
 
     path: FieldPath
 
 
 @dataclass(frozen=True, slots=True)
 class _Built:
-    """A list or map that the expression made, by its parts."""
+    """A list or map that the expression has built, with the source of each part."""
 
     parts: Mapping[Any, _Source]
 
@@ -49,7 +50,7 @@ _Source: TypeAlias = "_Field | _Built | None"
 
 @dataclass(frozen=True, slots=True)
 class _Bound:
-    """A loop variable's value and where it comes from."""
+    """The value of a loop variable, and its source."""
 
     value: Any
     source: _Source
@@ -58,22 +59,22 @@ class _Bound:
 _Scope: TypeAlias = Mapping[str, _Bound]
 
 
-class _Enough(Exception):
-    pass
+class _BudgetSpent(Exception):
+    """The trace has evaluated as many parts as it may."""
 
 
 def find_blame(
     program: Program, values: Values, variables: Mapping[str, Program], body: Any
 ) -> tuple[FieldPath, ...]:
-    """The fields behind an expression that is not true, the most telling one first: what exists
-    before what is absent, the deeper before the shallower."""
+    """The fields that made an expression not true: fields that exist before absent ones, deeper
+    fields first. `variables` are the programs of `variables.x`; `body` is the object."""
     tracer = _Tracer(program, values, variables, body, [0])
     found: list[FieldPath] = []
     try:
         for path in tracer.blame(program.parsed.root, True, {}):
             if path not in found:
                 found.append(path)
-    except (_Enough, RecursionError):
+    except (_BudgetSpent, RecursionError):
         pass
     return tuple(sorted((p for p in found if p), key=lambda p: (not _exists(body, p), -len(p))))
 
@@ -113,17 +114,17 @@ class _Tracer:
     def run(self, node: Node, scope: _Scope) -> EvalResult:
         self.steps[0] += 1
         if self.steps[0] > _MOST_STEPS:
-            raise _Enough
+            raise _BudgetSpent
         used = syntax.names_of(node) & scope.keys()
         values = self.values
         if used:
             values = values.extended({name: scope[name].value for name in sorted(used)})
         return self.program.run_part(node, values)
 
-    # -- why it is not as wanted -------------------------------------------------------------------
+    # -- why a value is not the wanted one ---------------------------------------------------------
 
     def blame(self, node: Node, wanted: bool, scope: _Scope) -> Iterator[FieldPath]:
-        """Fields behind a boolean that is not `wanted` (an error is neither)."""
+        """The fields that made a boolean differ from `wanted`. An error differs from both."""
         inner = self.of_variable(node)
         if inner is not None:
             yield from inner.blame(inner.program.parsed.root, wanted, {})
@@ -142,11 +143,12 @@ class _Tracer:
                 yield from self.read(node, scope)
 
     def _guilty(self, node: Call, wanted: bool, scope: _Scope) -> list[Node]:
-        """The sides of `&&` or `||` that are plainly not as wanted; without any, those that fail
-        (an error beside a false one is its consequence: `has(a) && a.b > 1`)."""
+        """The sides of `&&` or `||` that have the opposite of the wanted value. Without such a
+        side: the sides with errors. An error beside a false side is a consequence, as in `has(a) &&
+        a.b > 1`."""
         outcomes = [(arg, self.run(arg, scope)) for arg in node.args]
-        plainly = [arg for arg, outcome in outcomes if outcome.value is (not wanted)]
-        return plainly or [arg for arg, outcome in outcomes if outcome.value is not wanted]
+        opposite = [arg for arg, outcome in outcomes if outcome.value is (not wanted)]
+        return opposite or [arg for arg, outcome in outcomes if outcome.value is not wanted]
 
     def _conditional(self, node: Call, wanted: bool, scope: _Scope) -> Iterator[FieldPath]:
         condition = self.run(node.args[0], scope)
@@ -157,7 +159,8 @@ class _Tracer:
         yield from found or self.read(node.args[0], scope)
 
     def _loop(self, node: Comprehension, wanted: bool, scope: _Scope) -> Iterator[FieldPath]:
-        """`all` that is false: the elements that break it. `exists` that is false: the list."""
+        """For an `all` that is false: the fields of the elements that break it. For an `exists`
+        that is false: the list."""
         predicate = _predicate(node)
         if predicate is None:
             yield from self.read(node, scope)
@@ -172,7 +175,7 @@ class _Tracer:
                 yield from self.blame(test, wanted, inner)
 
     def read(self, node: Node, scope: _Scope) -> Iterator[FieldPath]:
-        """Every field that an expression looks at."""
+        """Every field that an expression reads."""
         found = list(_fields(self.source(node, scope)))
         if found:
             yield from found
@@ -240,8 +243,8 @@ class _Tracer:
             case "optional.of" | "dyn":
                 return self.source(node.args[0], scope)
             case "_?_:_":
-                taken = 1 if self.run(node.args[0], scope).value is True else 2
-                return self.source(node.args[taken], scope)
+                branch = 1 if self.run(node.args[0], scope).value is True else 2
+                return self.source(node.args[branch], scope)
             case "_+_":
                 return self._of_sum(node, scope)
         return None
@@ -273,10 +276,10 @@ class _Tracer:
             value = self.run(node.init, scope).value
             bound = _Bound(value, self.source(node.init, scope))
             return self.source(node.result, {**scope, node.accumulator: bound})
-        made = _appended(node)
-        if made is None:
+        appended = _appended_element(node)
+        if appended is None:
             return None
-        condition, element = made
+        condition, element = appended
         parts: list[_Source] = []
         for bound in self.elements(node.range, scope):
             inner = {**scope, node.variable: bound}
@@ -285,7 +288,7 @@ class _Tracer:
         return _Built(dict(enumerate(parts)))
 
     def elements(self, node: Node, scope: _Scope) -> Iterator[_Bound]:
-        """A list's elements or a map's keys, each with its source."""
+        """The elements of a list or the keys of a map, each with its source; at most 64."""
         value = self.run(node, scope).value
         if not isinstance(value, list | dict):
             return
@@ -324,14 +327,14 @@ def _predicate(node: Comprehension) -> tuple[str, Node] | None:
     return None
 
 
-def _appended(node: Comprehension) -> tuple[Node | None, Node] | None:
+def _appended_element(node: Comprehension) -> tuple[Node | None, Node] | None:
     """The condition and the element of `map` or `filter`."""
     step, condition = node.step, None
     if isinstance(step, Call) and step.function == "_?_:_":
         condition, step = step.args[0], step.args[1]
     if not isinstance(step, Call) or step.function != "_+_":
         return None
-    made = step.args[1]
-    if isinstance(made, ListOf) and len(made.elements) == 1:
-        return condition, made.elements[0]
+    addition = step.args[1]
+    if isinstance(addition, ListOf) and len(addition.elements) == 1:
+        return condition, addition.elements[0]
     return None

@@ -1,4 +1,5 @@
-"""The composed variables of a policy (`variables.x`), as lazy as an API server's."""
+"""The composed variables of a policy (`variables.x`), evaluated only when an expression reads them,
+as in an API server."""
 
 from __future__ import annotations
 
@@ -9,10 +10,10 @@ __all__ = ["VariableValues"]
 
 
 class VariableValues:
-    """The values of one evaluation, with those of `variables` computed on demand and once.
+    """The values of one evaluation. Each variable is computed once, when it is first read.
 
-    One that fails is left out of the map: taking it is then an error exactly where the expression
-    takes it, and `&&`, `||` and `?:` can still do without.
+    A variable that fails is left out of the map `variables`. So only an expression that reads the
+    variable has an error, and `&&`, `||` and `?:` may avoid reading it.
     """
 
     def __init__(self, policy: Policy, values: Values) -> None:
@@ -29,7 +30,7 @@ class VariableValues:
         self._extended: dict[tuple[str, ...], Values] = {}
 
     def values_for(self, program: Program) -> Values:
-        """The values with every variable that the program, or one of its variables, reads."""
+        """The values with the variables that a program reads."""
         if "variables" not in program.names:
             return self.base
         wanted = program.variables
@@ -47,7 +48,7 @@ class VariableValues:
         return made
 
     def all_values(self) -> Values:
-        """The values with every variable, for tracing."""
+        """The values with all variables, for tracing."""
         data = {n: o.value for n in self.programs if not (o := self._outcome(n)).error}
         return self.base.extended({"variables": data})
 
@@ -63,10 +64,11 @@ class VariableValues:
         return found
 
     def run(self, program: Program) -> EvalResult:
+        """The result of a program. The error of a failed variable names the variable."""
         outcome = program.run(self.values_for(program))
         if not outcome.error:
             return outcome
-        # The engine says "no such key"; what was wrong is the variable itself.
+        # The engine reports "no such key" for a variable that has failed.
         failed = self.outcomes.get(outcome.error.removeprefix("no such key: "))
         if failed is not None and failed.error and outcome.error.startswith("no such key: "):
             name = outcome.error.removeprefix("no such key: ")

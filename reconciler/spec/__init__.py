@@ -1,6 +1,6 @@
-"""What users write, as stdlib dataclasses of Values.
+"""The fields that users write, as dataclasses of Values.
 
-The dataclasses are the only definition: validation, JSON Schemas and reference docs are made from
-them (see `apps.validate` and `apps.schema`). Field names are snake_case here and camelCase in YAML;
-the string under a field is its documentation.
+Validation, JSON Schemas and the reference docs are all made from these dataclasses (see
+`apps.validate` and `apps.schema`). A field name is snake_case here and camelCase in YAML. The
+string under a field is the field's documentation for users.
 """

@@ -18,7 +18,8 @@ __all__ = ["Application", "Moved"]
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A rename without outage: the objects of the app `from` are handed over, not pruned."""
+    """Renames an app without an outage: this app takes over the objects of the app `from`, and they
+    are not pruned."""
 
     from_: Value[Text]
 
@@ -33,11 +34,13 @@ class Application:
     versions: Versions | None = None
     serving: Serving | None = None
     manifests: tuple[Value[Text], ...] = ()
-    """Plain Kubernetes files beside the model's file; everything else applies to them too."""
+    """Files with plain Kubernetes manifests, beside the file that lists them or beside model.yaml.
+    Their objects belong to the app."""
     labels: Mapping[str, Value[Text]] = field(default_factory=dict)
     """Added to every object of the app."""
     moved: Moved | None = None
     suspend: Value[bool] = built_in(False)
-    """Whether the app is left as it is: compared and shown, never written or pruned."""
+    """Whether the app is left as it is: a plan shows its differences, and no run writes or prunes
+    its objects."""
     vars: Any = None
-    """Anything: values that others refer to as `${{ vars.… }}`."""
+    """Values of any kind, to which other values refer as `${{ vars.… }}`."""

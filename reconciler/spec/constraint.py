@@ -1,4 +1,4 @@
-"""Constraints on leaves, as plain data that `apps.validate` and `apps.schema` both read."""
+"""Constraints on leaves, as plain data. `apps.validate` and `apps.schema` read them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """The whole text must match; `what` completes "expected ..."."""
+    """The whole text must match `regex`. `what` completes the message "expected …". `longest` is
+    the largest number of characters; 0 means any number."""
 
     regex: str
     what: str
@@ -79,7 +80,7 @@ ShortLabel: TypeAlias = Annotated[
 VersionName: TypeAlias = Annotated[
     str,
     Pattern(
-        # A version is a label value and a part of names: it may not end in a dot or a dash.
+        # A version is a label's value and a part of names, so it may not end in a dot or a dash.
         r"[a-z0-9]([a-z0-9.-]{0,28}[a-z0-9])?",
         "a version name (a-z, 0-9, and . or - inside, at most 30 characters)",
     ),
@@ -107,7 +108,7 @@ StorageUri: TypeAlias = Annotated[
 ]
 Hostname: TypeAlias = Annotated[
     str,
-    # What the Gateway API takes: a wildcard label in front at most, no port, no scheme.
+    # The Gateway API's rule: only the first label may be a wildcard; no port and no scheme.
     Pattern(
         rf"(\*\.)?{_LABEL}(\.{_LABEL})*", "a host name such as api.example or *.api.example", 253
     ),
@@ -132,7 +133,7 @@ _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 @functools.lru_cache(maxsize=1024)
 def seconds(duration: str) -> float:
-    """`1h30m` in seconds. The text has passed `Duration`."""
+    """A duration in seconds: 5400 for `1h30m`. The text must match `Duration`."""
     return sum(
         int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)(ms|s|m|h|d)", duration)
     )

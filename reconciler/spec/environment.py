@@ -1,5 +1,5 @@
-"""The blocks that only environment.yaml and group.yaml may set, so that a model's file can never
-move its app to another namespace, cluster or identity."""
+"""The blocks `environment:` and `group:`. Only environment.yaml and group.yaml may set them, so
+that a model's file can never move its app to another namespace, cluster or identity."""
 
 from __future__ import annotations
 
@@ -15,59 +15,62 @@ __all__ = ["Environment", "Group", "Pool", "Window"]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A time in which changes are allowed or denied. Deny beats allow; where any allow window is
-    given, all other times are denied."""
+    """A time in which changes are allowed or denied. A deny window wins over an allow window. When
+    there is an allow window, changes at all other times are denied."""
 
     kind: Value[Literal["allow", "deny"]]
     cron: Value[CronText]
-    """When the window opens, robfig cron of five fields."""
+    """When the window opens: a cron expression of five fields, as robfig/cron reads it."""
     duration: Value[Duration]
     time_zone: Value[Text] = built_in("UTC")
-    """IANA name of the zone that `cron` is read in."""
+    """The IANA name of the time zone of `cron`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """One rung of the promotion ladder."""
+    """An environment, for example staging or prod. Versions are promoted by `rank`."""
 
     rank: Value[Count]
-    """The place in the ladder: versions move from a lower rank to the next higher one."""
+    """The place in the order of promotion: a version moves to the environment with the next higher
+    rank."""
     cluster: Value[Label] | None = None
-    """The cluster of groups that name none. A name; the operator maps it to credentials."""
+    """The name of the cluster of all groups that name no cluster. The operator maps the name to
+    credentials."""
     windows: tuple[Window, ...] = ()
     description: Value[Text] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A node pool that workloads of the group may ask for by name."""
+    """A pool of nodes. A workload of the group names the pool in `pool`."""
 
     node_selector: Mapping[str, Value[Text]] = field(default_factory=dict)
     gpu_resource: Value[Text] = built_in("nvidia.com/gpu")
-    """The extended resource that `resources.gpu` counts."""
+    """The extended resource of which `resources.gpu` is the number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A namespace of a cluster, and who acts there."""
+    """A namespace of a cluster, with the accounts and limits of the apps in it."""
 
     namespace: Value[Label]
     cluster: Value[Label] | None = None
-    """A name that the operator maps to credentials; the environment's cluster otherwise."""
+    """The name of the group's cluster; without it the environment's cluster. The operator maps the
+    name to credentials."""
     create_namespace: Value[bool] = built_in(True)
     """Whether the group's foundation owns the namespace."""
     quota: Mapping[str, Value[Quantity]] = field(default_factory=dict)
     """Hard limits of a ResourceQuota, by resource name (`requests.nvidia.com/gpu: 8`)."""
     pools: Mapping[str, Pool] = field(default_factory=dict)
     service_account: Value[Label] | None = None
-    """What pods run as; created by the foundation."""
+    """The service account of all pods. The group's foundation creates it."""
     apply_as: Value[Text] | None = None
-    """Impersonated for the writes of its apps and for their dry-runs: a user, or
-    `system:serviceaccount:<namespace>:<name>`. The group's own objects (namespace, quota, service
-    account) are written with the program's rights."""
+    """The user that the program impersonates for the writes and dry-runs of the group's apps: a
+    user's name, or `system:serviceaccount:<namespace>:<name>`. The program writes the group's own
+    objects (namespace, quota, service account) with its own rights."""
     cluster_scoped: tuple[Value[Text], ...] = ()
-    """The cluster-scoped kinds that plain manifests of its apps may be of, as `Kind.group`
+    """The cluster-scoped kinds that the group's apps may have as plain manifests, as `Kind.group`
     (`CustomResourceDefinition.apiextensions.k8s.io`)."""
     state: Value[Literal["present", "absent"]] = built_in("present")
-    """`absent` is the tombstone that allows a group to be emptied."""
+    """`absent` allows a run to delete all objects of the group."""
     description: Value[Text] | None = None

@@ -1,4 +1,4 @@
-"""What is true of a model everywhere, and its immutable version records."""
+"""The fields of a model that hold in every environment, and its version records."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ class Model:
     type: Value[Label]
     """The application type: its layer is environments/types/<type>.yaml."""
     owner: Value[Label]
-    """The team that answers for the model."""
+    """The team that is responsible for the model."""
     description: Value[Text] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Where training reads from: a claim and a path in it, or a URI."""
+    """The data that training reads: a claim and the path of its mount, or a URI."""
 
     pvc: Value[Label] | None = None
     path: Value[AbsolutePath] | None = None
     uri: Value[StorageUri] | None = None
     revision: Value[Text] | None = None
-    """The immutable state of the data that a run reads; part of memo keys and lineage."""
+    """The revision of the data that a run reads. It becomes a part of the lineage."""
 
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Where trained artefacts are written."""
+    """The place to which trained artefacts are written."""
 
     pvc: Value[Label] | None = None
     path: Value[AbsolutePath] | None = None
     local_path: Value[AbsolutePath] | None = None
-    """A host path (KubeDL's localStorage); the node is the one that the job ran on."""
+    """A path on the node that the job ran on (KubeDL's localStorage)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,8 @@ class Versions:
     """How trained artefacts become model versions."""
 
     registry: Value[Literal["kubedl", "configmap"]]
-    """`kubedl`: ModelVersion objects; `configmap`: labelled ConfigMaps."""
+    """Where versions are registered. `kubedl`: ModelVersion objects; `configmap`: ConfigMaps with
+    labels."""
     image_repo: Value[Image] | None = None
     storage: Storage | None = None
 
@@ -65,25 +66,25 @@ class Versions:
 @dataclass(frozen=True, slots=True)
 class Lineage:
     run: Value[Text] | None = None
-    """The training run (workflow name, or the registry's run id)."""
+    """The training run: the workflow's name, or the run's id in the registry."""
     commit: Value[Text] | None = None
-    """The config repo's commit that the run was rendered from."""
+    """The commit of the config repo from which the run was drawn."""
     dataset: Value[Text] | None = None
     candidate: Value[Text] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class VersionRecord:
-    """models/<model>/versions/<version>.yaml: written by the tool, reviewed by people, never
-    changed."""
+    """models/<model>/versions/<version>.yaml: the tool writes it, people review it, and nobody
+    changes it."""
 
     version: Value[VersionName]
     digest: Value[Digest]
-    """The artefact's content; approvals and soak times are bound to it."""
+    """The digest of the artefact's content. Approvals and soak times are bound to it."""
     image: Value[Image] | None = None
-    """The model image, where the artefact is one."""
+    """The model's image, when the artefact is an image."""
     storage_uri: Value[StorageUri] | None = None
-    """Where a server loads the artefact from (`pvc://models/mnist/v3`, `oci://…`)."""
+    """The URI from which a server loads the artefact (`pvc://models/mnist/v3`, `oci://…`)."""
     model_version: Value[Label] | None = None
     """The KubeDL ModelVersion object of the artefact."""
     metrics: Mapping[str, Value[Number]] = field(default_factory=dict)

@@ -12,7 +12,8 @@ __all__ = ["Rollout", "Step"]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One of: a weight for the new version, or a pause at the weight before."""
+    """A step is either a weight for the new version, in percent, or a pause at the weight of the
+    step before."""
 
     weight: Value[Percent] | None = None
     pause: Value[Duration] | None = None
@@ -20,9 +21,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """Weights rise step by step; after the last step the new version has all traffic."""
+    """The weight of the new version rises step by step. After the last step the new version has all
+    traffic."""
 
     steps: tuple[Step, ...]
     progress_deadline: Value[Duration] = built_in("30m")
-    """A new version that is not ready this long after its start is given up: traffic returns to the
-    stable version and the version is held."""
+    """The longest time in which a new version must become ready. After it all traffic returns to
+    the stable version, and the new version is held until Git changes."""

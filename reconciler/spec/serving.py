@@ -1,4 +1,5 @@
-"""Which version an app serves, with what, and how traffic reaches it."""
+"""The block `serving:`: which version an app serves, with which backend, and how traffic reaches
+it."""
 
 from __future__ import annotations
 
@@ -37,21 +38,22 @@ class Probe:
 
     path: Value[UrlPath]
     port: Value[Port] | None = None
-    """The port of `serving`, if it is not given."""
+    """The port of the probe; without it `serving.port`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
     backend: Value[Label]
-    """What serves one version: kserve, kubedl, deployment."""
+    """The backend that serves one version: kserve, kubedl or deployment."""
     router: Value[Label] = built_in("none")
-    """What splits traffic: gateway-api, or none."""
+    """The router that splits traffic: gateway-api or none."""
     version: Value[VersionName] | None = None
-    """The pointer that promotion moves; excludes `traffic`."""
+    """The version to serve. A promotion changes it. Excludes `traffic`."""
     traffic: Mapping[str, Value[Percent]] = field(default_factory=dict)
-    """A static split over versions, in percent of 100; excludes `version`."""
+    """A static split of the traffic: version → percent. The sum is 100. Excludes `version`."""
     run_in: tuple[Value[Text], ...] = ()
-    """The groups that serve, as `environment/group`; all that do not train, if empty."""
+    """The groups that serve the model, as `environment/group`. Without it, every group that does
+    not train the model."""
     replicas: Value[Count] = built_in(1)
     image: Value[Image] | None = None
     """The server's image."""

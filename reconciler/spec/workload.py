@@ -1,4 +1,4 @@
-"""What training and serving pods have in common."""
+"""The fields that training and serving share: resources, variables, volumes."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ __all__ = ["EnvVar", "Resources", "Volume"]
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """Requests and limits at once: an ML workload is sized, not stretched."""
+    """The resources of a container. Requests and limits are both set to these amounts."""
 
     cpu: Value[Quantity] | None = None
     memory: Value[Quantity] | None = None
     gpu: Value[Count] | None = None
-    """Whole devices; the pool says which extended resource they are."""
+    """The number of GPUs. The pool says which extended resource is meant."""
 
 
 @dataclass(frozen=True, slots=True)
 class EnvVar:
     name: Value[VariableName]
     value: Value[EnvText]
-    """A text, number or bool, or `!secret name/key` for a key of a Secret."""
+    """A text, number or boolean, or `!secret name/key` for a key of a Secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """A claim mounted into the workload's container."""
+    """A claim that is mounted into the workload's container at `path`."""
 
     pvc: Value[Label]
     path: Value[AbsolutePath]

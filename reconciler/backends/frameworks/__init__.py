@@ -1,1 +1,1 @@
-"""One framework a file."""
+"""Training frameworks, one per file."""

@@ -23,7 +23,7 @@ class Options:
     """`training.job`"""
 
     backoff_limit: Value[Count] = built_in(0)
-    """How often a failed pod is tried again."""
+    """How many times a failed pod is tried again."""
 
 
 def _draw(app: App, candidate: Candidate | None, name: Value[str]) -> Tree:

@@ -1,9 +1,10 @@
-"""KubeDL TFJob, with what its controller is known to need.
+"""KubeDL TFJob, drawn as KubeDL's controller needs it.
 
-KubeDL is archived upstream: what it cannot do is refused here, at the config line. The main
-container must be called `tensorflow`; a job's model storage can only be local, with a mount path
-and a non-empty node name (the controller writes the real node over it); other storages crash its
-manager. Its feature gate JobCoordinator crashes on any TFJob and must be off (docs/kubedl.md).
+KubeDL is archived upstream and will not change, so a config that it cannot run is refused at its
+line. The main container must be called `tensorflow`. A job's model storage must be local, with a
+mount path and a non-empty node name, which the controller replaces by the real node; other
+storages crash KubeDL's manager. The feature gate JobCoordinator crashes on any TFJob and must be
+off (docs/kubedl.md).
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ class Options:
     """`training.kubedl-tfjob`"""
 
     clean_pod_policy: Value[Literal["None", "Running", "All"]] = built_in("Running")
-    """What goes when the job is over: it succeeds with its first worker, and others would go on."""
+    """Which pods are deleted when the job is over. The job succeeds with its first worker, and the
+    other workers would run on."""
     restart_policy: Value[Literal["Never", "OnFailure", "ExitCode"]] = built_in("Never")
     export_path: Value[AbsolutePath] = built_in("/kubedl-model")
     """Where the trainer writes the model inside its container."""

@@ -1,6 +1,6 @@
-"""Kubeflow Training Operator v1 PyTorchJob: one master and workers - 1 workers.
+"""Kubeflow Training Operator v1 PyTorchJob: one Master, and `workers` - 1 Workers.
 
-Condition arrays cannot be waited for by Argo itself, so the train step waits by type.
+Argo cannot wait for an entry of a condition array, so the train step of this program waits.
 """
 
 from __future__ import annotations

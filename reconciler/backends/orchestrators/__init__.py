@@ -1,1 +1,1 @@
-"""One orchestrator a file."""
+"""Orchestrators, one per file."""

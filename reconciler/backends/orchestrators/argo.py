@@ -1,13 +1,19 @@
-"""Argo Workflows: one WorkflowTemplate an app, one CronWorkflow a schedule that refers to it.
+"""Argo Workflows: one WorkflowTemplate per app, and one CronWorkflow per schedule, which refers to
+the template.
 
-What shapes the drawing, all from Argo's own source: only `schedules` (the singular is gone since
-v4); a schedule's zone is always given; parameters are strings; `failFast: false` lets siblings
-finish; an aggregate over a fan-out holds only the children that succeeded, so each result names
-its candidate; an item becomes part of its node's name, so it is a candidate's name alone, and the
-jobs' manifests are variables of the train step (`MANIFEST_<CANDIDATE>`); `successCondition` cannot
-read condition arrays, so the steps that judge run this program's own image (`reconciler step
-train|select|publish`). No winner is a success: publish is skipped. Pipelines publish versions; they
-never patch serving objects that Git owns.
+Facts from Argo's source that shape these objects:
+- `schedules` is used, because v4 has no `schedule`. The time zone is always given.
+- Parameters are strings.
+- `failFast: false` lets the other candidates finish when one fails.
+- The aggregate of a fan-out holds only the children that succeeded, so each result names its
+  candidate.
+- An item becomes part of its node's name, so an item is only a candidate's name. The jobs'
+  manifests are variables of the train step (`MANIFEST_<CANDIDATE>`).
+- `successCondition` cannot read condition arrays, so the steps that judge a result run the image
+  of this program (`reconciler step train|select|publish`).
+
+A run without a winner succeeds and skips `publish`. A pipeline publishes versions; it never
+patches serving objects, because Git owns these.
 """
 
 from __future__ import annotations
@@ -87,7 +93,7 @@ def _template(app: App, framework: Framework) -> Draft:
 
 
 def _contract(training: Training) -> dict[str, Tree]:
-    """What people and the steps read on the template: how a winner is chosen."""
+    """The annotations that say how a winner is chosen; people and the steps read them."""
     out: dict[str, Tree] = {f"{_DOMAIN}/framework": training.framework}
     if training.select is not None:
         out[f"{_DOMAIN}/metric"] = training.select.metric
@@ -103,8 +109,8 @@ def _dag(training: Training) -> Tree:
         "name": "train",
         "template": "train",
         "arguments": {"parameters": [{"name": "candidate", "value": "{{item}}"}]},
-        # Names alone: an item's text becomes part of its node's name.
-        "withItems": list(_called(training)),
+        # Only names: an item's text becomes part of its node's name.
+        "withItems": list(_candidate_names(training)),
     }
     if training.ingest is not None:
         tasks.append({"name": "ingest", "template": "ingest"})
@@ -135,24 +141,26 @@ def _task(name: str, depends: str, **parameters: str) -> dict[str, Tree]:
 
 
 def _manifests(app: App, training: Training, framework: Framework) -> Iterator[Tree]:
-    """One variable per candidate: the whole job. Argo fills in the run's name, and no other text
-    of it."""
-    for candidate, called in zip(training.candidates or (None,), _called(training), strict=True):
-        name: Value[str] = called.map(lambda text: Placeholder(f"{{{{workflow.name}}}}-{text}"))
+    """One variable per candidate, which holds the whole job. Argo fills in only the run's name."""
+    names = _candidate_names(training)
+    for candidate, candidate_name in zip(training.candidates or (None,), names, strict=True):
+        name: Value[str] = candidate_name.map(
+            lambda text: Placeholder(f"{{{{workflow.name}}}}-{text}")
+        )
         tree = framework.draw(app, candidate, name)
         key = ObjectKey(*framework.kind, app.namespace, str(name.value))
         job = Draft(key, plain(tree["apiVersion"]), tree, framework.name)
-        variable = called.map(lambda text: f"MANIFEST_{text.upper().replace('-', '_')}")
-        yield {"name": variable, "value": Embedded(called.value, job)}
+        variable = candidate_name.map(lambda text: f"MANIFEST_{text.upper().replace('-', '_')}")
+        yield {"name": variable, "value": Embedded(candidate_name.value, job)}
 
 
-def _called(training: Training) -> tuple[Value[str], ...]:
-    """What the jobs of a run are called after it: a name each candidate."""
+def _candidate_names(training: Training) -> tuple[Value[str], ...]:
+    """The candidates' names, which end the names of a run's jobs; `main` without candidates."""
     return tuple(c.name for c in training.candidates) or (built_in("main"),)
 
 
-def _own(app: App, training: Training, step: str, args: list[Any]) -> dict[str, Tree]:
-    """A container of this program's own image."""
+def _program_container(app: App, training: Training, step: str, args: list[Any]) -> dict[str, Tree]:
+    """A container that runs `reconciler step <step>`."""
     image = _STEP_IMAGE if training.step_image is None else training.step_image
     sized = pod.resources(training.step_resources) or {
         "requests": {"cpu": "100m", "memory": "128Mi"},
@@ -166,7 +174,7 @@ def _own(app: App, training: Training, step: str, args: list[Any]) -> dict[str, 
 
 def _train(app: App, training: Training, framework: Framework) -> Tree:
     args = ["--candidate={{inputs.parameters.candidate}}", "--output=/tmp/result.json"]
-    container = _own(app, training, "train", args)
+    container = _program_container(app, training, "train", args)
     container["env"] = list(_manifests(app, training, framework))
     return {
         "name": "train",
@@ -189,12 +197,11 @@ def _ingest(app: App, training: Training) -> Iterator[Tree]:
         return
     tree: dict[str, Tree] = {
         "name": "ingest",
-        **_theirs(app, ingest, list(ingest.args)),
+        **_user_step(app, ingest, list(ingest.args)),
     }
     if ingest.memoize is not None:
-        # Cache ConfigMaps are found by name alone in the controller's namespace: the name carries
-        # environment, group and model, or two teams would share entries.
-        # Dots part them: `a-b/c` and `a/b-c` are two groups.
+        # Argo finds a cache ConfigMap by its name only. With environment, group and model in the
+        # name, two teams never share entries. Dots separate them: `a-b/c` and `a/b-c` differ.
         cache = f"{app.environment}.{app.group}.{app.model}.ingest"
         tree["memoize"] = {
             "key": ingest.memoize.key.map(_memo_key),
@@ -210,9 +217,9 @@ def _ingest(app: App, training: Training) -> Iterator[Tree]:
     yield tree
 
 
-def _theirs(app: App, step: Ingest | Evaluate, args: list[Any]) -> dict[str, Tree]:
-    """The container of a user's own step: it sees the trainer's variables, claims and data; one
-    that asks for a device goes where the trainer's devices are."""
+def _user_step(app: App, step: Ingest | Evaluate, args: list[Any]) -> dict[str, Tree]:
+    """The container of a user's step. It has the trainer's variables, claims and data. A step that
+    asks for a GPU also gets the node selector of the trainer's pool."""
     training = trainer.training_of(app)
     pool = pod.pool_of(app, training.pool)
     wants = step.resources.gpu if step.resources is not None else None
@@ -234,7 +241,8 @@ def _theirs(app: App, step: Ingest | Evaluate, args: list[Any]) -> dict[str, Tre
 
 
 def _memo_key(text: str) -> str:
-    """Argo's keys are letters, digits and dashes; what was lost is kept as a digest."""
+    """A memoization key. Argo allows letters, digits and dashes; a key that loses characters gets a
+    digest of the whole text, so that two keys stay different."""
     clean = _MEMO_KEY.sub("-", text).strip("-")
     if clean == text:
         return text
@@ -250,7 +258,7 @@ def _evaluate(app: App, training: Training) -> Iterator[Tree]:
         "name": "evaluate",
         "inputs": {"parameters": [{"name": "results"}]},
         "outputs": {"parameters": [_file("result", "/tmp/result.json")]},
-        **_theirs(app, step, args),
+        **_user_step(app, step, args),
     }
 
 
@@ -273,7 +281,7 @@ def _select(app: App, training: Training) -> Tree:
                 _file("promote", "/tmp/select/promote", "false"),
             ]
         },
-        "container": _own(app, training, "select", args),
+        "container": _program_container(app, training, "select", args),
     }
 
 
@@ -297,14 +305,14 @@ def _publish(app: App, training: Training) -> Tree:
     return {
         "name": "publish",
         "inputs": {"parameters": [{"name": "winner"}]},
-        "container": _own(app, training, "publish", args),
+        "container": _program_container(app, training, "publish", args),
     }
 
 
 def _finish(app: App, training: Training) -> Tree:
-    """The exit handler: sweeps the run's jobs by their label."""
+    """The exit handler: it deletes the jobs of the run, which it finds by their label."""
     args: list[Any] = ["--run={{workflow.name}}", "--status={{workflow.status}}"]
-    return {"name": "finish", "container": _own(app, training, "finish", args)}
+    return {"name": "finish", "container": _program_container(app, training, "finish", args)}
 
 
 # -- schedules -------------------------------------------------------------------------------------
@@ -321,7 +329,8 @@ def _crons(app: App) -> Iterator[Draft]:
             "startingDeadlineSeconds": pod.seconds_of(entry.starting_deadline),
             "successfulJobsHistoryLimit": entry.history,
             "failedJobsHistoryLimit": entry.history,
-            # Always rendered: a hand-made `suspend` would be invisible to a field-owner diff.
+            # Always written: the program compares only fields that it owns, and would not see a
+            # `suspend` that a person sets.
             "suspend": entry.suspend,
             "workflowMetadata": {
                 "labels": {
@@ -347,18 +356,18 @@ def _check(app: App) -> Iterable[Diagnostic]:
         if entry.concurrency.value == "Replace":
             yield warning(
                 "W_ARGO_REPLACE",
-                "Replace ends the run before without its exit handler: its job goes on beside the "
-                "new one until its deadline",
+                "Replace ends the earlier run without its exit handler: its job runs on beside the "
+                "new job until the deadline",
                 entry.concurrency.site,
                 path=f"training.schedules[name={entry.name.value}].concurrency",
                 help="use Forbid, or allow for both jobs' devices",
             )
         name = _cron_name(app, entry).value
         yield from check_name_fits(GroupKind(_GROUP, "CronWorkflow"), name, entry.name)
-        for called in _called(training):
+        for candidate_name in _candidate_names(training):
             # A run is <cron>-<unix seconds>, and its jobs <run>-<candidate>.
-            named = entry.name if called.origin is BUILT_IN else called
-            yield from check_name_fits(job, f"{name}-{'0' * 10}-{called.value}", named)
+            source = entry.name if candidate_name.origin is BUILT_IN else candidate_name
+            yield from check_name_fits(job, f"{name}-{'0' * 10}-{candidate_name.value}", source)
 
 
 def _kinds(app: App) -> frozenset[GroupKind]:

@@ -1,1 +1,1 @@
-"""One router a file."""
+"""Routers, one per file."""

@@ -1,7 +1,8 @@
-"""Gateway API HTTPRoute: one rule, one backendRef a version, weights in percent.
+"""Gateway API HTTPRoute: one rule, one backendRef per version, weights in percent.
 
-`backendRefs` is an atomic list under server-side apply, so the whole list is ours in our own
-route. No status field tells the weight in force: the accepted generation is the best there is.
+`backendRefs` is an atomic list under server-side apply: its owner owns all of it. So an app's
+route holds no backends of others. No status field says which weights are in force; the nearest
+fact is that the gateway has accepted the route's generation.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ def _draw(
     assert serving is not None
     backends: list[Tree] = []
     for share in weights.shares:
-        # A version without traffic stays out of the route: a weight of 0 is one more thing that
-        # implementations differ on.
+        # A version without traffic stays out of the route, because implementations differ in how
+        # they treat a weight of 0.
         if share.weight.value == 0 or share.version.value not in endpoints:
             continue
         endpoint = endpoints[share.version.value]
@@ -85,7 +86,7 @@ def _read(app: App, endpoints: Mapping[str, Endpoint], lookup: Lookup) -> LiveRo
             weight = int(backend.get("weight", 1))
             amounts[version or ""] = amounts.get(version or "", 0) + weight
     total = sum(amounts.values())
-    # A backend that is no version of ours still takes its share.
+    # A backend that is not a version of this app still takes its share of the traffic.
     percent = {
         version: round(100 * weight / total)
         for version, weight in sorted(amounts.items())

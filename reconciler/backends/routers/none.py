@@ -1,4 +1,4 @@
-"""No route of ours: the serving object's own Service takes the traffic, and nothing is split."""
+"""Draws no route: the Service of the serving object takes all traffic, so no split is possible."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""One serving backend a file."""
+"""Serving backends, one per file."""

@@ -1,4 +1,4 @@
-"""A plain Deployment and its Service, one pair a version."""
+"""A plain Deployment and its Service: one pair per version."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _draw(app: App, version: Version) -> tuple[Draft, ...]:
     serving = app.spec.serving
     assert serving is not None
     pool = pod.pool_of(app, serving.pool)
-    # The selector cannot change later, so it holds the two names alone.
+    # A Deployment's selector is immutable, so it holds only the two names.
     selector: dict[str, Tree] = {
         "app.kubernetes.io/name": app.model,
         "ml-reconciler.dev/version": version.name,
@@ -47,8 +47,8 @@ def _draw(app: App, version: Version) -> tuple[Draft, ...]:
         mounts=serving.volumes,
     )
     server["ports"] = [{"name": "http", "containerPort": serving.port}]
-    told = {"MODEL_VERSION": version.name, "MODEL_URI": version.record.storage_uri}
-    server["env"] = server.get("env", []) + pod.facts(serving.env, told)
+    facts = {"MODEL_VERSION": version.name, "MODEL_URI": version.record.storage_uri}
+    server["env"] = server.get("env", []) + pod.facts(serving.env, facts)
     if serving.probe is not None:
         server["readinessProbe"] = pod.readiness(serving.probe, serving.port)
     template = {
@@ -98,7 +98,7 @@ def _capacity(app: App, version: Version, lookup: Lookup) -> Capacity | None:
 def _check(app: App) -> Iterable[Diagnostic]:
     serving = app.spec.serving
     assert serving is not None
-    # Every recorded version: the stable one is drawn too while the pointer moves on.
+    # Every recorded version: during a rollout the stable version is drawn beside the new one.
     for version, record in app.records.items():
         if app.serves and serving.image is None and record.image is None:
             yield error(

@@ -1,9 +1,9 @@
-"""KServe: one InferenceService a version, in Standard mode, and our own route over them.
+"""KServe: one InferenceService per version, in Standard mode, with a route that the router draws.
 
-In Standard mode KServe's own canary fields shift no traffic (kserve #5335, #4074), and in Knative
-mode a fresh cluster sends everything to the candidate; one service a version works in every
-release. The route points at `<name>-predictor`, the Service that KServe makes. KServe copies
-`observedGeneration` from a child: it is not compared.
+KServe's canary fields shift no traffic in Standard mode (kserve #5335, #4074), and in Knative mode
+a fresh cluster sends all traffic to the candidate. One InferenceService per version works in every
+release. The route points at the Service `<name>-predictor`, which KServe creates. KServe copies
+`observedGeneration` from a child object, so this module does not compare it.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _draw(app: App, version: Version) -> tuple[Draft, ...]:
     if serving.args:
         model["args"] = list(serving.args)
     if serving.port.origin is not BUILT_IN:
-        # Unless a port is asked for, the serving runtime's own stays.
+        # Without a configured port, the serving runtime's port stays.
         model["ports"] = [{"containerPort": serving.port, "protocol": "TCP"}]
     if variables := pod.env(serving.env):
         model["env"] = variables
@@ -98,7 +98,7 @@ def _draw(app: App, version: Version) -> tuple[Draft, ...]:
 
 
 def _endpoint(app: App, version: Version) -> Endpoint:
-    # The predictor's Service of Standard mode listens on 80.
+    # In Standard mode the predictor's Service listens on port 80.
     return Endpoint(_name(app, version).map(lambda text: f"{text}-predictor"), built_in(80))
 
 
@@ -127,12 +127,12 @@ def _check(app: App) -> Iterable[Diagnostic]:
             path="serving.framework",
             help="set serving.framework, e.g. tensorflow, pytorch, sklearn, onnx, huggingface",
         )
-    yield from _records(app)
+    yield from _check_records(app)
     for version, record in app.records.items():
         yield from check_name_fits(_KIND, _key(app, version).name, record.version)
 
 
-def _records(app: App) -> Iterator[Diagnostic]:
+def _check_records(app: App) -> Iterator[Diagnostic]:
     serving = app.spec.serving
     assert serving is not None
     for version in pod.served_versions(serving):

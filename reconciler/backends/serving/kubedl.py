@@ -1,9 +1,9 @@
-"""KubeDL: one Inference with one predictor for each version, and our own route over them.
+"""KubeDL: one Inference with one predictor per version, with a route that the router draws.
 
-Its controller creates each predictor's Deployment and Service once and never changes them, and
-crashes on a second predictor; `trafficWeight` has never split traffic. So a version is an object
-of its own, weights live in the route, and what changes a running predictor gets a new name: the
-object's name carries a digest of what the controller would ignore.
+KubeDL's controller crashes on a second predictor, and `trafficWeight` has never split traffic. So
+each version is an Inference of its own, and the route holds the weights. The controller creates a
+predictor's Deployment and Service once and never changes them. So the Inference's name ends in a
+digest of the predictor: a changed predictor gets a new name, and thus new objects.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Options:
     """`serving.kubedl`"""
 
     model_path: Value[AbsolutePath] | None = None
-    """Where the server finds the model; KubeDL's own default otherwise."""
+    """Where the server finds the model. Without it KubeDL's default applies."""
 
 
 def _predictor(app: App, version: Version) -> dict[str, Tree]:
@@ -74,7 +74,8 @@ def _predictor(app: App, version: Version) -> dict[str, Tree]:
 
 
 def _name(app: App, version: Version) -> Value[str]:
-    """`<model>-<version>-<digest>`: derived from every leaf that the controller would ignore."""
+    """`<model>-<version>-<digest>`, derived from every leaf of the predictor, because the
+    controller ignores a change to any of them."""
     predictor = _predictor(app, version)
     leaves = [leaf for _, leaf in walk(predictor) if isinstance(leaf, Value)]
     framework = _framework(app)
@@ -104,7 +105,7 @@ def _draw(app: App, version: Version) -> tuple[Draft, ...]:
 
 
 def _endpoint(app: App, version: Version) -> Endpoint:
-    # The controller's Services always listen on 8080 (http): its port lookup can never match.
+    # KubeDL's Services always listen on 8080 (http), because its port lookup can never match.
     return Endpoint(_name(app, version).map(lambda text: f"{text}-{_PREDICTOR}"), built_in(8080))
 
 
@@ -131,7 +132,7 @@ def _check(app: App) -> Iterable[Diagnostic]:
             help="set serving.image",
         )
         return
-    yield from _framework_known(serving)
+    yield from _check_framework(serving)
     if serving.port.value not in (8080, 9000):
         yield warning(
             "W_KUBEDL_PORT",
@@ -148,7 +149,7 @@ def _check(app: App) -> Iterable[Diagnostic]:
         )
 
 
-def _framework_known(serving: spec.Serving) -> Iterator[Diagnostic]:
+def _check_framework(serving: spec.Serving) -> Iterator[Diagnostic]:
     named = serving.framework
     if named is not None and named.value not in ("TFServing", "Triton"):
         yield warning(

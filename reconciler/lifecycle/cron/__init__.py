@@ -1,4 +1,4 @@
-"""Cron expressions as robfig/cron v3.0.1 reads them, which Argo and Kubernetes use."""
+"""Reads cron expressions as robfig/cron v3.0.1 does, the library of Argo and Kubernetes."""
 
 from reconciler.lifecycle.cron.expression import (
     Schedule,

@@ -1,6 +1,7 @@
 """`@every 90m`: a fixed delay, read as Go's `time.ParseDuration` reads it.
 
-Argo takes it; the config refuses it (it has no stable phase), but a live object may carry one.
+Argo accepts `@every`. The config refuses it, because its times drift with every restart of the
+controller; but a live object may hold one.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _LONGEST = 2**63 - 1
 
 
 def delay(text: str) -> timedelta | None:
-    """The delay in whole seconds, at least one; None when the text is not an `@every`.
+    """The delay in whole seconds, at least one. None for a text that does not begin with `@every`.
 
     Raises CronInvalid for a duration that Go cannot read.
     """
@@ -45,8 +46,8 @@ def delay(text: str) -> timedelta | None:
         if match is None:
             raise _wrong(given, "it is not a duration")
         if match["unit"] not in _NANOSECONDS:
-            said = f"{match['unit']!r} is no unit" if match["unit"] else "a unit is missing"
-            raise _wrong(given, said)
+            reason = f"{match['unit']!r} is no unit" if match["unit"] else "a unit is missing"
+            raise _wrong(given, reason)
         total += Fraction(match["number"]) * _NANOSECONDS[match["unit"]]
         rest = rest[match.end() :]
     if not unsigned:
@@ -58,5 +59,5 @@ def delay(text: str) -> timedelta | None:
     return timedelta(seconds=max(1, total // 10**9))
 
 
-def _wrong(text: str, what: str) -> CronInvalid:
-    return CronInvalid(f"@every {text!r}: {what}", hint="e.g. @every 90m, with h, m or s")
+def _wrong(text: str, reason: str) -> CronInvalid:
+    return CronInvalid(f"@every {text!r}: {reason}", hint="e.g. @every 90m, with h, m or s")

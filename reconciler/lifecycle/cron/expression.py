@@ -1,8 +1,9 @@
 """When a schedule fires: robfig/cron v3.0.1 as Argo Workflows 3.7 calls it, to the second.
 
 Source: `spec.go` (SpecSchedule.Next) and `constantdelay.go` of that version, and Go's `time.Date`
-for local times that a clock change skips or doubles. What upstream does there is kept, slips
-included: a plan must foretell what the controller will do, not what it should.
+for local times that a clock change skips or doubles. This module copies upstream's behaviour with
+its mistakes, because a plan must predict what the controller will do. "Upstream" below means
+robfig/cron v3.0.1.
 """
 
 from __future__ import annotations
@@ -31,17 +32,19 @@ _DESCRIPTORS = {
     "@hourly": "0 * * * *",
 }
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*")
-# Entries of a system's zone folder that are no IANA zones: leap-second copies and this machine's.
+# Entries of a system's zone folder that are no IANA zones: copies with leap seconds, and the zone
+# of the machine.
 _NO_ZONES = ("posix/", "right/", "localtime", "posixrules", "Local")
 _YEARS_SEARCHED = 5
 _ALL_HOURS = (1 << 24) - 1
-# Holds 29 February inside the five years; later than every rule that a zone has given up.
+# The five years after this date hold a 29 February, and no zone has ended its rules before it.
 _REFERENCE = datetime(2025, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A parsed expression in its zone. `every` is set for `@every`, and the fields are empty."""
+    """A parsed expression in its zone. For `@every` the delay is in `every`, and the fields are
+    empty."""
 
     expression: str
     zone: str
@@ -53,10 +56,10 @@ class Schedule:
     every: timedelta | None = None
 
     def next(self, after: datetime) -> datetime | None:
-        """The first time later than `after`, in UTC; None when five years hold none.
+        """The first time later than `after`, in UTC. None when there is none within five years.
 
-        `after` must know its zone (ValueError). Cost: some tens of steps, at worst one a day of
-        five years; never one a minute.
+        Raises ValueError when `after` has no zone. Cost: some tens of steps; at worst one step per
+        day of five years.
         """
         if after.tzinfo is None:
             raise ValueError("a time without a zone")
@@ -76,14 +79,15 @@ class Schedule:
             yield moment
 
     def day_matches(self, day: int, weekday: int) -> bool:
-        """`weekday` counts from Sunday = 0. Two restricted day fields are joined by OR."""
+        """Whether a day matches the two day fields. `weekday` is 0 for Sunday. When both fields
+        restrict the day, one of them must match; otherwise both."""
         by_day, by_weekday = self.days.has(day), self.weekdays.has(weekday)
         if self.days.star or self.weekdays.star:
             return by_day and by_weekday
         return by_day or by_weekday
 
     def matches(self, local: datetime) -> bool:
-        """Whether a local minute is one that the fields name; clock changes play no part."""
+        """Whether a local minute matches the fields. Clock changes are not considered."""
         return (
             self.minutes.has(local.minute)
             and self.hours.has(local.hour)
@@ -94,9 +98,10 @@ class Schedule:
 
 @functools.lru_cache(maxsize=4096)
 def parse(expression: str, zone: str) -> Schedule:
-    """Reads five fields, or a descriptor such as `@daily`. `zone` is an IANA name; "" is UTC.
+    """The schedule of five fields, of a descriptor such as `@daily`, or of `@every 90m`. `zone` is
+    an IANA name; "" means UTC.
 
-    Raises CronInvalid: E_TIME_ZONE for the zone, E_CRON for everything else.
+    Raises CronInvalid, with the code E_TIME_ZONE for the zone and E_CRON for the expression.
     """
     zone = zone or "UTC"
     _zone(zone)
@@ -122,30 +127,32 @@ def parse(expression: str, zone: str) -> Schedule:
 
 
 def resolve_hash(expression: str, seed: str) -> str:
-    """The expression with every Jenkins-like `H` replaced by the slot that `seed` hashes to."""
+    """The expression with a number or range, chosen by a hash of `seed`, in place of each `H`.
+    Raises CronInvalid for a wrong `H`."""
     return hashes.resolve(expression, seed)
 
 
 def never_fires(schedule: Schedule) -> bool:
-    """Whether no date can match (30 February), or a field allows nothing."""
+    """Whether no date matches, for example 30 February, or a field allows nothing."""
     return schedule.next(_REFERENCE) is None
 
 
 def in_transition(schedule: Schedule, year: int) -> bool:
     """Whether a clock change of that year makes this schedule lose, double or shift a run.
 
-    A schedule of every hour keeps its rhythm over a change of whole hours and is not counted.
+    False for a schedule of every hour when the clock changes by whole hours: its runs keep their
+    distance of one hour.
     """
     if schedule.every is not None:
         return False
-    for moment, before, after in _changes(schedule.zone, year):
+    for moment, before, after in _offset_changes(schedule.zone, year):
         whole = (after - before) % 3600 == 0
         if whole and schedule.hours.set == _ALL_HOURS:
             continue
         low, high = sorted((moment + before, moment + after))
         if any(schedule.matches(_wall(second)) for second in range(low, high, 60)):
             return True
-        if not whole and _slips(schedule, moment, before, after):
+        if not whole and _shifts_runs(schedule, moment, before, after):
             return True
     return False
 
@@ -173,7 +180,7 @@ def _zone(name: str) -> tzinfo:
 
 
 def _wall(seconds: int) -> datetime:
-    """A local time that was counted in seconds as if its day had no clock change."""
+    """The local time that is `seconds` after the epoch when no day has a clock change."""
     return (_EPOCH + timedelta(seconds=seconds)).replace(tzinfo=None)
 
 
@@ -184,10 +191,12 @@ def _offset(zone: tzinfo, moment: int) -> int:
 
 
 @functools.lru_cache(maxsize=1024)
-def _changes(name: str, year: int) -> tuple[tuple[int, int, int], ...]:
-    """Every change of the offset in a year: its moment, the offset before and the one after.
+def _offset_changes(name: str, year: int) -> tuple[tuple[int, int, int], ...]:
+    """Every change of a zone's offset in a year: its moment, the offset before and the offset
+    after, in seconds.
 
-    Looks every ten days and halves the span: no zone changes there and back within ten.
+    Compares the offsets every ten days and then searches by halves: no zone changes its offset and
+    changes it back within ten days.
     """
     zone = _zone(name)
     found = []
@@ -206,8 +215,9 @@ def _changes(name: str, year: int) -> tuple[tuple[int, int, int], ...]:
     return tuple(found)
 
 
-def _slips(schedule: Schedule, moment: int, before: int, after: int) -> bool:
-    """Upstream steps by whole hours, so a change of half an hour disturbs runs around it too."""
+def _shifts_runs(schedule: Schedule, moment: int, before: int, after: int) -> bool:
+    """Whether upstream's times around a clock change differ from the times that the fields name.
+    Upstream steps by whole hours, so a change of half an hour shifts runs near it too."""
     low, high = moment + before - _DAY, moment + after + _DAY
     wanted = [wall for s in range(low - low % 60, high, 60) if schedule.matches(wall := _wall(s))]
     zone = _zone(schedule.zone)
@@ -220,23 +230,24 @@ def _slips(schedule: Schedule, moment: int, before: int, after: int) -> bool:
 
 
 class _Search:
-    """One search for the next time; `moment` is a Unix second and `local` what clocks show then."""
+    """One search for the next time. `moment` is in Unix seconds; `local` is its local time."""
 
     def __init__(self, schedule: Schedule, moment: int) -> None:
         self.schedule = schedule
         self.zone = _zone(schedule.zone)
         self.set(moment)
         self.reset = False
-        """Upstream's `added`: once a field moved, all smaller ones were set to their start."""
+        """Upstream's `added`: after a field has moved, all smaller fields are at their start."""
 
     def set(self, moment: int) -> None:
         self.moment = moment
         self.local = datetime.fromtimestamp(moment, self.zone)
 
     def set_local(self, year: int, month: int, day: int, time: int) -> None:
-        """Go's `time.Date`: of a local time that does not exist, or exists twice, the one that the
-        offset found by looking twice gives. A day beyond its month flows over into the next.
-        `time` counts seconds of the day."""
+        """Moves to a local time as Go's `time.Date` reads it. For a local time that does not exist
+        or exists twice, Go looks up the offset, then again with the first result, and uses the
+        second offset. A day after the end of its month counts into the next month. `time` is in
+        seconds of the day."""
         wall = ((datetime(year, month, 1, tzinfo=UTC) - _EPOCH).days + day - 1) * _DAY + time
         self.set(wall - _offset(self.zone, wall - _offset(self.zone, wall)))
 
@@ -252,8 +263,8 @@ class _Search:
                 return self.moment
         return None
 
-    # Each step below moves its field until it matches; False says that it wrapped around, and
-    # larger fields must be looked at again.
+    # Each method below moves its field until the field matches. False means that the field has
+    # wrapped around, so the larger fields must be checked again.
 
     def month(self) -> bool:
         while not self.schedule.months.has(self.local.month):
@@ -275,11 +286,11 @@ class _Search:
                 self.set_local(self.local.year, self.local.month, self.local.day, 0)
             before = self.moment
             self.set_local(self.local.year, self.local.month, self.local.day + 1, self._time())
-            # Where midnight does not exist: back to it by whole hours, as upstream.
+            # Midnight may not exist: move near it by whole hours, as upstream does.
             if (hour := self.local.hour) != 0:
                 self.set(self.moment + (24 - hour if hour > 12 else -hour) * 3600)
             if self.moment <= before:
-                # A whole day that does not exist (Apia, 30 December 2011): upstream never returns.
+                # A day that does not exist (Apia, 30 December 2011): upstream would loop for ever.
                 self.set(before + _DAY)
             if self.local.day == 1:
                 return False
@@ -310,15 +321,15 @@ class _Search:
         return True
 
     def ahead(self, steps: int, seconds: int) -> None:
-        """Upstream's steps of an hour, a minute or a second, all at once; over a clock change, as
-        the clock may jump over one there, a single step."""
+        """Takes `steps` of upstream's steps at once, each of `seconds`. Takes only one step when a
+        clock change lies between, because the clock may then skip the wanted time."""
         start, offset = self.moment, self.local.utcoffset()
         self.set(start + steps * seconds)
         if self.local.utcoffset() != offset:
             self.set(start + seconds)
 
     def second(self) -> bool:
-        """Only the full minute fires; the search starts at any second."""
+        """Moves to a full minute, because only full minutes fire."""
         self.reset = self.reset or self.local.second != 0
         while self.local.second != 0:
             self.ahead(60 - self.local.second, 1)
@@ -331,6 +342,7 @@ class _Search:
 
 
 def _steps(allowed: int, now: int, size: int) -> int:
-    """From a field's value to the next that is allowed, or to its wrapping around."""
+    """The number of steps from a field's value to the next allowed value, or to the end of the
+    field's range."""
     later = allowed >> now
     return (later & -later).bit_length() - 1 if later else size - now

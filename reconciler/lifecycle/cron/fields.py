@@ -1,7 +1,7 @@
 """The five fields of a cron expression, read as robfig/cron v3.0.1's standard parser reads them.
 
-Source of every rule: `parser.go` of that version (normalizeFields, getField, getRange). Its texts
-are for programmers; the ones here say which field, what was found and what is allowed.
+Source of every rule: `parser.go` of that version (normalizeFields, getField, getRange). The
+messages here say which field is wrong, what was found and what is allowed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class CronInvalid(ReconcilerError):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One column: what people call it, its bounds, and the names that stand for numbers."""
+    """One field: its name, its bounds, and the names that stand for its numbers (`jan` for 1)."""
 
     name: str
     lowest: int
@@ -62,7 +62,7 @@ FIELDS = (MINUTE, HOUR, DAY, MONTH, WEEKDAY)
 
 # What Go's strings.Fields splits at; Python's str.split also takes \x1c to \x1f.
 _SPACE = re.compile("[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
-# Upstream reads 64-bit numbers; longer ones are refused, as are ones too long for int().
+# Upstream reads 64-bit numbers, so a longer number is refused.
 _NUMBER = re.compile(r"[+-]?0*[0-9]{1,19}", re.ASCII)
 _MOST = 2**63 - 1
 
@@ -83,8 +83,8 @@ def split(expression: str) -> list[str]:
 
 
 def read(text: str, field: Field) -> Bits:
-    """A comma-separated list of ranges. Empty elements are skipped, as upstream does: a field of
-    commas alone allows nothing. Raises CronInvalid."""
+    """The allowed values of a field's text, a list of ranges with commas. Empty elements are
+    skipped as upstream does, so a text of only commas allows nothing. Raises CronInvalid."""
     allowed, star = 0, False
     for element in text.split(","):
         if element:
@@ -101,7 +101,7 @@ def _element(text: str, field: Field) -> Bits:
         raise _wrong(field, f"{text!r} has more than one '/'")
     star = low in ("*", "?")
     if star:
-        # Whatever follows a hyphen after the star is ignored upstream; so it is here.
+        # Upstream ignores a hyphen after the star and all text up to the slash.
         first, last = field.lowest, field.highest
     else:
         if len(highs) > 1:
@@ -114,42 +114,43 @@ def _element(text: str, field: Field) -> Bits:
         if not highs:
             last = field.highest
         star = star and step <= 1
-    _within(first, last, field, text)
+    _check_bounds(first, last, field, text)
     if step == 0:
         raise _wrong(field, f"the step of {text!r} is 0", "a step is 1 or more")
     return Bits(sum(1 << number for number in range(first, last + 1, step)), star)
 
 
 def value(text: str, field: Field, within: str) -> int:
-    """A number or a name of this field; not yet checked against its bounds."""
+    """The number that `text` stands for, a number or a name of the field. Bounds are not checked.
+    `within` is the whole element, for the message. Raises CronInvalid."""
     lowered = text.lower()
     if lowered in field.names:
         return field.names.index(lowered) + field.lowest
     return _integer(text, field, repr(text) if text == within else f"{text!r} in {within!r}")
 
 
-def _integer(text: str, field: Field, called: str) -> int:
+def _integer(text: str, field: Field, label: str) -> int:
     if _NUMBER.fullmatch(text) is None or abs(int(text)) > _MOST:
         names = " or a name" if field.names else ""
-        raise _wrong(field, f"{called} is not a number{names}", _hint(text, field))
+        raise _wrong(field, f"{label} is not a number{names}", _hint(text, field))
     if (number := int(text)) < 0:
-        raise _wrong(field, f"{called} is negative")
+        raise _wrong(field, f"{label} is negative")
     return number
 
 
-def _within(first: int, last: int, field: Field, text: str) -> None:
-    shown = "" if text in (str(first), str(last)) else f" in {text!r}"
+def _check_bounds(first: int, last: int, field: Field, text: str) -> None:
+    context = "" if text in (str(first), str(last)) else f" in {text!r}"
     if first < field.lowest:
-        raise _wrong(field, f"{first}{shown} is below {field.lowest}", _bounds_hint(first, field))
+        raise _wrong(field, f"{first}{context} is below {field.lowest}", _bounds_hint(first, field))
     if last > field.highest:
-        raise _wrong(field, f"{last}{shown} is above {field.highest}", _bounds_hint(last, field))
+        raise _wrong(field, f"{last}{context} is above {field.highest}", _bounds_hint(last, field))
     if first > last:
         hint = f"write two ranges: {first}-{field.highest},{field.lowest}-{last}"
         raise _wrong(field, f"the range {text!r} runs backwards", hint)
 
 
-def _wrong(field: Field, what: str, hint: str = "") -> CronInvalid:
-    return CronInvalid(f"{field.name}: {what}", hint=hint or f"allowed is {field.range}")
+def _wrong(field: Field, reason: str, hint: str = "") -> CronInvalid:
+    return CronInvalid(f"{field.name}: {reason}", hint=hint or f"allowed is {field.range}")
 
 
 def _bounds_hint(number: int, field: Field) -> str:

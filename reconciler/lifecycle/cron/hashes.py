@@ -1,7 +1,8 @@
-"""`H` in a cron expression: a slot that a hash chooses, so that equal schedules spread out.
+"""`H` in a cron expression: a number that a hash chooses, so that many schedules do not start at
+the same time.
 
-The grammar is Jenkins' (`H`, `H/15`, `H(0-29)`, `H(0-29)/10`); Argo refuses it, so it is resolved
-when a schedule is rendered. The hash is SHA-256: a rename moves the slot, a release of ours never.
+The grammar is Jenkins' (`H`, `H/15`, `H(0-29)`, `H(0-29)/10`). Argo refuses `H`, so the program
+resolves it when it draws a schedule. The hash is SHA-256 of a seed, the same in every release.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ from reconciler.lifecycle.cron.fields import DAY, FIELDS, CronInvalid, Field, sp
 __all__ = ["resolve"]
 
 _HASHED = re.compile(r"H(?:\((?P<low>[^()-]*)-(?P<high>[^()-]*)\))?(?:/(?P<step>[0-9]{1,9}))?")
-# The days that every month has: a hash must not choose one that some months skip.
+# Every month has these days. A hash must not choose a day that some months lack.
 _COMMON_DAYS = 28
 
 
 @functools.lru_cache(maxsize=4096)
 def resolve(expression: str, seed: str) -> str:
-    """The expression with a number or a range in the place of each `H`; without any, unchanged.
+    """The expression with a number or a range in place of each `H`; unchanged without an `H`.
 
-    Every field hashes `seed` with its own index (0 to 4). An expression of another number of
-    fields is returned as it is: the parser names that mistake. Raises CronInvalid for an `H`
-    whose range or step is wrong.
+    Each field hashes `seed` with the field's index (0 to 4). An expression that has not five fields
+    is returned unchanged: the parser reports that mistake. Raises CronInvalid for an `H` whose
+    range or step is wrong.
     """
     parts = split(expression)
     if len(parts) != len(FIELDS) or "H" not in expression:

@@ -1,4 +1,4 @@
-"""The expression language of policies: an engine behind an interface, its functions, its trees."""
+"""CEL, the expression language of policies: the engine, Kubernetes' functions, and syntax trees."""
 
 from reconciler.policy.cel.engine import (
     VARIABLES,

@@ -1,13 +1,14 @@
-"""CEL behind an interface: compile once, evaluate often, and say plainly what cannot be done here.
+"""Compiles and evaluates CEL expressions.
 
-The engine is `cel-expr-python` (Google's C++ evaluator), imported when the first policy is
-compiled and never without one. It is set up as an API server is: strings of version 2, optionals,
-Kubernetes' own functions; nothing that a cluster would refuse (no `cel.bind`, no `math`).
+The engine is `cel-expr-python` (Google's C++ evaluator). It is imported when the first expression
+is compiled. It is set up like an API server: strings of version 2, optionals, Kubernetes'
+functions, and nothing that a cluster would refuse (no `cel.bind`, no `math`). An expression that
+needs more is reported as not evaluable.
 
-Budgets stand in for Kubernetes' cost model and are stricter: text and loop depth are checked when
-compiling, the engine stops after 10,000 loop steps, and steps times the longest text is bounded
-before a loop runs. So an evaluation ends within some 200 ms of CPU, the same on every machine,
-without a clock and without a process that must be killed.
+Limits replace Kubernetes' cost model and are stricter: the length of the text and the depth of
+loops are checked at compile time, the engine stops after 10,000 loop steps, and the product of
+steps and the longest text is checked before a loop runs. So an evaluation takes at most about
+200 ms of CPU and gives the same result on every machine, without a clock or a killed process.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ __all__ = [
 EXPRESSION_BYTES = 4096
 LOOP_DEPTH = 2
 LOOP_STEPS = 10_000
-#: Loop steps times characters: what takes about 200 ms for searching, 1 s for the worst replace.
+#: Loop steps times characters. At this limit a search takes about 200 ms, the worst replace 1 s.
 TEXT_STEPS = 25_000_000
-#: Each optMap doubles the tree of what it stands on, before the engine counts nodes.
+#: Each optMap doubles the tree of its operand, before the engine counts nodes.
 OPTIONAL_MAPS = 8
 
 VARIABLES = ("object", "oldObject", "request", "params", "namespaceObject", "variables")
@@ -46,16 +47,20 @@ _PLACE = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*)")
 _MISSING_KEY = re.compile(r'Key not found in map : "?(.*?)"?$')
 _OPTIONAL_MAP = re.compile(r"\boptMap\b|\boptFlatMap\b")
 _LIST_INDEX = re.compile(r"(?:I|lastI)ndexOf' applied to '\(list|\(list\)\.(?:i|lastI)ndexOf\(")
-#: What only a request in the cluster has.
-_OF_REQUEST = {
-    "userInfo": "who asks is known in the cluster only",
+#: Fields of `request` that only a request in the cluster has, and why.
+_CLUSTER_ONLY = {
+    "userInfo": "the user of a request is known in the cluster only",
     "uid": "a request's id is known in the cluster only",
     "options": "a request's options are known in the cluster only",
 }
 
 
+_TOO_DEEP = "it nests deeper than this program evaluates"
+
+
 class Mistake(NamedTuple):
-    """The author's error; line and column are 1-based inside the expression, 0 when unknown."""
+    """A mistake in an expression. Line and column count from 1 inside the expression; 0 when
+    unknown."""
 
     message: str
     line: int = 0
@@ -63,14 +68,14 @@ class Mistake(NamedTuple):
 
 
 class NotEvaluable(NamedTuple):
-    """The cluster would judge this expression; nothing here can."""
+    """An expression that only a cluster can evaluate, and the reason."""
 
     text: str
     reason: str
 
 
 class EvalResult(NamedTuple):
-    """A value, or why there is none. `offline`: the engine lacks something that a cluster has."""
+    """The value, or the error. `offline`: a cluster could compute the value."""
 
     value: Any = None
     error: str = ""
@@ -83,13 +88,13 @@ class _Size(NamedTuple):
 
 
 class _Unusable(ValueError):
-    """A datum that no expression may be judged by."""
+    """A datum that expressions cannot use, for example an infinite number."""
 
 
-def _cleaned(datum: Any) -> tuple[Any, _Size]:
-    """A datum as the API server's decoder gives it, and how large it is.
+def _clean(datum: Any) -> tuple[Any, _Size]:
+    """A datum as the API server's decoder gives it, and its size. Raises _Unusable.
 
-    An integer beyond 64 bits is a float there; the engine alone makes it an unsigned one.
+    The decoder turns an integer beyond 64 bits into a float; the engine would make it unsigned.
     """
     most = longest = 0
 
@@ -107,16 +112,15 @@ def _cleaned(datum: Any) -> tuple[Any, _Size]:
         elif kind is int and not -(2**63) <= node < 2**63:
             return float(node)
         elif kind is float and not math.isfinite(node):
-            raise _Unusable(f"{node} is not a number to judge by")
+            raise _Unusable(f"{node} is not a finite number")
         return node
 
     return clean(datum), _Size(most, longest)
 
 
 class Values:
-    """What an expression may see, by name. A datum is cleaned when it is first read, and one
-    conversion into the engine is shared by all expressions that read the same names.
-    """
+    """The values that expressions may read, by name. A value is cleaned when it is first read.
+    Expressions that read the same names share one conversion into the engine's form."""
 
     __slots__ = ("_activations", "_engine", "_known", "_raw")
 
@@ -127,39 +131,39 @@ class Values:
         self._activations: dict[frozenset[str], Any] = {}
 
     def extended(self, more: Mapping[str, Any]) -> Values:
-        """These and more; what is the same keeps its conversion where no new name is read."""
+        """These values and `more`, with the conversions that do not depend on a name in `more`."""
         out = Values(self._engine, {**self._raw, **more})
         out._known = {name: known for name, known in self._known.items() if name not in more}
         out._activations = {
-            names: made for names, made in self._activations.items() if not names & more.keys()
+            names: found for names, found in self._activations.items() if not names & more.keys()
         }
         return out
 
     def _of(self, name: str) -> tuple[Any, _Size, str]:
-        known = self._known.get(name)
-        if known is None:
+        entry = self._known.get(name)
+        if entry is None:
             try:
-                datum, size = _cleaned(self._raw[name])
-                known = (datum, size, "")
+                datum, size = _clean(self._raw[name])
+                entry = (datum, size, "")
             except _Unusable as fault:
-                known = (None, _Size(0, 0), str(fault))
-            self._known[name] = known
-        return known
+                entry = (None, _Size(0, 0), str(fault))
+            self._known[name] = entry
+        return entry
 
     def fault(self, names: frozenset[str]) -> str:
-        """Why a datum that is read cannot be judged by; "" when all can."""
+        """Why one of the named values cannot be used; "" when all can."""
         faults = [self._of(n)[2] for n in sorted(names) if n in self._raw]
         return next((f for f in faults if f), "")
 
     def size(self, names: frozenset[str]) -> _Size:
-        """The longest list and the longest text among what is read."""
+        """The lengths of the longest list or map and of the longest text in the named values."""
         sizes = [self._of(n)[1] for n in names if n in self._raw]
         return _Size(
             max((s.most for s in sizes), default=0), max((s.longest for s in sizes), default=0)
         )
 
     def activation(self, names: frozenset[str]) -> Any:
-        """The engine's form of the names that are known here."""
+        """The named values in the engine's form. Unknown names are left out."""
         found = self._activations.get(names)
         if found is None:
             data = {name: self._of(name)[0] for name in sorted(names) if name in self._raw}
@@ -168,8 +172,9 @@ class Values:
 
 
 class Program:
-    """A compiled expression. `names` are the variables that it reads; `variables` the composed
-    ones, None when it reads `variables` as a whole."""
+    """A compiled expression. `names` are the names that it reads, and `variables` the names after
+    `variables.`; None when it reads `variables` as a whole. `gives` is the type of the result;
+    `loops` is the depth of its loops."""
 
     __slots__ = (
         "_engine",
@@ -195,11 +200,11 @@ class Program:
         self.variables = syntax.selected(parsed.root, "variables")
 
     def run(self, values: Values) -> EvalResult:
-        """The value or the error; never raises for what an expression or an object holds."""
+        """The value or the error. Never raises, whatever the expression and the values are."""
         return self._run(self._expression, self.names, self.loops, values)
 
     def run_part(self, node: Node, values: Values) -> EvalResult:
-        """A part of the expression, its loop variables given among the values."""
+        """The result of a part of the expression. `values` must hold its loop variables too."""
         expression = self._parts.get(node.raw)
         if expression is None:
             raw = syntax.wrapped(self.parsed, node)
@@ -233,11 +238,11 @@ Compiled: TypeAlias = Program | NotEvaluable | Mistake
 
 
 class Engine:
-    """One environment and its compile cache. Making one imports the CEL library: 5 ms, or 50 ms
-    from a cold disk."""
+    """The CEL environment and a cache of compiled expressions. The constructor imports the CEL
+    library, which takes 5 ms, or 50 ms from a cold disk."""
 
     def __init__(self) -> None:
-        # 14 MB of shared object: paid by runs with policies alone.
+        # The library has 14 MB, so only runs with policies import it.
         from cel_expr_python import cel
         from cel_expr_python.ext import ext_optional, ext_strings
 
@@ -268,37 +273,40 @@ class Engine:
         self._cache: dict[str, Compiled] = {}
 
     def compile(self, text: str) -> Compiled:
-        """A program, a mistake of the author's, or what only the cluster can judge."""
+        """The program of an expression, the mistake in it, or why only a cluster can evaluate
+        it."""
         found = self._cache.get(text)
         if found is None:
-            found = self._cache[text] = self._compiled(text)
+            found = self._cache[text] = self._compile(text)
         return found
 
-    def _compiled(self, text: str) -> Compiled:
+    def _compile(self, text: str) -> Compiled:
         size = len(text.encode())
         if size > EXPRESSION_BYTES:
-            return Mistake(f"the expression has {size} bytes; at most {EXPRESSION_BYTES} are taken")
+            return Mistake(
+                f"the expression has {size} bytes; at most {EXPRESSION_BYTES} are allowed"
+            )
         if len(_OPTIONAL_MAP.findall(text)) > OPTIONAL_MAPS:
-            return Mistake(f"more than {OPTIONAL_MAPS} times optMap in one expression")
+            return Mistake(f"optMap is used more than {OPTIONAL_MAPS} times in one expression")
         try:
             expression = self.env.compile(text)
             parsed = syntax.parse(expression.serialize())
         except syntax.TooDeep:
-            return NotEvaluable(text, "it nests deeper than is evaluated here")
+            return NotEvaluable(text, _TOO_DEEP)
         except RuntimeError as refused:
-            return _refused(text, str(refused))
-        reason = _out_of_reach(parsed.root)
+            return _read_refusal(text, str(refused))
+        reason = _find_cluster_only(parsed.root)
         if reason:
             return NotEvaluable(text, reason)
         program = Program(self, text, expression, parsed)
         if program.loops > LOOP_DEPTH:
             return Mistake(
-                f"{program.loops} loops inside each other; at most {LOOP_DEPTH} are taken"
+                f"{program.loops} loops inside each other; at most {LOOP_DEPTH} are allowed"
             )
         return program
 
 
-def _refused(text: str, message: str) -> Mistake | NotEvaluable:
+def _read_refusal(text: str, message: str) -> Mistake | NotEvaluable:
     for name in _UNDECLARED.findall(message):
         for known in (name, name.split(".")[0]):
             if known in functions.OFFLINE_MISSING:
@@ -306,28 +314,28 @@ def _refused(text: str, message: str) -> Mistake | NotEvaluable:
     if _LIST_INDEX.search(message):
         return NotEvaluable(text, "indexOf of lists is not built in")
     if "recursion" in message or "node count" in message:
-        return NotEvaluable(text, "it nests deeper than is evaluated here")
+        return NotEvaluable(text, _TOO_DEEP)
     place = _PLACE.search(message)
     if place is None:
         return Mistake(message.splitlines()[0])
-    return Mistake(_told(place[3]), max(0, int(place[1])), max(0, int(place[2])))
+    return Mistake(_shorten(place[3]), max(0, int(place[1])), max(0, int(place[2])))
 
 
-def _told(message: str) -> str:
-    told = re.sub(r" \(in container ''\)", "", message)
-    return re.sub(r" expecting \{.*\}", "", told).strip()
+def _shorten(message: str) -> str:
+    short = re.sub(r" \(in container ''\)", "", message)
+    return re.sub(r" expecting \{.*\}", "", short).strip()
 
 
-def _out_of_reach(node: Node) -> str:
+def _find_cluster_only(node: Node) -> str:
     if isinstance(node, syntax.Select) and isinstance(node.operand, syntax.Ident):
-        if node.operand.name == "request" and node.field in _OF_REQUEST:
-            return f"request.{node.field}: {_OF_REQUEST[node.field]}"
+        if node.operand.name == "request" and node.field in _CLUSTER_ONLY:
+            return f"request.{node.field}: {_CLUSTER_ONLY[node.field]}"
         return ""
-    return next((r for r in map(_out_of_reach, syntax.children(node)) if r), "")
+    return next((r for r in map(_find_cluster_only, syntax.children(node)) if r), "")
 
 
 def _failed(message: str) -> EvalResult:
-    """An evaluation error in the API server's words where it has some."""
+    """The result for an error of the engine, in the API server's words if it has some."""
     text = re.sub(r"^[A-Z_]+: ", "", message)
     text = re.sub(r" \[[A-Z_]+\]$", "", text)
     if _LIST_INDEX.search(text):
@@ -337,7 +345,7 @@ def _failed(message: str) -> EvalResult:
     if text.startswith("No matching overloads found : "):
         return EvalResult(error=f"no such overload: {text.partition(' : ')[2]}")
     if "Applying SELECT" in text:
-        return EvalResult(error="a field is taken of what is not a map")
+        return EvalResult(error="a field is read from a value that is no map")
     if "Iteration budget" in text:
         return EvalResult(error=f"over budget: more than {LOOP_STEPS} loop steps")
     return EvalResult(error=text)

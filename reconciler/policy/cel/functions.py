@@ -1,10 +1,9 @@
-"""The CEL functions that Kubernetes adds and the engine lacks, in Python; and the names of those
-that stay missing here.
+"""The CEL functions that Kubernetes adds and the engine lacks, in Python, and the names of the
+functions that are missing.
 
 Source: k8s.io/apiserver/pkg/cel/library (quantity.go, lists.go, regex.go, urls.go) and cel-go's
-sets extension. A Kubernetes value (a quantity, a URL) is carried as a map under one tagged key,
-since the engine has no opaque types from Python; equal quantities make equal maps. Functions
-raise ValueError, which becomes an evaluation error like in the API server.
+sets extension. The engine has no opaque types for Python, so a quantity or a URL is a map with one
+special key; equal quantities are equal maps. A function raises ValueError for an evaluation error.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ __all__ = ["FUNCTIONS", "OFFLINE_MISSING", "Overload"]
 
 _QUANTITY = "kubernetes.Quantity"
 _URL = "kubernetes.URL"
-#: Steps that a backtracking match may take at most: RE2's linear time cannot be promised here.
+#: The largest number of steps of a match. Python's matching backtracks; RE2's takes linear time.
 _REGEX_STEPS = 20_000_000
 
 
 class Overload(NamedTuple):
-    """One signature: the types of what it takes (the target first, when `member`) and its result,
-    by CEL's names."""
+    """One signature of a function. `takes` are the types of its arguments (the target first, for a
+    member function) and `gives` the type of its result, by CEL's names."""
 
     name: str
     takes: tuple[str, ...]
@@ -108,7 +107,7 @@ def _is_sorted(items: list[Any]) -> bool:
 
 
 def _equal(left: Any, right: Any) -> bool:
-    """CEL's equality: numbers by value, never a bool with a number."""
+    """CEL's equality: numbers are compared by value, and a bool never equals a number."""
     if isinstance(left, bool) != isinstance(right, bool):
         return False
     return bool(left == right)
@@ -126,10 +125,11 @@ def _contains(items: list[Any], wanted: list[Any]) -> bool:
 
 
 def _pattern(text: str, subject: str) -> re.Pattern[str]:
-    """A pattern that both RE2 and Python read alike, on a text where it cannot run away."""
+    """The compiled pattern. Raises ValueError for a pattern that RE2 and Python do not read alike,
+    and for one that may take too long on `subject`."""
     bare = re.sub(r"\\.|\[\^?\]?(?:\\.|[^\]])*\]", "x", text)
     if re.search(r"\(\?(?![:iPms])|\\[1-9]|[*+?}][+]", bare) or r"\C" in text:
-        raise ValueError(f"the pattern {text!r} is not one that RE2 takes")
+        raise ValueError(f"RE2 does not accept the pattern {text!r}")
     loops = len(re.findall(r"[*+]|\{\d+,\d*\}", bare))
     if re.search(r"\)(?:[*+]|\{)", bare) or len(subject) ** (loops + 1) > _REGEX_STEPS:
         raise ValueError(f"the pattern {text!r} may take too long; use matches()")
@@ -255,8 +255,8 @@ def _on_texts() -> tuple[Overload, ...]:
 
 FUNCTIONS: tuple[Overload, ...] = (*_on_quantities(), *_on_lists(), *_on_texts())
 
-#: Names that an API server knows and this engine does not, and why they are missing. An expression
-#: that uses one is "not evaluable offline"; any other unknown name is a mistake.
+#: The functions that an API server has and this engine lacks, with the reason. An expression that
+#: uses one is "not evaluable offline"; any other unknown name is a mistake.
 OFFLINE_MISSING: dict[str, str] = {
     "authorizer": "it asks the API server's authorizer",
     **dict.fromkeys(
@@ -288,7 +288,7 @@ OFFLINE_MISSING: dict[str, str] = {
         "lists of version 3 are not built in",
     ),
     **dict.fromkeys(
-        # Undeclared only when they are called with two loop variables.
+        # The engine lacks only their forms with two loop variables.
         ["all", "exists", "existsOne", "transformList", "transformMap", "transformMapEntry"],
         "loops over two variables are not built in",
     ),

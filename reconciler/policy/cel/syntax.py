@@ -1,9 +1,9 @@
-"""A compiled CEL expression as a tree, read from the engine's own serialised form.
+"""A compiled CEL expression as a tree, read from the engine's serialised form.
 
 The form is the public protocol buffer `cel.expr.CheckedExpr` (github.com/google/cel-spec,
-proto/cel/expr/checked.proto and syntax.proto); it is read by hand, because nothing else here needs
-protocol buffers. Macros are already expanded, so `all`, `exists`, `map` and `filter` are
-comprehensions. Nothing is evaluated in this module.
+proto/cel/expr/checked.proto and syntax.proto). This module reads it without a library, because
+nothing else in the program needs protocol buffers. Macros are already expanded, so `all`, `exists`,
+`map` and `filter` are comprehensions. Nothing is evaluated here.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _DEPTH = 150
 
 
 class TooDeep(Exception):
-    """The expression nests deeper than anything a person writes."""
+    """The expression nests more than 150 levels deep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Select:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Operators too: `_&&_`, `!_`, `_?_:_`, `_[_]`, `_?._`, …"""
+    """A call of a function or an operator: `_&&_`, `!_`, `_?_:_`, `_[_]`, `_?._`, …"""
 
     raw: bytes
     target: Node | None
@@ -101,7 +101,8 @@ Node: TypeAlias = Const | Ident | Select | Call | ListOf | MapOf | Comprehension
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """The tree, and what its parts need around them to be evaluated on their own."""
+    """The tree of an expression. `type_url` and `frame` (types and references) are needed to
+    evaluate a part of the expression alone."""
 
     root: Node
     type_url: bytes
@@ -109,7 +110,7 @@ class Parsed:
 
 
 def parse(serialized: bytes) -> Parsed:
-    """The tree of what `Expression.serialize()` gave. Raises TooDeep."""
+    """The tree of an expression that `Expression.serialize()` has serialised. Raises TooDeep."""
     parts = dict(_fields(serialized))
     checked = list(_fields(parts[2]))
     frame = b"".join(_framed(n, v) for n, v in checked if n in (2, 3))
@@ -118,8 +119,8 @@ def parse(serialized: bytes) -> Parsed:
 
 
 def wrapped(parsed: Parsed, node: Node) -> bytes:
-    """A part of an expression in the form that `Env.deserialize` takes. Its loop variables are
-    free then, and are given like all others."""
+    """A part of an expression in the form that `Env.deserialize` reads. Its loop variables become
+    free names, whose values the caller must give."""
     return _framed(1, parsed.type_url) + _framed(2, parsed.frame + _framed(4, node.raw))
 
 
@@ -145,7 +146,7 @@ def _node(raw: bytes, depth: int) -> Node:
                 return _map(raw, datum, depth)
             case 9:
                 return _comprehension(raw, datum, depth)
-    # An empty message is how the format spells "unset"; only a null constant is that small.
+    # In this format an empty message means "unset". Only a null constant is that small.
     return Const(raw, None)
 
 
@@ -230,7 +231,7 @@ def _comprehension(raw: bytes, datum: bytes, depth: int) -> Comprehension:
 
 
 def _fields(raw: bytes) -> Iterator[tuple[int, Any]]:
-    """Field number and datum: an int for varints, bytes for all others."""
+    """The fields of a message: number and datum, an int for a varint, else bytes."""
     at = 0
     while at < len(raw):
         tag, at = _varint(raw, at)
@@ -283,7 +284,7 @@ def _texts(raw: bytes) -> dict[int, str]:
 
 
 def children(node: Node) -> Iterator[Node]:
-    """The direct parts, in order."""
+    """The direct parts of a node, in order."""
     match node:
         case Select():
             yield node.operand
@@ -302,7 +303,7 @@ def children(node: Node) -> Iterator[Node]:
 
 
 def names_of(node: Node) -> frozenset[str]:
-    """Every identifier that is not bound by a loop inside."""
+    """Every name that the expression reads, without its own loop variables."""
     match node:
         case Ident():
             return frozenset({node.name})
@@ -317,8 +318,8 @@ def names_of(node: Node) -> frozenset[str]:
 
 
 def selected(node: Node, name: str) -> frozenset[str] | None:
-    """The fields taken of an identifier (`variables.x` gives `x`); None when it is also used as a
-    whole, so that no list of fields is complete."""
+    """The fields that are read from a name: `x` for `variables.x`. None when the expression also
+    uses the name as a whole, because then it may read any field."""
     if isinstance(node, Ident) and node.name == name:
         return None
     if isinstance(node, Select) and isinstance(node.operand, Ident) and node.operand.name == name:
@@ -333,8 +334,8 @@ def selected(node: Node, name: str) -> frozenset[str] | None:
 
 
 def depth_of_loops(node: Node) -> int:
-    """How many loops run inside each other at most. A loop over nothing (what `optMap` expands to)
-    binds a name and is none."""
+    """The largest number of loops inside each other. `optMap` expands to a loop over an empty list,
+    which only binds a name and is not counted."""
     deepest = max((depth_of_loops(child) for child in children(node)), default=0)
     if isinstance(node, Comprehension) and not _is_binding(node):
         inner = max(depth_of_loops(n) for n in (node.condition, node.step))

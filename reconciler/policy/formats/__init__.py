@@ -1,1 +1,1 @@
-"""One format a file."""
+"""Policy formats, one per file."""

@@ -1,8 +1,8 @@
-"""ValidatingAdmissionPolicy and its binding, as an API server takes them.
+"""Reads ValidatingAdmissionPolicy and its binding, the files that an API server accepts.
 
-What this program adds lies in annotations, which a cluster ignores. On a policy: `severity`,
-`remediation`, `field` (the object's field that findings point at). On a binding: `level`,
-`environments`, `groups` (`prod/hz-a`) and `types`; lists are separated by commas.
+This program's additions are annotations, which a cluster ignores. On a policy: `severity`,
+`remediation`, and `field` (the field of the object that findings point at). On a binding: `level`,
+`environments`, `groups` (`prod/hz-a`) and `types`, each a list with commas.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from reconciler.policy.rules import (
     Match,
     ParamRef,
     Policy,
-    Read,
+    ReadResult,
     Requirement,
     ResourceRule,
     Selector,
@@ -45,17 +45,17 @@ _OF_BINDING = ("level", "environments", "groups", "types")
 _OPERATIONS = ("CREATE", "UPDATE", "DELETE", "CONNECT", "*")
 _REASONS = ("Unauthorized", "Forbidden", "Invalid", "RequestEntityTooLarge")
 _MOST_CONDITIONS = 64
-_FEW_WORDS = ("BOOL", "DYN")
+_BOOL_TYPES = ("BOOL", "DYN")
 
 
 def _takes(kind: GroupKind) -> bool:
     return kind.group == _GROUP
 
 
-def _read(document: Document, engine: Callable[[], Engine]) -> Read:
+def _read(document: Document, engine: Callable[[], Engine]) -> ReadResult:
     reader = _Reader(document, engine)
     if document.kind.kind not in (_POLICY, _BINDING):
-        return Read(diagnostics=(_no_policy(document),))
+        return ReadResult(diagnostics=(_unknown_kind(document),))
     if document.version != "v1":
         reader.top.wrong(
             f"{_GROUP}/{document.version} is not read",
@@ -63,16 +63,16 @@ def _read(document: Document, engine: Callable[[], Engine]) -> Read:
             "apiVersion",
             f"write {_GROUP}/v1, generally available since Kubernetes 1.30",
         )
-    made = reader.policy() if document.kind.kind == _POLICY else reader.binding()
+    result = reader.policy() if document.kind.kind == _POLICY else reader.binding()
     found = tuple(reader.found)
     if any(d.is_error for d in found):
-        return Read(diagnostics=found)
-    if isinstance(made, Policy):
-        return Read(policies=(made,), diagnostics=found)
-    return Read(bindings=(made,), diagnostics=found)
+        return ReadResult(diagnostics=found)
+    if isinstance(result, Policy):
+        return ReadResult(policies=(result,), diagnostics=found)
+    return ReadResult(bindings=(result,), diagnostics=found)
 
 
-def _no_policy(document: Document) -> Diagnostic:
+def _unknown_kind(document: Document) -> Diagnostic:
     return error(
         "E_POLICY_KIND",
         f"{document.kind} is not evaluated",
@@ -83,7 +83,7 @@ def _no_policy(document: Document) -> Diagnostic:
 
 
 class _Reader:
-    """One document on its way to a policy or a binding."""
+    """Reads one document as a policy or a binding. Mistakes are in `found`."""
 
     def __init__(self, document: Document, engine: Callable[[], Engine]) -> None:
         self.document = document
@@ -127,8 +127,8 @@ class _Reader:
             field=self.fields(notes),
         )
 
-    def metadata(self, ours: tuple[str, ...]) -> tuple[str, Reader | None]:
-        """The name, and a reader of our own annotations under their short names."""
+    def metadata(self, annotation_names: tuple[str, ...]) -> tuple[str, Reader | None]:
+        """The object's name, and a reader of this program's annotations by their short names."""
         self.top.unknown("apiVersion", "kind", "metadata", "spec", "status")
         metadata = self.top.map("metadata", required=True)
         if metadata is None:
@@ -144,16 +144,16 @@ class _Reader:
         }
         branch = type(annotations.branch)(notes, annotations.branch.origin)
         reader = Reader(branch, self.found, "metadata.annotations")
-        reader.unknown(*ours)
+        reader.unknown(*annotation_names)
         return name, reader
 
     def param_kind(self, spec: Reader) -> GroupKind | None:
-        given = spec.map("paramKind")
-        if given is None:
+        kind = spec.map("paramKind")
+        if kind is None:
             return None
-        given.unknown("apiVersion", "kind")
-        group, _ = split_version(given.text("apiVersion", required=True))
-        return GroupKind(group, given.text("kind", required=True))
+        kind.unknown("apiVersion", "kind")
+        group, _ = split_version(kind.text("apiVersion", required=True))
+        return GroupKind(group, kind.text("kind", required=True))
 
     def fields(self, notes: Reader | None) -> tuple[FieldPath, ...]:
         out: list[FieldPath] = []
@@ -172,16 +172,16 @@ class _Reader:
         for entry in spec.maps("matchConditions"):
             entry.unknown("name", "expression")
             name = entry.text("name", required=True)
-            # Variables do not exist yet when an API server looks at the conditions.
-            made = self.expression(entry, "expression", name, _FEW_WORDS, variables=None)
-            out += [made] if made else []
+            # An API server evaluates conditions before it computes variables.
+            condition = self.expression(entry, "expression", name, _BOOL_TYPES, variables=None)
+            out += [condition] if condition else []
         if len(out) > _MOST_CONDITIONS:
             spec.wrong(
                 f"{len(out)} match conditions; at most {_MOST_CONDITIONS}",
                 spec.at("matchConditions"),
                 spec.spelled("matchConditions"),
             )
-        self.once(spec, "matchConditions", out)
+        self.check_unique(spec, "matchConditions", out)
         return tuple(out)
 
     def variables(self, spec: Reader) -> tuple[Expression, ...]:
@@ -190,42 +190,42 @@ class _Reader:
             entry.unknown("name", "expression")
             name = entry.text("name", required=True)
             before = frozenset(v.name for v in out)
-            made = self.expression(entry, "expression", name, (), variables=before)
-            out += [made] if made else []
-        self.once(spec, "variables", out)
+            variable = self.expression(entry, "expression", name, (), variables=before)
+            out += [variable] if variable else []
+        self.check_unique(spec, "variables", out)
         return tuple(out)
 
-    def once(self, spec: Reader, key: str, given: list[Expression]) -> None:
-        seen: dict[str, Expression] = {}
-        for entry in given:
-            if entry.name in seen:
+    def check_unique(self, spec: Reader, key: str, expressions: list[Expression]) -> None:
+        names: set[str] = set()
+        for entry in expressions:
+            if entry.name in names:
                 spec.wrong(f"{entry.name!r} is given twice", entry.site, spec.spelled(key))
-            seen[entry.name] = entry
+            names.add(entry.name)
 
     def validations(self, spec: Reader, known: frozenset[str]) -> tuple[Validation, ...]:
         out: list[Validation] = []
-        audited = spec.node("auditAnnotations") is not None
-        for entry in spec.maps("validations", required=not audited):
+        has_audit = spec.node("auditAnnotations") is not None
+        for entry in spec.maps("validations", required=not has_audit):
             entry.unknown("expression", "message", "messageExpression", "reason")
             entry.text("reason", one_of=_REASONS)
             message = entry.text("message").strip()
             if "\n" in message:
                 entry.wrong("a message is one line", entry.at("message"), entry.spelled("message"))
-            made = self.expression(entry, "expression", "", _FEW_WORDS, variables=known)
-            told = None
+            rule = self.expression(entry, "expression", "", _BOOL_TYPES, variables=known)
+            message_expression = None
             if entry.node("messageExpression") is not None:
-                told = self.expression(
+                message_expression = self.expression(
                     entry, "messageExpression", "", ("STRING", "DYN"), variables=known
                 )
-            if made is None:
+            if rule is None:
                 continue
-            if not message and "\n" in made.program.text.strip():
+            if not message and "\n" in rule.program.text.strip():
                 entry.wrong(
                     "a `message` is required where the expression has line breaks",
-                    made.site,
+                    rule.site,
                     entry.spelled("message"),
                 )
-            out.append(Validation(made, message, told))
+            out.append(Validation(rule, message, message_expression))
         return tuple(out)
 
     def expression(
@@ -237,7 +237,9 @@ class _Reader:
         *,
         variables: frozenset[str] | None,
     ) -> Expression | None:
-        """A compiled expression; its mistakes are reported at their line inside the text."""
+        """The compiled expression at a key. None for a mistake, which is reported at its line
+        inside the text. `gives` are the allowed types of the result; empty for any. `variables` are
+        the names that may be read; None where no variable may be read."""
         text = entry.text(key, required=True)
         if not text.strip():
             return None
@@ -249,12 +251,12 @@ class _Reader:
                 self.found.append(error("E_CEL", compiled.message, place, path=path))
                 return None
             case Program():
-                self._checked(compiled, gives, variables, site, path)
+                self._check_program(compiled, gives, variables, site, path)
             case NotEvaluable():
                 pass
         return Expression(compiled, site, name)
 
-    def _checked(
+    def _check_program(
         self,
         program: Program,
         gives: tuple[str, ...],
@@ -316,50 +318,50 @@ class _Reader:
         if notes is None or notes.node(key) is None:
             return None
         words = _commas(notes.text(key))
-        odd = [w for w in words if (w.count("/") == 1) != (key == "groups")]
-        if not words or odd:
+        wrong = [w for w in words if (w.count("/") == 1) != (key == "groups")]
+        if not words or wrong:
             wanted = "environment/group, …" if key == "groups" else "name, …"
-            found = repr(odd[0]) if odd else "nothing"
+            found = repr(wrong[0]) if wrong else "nothing"
             notes.wrong(f"found {found}, expected {wanted}", notes.at(key), notes.spelled(key))
         return frozenset(words)
 
     def param_ref(self, spec: Reader) -> ParamRef | None:
-        given = spec.map("paramRef")
-        if given is None:
+        ref = spec.map("paramRef")
+        if ref is None:
             return None
-        given.unknown("name", "namespace", "selector", "parameterNotFoundAction")
-        chosen = given.map("selector")
-        name = given.text("name")
+        ref.unknown("name", "namespace", "selector", "parameterNotFoundAction")
+        chosen = ref.map("selector")
+        name = ref.text("name")
         if bool(name) == (chosen is not None):
-            given.wrong("give either `name` or `selector`", given.site, given.path)
-        action = given.text("parameterNotFoundAction", required=True, one_of=("Allow", "Deny"))
+            ref.wrong("give either `name` or `selector`", ref.site, ref.path)
+        action = ref.text("parameterNotFoundAction", required=True, one_of=("Allow", "Deny"))
         selector = self.selector(chosen) if chosen is not None else None
-        return ParamRef(name, given.text("namespace"), selector, action == "Allow")
+        return ParamRef(name, ref.text("namespace"), selector, action == "Allow")
 
     # -- what matches ------------------------------------------------------------------------------
 
-    def match(self, given: Reader, *, rules_required: bool = False) -> Match:
-        given.unknown(
+    def match(self, reader: Reader, *, rules_required: bool = False) -> Match:
+        reader.unknown(
             "resourceRules",
             "excludeResourceRules",
             "namespaceSelector",
             "objectSelector",
             "matchPolicy",
         )
-        rules = tuple(self.rules(given, "resourceRules", required=rules_required))
-        namespaces, objects = given.map("namespaceSelector"), given.map("objectSelector")
-        policy = given.text("matchPolicy", one_of=("Exact", "Equivalent"))
+        rules = tuple(self.rules(reader, "resourceRules", required=rules_required))
+        namespaces, objects = reader.map("namespaceSelector"), reader.map("objectSelector")
+        policy = reader.text("matchPolicy", one_of=("Exact", "Equivalent"))
         return Match(
             rules or None,
-            tuple(self.rules(given, "excludeResourceRules")),
+            tuple(self.rules(reader, "excludeResourceRules")),
             self.selector(namespaces) if namespaces is not None else Selector(),
             self.selector(objects) if objects is not None else Selector(),
             equivalent=policy != "Exact",
         )
 
-    def rules(self, given: Reader, key: str, *, required: bool = False) -> list[ResourceRule]:
+    def rules(self, reader: Reader, key: str, *, required: bool = False) -> list[ResourceRule]:
         out: list[ResourceRule] = []
-        for entry in given.maps(key, required=required):
+        for entry in reader.maps(key, required=required):
             entry.unknown(
                 "apiGroups", "apiVersions", "operations", "resources", "resourceNames", "scope"
             )
@@ -376,10 +378,10 @@ class _Reader:
             )
         return out
 
-    def selector(self, given: Reader) -> Selector:
-        given.unknown("matchLabels", "matchExpressions")
+    def selector(self, reader: Reader) -> Selector:
+        reader.unknown("matchLabels", "matchExpressions")
         requirements: list[Requirement] = []
-        for entry in given.maps("matchExpressions"):
+        for entry in reader.maps("matchExpressions"):
             entry.unknown("key", "operator", "values")
             key = entry.text("key", required=True)
             operators = ("In", "NotIn", "Exists", "DoesNotExist")
@@ -389,7 +391,7 @@ class _Reader:
                 wanted = "needs" if operator in ("In", "NotIn") else "takes no"
                 entry.wrong(f"{operator} {wanted} values", entry.site, entry.spelled("values"))
             requirements.append(Requirement(key, operator, values))
-        return Selector(given.labels("matchLabels"), tuple(requirements))
+        return Selector(reader.labels("matchLabels"), tuple(requirements))
 
 
 def _commas(text: str) -> tuple[str, ...]:

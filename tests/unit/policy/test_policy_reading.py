@@ -50,12 +50,12 @@ def test_policy_and_binding_may_stand_in_two_files():
     [
         pytest.param(
             "  validation: [{expression: 'true'}]\n",
-            "E_POLICY_KEY", "7:3", "`validation` is no field here", "did you mean 'validations'?",
+            "E_POLICY_KEY", "7:3", "`validation` is no field of this map", "did you mean 'validations'?",
             id="an unknown key",
         ),
         pytest.param(
             "  validations:\n  - expresion: 'true'\n",
-            "E_POLICY_KEY", "8:5", "`expresion` is no field here", "did you mean 'expression'?",
+            "E_POLICY_KEY", "8:5", "`expresion` is no field of this map", "did you mean 'expression'?",
             id="an unknown key in a list",
         ),
         pytest.param(
@@ -141,7 +141,7 @@ def test_policy_and_binding_may_stand_in_two_files():
         ),
         pytest.param(
             "  validations: [{expression: !final 'true'}]\n", "E_TAG", "7:30",
-            "a policy file is plain YAML, as the cluster takes it", "remove the tag",
+            "a policy file is plain YAML, because the cluster reads the same file", "remove the tag",
             id="a marker of ours",
         ),
         pytest.param(
@@ -204,7 +204,7 @@ def test_a_mistake_in_a_binding_is_said_at_its_line(binding, code, place, messag
     ("notes", "message"),
     [
         ("ml-reconciler.dev/level: block", "'block' is not one of audit, warn, deny, enforce"),
-        ("ml-reconciler.dev/levle: deny", "`levle` is no field here"),
+        ("ml-reconciler.dev/levle: deny", "`levle` is no field of this map"),
         ("ml-reconciler.dev/groups: hz-a", "found 'hz-a', expected environment/group, …"),
         ("ml-reconciler.dev/environments: prod/hz-a", "found 'prod/hz-a', expected name, …"),
         ('ml-reconciler.dev/environments: ""', "found nothing, expected name, …"),
