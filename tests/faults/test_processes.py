@@ -168,8 +168,8 @@ def test_a_loop_ends_on_a_signal_between_two_passes(repo):
 def test_the_second_signal_ends_the_process_at_once(repo):
     program = (
         "import os, signal, time\n"
-        "from reconciler.wiring.shutdown import Ending\n"
-        "ending = Ending(time.monotonic)\n"
+        "from reconciler.wiring.shutdown import Shutdown\n"
+        "ending = Shutdown(time.monotonic)\n"
         "with ending.installed():\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
         "    print(ending.why(), flush=True)\n"
