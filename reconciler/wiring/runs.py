@@ -233,7 +233,7 @@ def _run_context(
     ending = Shutdown(clock.monotonic, options.deadline)
     run = f"{socket.gethostname()}_{uuid.uuid4()}"
     with ExitStack() as stack:
-        stack.enter_context(ending.installed())
+        stack.enter_context(ending.catch_signals())
         found = stack.enter_context(clusters.cluster(common, allows="writes", sleep=ending.sleep))
         target = clusters.require_cluster(found)
         second = stack.enter_context(clusters.lease_client(common))

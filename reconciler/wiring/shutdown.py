@@ -27,7 +27,7 @@ class Interrupted(BaseException):
 
 class Shutdown:
     """The end of a run. `monotonic` is the clock of the deadline, which is in seconds after
-    `begin`. `installed` sets the signal handlers."""
+    `begin`. `catch_signals` sets the signal handlers."""
 
     def __init__(self, monotonic: Callable[[], float], deadline: float | None = None) -> None:
         self._monotonic = monotonic
@@ -87,7 +87,7 @@ class Shutdown:
             self._reading -= 1
 
     @contextmanager
-    def installed(self) -> Iterator[None]:
+    def catch_signals(self) -> Iterator[None]:
         """Handles SIGTERM and SIGINT in the block, when called in the main thread."""
         if threading.current_thread() is not threading.main_thread():
             yield

@@ -170,7 +170,7 @@ def test_the_second_signal_ends_the_process_at_once(repo):
         "import os, signal, time\n"
         "from reconciler.wiring.shutdown import Shutdown\n"
         "ending = Shutdown(time.monotonic)\n"
-        "with ending.installed():\n"
+        "with ending.catch_signals():\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
         "    print(ending.why(), flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
