@@ -272,7 +272,7 @@ def test_what_a_run_cut_short_had_made_goes_when_its_commit_is_reverted(group, p
     wanted = group.tree(config_map("a"), *(config_map(f"m{n:02}") for n in range(1, 13)))
     report, _ = group.run(wanted, before=before)
     assert report.exit_code == 6
-    assert "made it after it was seen absent" in str(problems(report))
+    assert "made it after the plan found it absent" in str(problems(report))
     names = [f"m{n:02}" for n in range(1, 13)]
     assert [n for n in names if group.live("ConfigMap", n)] == names[:7]
     report, writes = group.run(group.tree(config_map("a")))
