@@ -126,7 +126,7 @@ def _read(path: Path, name: str, found: list[Diagnostic], site: Any) -> bytes | 
 
 
 def _document(tree: Branch | None, found: list[Diagnostic], provenance: bool) -> str:
-    """The report as JSON."""
+    """The report as JSON. Values are not searched for secrets: files are shown as they are."""
     from reconciler.engine.views.merge_result import MergeResult, provenance_of
     from reconciler.engine.views.report import Findings, Report
     from reconciler.output.format import Options, format_named
