@@ -1,1 +1,1 @@
-"""The command line: options, wiring, exit codes."""
+"""The command line: commands, their options, and exit codes."""

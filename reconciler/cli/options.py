@@ -1,4 +1,4 @@
-"""The options that commands share; each means the same wherever it is."""
+"""The options that commands share; an option means the same in every command."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def examples(*lines: str) -> str:
-    """A command's epilog: two examples or more."""
+    """The text under a command's help: its examples, one per line. A command gives at least two."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
-def _together(*options: Decorator) -> Decorator:
+def _combine(*options: Decorator) -> Decorator:
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         for option in reversed(options):
             function = option(function)
@@ -43,7 +43,7 @@ def _together(*options: Decorator) -> Decorator:
     return decorate
 
 
-class _Moment(click.ParamType[datetime]):
+class _Time(click.ParamType[datetime]):
     name = "time"
 
     def convert(
@@ -126,24 +126,28 @@ _SHARED = (
 def common(
     function: Callable[..., Any], outputs: tuple[str, ...] | None = None
 ) -> Callable[..., Any]:
-    """Collects the shared options of a command into its first argument, a `CommonOptions`.
-    `outputs` are its formats, the default first, where they are not those of reports."""
+    """Adds the shared options to a command; their values are its first argument, `CommonOptions`.
+
+    `outputs` are the choices of --output, the default first; without it they are the formats of
+    reports. When the command raises a `ReconcilerError`, the files of --report are written with
+    that error, and the error is raised again.
+    """
     import functools
 
     @functools.wraps(function)
     def wrapped(**given: Any) -> Any:
-        said = CommonOptions(**{name: given.pop(name) for name in _SHARED if name in given})
+        shared = CommonOptions(**{name: given.pop(name) for name in _SHARED if name in given})
         try:
-            return function(said, **given)
+            return function(shared, **given)
         except ReconcilerError as error:
-            if said.reports:
+            if shared.reports:
                 from reconciler.cli import reporting
 
                 command = click.get_current_context().info_name or ""
-                reporting.failed(said, command, error)
+                reporting.failed(shared, command, error)
             raise
 
-    return _together(
+    return _combine(
         click.option(
             "--repo",
             default=".",
@@ -163,18 +167,21 @@ def common(
             type=click.Choice(list(outputs or extensions.names(_ROOM))),
             default=outputs[0] if outputs else "text",
             show_default=True,
-            help="For people or for programs.",
+            help="The format of the output.",
         ),
-        click.option("--ascii", "ascii_only", is_flag=True, help="No glyphs beyond ASCII."),
-        click.option(
-            "--now", type=_Moment(), metavar="TIME", help="Take this for the present time."
-        ),
+        click.option("--ascii", "ascii_only", is_flag=True, help="Print ASCII characters only."),
+        click.option("--now", type=_Time(), metavar="TIME", help="Use this as the present time."),
     )(wrapped)
 
 
-selection = _together(
+selection = _combine(
     click.option(
-        "--environment", "-e", "environments", multiple=True, metavar="ENV", help="Only this one."
+        "--environment",
+        "-e",
+        "environments",
+        multiple=True,
+        metavar="ENV",
+        help="Only this environment.",
     ),
     click.option(
         "--group",
@@ -184,7 +191,9 @@ selection = _together(
         metavar="GROUP",
         help="Only this group, as `hz-a` or `prod/hz-a`.",
     ),
-    click.option("--model", "-m", "models", multiple=True, metavar="MODEL", help="Only this one."),
+    click.option(
+        "--model", "-m", "models", multiple=True, metavar="MODEL", help="Only this model."
+    ),
     click.option(
         "--app",
         "apps",
@@ -194,27 +203,28 @@ selection = _together(
     ),
 )
 
-#: For CI: the same evaluation in other formats, and what counts as a failure.
-reporting = _together(
+#: For CI: reports in more formats, and which findings make the command fail.
+reporting = _combine(
     click.option(
         "--report",
         "reports",
         type=_Report(),
         multiple=True,
         metavar="FORMAT=FILE",
-        help="Write the same in another format into a file, too; - is standard output.",
+        help="Also write the report in this format into a file; - is standard output.",
     ),
     click.option(
         "--link-base",
         metavar="URL",
         default="",
-        help="Where files are to be seen at this commit.  [default: as GitHub or GitLab CI say]",
+        help="The URL under which the repo's files are shown at this commit.  [default: from the "
+        "variables of GitHub or GitLab CI]",
     ),
     click.option(
         "--marker",
         metavar="NAME",
         default="",
-        help="Names the comment that is updated in place.  [default: command and selection]",
+        help="The name of the comment that is updated in place.  [default: command and selection]",
     ),
     click.option(
         "--fail-on",
@@ -224,39 +234,43 @@ reporting = _together(
     ),
 )
 
-cluster = _together(
+cluster = _combine(
     click.option(
         "--embedded",
         metavar="FILE",
-        help="Use the embedded cluster kept in this file (made when it is not there).",
+        help="Use the embedded cluster in this file; a missing file is created.",
     ),
     click.option(
         "--kubeconfig",
         metavar="FILE",
-        help="Use the cluster that this kubeconfig leads to. The environment's KUBECONFIG is not "
-        "read.",
+        help="Use the cluster of this kubeconfig. The variable KUBECONFIG is not read.",
     ),
     click.option(
         "--context",
         metavar="NAME",
         default="",
-        help="A context of the kubeconfig, for every cluster name.  [default: the context of each "
-        "cluster's name; the only one]",
+        help="The context of the kubeconfig to use for every cluster.  [default: the context with "
+        "the cluster's name; else the only one]",
     ),
     click.option(
         "--clusters",
         metavar="PATH",
-        help="Where each cluster that Git names is: a file with a map, or a folder with a "
-        "kubeconfig for each name.",
+        help="How to reach each cluster that Git names: a file with a map, or a folder with one "
+        "kubeconfig per name.",
     ),
     click.option(
-        "--in-cluster", is_flag=True, help="Use the cluster whose pod this is, by its account."
+        "--in-cluster",
+        is_flag=True,
+        help="Use the cluster that this pod runs in, by its service account.",
     ),
 )
 
 
 def approval(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What a person allows a run, as one `approvals`; and how much of it is shown."""
+    """Adds --all and the options by which a person approves risky changes.
+
+    The command gets the approvals as one argument, `approvals`, and --all as `everything`.
+    """
     import functools
 
     @functools.wraps(function)
@@ -264,44 +278,45 @@ def approval(function: Callable[..., Any]) -> Callable[..., Any]:
         from reconciler.plan.change import Approvals
 
         kinds = ("prunes", "rewinds", "upgrades", "conflicts")
-        found = Approvals(**{kind: frozenset(given.pop(kind)) for kind in kinds})
-        return function(*args, approvals=found, **given)
+        approvals = Approvals(**{kind: frozenset(given.pop(kind)) for kind in kinds})
+        return function(*args, approvals=approvals, **given)
 
-    return _together(
-        click.option("--all", "everything", is_flag=True, help="Fold nothing."),
+    return _combine(
+        click.option("--all", "everything", is_flag=True, help="Show everything: fold no lines."),
         click.option(
             "--approve-prune",
             "prunes",
             multiple=True,
             metavar="HASH",
-            help="Go on with exactly the deletes that a refusal printed this hash for.",
+            help="Delete exactly the objects of the refusal that printed this hash.",
         ),
         click.option(
             "--allow-rewind",
             "rewinds",
             multiple=True,
             metavar="COMMIT",
-            help="Leave this applied commit behind although the revision does not follow it.",
+            help="Go on although the revision does not contain this applied commit.",
         ),
         click.option(
             "--approve-upgrade",
             "upgrades",
             multiple=True,
             metavar="VERSION",
-            help="Go on although this version of the program draws the applied commit differently.",
+            help="Go on although this version of the program renders the applied commit "
+            "differently.",
         ),
         click.option(
             "--approve-conflict",
             "conflicts",
             multiple=True,
             metavar="HASH",
-            help="Take exactly the fields that a held change printed this hash for from the "
+            help="Take over exactly the fields of the held change that printed this hash from the "
             "manager that owns them.",
         ),
     )(wrapped)
 
 
-writing = _together(
+writing = _combine(
     click.option("--worktree", is_flag=True, help="Apply the work tree instead of HEAD."),
     click.option(
         "--timeout", default=600.0, show_default=True, help="Seconds to wait for each wave."

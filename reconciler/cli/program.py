@@ -1,7 +1,7 @@
 """The `reconciler` program: finds commands by their files and maps errors to exit codes.
 
-This is the one place that catches everything: a user never sees a traceback. Set
-RECONCILER_DEBUG=1 to have one.
+Only this module catches every exception, so that users see no traceback. RECONCILER_DEBUG=1
+prints it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ROOM = "reconciler.cli.commands"
 
 
 class _Commands(click.Group):
-    """Lists commands by reading the folder; imports one only when it is used."""
+    """Lists commands by the files of their folder; imports only the command that is run."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(extensions.names(_ROOM))
@@ -51,7 +51,7 @@ class _Commands(click.Group):
             raise
 
 
-def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
         terminal.write(f"reconciler {reconciler.__version__}\n")
         ctx.exit()
@@ -69,7 +69,7 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     is_flag=True,
     is_eager=True,
     expose_value=False,
-    callback=_version,
+    callback=_print_version,
     help="Show the version and exit.",
 )
 def cli() -> None:
@@ -83,16 +83,16 @@ def main(args: list[str] | None = None) -> NoReturn:
 
 
 def run(args: list[str] | None = None) -> ExitCode:
-    """Runs the program; the exit code is returned. For tests, and for `main`."""
+    """Runs the program with `args` (default: those of the process) and returns the exit code."""
     debug = bool(os.environ.get("RECONCILER_DEBUG"))
-    # One redactor for the whole run: what is learnt anywhere is gone from every output, crashes
-    # included.
+    # One redactor for the whole run: a secret that any part of it finds is masked in every output,
+    # also in the message of a crash.
     with run_redactor(Redactor(os.urandom(16))):
-        return _guarded(args, debug=debug)
+        return _run_guarded(args, debug=debug)
 
 
-def _guarded(args: list[str] | None, *, debug: bool) -> ExitCode:
-    """Runs the command and turns what it raises into a message and an exit code."""
+def _run_guarded(args: list[str] | None, *, debug: bool) -> ExitCode:
+    """Runs the command; turns an exception into a message and an exit code."""
     try:
         colour = False if os.environ.get("NO_COLOR") else None
         result: Any = cli.main(
@@ -107,32 +107,32 @@ def _guarded(args: list[str] | None, *, debug: bool) -> ExitCode:
         terminal.note("interrupted")
         return ExitCode.ERROR
     except click.ClickException as mistake:
-        said = io.StringIO()
-        mistake.show(file=said)
-        terminal.note(said.getvalue(), end="")
+        message = io.StringIO()
+        mistake.show(file=message)
+        terminal.note(message.getvalue(), end="")
         return ExitCode.ERROR
     except ReconcilerError as error:
         if debug:
-            _trace()
+            _print_traceback()
         else:
-            _show(error)
+            _print_error(error)
         return error.exit_code
     except BrokenPipeError:
-        # `reconciler plan | head`: what the reader did not want is not an error.
+        # `reconciler plan | head` closes the pipe early: that is no error.
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
         return ExitCode.DONE
     except MemoryError:
-        return _out_of_memory()
+        return _report_memory()
     except ImportError as error:
-        # A library that cannot be mapped is how too little memory shows at an import.
+        # With too little memory an import fails because its library cannot be mapped.
         short = "failed to map segment" in str(error) or "allocate memory" in str(error)
-        return _out_of_memory() if short else _defect(error, debug=debug)
+        return _report_memory() if short else _report_defect(error, debug=debug)
     except Exception as error:  # noqa: BLE001 - the one place that catches everything
-        return _defect(error, debug=debug)
+        return _report_defect(error, debug=debug)
     return result if isinstance(result, ExitCode) else ExitCode.DONE
 
 
-def _out_of_memory() -> ExitCode:
+def _report_memory() -> ExitCode:
     terminal.note(
         "error[E_MEMORY]: there is not enough memory for this\n"
         "   help: give it more, or fewer apps at once (--environment, --group)"
@@ -140,10 +140,10 @@ def _out_of_memory() -> ExitCode:
     return ExitCode.ERROR
 
 
-def _defect(error: Exception, *, debug: bool) -> ExitCode:
-    """An exception that nobody foresaw: one line for users, the traceback for developers."""
+def _report_defect(error: Exception, *, debug: bool) -> ExitCode:
+    """Prints one line for an unexpected exception; the traceback only with `debug`."""
     if debug:
-        _trace()
+        _print_traceback()
         return ExitCode.ERROR
     terminal.note(
         f"error[E_INTERNAL]: this is a defect of the program: {type(error).__name__}: {error}\n"
@@ -152,23 +152,22 @@ def _defect(error: Exception, *, debug: bool) -> ExitCode:
     return ExitCode.ERROR
 
 
-def _show(error: ReconcilerError) -> None:
+def _print_error(error: ReconcilerError) -> None:
     from reconciler.output import text
 
     terminal.note(text.render_error(error), end="")
 
 
-def _trace() -> None:
-    """The traceback of what is being handled; without local variables, which could hold secrets."""
+def _print_traceback() -> None:
+    """Prints the traceback of the current exception, without local variables (secrets)."""
     import traceback
 
     terminal.note(traceback.format_exc(), end="")
 
 
 def run_captured(args: list[str]) -> tuple[ExitCode, str]:
-    """Runs the program within this process; its exit code and all that it printed."""
+    """Runs the program within this process; returns its exit code and all that it printed."""
     import contextlib
-    import io
 
     out = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):

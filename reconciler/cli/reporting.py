@@ -1,7 +1,7 @@
-"""One evaluation, many renderings: to standard output, and into files that are replaced at once.
+"""Prints a report to standard output and writes it into the files of --report.
 
-Every text that leaves here has passed the run's redactor twice: as values before a format could
-cut or escape them, and as the finished text.
+The run's redactor masks secrets twice: in the report's values, before a format cuts or escapes
+them, and in the finished text.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ __all__ = ["Progress", "failed", "show", "style"]
 
 Lines = Callable[[str, int], str | None]
 _LINK = re.compile(r"https?://[^\s<>\"'()\[\]\\]+")
-#: Formats that other programs read: a name in them is a promise, so nobody chooses it.
-_WORD = re.compile(r"[^A-Za-z0-9._/=,-]+")
+#: Characters that a name may not have in a marker or in a command to copy: they become `?`.
+_UNSAFE = re.compile(r"[^A-Za-z0-9._/=,-]+")
 
 
 class Progress:
-    """A line a step on standard error, once a run takes longer than a second."""
+    """Prints one line per step to standard error, once the run has taken more than a second."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -53,27 +53,35 @@ class Progress:
 def show(
     common: CommonOptions, report: Report, source: Tree | None = None, base: Tree | None = None
 ) -> ExitCode:
-    """Prints a report in the format asked for and writes the files asked for; the command's exit
-    code. `base` is what the source is compared with, for what a proposal touches."""
+    """Prints a report in the format of --output, writes the files of --report, and returns the
+    command's exit code.
+
+    `source` is the config, whose lines are quoted. With `base`, the tree it is compared with, the
+    formats learn which lines changed.
+    """
     from reconciler.engine.views import fail_on
     from reconciler.output import redact
 
-    known = redactor()
-    read = _lines(source)
+    secrets = redactor()
+    read = _line_reader(source)
     report = fail_on.held_to(report, common.fail_on)
-    redact.learn(report, known, read)
-    report = redact.clean(report, known)
-    options = _options(common, report, lambda file, number: _redacted(known, read(file, number)))
+    redact.learn(report, secrets, read)
+    report = redact.clean(report, secrets)
+    options = _options(
+        common, report, lambda file, number: _redact_line(secrets, read(file, number))
+    )
     if common.reports:
-        options = replace(options, changed=_changed(source, base))
-    terminal.write(_rendered(common.output, report, options))
-    _write(common, report, options, known)
+        options = replace(options, changed=_changed_lines(source, base))
+    terminal.write(_render(common.output, report, options))
+    _write(common, report, options, secrets)
     return report.exit_code
 
 
 def failed(common: CommonOptions, command: str, error: ReconcilerError) -> None:
-    """The files that were asked for, when a command stopped before it had a report: who reads them
-    must not take the last run's for this one's."""
+    """Writes the files of --report with the error of a command that has no report.
+
+    Otherwise a reader would take the files of the run before for those of this run.
+    """
     from reconciler.diagnostics import ConfigInvalid, Diagnostic, Severity
     from reconciler.engine.views.report import Findings, Report
     from reconciler.output import redact
@@ -83,29 +91,29 @@ def failed(common: CommonOptions, command: str, error: ReconcilerError) -> None:
     else:
         found = (Diagnostic(Severity.ERROR, error.code, error.message, help=error.hint),)
     closing = (f"`reconciler {command}` could not go on.",)
-    known = redactor()
+    secrets = redactor()
     report = Report(command, (Findings(found),), closing, error.exit_code)
-    report = redact.clean(report, known)
-    _write(common, report, _options(common, report, _no_lines), known)
+    report = redact.clean(report, secrets)
+    _write(common, report, _options(common, report, _no_lines), secrets)
 
 
-def _write(common: CommonOptions, report: Report, options: Options, known: Redactor) -> None:
+def _write(common: CommonOptions, report: Report, options: Options, secrets: Redactor) -> None:
     plain = replace(options, style=type(options.style)(ascii_only=common.ascii_only))
     for name, file in common.reports:
         if file == "-":
-            terminal.write(_rendered(name, report, options))
+            terminal.write(_render(name, report, options))
         else:
-            _replace(file, known.redact(_rendered(name, report, plain)))
+            _replace(file, secrets.redact(_render(name, report, plain)))
 
 
-def _rendered(name: str, report: Report, options: Options) -> str:
+def _render(name: str, report: Report, options: Options) -> str:
     from reconciler.output import format as formats
 
     return formats.format_named(name).render(report, options)
 
 
 def _replace(file: str, text: str) -> None:
-    """The whole new text or the old file; never a part of either."""
+    """Replaces a file in one step: a reader sees the old text or the new one, never a part."""
     path = Path(file)
     try:
         if path.exists() and not path.is_file():
@@ -117,7 +125,7 @@ def _replace(file: str, text: str) -> None:
         raise UsageMistake(f"--report {file}: {why}") from cause
 
 
-# -- how -------------------------------------------------------------------------------------------
+# -- options of the formats ------------------------------------------------------------------------
 
 
 def _options(common: CommonOptions, report: Report, read: Lines) -> Options:
@@ -128,12 +136,14 @@ def _options(common: CommonOptions, report: Report, read: Lines) -> Options:
         read,
         common.show_all,
         link_base=_link_base(common),
-        marker=common.marker or " ".join([report.command, *_selected(common)]),
-        again=" ".join(["reconciler", report.command, *_base(report), *_selected(common)]),
+        marker=common.marker or " ".join([report.command, *_selection_flags(common)]),
+        again=" ".join(
+            ["reconciler", report.command, *_base_flag(report), *_selection_flags(common)]
+        ),
     )
 
 
-def _selected(common: CommonOptions) -> Iterator[str]:
+def _selection_flags(common: CommonOptions) -> Iterator[str]:
     for flag, names in (
         ("--environment", common.environments),
         ("--group", common.groups),
@@ -141,18 +151,20 @@ def _selected(common: CommonOptions) -> Iterator[str]:
         ("--app", common.apps),
     ):
         for name in sorted(names):
-            yield f"{flag} {_WORD.sub('?', name)}"
+            yield f"{flag} {_UNSAFE.sub('?', name)}"
 
 
-def _base(report: Report) -> Iterator[str]:
+def _base_flag(report: Report) -> Iterator[str]:
     base = str(report.data.get("base") or "")
     if base:
-        yield f"--base {_WORD.sub('?', base.rpartition('@')[2])}"
+        yield f"--base {_UNSAFE.sub('?', base.rpartition('@')[2])}"
 
 
 def _link_base(common: CommonOptions) -> str:
-    """What a file's path is put behind: as told, or as the CI system says. A wrong one is a
-    mistake of the caller's; a strange one of the environment is not used."""
+    """The URL to put before a file's path: --link-base, else from the variables of the CI system.
+
+    A wrong --link-base is an error; wrong variables give no links.
+    """
     if common.link_base:
         if not _LINK.fullmatch(common.link_base):
             raise UsageMistake(
@@ -160,17 +172,18 @@ def _link_base(common: CommonOptions) -> str:
                 hint="e.g. https://github.com/OWNER/REPO/blob/COMMIT",
             )
         return common.link_base.rstrip("/")
-    said = os.environ.get
-    made = ""
-    if said("GITHUB_SERVER_URL") and said("GITHUB_REPOSITORY") and said("GITHUB_SHA"):
-        made = f"{said('GITHUB_SERVER_URL')}/{said('GITHUB_REPOSITORY')}/blob/{said('GITHUB_SHA')}"
-    elif said("CI_PROJECT_URL") and said("CI_COMMIT_SHA"):
-        made = f"{said('CI_PROJECT_URL')}/-/blob/{said('CI_COMMIT_SHA')}"
-    return made if _LINK.fullmatch(made) else ""
+    env = os.environ.get
+    url = ""
+    if env("GITHUB_SERVER_URL") and env("GITHUB_REPOSITORY") and env("GITHUB_SHA"):
+        url = f"{env('GITHUB_SERVER_URL')}/{env('GITHUB_REPOSITORY')}/blob/{env('GITHUB_SHA')}"
+    elif env("CI_PROJECT_URL") and env("CI_COMMIT_SHA"):
+        url = f"{env('CI_PROJECT_URL')}/-/blob/{env('CI_COMMIT_SHA')}"
+    return url if _LINK.fullmatch(url) else ""
 
 
 def style(common: CommonOptions) -> Any:
-    """Colours only on a terminal and never with NO_COLOR; ASCII where the output cannot do more."""
+    """The style of texts: colours only on a terminal and never with NO_COLOR; ASCII only with
+    --ascii, and where the output's encoding is not UTF."""
     from reconciler.output.text import Style
 
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
@@ -182,33 +195,33 @@ def _no_lines(_file: str, _line: int) -> str | None:
     return None
 
 
-def _redacted(known: Redactor, line: str | None) -> str | None:
-    return known.redact(line) if line is not None else None
+def _redact_line(secrets: Redactor, line: str | None) -> str | None:
+    return secrets.redact(line) if line is not None else None
 
 
-def _lines(source: Tree | None) -> Lines:
-    """Lines of the config's own files, each file read once and only when it is shown."""
-    held: dict[str, list[str]] = {}
+def _line_reader(source: Tree | None) -> Lines:
+    """A function that gives a line of a config file. A file is read once, when a line is needed."""
+    files_read: dict[str, list[str]] = {}
 
     def line(file: str, number: int) -> str | None:
         if source is None:
             return None
-        if file not in held:
-            held[file] = _text(source, file)
-        lines = held[file]
+        if file not in files_read:
+            files_read[file] = _lines_of(source, file)
+        lines = files_read[file]
         return lines[number - 1] if 0 < number <= len(lines) else None
 
     return line
 
 
-def _text(tree: Tree, file: str) -> list[str]:
+def _lines_of(tree: Tree, file: str) -> list[str]:
     if file not in tree.blobs():
         return []
     ((_, data),) = tree.read((file,))
     return data.decode("utf-8", "replace").splitlines()
 
 
-def _changed(source: Tree | None, base: Tree | None) -> frozenset[tuple[str, int]]:
+def _changed_lines(source: Tree | None, base: Tree | None) -> frozenset[tuple[str, int]]:
     """The lines of the source that its base does not have."""
     if source is None or base is None:
         return frozenset()
@@ -218,8 +231,8 @@ def _changed(source: Tree | None, base: Tree | None) -> frozenset[tuple[str, int
     for file, blob in source.blobs().items():
         if file in old and old[file].blob_id == blob.blob_id:
             continue
-        now = _text(source, file)
-        matcher = difflib.SequenceMatcher(None, _text(base, file), now, autojunk=False)
+        new = _lines_of(source, file)
+        matcher = difflib.SequenceMatcher(None, _lines_of(base, file), new, autojunk=False)
         for kind, _, _, start, end in matcher.get_opcodes():
             if kind != "equal":
                 out |= {(file, number) for number in range(start + 1, end + 1)}

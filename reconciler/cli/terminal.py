@@ -1,5 +1,4 @@
-"""The one way out of the program to the terminal: every text that is printed passes the run's
-redactor first."""
+"""The only place that prints to the terminal: the run's redactor masks secrets in every text."""
 
 from __future__ import annotations
 
@@ -12,10 +11,10 @@ __all__ = ["note", "write"]
 
 
 def write(text: str) -> bool:
-    """Prints a document to standard output without the secrets that the run knows. True when there
-    were some in it.
+    """Prints a document to standard output and masks the secrets that the run knows.
 
-    `text` is complete: no line end is added, and control characters were escaped by who made it.
+    Returns True when the text held a secret. No line end is added. The caller has escaped control
+    characters already.
     """
     shown = redactor().redact(text)
     click.echo(shown, nl=False)
@@ -23,5 +22,5 @@ def write(text: str) -> bool:
 
 
 def note(text: str, *, end: str = "\n") -> None:
-    """Prints a line for people to standard error, without secrets and control characters."""
+    """Prints a line for people to standard error: secrets masked, control characters escaped."""
     click.echo(printable(redactor().redact(text)) + end, err=True, nl=False)

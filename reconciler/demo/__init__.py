@@ -1,1 +1,1 @@
-"""The tour of `reconciler demo`, and the start of a config repo for `reconciler init`."""
+"""The tour of `reconciler demo`, and the config repo that `reconciler init` writes."""

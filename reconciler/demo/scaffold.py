@@ -9,7 +9,7 @@ from reconciler.wiring import schemas
 
 __all__ = ["CI", "files"]
 
-#: CI system → what the program ships, and where it goes.
+#: CI system → pairs of a file of the sample and its path in the new repo.
 CI: Mapping[str, tuple[tuple[str, str], ...]] = {
     "github": (("ci/github/workflow.yml", ".github/workflows/reconciler.yml"),),
     "gitlab": (("ci/gitlab/reconciler.gitlab-ci.yml", ".gitlab-ci.yml"),),
@@ -79,7 +79,7 @@ _POINTER = """\
 serving:
   version: "v1"
 """
-_OWN = """\
+_APP = """\
 # This file makes the application {name}/main/hello; what it says holds there alone.
 """
 _MODEL = """\
@@ -130,7 +130,10 @@ _IGNORED = """\
 
 
 def files(ci: str) -> dict[str, str]:
-    """Path → text of every file, sorted."""
+    """The files of a new config repo: path → text, sorted by path.
+
+    `ci` is a key of `CI`. Policies and CI files are read from the sample.
+    """
     out = {
         "README.md": _README,
         ".gitignore": _IGNORED,
@@ -146,7 +149,7 @@ def files(ci: str) -> dict[str, str]:
         out[f"{folder}/environment.yaml"] = _ENVIRONMENT.format(**values)
         out[f"{folder}/hello.yaml"] = _POINTER
         out[f"{folder}/main/group.yaml"] = _GROUP.format(**values)
-        out[f"{folder}/main/hello.yaml"] = _OWN.format(**values)
+        out[f"{folder}/main/hello.yaml"] = _APP.format(**values)
     shipped = sample_folder()
     for name in _POLICIES:
         for path in (f"policies/{name}.yaml", f"policies/tests/{name}.yaml"):

@@ -1,5 +1,5 @@
-"""The stage of `demo`: a copy of the sample repo, an embedded cluster, and the program's own
-commands run on both at chosen moments of simulated time."""
+"""Where `demo` plays: a copy of the sample repo, an embedded cluster and a simulated clock, with
+methods that run the program's commands on them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,17 @@ from reconciler.errors import ExitCode, UsageMistake
 
 __all__ = ["Stage", "sample_folder"]
 
-#: Runs one command of this program; its exit code, and all that it printed.
+#: Runs one command of this program; returns its exit code and all that it printed.
 Command: TypeAlias = Callable[[list[str]], tuple[ExitCode, str]]
 
 _FOLDERS = ("environments", "models", "policies")
 
 
 def sample_folder() -> Path:
-    """Where the sample config lies: in the installed package, or in the checkout."""
+    """The folder of the sample config: in the installed package, or in the checkout.
+
+    Raises `UsageMistake` when neither has it.
+    """
     package = Path(reconciler.__file__).parent
     for folder in (package / "_sample", package.parent):
         if (folder / "environments" / "layers.yaml").is_file():
@@ -35,7 +38,10 @@ def sample_folder() -> Path:
 
 
 class Stage:
-    """One showing. `command` runs the program. `now` is simulated; commands see it by --now."""
+    """The repo, the cluster and the clock of one demo, made anew in `folder`.
+
+    `now` is the simulated time, which commands get by --now. `command` runs the program.
+    """
 
     def __init__(self, folder: Path, now: datetime, command: Command) -> None:
         self.repo = folder / "config"
@@ -53,7 +59,7 @@ class Stage:
     # -- Git ---------------------------------------------------------------------------------------
 
     def git(self, *args: str) -> None:
-        """Git as a person would use it, without that person's own settings."""
+        """Runs Git in the config repo, without the settings of the user."""
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self.repo.parent),
@@ -66,7 +72,7 @@ class Stage:
             "GIT_AUTHOR_DATE": self.now.isoformat(),
             "GIT_COMMITTER_DATE": self.now.isoformat(),
         }
-        done = subprocess.run(
+        result = subprocess.run(
             ["git", *args],
             cwd=self.repo,
             env=environment,
@@ -74,22 +80,22 @@ class Stage:
             text=True,
             check=False,
         )
-        if done.returncode:
-            raise UsageMistake(f"git {args[0]} failed: {done.stderr.strip()}")
+        if result.returncode:
+            raise UsageMistake(f"git {args[0]} failed: {result.stderr.strip()}")
 
     def commit(self, message: str) -> None:
         self.git("add", "-A")
         self.git("commit", "-q", "-m", message)
 
     def edit(self, file: str, before: str, after: str) -> None:
-        """One line of a config file, changed as a person would."""
+        """Replaces `before` in a config file, as a person would; it must be there exactly once."""
         path = self.repo / file
         text = path.read_text(encoding="utf-8")
         if text.count(before) != 1:
             raise UsageMistake(f"the sample changed: {before!r} is not once in {file}")
         path.write_text(text.replace(before, after), encoding="utf-8")
 
-    # -- telling -----------------------------------------------------------------------------------
+    # -- text --------------------------------------------------------------------------------------
 
     def heading(self, title: str, text: str) -> None:
         self.chapter += 1
@@ -105,7 +111,7 @@ class Stage:
     def run(
         self, *args: str, cluster: bool = True, keep: Callable[[str], str] | None = None
     ) -> ExitCode:
-        """One command of this program, its own output shown; `keep` cuts what is too long."""
+        """Runs one command and prints it with its output, which `keep` may shorten."""
         shown = " ".join(args) + (" --embedded cluster.db" if cluster else "")
         click.echo(f"\n$ reconciler {shown}")
         full = [*args, "--repo", str(self.repo)]
@@ -117,10 +123,10 @@ class Stage:
         return code
 
     def quietly(self, *args: str) -> tuple[ExitCode, str]:
-        """The same without showing it."""
+        """Runs one command on the cluster and prints nothing; returns exit code and output."""
         full = [*args, "--repo", str(self.repo), "--embedded", str(self.cluster)]
         return self.command([*full, "--now", self.now.isoformat()])
 
     def wait(self, span: timedelta) -> None:
-        """Simulated time goes by; the next command finds what happened meanwhile."""
+        """Moves the simulated clock; the next command finds what happened in that time."""
         self.now += span

@@ -1,4 +1,4 @@
-"""What `demo` tells, chapter by chapter. Nothing here prints results: the commands do."""
+"""The chapters of `demo`: each runs commands of the program, which print the results."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _PINNED = "@sha256:b81dd8d6ead3c93c76cb2aee030370c12fd405ab66772d3cea149bc23b529
 _MINUTE = timedelta(minutes=1)
 
 
-def _last(count: int) -> Callable[[str], str]:
-    """The last lines of an output, with a word on what was left out."""
+def _last_lines(count: int) -> Callable[[str], str]:
+    """A function that keeps the last `count` lines of an output and says how many it left out."""
 
     def keep(text: str) -> str:
         lines = text.splitlines()
@@ -35,7 +35,7 @@ def _last(count: int) -> Callable[[str], str]:
 
 
 class Story:
-    """`as_told` says whether every command ended as the story expects."""
+    """The chapters, in order. `as_told` is False once an exit code was not the expected one."""
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
@@ -73,7 +73,7 @@ class Story:
             "makes the cluster so, wave by wave.",
         )
         self.expect(stage.run("check", cluster=False))
-        self.expect(stage.run("apply", keep=_last(12)))
+        self.expect(stage.run("apply", keep=_last_lines(12)))
         self.expect(stage.run("apply"))
         stage.note("Twice changes nothing the second time.")
         self.expect(stage.run("status"))
@@ -108,23 +108,23 @@ class Story:
             "10, 50, 100 %, with the pauses that the config asks for. Shown are the runs that "
             "decided something.",
         )
-        verdict = ""
+        previous = ""
         for _ in range(60):
             code, text = stage.quietly("reconcile", "--once", *_PROD, "-o", "json")
             self.expect(code)
             report = json.loads(text[text.index("{") :])
             app = next(a for a in report["plan"]["apps"] if a["app"] == _APP)
             decision = app["decision"]
-            told = f"{decision['verdict']} {decision['weights']}"
-            if told != verdict:
-                verdict = told
+            current = f"{decision['verdict']} {decision['weights']}"
+            if current != previous:
+                previous = current
                 weights = "  ".join(f"{v} {w:>3} %" for v, w in decision["weights"].items())
                 why = decision["reasons"][0]
                 click.echo(f"   {stage.now:%H:%M}  {weights:<20}  {why['text']}")
                 click.echo(click.style(f"          {'':<20}  {why['at']}", dim=True))
             if (
                 not any(list(a.get("waves", ())) for a in report["plan"]["apps"])
-                and "v2" not in told
+                and "v2" not in current
             ):
                 break
             stage.wait(_MINUTE)
@@ -140,7 +140,7 @@ class Story:
         )
         self._edit_by_hand()
         self.expect(stage.run("plan", "--app", _APP))
-        self.expect(stage.run("reconcile", "--once", "--app", _APP, keep=_last(1)))
+        self.expect(stage.run("reconcile", "--once", "--app", _APP, keep=_last_lines(1)))
 
     def _edit_by_hand(self) -> None:
         from reconciler.objects.key import ObjectKey

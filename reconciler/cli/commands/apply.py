@@ -41,8 +41,9 @@ def COMMAND(  # noqa: N802
 ) -> ExitCode:
     """Carry a plan out, wave by wave, waiting for health between waves.
 
-    An error, a denial or a refusal anywhere stops the whole selection before any write. With PLAN,
-    a file of `plan --out`, only exactly that plan is carried out; exit 4 when something moved.
+    An error, a denial or a refusal of one app stops the whole selection before any write. With
+    PLAN, a file of `plan --out`, exactly that plan is carried out; exit 4 when the config or the
+    cluster has changed since.
     """
     from reconciler.cli import reporting
     from reconciler.engine import apply_plan, review
@@ -60,7 +61,7 @@ def COMMAND(  # noqa: N802
     with clusters.cluster(common, allows="writes") as found:
         target = clusters.require_cluster(found)
 
-        def look() -> review.Review:
+        def review_again() -> review.Review:
             return review.review(
                 tree,
                 chosen,
@@ -69,16 +70,16 @@ def COMMAND(  # noqa: N802
                 options=RunOptions(approvals=approvals, workers=target.workers),
             )
 
-        reviewed = look()
+        reviewed = review_again()
         if saved is not None:
-            different = saved_plans.find_moved(saved, reviewed, tree, chosen)
-            if different:
-                return reporting.show(common, saved_plans.report_moved(reviewed, different), tree)
+            moved = saved_plans.find_moved(saved, reviewed, tree, chosen)
+            if moved:
+                return reporting.show(common, saved_plans.report_moved(reviewed, moved), tree)
         run = apply_plan.apply(
             reviewed,
             target.targets,
             target.clock,
             reporting.Progress(),
-            apply_plan.ApplySettings(timeout=timeout, workers=target.workers, again=look),
+            apply_plan.ApplySettings(timeout=timeout, workers=target.workers, again=review_again),
         )
     return reporting.show(common, run_report(run), tree)

@@ -1,4 +1,4 @@
-"""`reconciler check`: all mistakes and policy findings of the config, at once."""
+"""`reconciler check`: all mistakes and policy findings of the config, in one run."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ __all__ = ["COMMAND"]
 @options.common
 @options.selection
 def COMMAND(common: options.CommonOptions) -> ExitCode:  # noqa: N802
-    """Load, merge, validate and judge the config; nothing is compared and nothing written.
+    """Load, merge and validate the config and judge it by the policies, without a cluster.
 
-    Every mistake is shown on its line, all of a run at once. Exit 1 with a mistake, 3 where a
-    policy denies.
+    One run shows every mistake, each with its line; nothing is written. Exit 1 with a mistake, 3
+    where a policy denies.
     """
     from reconciler.cli import reporting
     from reconciler.engine import review
@@ -34,7 +34,7 @@ def COMMAND(common: options.CommonOptions) -> ExitCode:  # noqa: N802
     from reconciler.wiring.common import now, selection
 
     tree = source.tree(common)
-    wanted = RunOptions(plans=False, foresees=False)
-    reviewed = review.review(tree, selection(common), now(common), options=wanted)
+    run_options = RunOptions(plans=False, foresees=False)
+    reviewed = review.review(tree, selection(common), now(common), options=run_options)
     report = check_report(reviewed)
     return reporting.show(replace(common, show_all=True), report, tree)

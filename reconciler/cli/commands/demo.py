@@ -1,4 +1,4 @@
-"""`reconciler demo`: the product at work, without a cluster."""
+"""`reconciler demo`: a tour of the program on an embedded cluster."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ Examples:
 
 
 @click.command("demo", short_help="Show the product at work; needs no Kubernetes.", epilog=_EPILOG)
-@click.option("--keep", metavar="FOLDER", help="Leave the config repo and the cluster there.")
+@click.option(
+    "--keep", metavar="FOLDER", help="Keep the config repo and the cluster in this folder."
+)
 def COMMAND(keep: str | None) -> ExitCode:  # noqa: N802
     """Show the product at work on an embedded cluster in simulated time; needs no Kubernetes.
 
-    A config repo is applied, a nightly training fires, its best candidate becomes a version and
+    A config repo is applied, a nightly training runs, its best candidate becomes a version and
     takes over the traffic step by step; drift is repaired, a shared line is changed, and a policy
-    says no. Every output is that of the command above it.
+    denies a change. Each command is shown above its output.
     """
     if keep is not None:
         folder = Path(keep)
@@ -37,8 +39,8 @@ def COMMAND(keep: str | None) -> ExitCode:  # noqa: N802
             raise UsageMistake(f"--keep {keep} is not empty")
         folder.mkdir(parents=True, exist_ok=True)
         return _show(folder, kept=True)
-    with tempfile.TemporaryDirectory(prefix="reconciler-demo-") as made:
-        return _show(Path(made), kept=False)
+    with tempfile.TemporaryDirectory(prefix="reconciler-demo-") as temporary:
+        return _show(Path(temporary), kept=False)
 
 
 def _show(folder: Path, *, kept: bool) -> ExitCode:

@@ -1,4 +1,4 @@
-"""`reconciler explain`: who said so, what a line reaches, and what a code means."""
+"""`reconciler explain`: the line that set a value, what a line reaches, and what a code means."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _WIDTH = 100
     ),
 )
 @click.argument("path", required=False)
-@click.option("--at", metavar="FILE:LINE", help="Where does this config line end up?")
+@click.option("--at", metavar="FILE:LINE", help="Show what this config line reaches.")
 @click.option(
-    "--object", "target", metavar="KIND/NAME", help="Explain a field of a drawn object (PATH)."
+    "--object", "target", metavar="KIND/NAME", help="Explain a field (PATH) of this object."
 )
-@click.option("--all", "everything", is_flag=True, help="Every path of the selected apps.")
+@click.option("--all", "everything", is_flag=True, help="Explain every path of the selected apps.")
 @click.option("--all-uses", is_flag=True, help="List every field that a value reaches.")
 @options.common
 @options.selection
@@ -51,10 +51,10 @@ def COMMAND(  # noqa: N802
 ) -> ExitCode:
     """Say which config line made a value, which lines it overrode, and which fields it reaches.
 
-    PATH is spelled as references spell it: serving.resources.gpu, training.candidates[name=cnn],
-    a.b[0]."x.y". Exit 1 where nothing is found; the chain of a deleted path is shown all the same.
+    PATH is written as in references: serving.resources.gpu, training.candidates[name=cnn],
+    a.b[0]."x.y". Exit 1 where nothing is found; a deleted path still shows the lines that set it.
 
-    A code such as E_LOCKED or W_BASE in place of PATH: what it means, an example, the way out.
+    With a code such as E_LOCKED or W_BASE instead of PATH: its meaning, an example, the way out.
     """
     from reconciler import catalogue
     from reconciler.cli import reporting
@@ -63,18 +63,18 @@ def COMMAND(  # noqa: N802
     from reconciler.wiring import clusters, source
     from reconciler.wiring.common import now, selection
 
-    asked = [bool(at), everything, bool(path) or bool(target)]
-    if sum(asked) != 1:
+    questions = [bool(at), everything, bool(path) or bool(target)]
+    if sum(questions) != 1:
         raise UsageMistake(
             "say what to explain: a PATH, --at FILE:LINE, --object KIND/NAME FIELD or --all"
         )
     if path and not target and catalogue.is_code(path):
-        return reporting.show(common, _entry(catalogue.find(path)))
+        return reporting.show(common, _entry_report(catalogue.find(path)))
     common = replace(common, show_all=all_uses)
     tree, chosen, moment = source.tree(common), selection(common), now(common)
     try:
         if at:
-            report = explain.explain_at(tree, chosen, *_place(at), moment)
+            report = explain.explain_at(tree, chosen, *_parse_place(at), moment)
         elif everything:
             report = explain.explain_all(tree, chosen, moment)
         elif target:
@@ -90,7 +90,7 @@ def COMMAND(  # noqa: N802
     return reporting.show(common, report, tree)
 
 
-def _entry(entry: Entry) -> Report:
+def _entry_report(entry: Entry) -> Report:
     from reconciler.engine.views.report import Report
 
     lines = (
@@ -112,7 +112,7 @@ def _entry(entry: Entry) -> Report:
     return Report("explain", closing=lines, data={"entry": data})
 
 
-def _place(at: str) -> tuple[str, int]:
+def _parse_place(at: str) -> tuple[str, int]:
     file, _, line = at.partition(":")
     number = line.split(":")[0]
     if not file or not number.isdigit() or int(number) < 1:

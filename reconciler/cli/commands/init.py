@@ -11,12 +11,12 @@ from reconciler.errors import ExitCode, UsageMistake
 
 __all__ = ["COMMAND"]
 
-_FEW = 5
+_NAMED = 5
 
 
 @click.command(
     "init",
-    short_help="Lay down a small config repo that passes check.",
+    short_help="Write a small config repo that passes check.",
     epilog=options.examples(
         "reconciler init my-models --ci github", "reconciler init . --ci gitlab"
     ),
@@ -27,35 +27,35 @@ _FEW = 5
     type=click.Choice(["github", "gitlab", "none"]),
     default="none",
     show_default=True,
-    help="The CI system to lay a file down for.",
+    help="Also write a pipeline file for this CI system.",
 )
 def COMMAND(folder: str, ci: str) -> ExitCode:  # noqa: N802
-    """Lay down environments, a model, policies and the files around them in FOLDER.
+    """Write environments, a model, policies, schemas and a README into FOLDER.
 
-    Nothing that exists is overwritten: then nothing is written at all.
+    If one of the files exists already, nothing is written.
     """
     from reconciler.demo import scaffold
 
     root = Path(folder)
-    wanted = scaffold.files(ci)
-    taken = [path for path in wanted if (root / path).exists() or (root / path).is_symlink()]
+    files = scaffold.files(ci)
+    existing = [path for path in files if (root / path).exists() or (root / path).is_symlink()]
     if root.exists() and not root.is_dir():
         raise UsageMistake(f"{folder} is not a folder")
-    if taken:
-        more = f" and {len(taken) - _FEW} more" if len(taken) > _FEW else ""
+    if existing:
+        more = f" and {len(existing) - _NAMED} more" if len(existing) > _NAMED else ""
         raise UsageMistake(
-            f"{folder} holds {', '.join(taken[:_FEW])}{more} already: nothing was written",
+            f"{folder} holds {', '.join(existing[:_NAMED])}{more} already: nothing was written",
             hint="name an empty folder, or move them away",
         )
     try:
-        for path, text in wanted.items():
+        for path, text in files.items():
             target = root / path
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("x", encoding="utf-8", newline="\n") as out:
                 out.write(text)
     except OSError as cause:
         raise UsageMistake(f"{folder}: {(cause.strerror or str(cause)).lower()}") from cause
-    said = [f"{len(wanted)} files in {folder}. What next:", ""]
+    lines = [f"{len(files)} files in {folder}. What next:", ""]
     steps = [] if folder == "." else [f"cd {folder}"]
     if not (root / ".git").exists():
         steps += ["git init -b main"]
@@ -65,7 +65,7 @@ def COMMAND(folder: str, ci: str) -> ExitCode:  # noqa: N802
         "reconciler plan",
         "reconciler reconcile --once --embedded try.db    # no Kubernetes needed",
     ]
-    said += [f"  {step}" for step in steps]
-    said += ["", "Then put your own image into models/hello/model.yaml; README.md says more.", ""]
-    terminal.write("\n".join(said))
+    lines += [f"  {step}" for step in steps]
+    lines += ["", "Then put your own image into models/hello/model.yaml; README.md says more.", ""]
+    terminal.write("\n".join(lines))
     return ExitCode.DONE

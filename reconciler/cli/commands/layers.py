@@ -1,4 +1,4 @@
-"""`reconciler layers`: which files an app is made of, in order."""
+"""`reconciler layers`: the files that each app is made of, in order."""
 
 from __future__ import annotations
 

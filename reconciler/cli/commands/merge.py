@@ -1,4 +1,4 @@
-"""`reconciler merge`: the merge room alone, on plain files."""
+"""`reconciler merge`: merges plain layer files, without a config repo."""
 
 from __future__ import annotations
 
@@ -30,30 +30,32 @@ Examples:
     "layers_file",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The layers.yaml that lists the files, lowest first; their paths start at its folder.",
+    help="The layers.yaml that lists the files, lowest first; paths are relative to its folder.",
 )
-@click.option("--provenance", is_flag=True, help="Add the chain of every path (JSON only).")
+@click.option(
+    "--provenance", is_flag=True, help="Add the lines that set each value (always as JSON)."
+)
 @click.option(
     "--output",
     "-o",
     type=click.Choice(["json", "yaml"]),
     default="yaml",
     show_default=True,
-    help="How the merged value is written.",
+    help="The format of the merged value.",
 )
 def COMMAND(layers_file: Path, provenance: bool, output: str) -> ExitCode:  # noqa: N802
     """Merge plain files by the rules of layers.yaml, and say where every value came from."""
-    tree, found = _merged(layers_file)
+    tree, found = _merge_files(layers_file)
     bad = any(d.is_error for d in found)
     if output == "json" or provenance:
         terminal.write(_document(tree, found, provenance))
     else:
-        _shown(tree, found, layers_file)
+        _print(tree, found, layers_file)
     return ExitCode.ERROR if bad else ExitCode.DONE
 
 
-def _merged(layers_file: Path) -> tuple[Branch | None, list[Diagnostic]]:
-    """The merged tree, None with any error, and all that is wrong with the files."""
+def _merge_files(layers_file: Path) -> tuple[Branch | None, list[Diagnostic]]:
+    """The merged tree, None if there is an error, and all findings."""
     from reconciler.diagnostics import error
     from reconciler.layers import document, merge, stack
     from reconciler.origin import Site
@@ -85,13 +87,13 @@ def _merged(layers_file: Path) -> tuple[Branch | None, list[Diagnostic]]:
         found += parsed.diagnostics
     if order is None:
         return None, found
-    return _folded(documents, order, merge, found)
+    return _fold(documents, order, merge, found)
 
 
-def _folded(
+def _fold(
     documents: list[Any], order: Stack, merge: Any, found: list[Diagnostic]
 ) -> tuple[Branch | None, list[Diagnostic]]:
-    # Files with mistakes are merged all the same, so that one run shows the mistakes of both kinds.
+    # Files with mistakes are merged too, so that one run shows the mistakes of files and of merges.
     result = merge.fold(documents, order)
     found += result.diagnostics
     bad = any(d.is_error for d in found)
@@ -124,7 +126,7 @@ def _read(path: Path, name: str, found: list[Diagnostic], site: Any) -> bytes | 
 
 
 def _document(tree: Branch | None, found: list[Diagnostic], provenance: bool) -> str:
-    """The report as JSON. Nothing in it is redacted: plain files are shown as they are."""
+    """The report as JSON. Values are not searched for secrets: files are shown as they are."""
     from reconciler.engine.views.merge_result import MergeResult, provenance_of
     from reconciler.engine.views.report import Findings, Report
     from reconciler.output.format import Options, format_named
@@ -139,7 +141,7 @@ def _document(tree: Branch | None, found: list[Diagnostic], provenance: bool) ->
     return format_named("json").render(report, Options())
 
 
-def _shown(tree: Branch | None, found: list[Diagnostic], layers_file: Path) -> None:
+def _print(tree: Branch | None, found: list[Diagnostic], layers_file: Path) -> None:
     from reconciler.layers.emit import emit
     from reconciler.output.text import render_diagnostics
 

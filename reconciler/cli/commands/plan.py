@@ -1,4 +1,4 @@
-"""`reconciler plan`: what would change, why, and from which line."""
+"""`reconciler plan`: what `apply` would change, why, and by which config line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["COMMAND"]
 
 @click.command(
     "plan",
-    short_help="Say what apply would do, why, and from which line.",
+    short_help="Show what apply would do, why, and by which config line.",
     epilog=options.examples(
         "reconciler plan --embedded cluster.db",
         "reconciler plan --base main --exit-code",
@@ -26,16 +26,18 @@ __all__ = ["COMMAND"]
         "reconciler plan --environment prod --embedded cluster.db --out prod.plan",
     ),
 )
-@click.option("--base", metavar="REV", help="Compare with what this revision renders, offline.")
+@click.option(
+    "--base", metavar="REV", help="Compare with the objects of this revision; needs no cluster."
+)
 @click.option("--out", metavar="FILE", help="Save the plan for `apply FILE`.")
 @click.option("--exit-code", is_flag=True, help="Exit 2 when there are differences.")
 @click.option(
     "--read-only",
     is_flag=True,
-    help="Ask the cluster for no dry-run, which needs the right to write: defaults and admission "
-    "stay unseen.",
+    help="Make no dry-runs, which need the right to write; the cluster's defaults and admission "
+    "are then not shown.",
 )
-@click.option("--full", is_flag=True, help="Ask about every object, also where nothing changed.")
+@click.option("--full", is_flag=True, help="Ask the cluster about unchanged objects too.")
 @options.approval
 @options.reporting
 @options.common
@@ -51,10 +53,10 @@ def COMMAND(  # noqa: N802
     everything: bool,
     approvals: Approvals,
 ) -> ExitCode:
-    """Compare the config with the live objects and say what `apply` would do, and nothing else.
+    """Compare the config with the live objects and show what `apply` would do; write nothing.
 
-    Without a cluster every object counts as new; with --base it is compared with what another
-    revision renders.
+    Without a cluster every object counts as new; with --base the objects are compared with those
+    of another revision.
     """
     from reconciler.cli import reporting
     from reconciler.engine import review

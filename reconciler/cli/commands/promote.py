@@ -1,4 +1,4 @@
-"""`reconciler promote`: the next environment's pointer, moved by one line."""
+"""`reconciler promote`: changes the version of an environment by an edit of one line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["COMMAND"]
 
 @click.command(
     "promote",
-    short_help="Move an environment's version pointer, by one line.",
+    short_help="Change the version that an environment serves, by an edit of one line.",
     epilog=options.examples(
         "reconciler promote mnist --to prod",
         "reconciler promote mnist --to prod --version v3 --branch promote-mnist-v3",
@@ -26,9 +26,13 @@ __all__ = ["COMMAND"]
     ),
 )
 @click.argument("model")
-@click.option("--to", "environment", required=True, metavar="ENV", help="The environment to move.")
-@click.option("--version", default="", help="The version.  [default: what the rung below serves]")
-@click.option("--group", default="", help="Move this group's own pointer only.")
+@click.option(
+    "--to", "environment", required=True, metavar="ENV", help="The environment to change."
+)
+@click.option(
+    "--version", default="", help="The version to serve.  [default: that of the environment below]"
+)
+@click.option("--group", default="", help="Change only the version that this group sets itself.")
 @click.option("--branch", help="Commit to this new branch instead of editing the work tree.")
 @click.option("--dry-run", is_flag=True, help="Show the edit and write nothing.")
 @options.common
@@ -41,10 +45,10 @@ def COMMAND(  # noqa: N802
     branch: str | None,
     dry_run: bool,
 ) -> ExitCode:
-    """Edit `serving.version` where ENV's pointer lives; comments stay and the diff is one line.
+    """Edit `serving.version` in the file that sets it for ENV; comments stay, one line changes.
 
-    The version needs a record in models/MODEL/versions/. A group that overrides the pointer is
-    named and refused, unless it is asked for with --group.
+    The version needs a record in models/MODEL/versions/. Where a group sets a version of its own,
+    the promotion is refused and the group named; --group changes that group.
     """
     from reconciler.cli import reporting
     from reconciler.engine.use import promote
@@ -54,14 +58,14 @@ def COMMAND(  # noqa: N802
     tree = source.tree(common)
     planned = promote.plan_promotion(tree, model, environment, version, group)
     if not dry_run:
-        planned = replace(planned, written=_written(common, planned, branch))
+        planned = replace(planned, written=_write_edit(common, planned, branch))
     closing = f"written to {planned.written}" if not dry_run else "nothing written (--dry-run)"
     report = Report("promote", (planned,), (closing,), revision=tree.label)
     return reporting.show(common, report, tree)
 
 
-def _written(common: options.CommonOptions, planned: Promotion, branch: str | None) -> str:
-    """Writes the edit to the work tree or to a new branch; says where it went to."""
+def _write_edit(common: options.CommonOptions, planned: Promotion, branch: str | None) -> str:
+    """Writes the edit to the work tree or to a new branch; returns where, for the report."""
     from reconciler.adapters.git import proposals
     from reconciler.wiring import source
 

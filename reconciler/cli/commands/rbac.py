@@ -41,32 +41,34 @@ _UNKNOWN = "kinds that are recorded in a cluster and no longer in Git are unknow
     type=click.Choice(sorted(_NAMES)),
     default="reconcile",
     show_default=True,
-    help="Who shall have them: a writing run, a plan by dry-runs, a plan --read-only.",
+    help="The run to give rights to: a reconcile, a plan with dry-runs, or a plan --read-only.",
 )
 @click.option(
     "--name",
     metavar="NAME",
-    help="Of the service account and the roles.  [default: reconciler, reconciler-plan, "
-    "reconciler-read]",
+    help="The name of the service account and the roles.  [default: reconciler, "
+    "reconciler-plan, reconciler-read]",
 )
 @click.option(
     "--namespace",
     metavar="NAMESPACE",
     default=reconciler.TOOL_NAMESPACE,
     show_default=True,
-    help="Where the service account is.",
+    help="The namespace of the service account.",
 )
-@click.option("--user", metavar="USER", default="", help="Bind this user, and no service account.")
+@click.option(
+    "--user", metavar="USER", default="", help="Bind this user instead of a service account."
+)
 @partial(options.common, outputs=("yaml", "json"))
 @options.selection
 @options.cluster
 def COMMAND(  # noqa: N802
     common: CommonOptions, purpose: str, name: str | None, namespace: str, user: str
 ) -> ExitCode:
-    """Print roles and bindings made of the kinds that the config draws, with nothing by wildcard.
+    """Print roles and bindings for the kinds of the config's objects, without wildcards.
 
-    With a cluster, kinds that are recorded there and no longer in Git count, too, and plurals are
-    asked for where they are not known.
+    With a cluster, the roles also hold the kinds that are recorded there and no longer in Git, and
+    the cluster gives the plurals of kinds that the program does not know.
     """
     from reconciler.cli import reporting
     from reconciler.engine import load
@@ -81,8 +83,8 @@ def COMMAND(  # noqa: N802
     fleet = load.load_fleet(tree, chosen)
     if fleet.errors:
         shown = replace(common, output="text") if common.output == "yaml" else common
-        return reporting.show(shown, _mistakes(common, tree, chosen), tree)
-    recorded, served = _seen(common, fleet, chosen)
+        return reporting.show(shown, _mistakes_report(common, tree, chosen), tree)
+    recorded, served = _read_clusters(common, fleet, chosen)
     grant = rights.grant_rights(fleet, Purpose(purpose), recorded, served)
     notes = grant.notes
     if not common.names_cluster and purpose == "reconcile":
@@ -97,22 +99,23 @@ def COMMAND(  # noqa: N802
     return ExitCode.DONE
 
 
-def _mistakes(common: CommonOptions, tree: Tree, chosen: Selection) -> Report:
-    """What is wrong with the config, as `check` says it."""
+def _mistakes_report(common: CommonOptions, tree: Tree, chosen: Selection) -> Report:
+    """The mistakes of the config, in the report that `check` prints."""
     from reconciler.engine import review
     from reconciler.engine.run_options import RunOptions
     from reconciler.engine.views.reviews import check_report
     from reconciler.wiring.common import now
 
-    wanted = RunOptions(plans=False, foresees=False)
-    reviewed = review.review(tree, chosen, now(common), options=wanted)
+    run_options = RunOptions(plans=False, foresees=False)
+    reviewed = review.review(tree, chosen, now(common), options=run_options)
     return replace(check_report(reviewed), command="rbac")
 
 
-def _seen(
+def _read_clusters(
     common: CommonOptions, fleet: Fleet, chosen: Selection
 ) -> tuple[list[tuple[str, ObjectKey]], Discovery | None]:
-    """What the clusters record of the selected units, and what they serve together."""
+    """The objects that the clusters record for the selected units, each with the account that
+    applies it, and all the kinds that the clusters serve; None without a cluster."""
     from reconciler.engine import observe
     from reconciler.engine.targets import split_fleet
     from reconciler.ports import Discovery

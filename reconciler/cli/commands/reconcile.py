@@ -1,4 +1,4 @@
-"""`reconciler reconcile`: one pass, or a loop of them; a bad app stops alone."""
+"""`reconciler reconcile`: one pass or a loop; an app with an error does not stop the others."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from reconciler.errors import ExitCode, UsageMistake
 
 __all__ = ["COMMAND"]
 
-_LEAST_PATIENCE = 30.0
+_LEAST_TIMEOUT = 30.0
 
 _OPTIONS = (
-    click.option("--once", is_flag=True, help="One pass, then exit; what a CronJob calls."),
+    click.option("--once", is_flag=True, help="Make one pass, then exit; for a CronJob."),
     click.option(
         "--interval",
         type=options.Duration(),
         metavar="DURATION",
-        help="Follow the revision and make a pass so often, new commit or not.",
+        help="Follow the revision and make a pass at this interval, also without a new commit.",
     ),
     click.option(
         "--passes", type=click.IntRange(min=1), metavar="N", help="End the loop after N passes."
@@ -30,33 +30,33 @@ _OPTIONS = (
         "--deadline",
         type=options.Duration(),
         metavar="DURATION",
-        help="Begin no write in a pass after so long.",
+        help="Begin no write once a pass has taken so long.",
     ),
     click.option(
         "--drift",
         type=click.Choice(["correct", "report"]),
         default="correct",
         show_default=True,
-        help="Put right what somebody else changed, or only show it.",
+        help="Correct the changes that others made to objects, or only report them.",
     ),
     click.option(
         "--wait-for-lease",
         "wait",
         type=options.Duration(),
         metavar="DURATION",
-        help="Wait so long for a group that another run holds.  [default: until that run is seen "
-        "to be alive, or its lease has run out]",
+        help="Wait at most so long for a group that another run holds.  [default: until that run "
+        "proves to be alive, or its lease has run out]",
     ),
     click.option(
         "--fail-if-locked", is_flag=True, help="Exit with 5 where another run holds a group."
     ),
     click.option(
-        "--no-lease", is_flag=True, help="Take no leases: where nothing else ever writes."
+        "--no-lease", is_flag=True, help="Take no leases; only safe where no other run writes."
     ),
     click.option(
         "--log-format",
         type=click.Choice(["json", "text"]),
-        help="A log on standard error, a line an event.  [default: text with --interval, else "
+        help="Log to standard error, one line per event.  [default: text with --interval, else "
         "progress only]",
     ),
     click.option("--metrics-out", metavar="FILE", help="Write Prometheus metrics to this file."),
@@ -66,7 +66,9 @@ _OPTIONS = (
         help="Serve /metrics, /healthz and /readyz.",
     ),
     click.option(
-        "--webhook", metavar="ADDRESS:PORT", help="Receive pushes of GitHub or GitLab: a pass each."
+        "--webhook",
+        metavar="ADDRESS:PORT",
+        help="Listen here for pushes of GitHub or GitLab; each starts a pass.",
     ),
     click.option("--webhook-secret", metavar="FILE", help="The secret shared with the Git host."),
     click.option(
@@ -80,7 +82,7 @@ _OPTIONS = (
 )
 
 
-def _running(function: Callable[..., Any]) -> Callable[..., Any]:
+def _add_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
@@ -88,7 +90,7 @@ def _running(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command(
     "reconcile",
-    short_help="Bring the cluster to what Git says; bad apps stop alone.",
+    short_help="Make the cluster match Git; an app with an error does not stop the others.",
     epilog=options.examples(
         "reconciler reconcile --once --embedded cluster.db",
         "reconciler reconcile --once --environment prod --revision v1.4.0 --embedded cluster.db",
@@ -96,7 +98,7 @@ def _running(function: Callable[..., Any]) -> Callable[..., Any]:
         "    --kubeconfig prod.yaml",
     ),
 )
-@_running
+@_add_options
 @options.writing
 @options.approval
 @options.reporting
@@ -104,7 +106,7 @@ def _running(function: Callable[..., Any]) -> Callable[..., Any]:
 @options.selection
 @options.cluster
 def COMMAND(common: options.CommonOptions, **given: Any) -> ExitCode:  # noqa: N802
-    """Bring the cluster to what Git says: new objects, moved weights, repaired drift, prunes.
+    """Make the cluster match Git: create, change and delete objects, move weights, repair drift.
 
     An app with an error, a denial or a refusal is left as it is, and the others go on. A group that
     another run holds is skipped.
@@ -123,14 +125,14 @@ def COMMAND(common: options.CommonOptions, **given: Any) -> ExitCode:  # noqa: N
         )
     if interval is not None and interval <= 0:
         raise UsageMistake("--interval must be more than 0")
-    looped = {"--passes": given["passes"], "--webhook": given["webhook"]}
-    if once and any(value is not None for value in looped.values()):
-        names = ", ".join(name for name, value in looped.items() if value is not None)
+    loop_only = {"--passes": given["passes"], "--webhook": given["webhook"]}
+    if once and any(value is not None for value in loop_only.values()):
+        names = ", ".join(name for name, value in loop_only.items() if value is not None)
         raise UsageMistake(f"{names} belongs to --interval")
     common = replace(common, show_all=given["everything"])
     if interval is not None:
-        # An app that does not get ready must not keep the others waiting: it is looked at again.
-        timeout = min(timeout, max(interval, _LEAST_PATIENCE))
+        # An app that does not get ready must not delay the others: the next pass looks at it again.
+        timeout = min(timeout, max(interval, _LEAST_TIMEOUT))
     settings = PassSettings(
         selection(common),
         given["approvals"],

@@ -1,4 +1,4 @@
-"""`reconciler render`: the manifests that the config comes to."""
+"""`reconciler render`: the desired objects, as manifests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["COMMAND"]
 def COMMAND(common: options.CommonOptions) -> ExitCode:  # noqa: N802
     """Print the desired objects as YAML, or as JSON with the config lines of every field.
 
-    Weights are Git's target: only a cluster decides the way there.
+    Weights are those that Git asks for; the steps of a rollout are known only with a cluster.
     """
     from reconciler.cli import reporting
     from reconciler.engine import review
@@ -43,8 +43,8 @@ def COMMAND(common: options.CommonOptions) -> ExitCode:  # noqa: N802
     from reconciler.wiring.common import now, selection
 
     tree = source.tree(common)
-    wanted = RunOptions(plans=False, foresees=False)
-    reviewed = review.review(tree, selection(common), now(common), options=wanted)
+    run_options = RunOptions(plans=False, foresees=False)
+    reviewed = review.review(tree, selection(common), now(common), options=run_options)
     report = render_report(reviewed)
     if common.output == "text" and not reviewed.has_errors:
         _stream(reviewed)
@@ -56,18 +56,21 @@ def COMMAND(common: options.CommonOptions) -> ExitCode:  # noqa: N802
 
 
 def _stream(reviewed: Review) -> None:
-    """The objects as YAML, one by one: of a large repo not all are held at once."""
+    """Prints the objects as YAML one by one, so that a large repo does not fill the memory.
+
+    The redactor learns the secrets of all objects before the first one is printed.
+    """
     from reconciler.engine.views.objects import render_objects
     from reconciler.objects.draft import list_embedded
     from reconciler.output.manifests import document
     from reconciler.wiring import redaction
 
-    known = redaction.redactor()
+    secrets = redaction.redactor()
     for unit in reviewed.units:
         for draft in unit.drafts:
-            known.learn_tree(plain(draft.tree))
+            secrets.learn_tree(plain(draft.tree))
             for _, inner in list_embedded(draft):
-                known.learn_tree(plain(inner.tree))
+                secrets.learn_tree(plain(inner.tree))
     masked = False
     for item in render_objects(reviewed.units):
         masked |= terminal.write(document(item))

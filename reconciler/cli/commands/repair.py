@@ -1,4 +1,4 @@
-"""`reconciler repair`: damaged inventories beside the cluster and Git."""
+"""`reconciler repair`: damaged inventories, compared with the cluster and Git."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ __all__ = ["COMMAND"]
     "approved",
     multiple=True,
     metavar="HASH",
-    help="Write the inventory that this hash was printed for, with exactly those objects.",
+    help="Write the inventory with exactly the objects that this hash was printed for.",
 )
 @options.common
 @options.selection
 @options.cluster
 def COMMAND(common: options.CommonOptions, approved: tuple[str, ...]) -> ExitCode:  # noqa: N802
-    """List every object that a damaged inventory, the cluster or Git knows of.
+    """For each damaged inventory, list the objects that it, the cluster or Git names.
 
     Nothing is written without --write. Exit 4 while an inventory is damaged.
     """

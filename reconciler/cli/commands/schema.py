@@ -20,12 +20,12 @@ __all__ = ["COMMAND"]
     ),
 )
 @click.argument("name", required=False)
-@click.option("--list", "listed", is_flag=True, help="Name the schemas.")
+@click.option("--list", "listed", is_flag=True, help="List the names of the schemas.")
 @click.option("--write", metavar="FOLDER", help="Write all of them into this folder.")
 def COMMAND(name: str | None, listed: bool, write: str | None) -> ExitCode:  # noqa: N802
-    """Print the schema called NAME, or write them all.
+    """Print the schema called NAME, or write all schemas.
 
-    Editors find them by the first line of the sample's files: # yaml-language-server: $schema=…
+    Editors find a file's schema by its first line: # yaml-language-server: $schema=…
     """
     from reconciler.wiring import schemas
 

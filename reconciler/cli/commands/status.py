@@ -22,7 +22,7 @@ __all__ = ["COMMAND"]
 @options.selection
 @options.cluster
 def COMMAND(common: options.CommonOptions) -> ExitCode:  # noqa: N802
-    """Health, version, traffic and next step of every app; nothing is judged without a cluster."""
+    """Show health, version, traffic and next step of each app; health needs a cluster."""
     from reconciler.cli import reporting
     from reconciler.engine.use import status
     from reconciler.wiring import clusters, source

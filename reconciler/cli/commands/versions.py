@@ -1,4 +1,4 @@
-"""`reconciler versions`: what was trained, and the records that make it promotable."""
+"""`reconciler versions`: the trained versions, and the records that a promotion needs."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ __all__ = ["COMMAND"]
     ),
 )
 @click.option("--record", is_flag=True, help="Write the missing records into the work tree.")
-@click.option("--branch", help="Commit the records to this new branch instead.")
+@click.option("--branch", help="Commit the records to this new branch, not into the work tree.")
 @options.common
 @options.selection
 @options.cluster
 def COMMAND(common: options.CommonOptions, record: bool, branch: str | None) -> ExitCode:  # noqa: N802
     """List model versions: recorded in Git, and published in the cluster without a record.
 
-    With --record each published version without one gets the next number and a record, to be
-    reviewed like any change.
+    With --record each published version without a record gets the next number and a record file,
+    to be reviewed like any change.
     """
     from reconciler.cli import reporting
     from reconciler.engine.use import discover
@@ -48,14 +48,14 @@ def COMMAND(common: options.CommonOptions, record: bool, branch: str | None) -> 
     section = Versions(versions)
     closing: tuple[str, ...] = ()
     if record or branch:
-        section = _recorded(common, versions, branch)
+        section = _write_records(common, versions, branch)
         closing = tuple(f"recorded {path} ({section.written})" for path in section.records)
         closing = closing or ("every version has its record",)
     report = Report("versions", (section,), closing, revision=tree.label)
     return reporting.show(common, report, tree)
 
 
-def _recorded(
+def _write_records(
     common: options.CommonOptions, versions: tuple[Published, ...], branch: str | None
 ) -> Versions:
     """Writes the missing records to the work tree or to a new branch."""
