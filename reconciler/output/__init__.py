@@ -1,1 +1,1 @@
-"""Reports rendered; commands never know the formats."""
+"""Renders reports in each output format. No command imports a format."""

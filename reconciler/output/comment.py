@@ -1,8 +1,10 @@
-"""The comment on a proposal, and the summary of a CI step: verdict first, then what goes, what
-blocks, what warns, and everything else folded. The same report gives the same bytes.
+"""The comment on a proposal, and the summary of a CI step. The verdict comes first, then deletes
+and replacements, blocking findings, warnings, and the other parts. Details of apps are folded. The
+same report gives the same bytes.
 
-A budget bounds it: details go in a fixed order, the verdict, deletes and what blocks go last, and
-what was cut is said. Nothing is cut inside a fence or a fold.
+The text keeps to a budget. Parts are cut in a fixed order: details first, deletes and blocking
+findings last; the verdict is never cut. The text names every part that was cut. No fence
+and no fold is cut in two.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ _VERDICTS = {
 
 @dataclass(frozen=True, slots=True)
 class _Limits:
-    """How much of each part is shown."""
+    """The most entries of each part that are shown; `text` is the most characters of a message."""
 
     fields: int
     details: int
@@ -71,7 +73,10 @@ _LEVELS = (
 
 
 def render(report: Report, options: Options, budget: int) -> str:
-    """Markdown of at most `budget` bytes (characters are never more than bytes)."""
+    """Markdown of at most `budget` bytes of UTF-8, so of at most as many characters.
+
+    `options.budget` overrides `budget`. The strictest limits are used even where the text stays
+    longer than the budget."""
     budget = options.budget or budget
     text = ""
     for limits in _LEVELS:
@@ -82,7 +87,7 @@ def render(report: Report, options: Options, budget: int) -> str:
 
 
 class _Comment:
-    """One rendering under given limits; `cut` collects what they left out."""
+    """One rendering under given limits; `cut` lists the parts that the limits left out."""
 
     def __init__(self, report: Report, options: Options, limits: _Limits) -> None:
         self.report = report
@@ -119,10 +124,10 @@ class _Comment:
         counts = [
             text for section in self.changes for text in [comparison.counted(section)] if text
         ]
-        said = "; ".join([*([why] if why else []), *counts])
-        if not said:
-            said = " ".join(self.report.closing).rstrip(".")
-        head = f"### {sign} reconciler {prose(self.report.command)}: {prose(said or 'done')}"
+        summary = "; ".join([*([why] if why else []), *counts])
+        if not summary:
+            summary = " ".join(self.report.closing).rstrip(".")
+        head = f"### {sign} reconciler {prose(self.report.command)}: {prose(summary or 'done')}"
         lines = [head]
         levels = [issue.level for issue in self.issues]
         blocking, warnings = levels.count(Level.ERROR), levels.count(Level.WARNING)
@@ -139,7 +144,7 @@ class _Comment:
         lines.append(" · ".join([*about, *numbers]))
         return "\n\n".join(line for line in lines if line)
 
-    # -- what matters ------------------------------------------------------------------------------
+    # -- deletes, blocking findings and warnings ---------------------------------------------------
 
     def _leaving(self) -> Iterator[str]:
         rows = [row for section in self.changes for row in comparison.leaving(section)]
@@ -154,28 +159,28 @@ class _Comment:
 
     def _blocking(self) -> Iterator[str]:
         rows = [issue for issue in self.issues if issue.level is Level.ERROR]
-        yield from self._listed("Blocking", rows, self.limits.blocking, "blocking findings")
+        yield from self._list_issues("Blocking", rows, self.limits.blocking, "blocking findings")
 
     def _warnings(self) -> Iterator[str]:
         rows = [issue for issue in self.issues if issue.level is not Level.ERROR]
-        yield from self._listed("Warnings", rows, self.limits.warnings, "warnings")
+        yield from self._list_issues("Warnings", rows, self.limits.warnings, "warnings")
 
-    def _listed(self, title: str, rows: list[Issue], most: int, what: str) -> Iterator[str]:
+    def _list_issues(self, title: str, rows: list[Issue], most: int, what: str) -> Iterator[str]:
         if not rows:
             return
-        shown = self._few(_alike(rows), most, what)
+        shown = self._few(_group_alike(rows), most, what)
         lines = [f"**{title}** ({len(rows)})", "", *(self._issue(alike) for alike in shown)]
         yield "\n".join(lines if shown else lines[:1])
 
     def _issue(self, found: list[Issue]) -> str:
-        """What one config line causes by one rule, whatever number of objects it reaches."""
+        """One entry for all issues that one rule finds on one config line, with their objects."""
         issue = found[0]
-        about = f" {_several([i.subject for i in found if i.subject])}" if issue.subject else ""
+        about = f" {_join_names([i.subject for i in found if i.subject])}" if issue.subject else ""
         out = f"- **{code(issue.rule)}**{about}: {self._prose(issue.message)}"
         place = self._link(issue.site)
         targets = [name for i in found for name in i.target.split(", ") if name]
         out += f" · {place}" if place else ""
-        out += f" · {_several(targets)}" if targets else ""
+        out += f" · {_join_names(targets)}" if targets else ""
         if issue.is_policy and issue.policy_site is not None:
             out += f" · rule {self._link(issue.policy_site)}"
         if issue.help:
@@ -300,7 +305,9 @@ class _Comment:
 
 
 def _marker(name: str) -> str:
-    """How the comment is found again; it must not end the HTML comment early."""
+    """The HTML comment by which a later run finds the comment to update.
+
+    The name loses every character that could end the HTML comment early."""
     plain = re.sub(r"[^A-Za-z0-9 ._/=@-]", "", name)
     plain = re.sub(r"-{2,}", "-", plain).strip("- ")
     return f"<!-- {reconciler.DISTRIBUTION}: {plain} -->"
@@ -310,8 +317,8 @@ def _row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _alike(rows: list[Issue]) -> list[list[Issue]]:
-    """The rows in their order, those with the same rule, line and way out together."""
+def _group_alike(rows: list[Issue]) -> list[list[Issue]]:
+    """The rows in their order; policy findings with the same rule, line and help form one group."""
     out: dict[object, list[Issue]] = {}
     for issue in rows:
         alone = issue.site is None or not issue.is_policy
@@ -320,7 +327,7 @@ def _alike(rows: list[Issue]) -> list[list[Issue]]:
     return list(out.values())
 
 
-def _several(names: list[str]) -> str:
+def _join_names(names: list[str]) -> str:
     names = list(dict.fromkeys(names))
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(code(name) for name in names[:3]) + more

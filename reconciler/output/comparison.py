@@ -1,4 +1,4 @@
-"""A plan for a comment: counts, what leaves, one table and one folded list an app."""
+"""The parts of a comment that show a plan: counts, deletes, the table of apps, fields per app."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _WORDS = {
     Action.REPLACE: "to replace",
     Action.DELETE: "to delete",
 }
-#: A line that reaches fewer objects is no news.
+#: A line that reaches fewer objects is not listed.
 _SHARED = 3
 Prose = Callable[[str], str]
 
 
 def counted(section: Changes) -> str:
-    """The verdict's numbers."""
+    """The numbers of the verdict, such as `2 to create, 1 held`; "" for a plan that was applied."""
     if section.applied:
         return ""
     counts = section.plan.counts()
@@ -56,7 +56,7 @@ def is_shown(app: AppPlan) -> bool:
 
 
 def overview(section: Changes) -> list[tuple[str, tuple[int, ...]]]:
-    """The apps that change, with how many objects a column."""
+    """The apps that change, each with the number of objects per column of COLUMNS."""
     out = []
     for app in section.plan.apps:
         if is_shown(app):
@@ -68,7 +68,7 @@ def overview(section: Changes) -> list[tuple[str, tuple[int, ...]]]:
 
 
 def words(app: AppPlan) -> str:
-    """`1 to create, 2 to update`."""
+    """The counts of one app, such as `1 to create, 2 to update`."""
     going = [c.action for c in app.changes() if c.goes]
     parts = [f"{going.count(a)} {text}" for a, text in _WORDS.items() if a in going]
     held = sum(1 for c in app.changes() if not c.goes)
@@ -77,7 +77,7 @@ def words(app: AppPlan) -> str:
 
 
 def leaving(section: Changes) -> Iterator[tuple[str, Change]]:
-    """What is deleted or replaced, refused or not."""
+    """(app, change) of each object that the plan deletes or replaces, also of those refused."""
     for app in section.plan.apps:
         for change in app.changes():
             if change.action in (Action.DELETE, Action.REPLACE):
@@ -85,7 +85,7 @@ def leaving(section: Changes) -> Iterator[tuple[str, Change]]:
 
 
 def reasons(change: Change, base: str, prose: Prose) -> str:
-    """`: why · place`, of the reasons that have not been said as a refusal."""
+    """`: why · place` for each reason. Refusals are left out: the comment lists them as issues."""
     out = []
     for reason in change.reasons:
         if reason.kind is ReasonKind.REFUSAL:
@@ -97,7 +97,7 @@ def reasons(change: Change, base: str, prose: Prose) -> str:
 
 
 def detail(app: AppPlan, options: Options, most: int, prose: Prose) -> tuple[list[str], int]:
-    """An app's changes as Markdown lines, and how many fields were left out."""
+    """An app's changes as Markdown lines, and the number of fields beyond `most`, which are cut."""
     budget = _split(app, most)
     out: list[str] = []
     cut = 0
@@ -116,17 +116,17 @@ def detail(app: AppPlan, options: Options, most: int, prose: Prose) -> tuple[lis
 
 
 def _split(app: AppPlan, most: int) -> list[int]:
-    """How many rows each change may show, in order, of `most` for the app."""
+    """The number of rows that each change may show, in order. Their sum is at most `most`."""
     out = []
     for change in app.changes():
-        mine = min(len(change.fields), most)
-        out.append(mine)
-        most -= mine
+        share = min(len(change.fields), most)
+        out.append(share)
+        most -= share
     return out
 
 
 def _middle_out(rows: list[Row], most: int) -> list[Row]:
-    """The first and the last rows: the middle of a long difference says least."""
+    """The first and the last rows, `most` in all: the middle of a long difference matters least."""
     if len(rows) <= most:
         return rows
     head = (most + 1) // 2
@@ -157,7 +157,7 @@ def _values(row: Row) -> str:
 
 
 def _from(origin: Origin | None, base: str) -> str:
-    """The winning line, and how many it overrides."""
+    """The config line that won, and the number of lines that it overrides."""
     if origin is None:
         return ""
     below = sum(1 for _ in origin.chain()) - 1
@@ -184,7 +184,9 @@ def _decision(app: AppPlan, options: Options, prose: Prose) -> Iterator[str]:
 
 
 def reach(section: Changes) -> list[tuple[Site, int, list[str]]]:
-    """Lines that change several objects, those that reach most first."""
+    """(line, number of objects, apps) for each config line that changes at least three objects.
+
+    The line that changes most objects comes first."""
     found: dict[Site, set[tuple[str, str]]] = {}
     for app in section.plan.apps:
         for change in app.changes():

@@ -1,5 +1,5 @@
-"""What changed inside one field, told by deepdiff: only for values already known to differ, and
-only up to a size, since deepdiff takes milliseconds even for small ones."""
+"""The differences inside one field, as deepdiff finds them. Only values that differ are compared,
+and only up to a size, since deepdiff takes milliseconds even for small values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ _MOST_LINES = 20
 
 
 def lines(before: Any, after: Any) -> Iterator[str]:
-    """One line a difference, paths relative to the field."""
+    """One line per difference, sorted, with paths relative to the field; at most 20 of them.
+
+    Values that have more than 20,000 bytes of JSON together give one line with their size."""
     size = len(orjson.dumps([before, after], default=str))
     if size > _LARGEST:
         yield f"changed ({size} bytes, too large to compare in detail)"
@@ -29,7 +31,7 @@ def lines(before: Any, after: Any) -> Iterator[str]:
             rows += [f"{_path(path)} {kind.replace('_', ' ')}" for path in changes]
             continue
         for path, change in changes.items():
-            rows.append(f"{_path(path)}   {_told(kind, change)}")
+            rows.append(f"{_path(path)}   {_describe(kind, change)}")
     rows.sort()
     yield from rows[:_MOST_LINES]
     if len(rows) > _MOST_LINES:
@@ -40,7 +42,7 @@ def _path(path: str) -> str:
     return path.removeprefix("root").replace("['", ".").replace("']", "").lstrip(".") or "."
 
 
-def _told(kind: str, change: Any) -> str:
+def _describe(kind: str, change: Any) -> str:
     if kind.endswith("_added"):
         return f"+ {_short(change)}"
     if kind.endswith("_removed"):

@@ -1,4 +1,4 @@
-"""A change's fields as people want to see them: a route's backends as weights, not as maps."""
+"""The fields of a change as rows for people. The backends of a route are shown as weights."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ __all__ = ["Row", "rows", "weights"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line: `text` stands in place of the values where it is not empty. `owner` names the
-    embedded object that the field belongs to, and what carries it."""
+    """One row. `text`, where it is not empty, is shown instead of the values. `owner` names the
+    embedded object of the field and the object that embeds it; "" for a field of the object."""
 
     path: str
     field: FieldChange
@@ -27,33 +27,33 @@ class Row:
 
     @property
     def name(self) -> str:
-        """The path, after the embedded object that it is in."""
+        """The path; for a field of an embedded object the name of that object precedes the path."""
         return f"{self.owner} {self.path}" if self.owner else self.path
 
 
 def rows(change: Change, arrow: str = "→") -> Iterator[Row]:
-    """The fields in their order; a route's backends of one rule become one row."""
-    told: set[tuple[Any, ...]] = set()
+    """One row per field, in order; the backends of one rule of a route share a row."""
+    done_rules: set[tuple[Any, ...]] = set()
     for field in change.fields:
         rule = _rule_of(change, field)
         if rule is None:
-            yield Row(_shown(change, field), field, field.origin, owner=_owner(change, field))
+            yield Row(_path_of(change, field), field, field.origin, owner=_owner(change, field))
             continue
-        if rule in told:
+        if rule in done_rules:
             continue
-        told.add(rule)
-        mine = [f for f in change.fields if _rule_of(change, f) == rule]
-        text = weights(change, mine, arrow)
+        done_rules.add(rule)
+        of_rule = [f for f in change.fields if _rule_of(change, f) == rule]
+        text = weights(change, of_rule, arrow)
         if text:
-            origin = next((f.origin for f in mine if f.origin is not None), None)
+            origin = next((f.origin for f in of_rule if f.origin is not None), None)
             yield Row(f"{show_path(rule)} weights", field, origin, text)
         else:
-            for other in mine:
+            for other in of_rule:
                 yield Row(show_path(other.path), other, other.origin)
 
 
-def _shown(change: Change, field: FieldChange) -> str:
-    """The path; a variable's with its name, since its number says nothing."""
+def _path_of(change: Change, field: FieldChange) -> str:
+    """The path. That of a variable has the name of the variable, for the path has only a number."""
     path = field.own_path
     name = _name_at(change.body_of(field), path[:-1]) if path[-1:] == ("value",) else ""
     return f"{show_path(path)} ({name})" if name else show_path(path)
@@ -64,7 +64,7 @@ def _owner(change: Change, field: FieldChange) -> str:
 
 
 def _rule_of(change: Change, field: FieldChange) -> tuple[Any, ...] | None:
-    """The path of the rule whose backends the field is about."""
+    """The path of the rule of a route whose backends hold the field; None for other fields."""
     inside = field.inside is not None
     routes = kinds.find(change.key.group_kind).routes
     if not routes or inside or "backendRefs" not in field.path:
@@ -73,7 +73,9 @@ def _rule_of(change: Change, field: FieldChange) -> tuple[Any, ...] | None:
 
 
 def weights(change: Change, fields: list[FieldChange], arrow: str) -> str:
-    """`web-v1 90 → 50, + web-v2 50`; "" where more than names and weights changed."""
+    """The changes of backends, such as `web-v1 90 → 50, + web-v2 50`.
+
+    "" where other fields of a backend changed, too."""
     out: list[str] = []
     gone: list[str] = []
     for field in fields:

@@ -1,4 +1,4 @@
-"""What an output format is: a name and a function from a report to text."""
+"""An output format: a name, and a function that turns a report into text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reconciler.output.text import Lines, Style
 
 __all__ = ["Format", "Options", "format_named", "names"]
 
-_ROOM = "reconciler.output.formats"
+_PACKAGE = "reconciler.output.formats"
 
 
 def _no_lines(_file: str, _line: int) -> str | None:
@@ -20,12 +20,13 @@ def _no_lines(_file: str, _line: int) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to show it: colours and glyphs, the config's own lines, nothing folded.
+    """How a report is shown.
 
-    `link_base` is what a file's path is put behind to make a link to it at its commit. `marker`
-    names a comment for those who update it in place. `changed` are the (file, line) pairs that a
-    proposal touches, for what is shown first. `budget` bounds the text in bytes, 0 for the
-    format's own. `again` is the command that shows the same.
+    `style` has the colours and glyphs; `lines` reads lines of the config; `show_all` asks for the
+    rows that are cut otherwise. `link_base` and the path of a file make a link to the file at its
+    commit. `marker` names a comment, so that a later run can update that comment. `changed` are
+    the (file, line) pairs that a proposal touches; issues on them come first. `budget` is the most
+    bytes of the text, 0 for the limit of the format. `again` is the command that shows the same.
     """
 
     style: Style = field(default_factory=Style)
@@ -45,10 +46,11 @@ class Format:
 
 
 def names() -> tuple[str, ...]:
-    """The formats that exist, by their files."""
-    return extensions.names(_ROOM)
+    """The names of all formats, one per module of `formats`."""
+    return extensions.names(_PACKAGE)
 
 
 def format_named(name: str) -> Format:
-    found: Format = extensions.load(_ROOM, name, "FORMAT")
+    """The format of that name."""
+    found: Format = extensions.load(_PACKAGE, name, "FORMAT")
     return found

@@ -1,5 +1,5 @@
-"""Everything in a report that a person should act on, in one shape for all formats of CI systems:
-mistakes, policy findings, refusals, what could not be judged, and what was not done."""
+"""The issues of a report, in one shape for all formats of CI systems: mistakes, policy findings,
+refusals, changes that are held or could not be judged, and writes that failed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Issue", "Level", "issues"]
 
 
 class Level(StrEnum):
-    """`error` blocks, `warning` is shown, `notice` is for the record."""
+    """`error` blocks; `warning` does not block; `notice` needs no action."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -34,8 +34,11 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """`rule` is stable: a code, or a policy's name. `target` is the app, or several with commas;
-    `subject` the object, or the path in the config. `site` has a line, or is None."""
+    """One issue.
+
+    `rule` is a code or the name of a policy, and stays the same between versions. `target` is the
+    app, or several apps with commas between them. `subject` is the object, or the path in the
+    config. `site` is a line of a file, or None."""
 
     level: Level
     rule: str
@@ -51,22 +54,22 @@ class Issue:
 
     @property
     def fingerprint(self) -> str:
-        """The same for the same finding wherever its line has moved to."""
+        """32 hex digits, which stay the same when the line of the issue moves within its file."""
         file = self.site.file if self.site is not None else ""
-        said = "" if self.is_policy else self.message
-        whole = "\0".join((self.rule, self.target, self.subject, file, said))
+        message = "" if self.is_policy else self.message
+        whole = "\0".join((self.rule, self.target, self.subject, file, message))
         return hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
     @property
     def text(self) -> str:
-        """What and about what, in one line."""
+        """The message after its subject, in one line."""
         about = f"{self.subject}: " if self.subject else ""
         return f"{about}{self.message}"
 
 
 def issues(report: Report, changed: frozenset[tuple[str, int]] = frozenset()) -> tuple[Issue, ...]:
-    """All issues: those that block first; within a level those on changed lines, then by place."""
-    found = dict.fromkeys(_found(report))
+    """All issues, each once: errors first; in a level those on `changed` lines; then by place."""
+    found = dict.fromkeys(_issues_of(report))
 
     def order(issue: Issue) -> tuple[object, ...]:
         site = issue.site or Site("", 0, 0)
@@ -76,14 +79,14 @@ def issues(report: Report, changed: frozenset[tuple[str, int]] = frozenset()) ->
     return tuple(sorted(found, key=order))
 
 
-def _found(report: Report) -> Iterator[Issue]:
+def _issues_of(report: Report) -> Iterator[Issue]:
     for section in report.sections:
         if isinstance(section, Findings):
             yield from (_diagnostic(item) for item in section.diagnostics)
             yield from (_finding(item) for item in section.policy)
         elif isinstance(section, Changes):
             for app in section.plan.apps:
-                yield from _of_app(app)
+                yield from _app_issues(app)
             for result in section.applied:
                 for key, why in result.problems:
                     subject = str(key) if key is not None else ""
@@ -95,7 +98,7 @@ def _diagnostic(item: Diagnostic) -> Issue:
         Level.ERROR if item.is_error else Level.WARNING,
         item.code,
         item.message,
-        _placed(item.site),
+        _line_of(item.site),
         ", ".join(map(str, item.apps)),
         item.path,
         item.help,
@@ -110,29 +113,29 @@ def _finding(item: Finding) -> Issue:
         Level.ERROR if item.blocks else level,
         item.policy,
         item.message,
-        _placed(item.site),
+        _line_of(item.site),
         str(item.app),
         f"{item.key} {field}".strip(),
         item.remediation,
         item.related,
         True,
         str(item.severity),
-        _placed(item.policy_site),
+        _line_of(item.policy_site),
     )
 
 
-def _placed(site: Site | None) -> Site | None:
-    """A place in a file; what is built in has none."""
+def _line_of(site: Site | None) -> Site | None:
+    """The place, where it is a line of a file; None for built-in values."""
     return site if site is not None and site.line > 0 else None
 
 
-def _of_app(app: AppPlan) -> Iterator[Issue]:
+def _app_issues(app: AppPlan) -> Iterator[Issue]:
     for refusal in app.refusals:
         yield Issue(
             Level.ERROR, refusal.code, refusal.text, None, _group(app), help=refusal.way_out
         )
     for change in app.changes():
-        issue = _of_change(change)
+        issue = _change_issue(change)
         if issue is not None:
             yield replace(issue, target=str(app.unit), subject=str(change.key))
 
@@ -141,12 +144,12 @@ def _group(app: AppPlan) -> str:
     return f"{app.environment}/{app.group}"
 
 
-def _of_change(change: Change) -> Issue | None:
+def _change_issue(change: Change) -> Issue | None:
     if change.standing is Standing.GO:
         return None
     texts = [r.text for r in change.reasons if r.kind is not ReasonKind.REFUSAL]
     if change.action is Action.DELETE and change.standing is Standing.HELD:
-        return None  # the refusal says it once
+        return None  # The refusal is an issue already.
     site = _site_of(change)
     why = "; ".join(texts)
     if change.standing is Standing.UNJUDGED:
@@ -162,5 +165,5 @@ def _site_of(change: Change) -> Site | None:
         origins = change.desired.origins
     for origin in (*(r.origin for r in change.reasons), *origins):
         if origin is not None:
-            return _placed(origin.site)  # type: ignore[attr-defined]
+            return _line_of(origin.site)  # type: ignore[attr-defined]
     return None

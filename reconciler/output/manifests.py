@@ -1,4 +1,4 @@
-"""Desired objects as YAML for people and `kubectl`."""
+"""Desired objects as YAML for people and for `kubectl`."""
 
 from __future__ import annotations
 

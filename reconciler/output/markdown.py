@@ -1,6 +1,7 @@
-"""Text of strangers in Markdown: nothing in it is markup, a mention, a reference or a link.
+"""Escapes untrusted text for Markdown, so that no part of the text becomes markup, a mention, a
+reference or a link.
 
-GitHub's and GitLab's rules together, since a comment may end up on either.
+The rules of GitHub and of GitLab hold together, since a comment may be posted on either.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _LINE_START = re.compile(r"^(\s*)([#>=~+-])", re.MULTILINE)
 
 
 def prose(text: str) -> str:
-    """One line of running text."""
+    """Text outside a code span, escaped, on one line."""
     text = " ".join(printable(text).split())
     text = _URL.sub(rf"\1{_BREAK}", text)
     text = _GH.sub(rf"\1{_BREAK}", text)
@@ -38,7 +39,7 @@ def prose(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """A code span: nothing in it is a reference. The delimiter is longer than any run inside."""
+    """A code span, on one line. Its delimiter is longer than any run of backticks in the text."""
     text = " ".join(printable(text).split()) or " "
     ticks = "`" * (_longest_run(text) + 1)
     pad = " " if text.startswith("`") or text.endswith("`") or text == " " else ""
@@ -46,12 +47,12 @@ def code(text: str) -> str:
 
 
 def html_code(text: str) -> str:
-    """The same where Markdown is not read: in the HTML of a fold's title."""
+    """Code in HTML, for the title of a fold, where Markdown is not rendered."""
     return f"<code>{html.escape(' '.join(printable(text).split()))}</code>"
 
 
 def cell(text: str) -> str:
-    """A code span within a table: its bars are escaped, which tables undo before code is read."""
+    """A code span for a table. Its bars are escaped; the table removes that escape first."""
     return code(text.replace("|", "\ue000")).replace("\ue000", "\\|")
 
 
@@ -63,7 +64,7 @@ def fence(text: str, language: str = "") -> str:
 
 
 def link(site: Site | None, base: str, *, in_table: bool = False) -> str:
-    """`file:line`, as a link where a base is known."""
+    """`file:line`, as a link where `base` is not empty; "" without a site."""
     if site is None:
         return ""
     label = f"{site.file}:{site.line}" if site.line > 0 else site.file

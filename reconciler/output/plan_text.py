@@ -1,4 +1,5 @@
-"""A plan for people: what, why, from which line; refusals first; then what comes next."""
+"""A plan as text: refusals first, then per app its changes with reasons and config lines, then the
+lines that reach many objects and the next times of schedules."""
 
 from __future__ import annotations
 
@@ -33,10 +34,11 @@ _WIDTH = 100
 
 
 def render(section: Changes, options: Options) -> Iterator[str]:
+    """The blocks of text, in order."""
     plan = section.plan
     if plan.offline:
-        against = f"against {section.base} " if section.base else ""
-        place = f"{against}(no cluster was asked)"
+        base = f"against {section.base} " if section.base else ""
+        place = f"{base}(no cluster was asked)"
     else:
         objects = f"{plan.objects_read} object{'' if plan.objects_read == 1 else 's'}"
         place = f"{options.style.arrow} {plan.cluster} (read {objects} in {plan.requests} requests)"
@@ -109,7 +111,7 @@ def _change(
     label = f"wave {wave}" if wave and change.goes else change.standing.value
     yield paint(head) + f"{label:>{max(2, 92 - len(head))}}"
     for reason in change.reasons:
-        if reason.kind is not ReasonKind.REFUSAL:  # said once, at the top
+        if reason.kind is not ReasonKind.REFUSAL:  # shown once, at the top
             yield from _reason(reason, style)
     if change.takes_over and change.action is Action.UPDATE:
         yield f"      takes the fields of {', '.join(change.takes_over)}"
@@ -129,7 +131,7 @@ def _change(
 
 
 def _reason(reason: Reason, style: Style) -> Iterator[str]:
-    """Why, and the line behind it: on a line of its own where the two do not fit."""
+    """A reason and its config line; the config line stands below where both do not fit one line."""
     text = f"      {printable(reason.text)}"
     place = _chain(reason.origin) if reason.origin is not None else ""
     if len(text) + len(place) + 3 <= _WIDTH:
@@ -140,7 +142,7 @@ def _reason(reason: Reason, style: Style) -> Iterator[str]:
 
 
 def _wrapped(place: str, style: Style) -> Iterator[str]:
-    """Config lines under what they caused, within the width."""
+    """Config lines below the row that they caused, wrapped to the width."""
     indent = " " * 10
     for line in textwrap.wrap(place, _WIDTH - len(indent), break_on_hyphens=False) or [""]:
         yield indent + style.dim(line)
@@ -180,7 +182,7 @@ def _values(field: FieldChange, options: Options) -> str:
 
 
 def _place(origin: Origin) -> str:
-    """`file:line:col (over …)`: the winning line, then those that it overrode."""
+    """`file:line:col (over …)` of the chain, and the lines that the value refers through."""
     text = _chain(origin)
     if origin.through:
         rest = len(origin.through) - 1
@@ -189,7 +191,7 @@ def _place(origin: Origin) -> str:
 
 
 def _chain(origin: Origin) -> str:
-    """The winning line and those that it overrode."""
+    """The line that won, and at most three lines that it overrides."""
     links = list(origin.chain())
     if len(links) == 1:
         return str(links[0].site)
@@ -197,7 +199,7 @@ def _chain(origin: Origin) -> str:
 
 
 def show(datum: Any) -> str:
-    """One value, short enough for a line."""
+    """One value as text of at most 60 characters."""
     if isinstance(datum, str):
         text = datum if datum and "\n" not in datum else json.dumps(datum, ensure_ascii=False)
     else:
@@ -234,7 +236,7 @@ def _local(moment: Any, zone: str) -> str:
 
 
 def _reach(section: Changes) -> dict[str, list[str]]:
-    """Config line → the objects that it changes, for lines that reach many."""
+    """Config line → the objects that it changes, each as `app object`."""
     out: dict[str, dict[str, None]] = {}
     for app in section.plan.apps:
         for change in app.changes():

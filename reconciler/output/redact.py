@@ -1,5 +1,5 @@
-"""A report without secrets, before any format sees it: a format may cut or escape a value, and
-what is cut in two is found by nobody."""
+"""Takes the secrets out of a report before a format renders it: a format may cut or escape a
+value, and then a search for the secret would not find the secret any more."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 __all__ = ["cited", "clean", "learn", "learn_manifest"]
 
-#: Held as they are: no text of a value is in them, or no format prints them (a manifest is printed
-#: as a RenderedObject only).
-_WHOLE = (Enum, Site, SecretRef, Manifest, bool, int, float, Inventory, Member)
+#: Types that stay as they are: they hold no text of a value, or no format prints them (a manifest
+#: is printed as part of a RenderedObject only).
+_UNCHANGED = (Enum, Site, SecretRef, Manifest, bool, int, float, Inventory, Member)
 
 
 def learn(report: Report, redactor: Redactor, read: Lines) -> None:
-    """Makes the redactor know what looks like a secret in what the report is about: the changed
-    objects, and every file that a message or a chain cites. `read` gives a file's line."""
+    """Adds to the redactor every value that looks like a secret, in changed or shown objects and in
+    each file that a message or a chain cites. `read` returns a line of a file."""
     for section in report.sections:
         if isinstance(section, Changes):
             for change in section.plan.changes():
@@ -53,7 +53,7 @@ def learn(report: Report, redactor: Redactor, read: Lines) -> None:
 
 
 def _learn_view(view: View, redactor: Redactor) -> None:
-    # Here: a plan and a pass show no view.
+    # Imported here, since `plan` and a pass of `reconcile` show no view.
     from reconciler.engine.views.objects import Objects
     from reconciler.engine.views.promotion import Promotion
 
@@ -75,18 +75,18 @@ def _learn_change(change: Change, redactor: Redactor) -> None:
 
 
 def learn_manifest(manifest: Manifest, redactor: Redactor) -> None:
-    """The same of one object and of those that it embeds."""
+    """Adds the secrets of one object and of the objects that it embeds to the redactor."""
     redactor.learn_tree(manifest.body)
     for _, inner in manifest.inside():
         redactor.learn_tree(inner.body)
 
 
 def cited(report: Report) -> tuple[str, ...]:
-    """The files that messages and chains point into, sorted."""
+    """The files of all sites in messages and chains, sorted."""
     sites: list[Site | None] = []
     for section in report.sections:
         if isinstance(section, Findings):
-            sites += _of_diagnostics(section.diagnostics)
+            sites += _diagnostic_sites(section.diagnostics)
             sites += [finding.site for finding in section.policy]
             sites += [link.site for finding in section.policy for link in finding.related]
         elif isinstance(section, Chains):
@@ -97,7 +97,7 @@ def cited(report: Report) -> tuple[str, ...]:
     return tuple(sorted({site.file for site in sites if site is not None and site.line}))
 
 
-def _of_diagnostics(diagnostics: Iterable[Diagnostic]) -> list[Site | None]:
+def _diagnostic_sites(diagnostics: Iterable[Diagnostic]) -> list[Site | None]:
     out: list[Site | None] = []
     for item in diagnostics:
         out += [item.site, *(related.site for related in item.related)]
@@ -105,7 +105,8 @@ def _of_diagnostics(diagnostics: Iterable[Diagnostic]) -> list[Site | None]:
 
 
 def _name_of(field: FieldChange, change: Change) -> str:
-    """What a changed field is called: an entry of a list (a variable, a header) by its `name`."""
+    """The name of a changed field. For the value of a variable or a header it is the `name` of the
+    list entry; "" where there is no name."""
     path = field.own_path
     names = [step for step in path if isinstance(step, str)]
     if path and path[-1] == "value" and change.desired is not None:
@@ -120,8 +121,8 @@ def _name_of(field: FieldChange, change: Change) -> str:
 
 
 def clean(report: Report, redactor: Redactor) -> Report:
-    """The report with every known secret replaced, and values under secret names masked in their
-    place, however short. Cost: one pass over what is shown."""
+    """The report with every known secret replaced. Changed fields with the name of a secret are
+    masked whatever their length. Cost: one pass over the report."""
     cleaned: Report = _Cleaner(redactor).of(report)
     return cleaned
 
@@ -132,7 +133,7 @@ class _Cleaner:
         self._origins: dict[int, Origin] = {}
 
     def of(self, datum: Any) -> Any:
-        if datum is None or isinstance(datum, _WHOLE):
+        if datum is None or isinstance(datum, _UNCHANGED):
             return datum
         if isinstance(datum, str):
             return self._redactor.redact(datum)
@@ -168,16 +169,16 @@ class _Cleaner:
         return dataclasses.replace(datum, **changed) if changed else datum
 
     def _manifest(self, manifest: Manifest) -> Manifest:
-        """Of what is printed whole: the body, and the bodies of what it embeds."""
+        """A manifest is printed whole: cleans its body and the bodies of the objects it embeds."""
         inner = tuple((path, self._manifest(below)) for path, below in manifest.embedded)
         return dataclasses.replace(manifest, body=self.of(manifest.body), embedded=inner)
 
     def _change(self, change: Change) -> Change:
-        fields = tuple(self._masked(field, change) for field in change.fields)
+        fields = tuple(self._mask_field(field, change) for field in change.fields)
         cleaned: Change = self._record(dataclasses.replace(change, fields=fields))
         return cleaned
 
-    def _masked(self, field: FieldChange, change: Change) -> FieldChange:
+    def _mask_field(self, field: FieldChange, change: Change) -> FieldChange:
         if not is_secret_name(_name_of(field, change)):
             return field
 
@@ -204,9 +205,9 @@ class _Cleaner:
             and all(new is old for new, old in zip(through, origin.through, strict=True))
         )
         if same or isinstance(origin, Deletion):
-            made = origin
+            cleaned = origin
         else:
-            made = Origin(
+            cleaned = Origin(
                 origin.site,
                 origin.layer,
                 origin.op,
@@ -215,5 +216,5 @@ class _Cleaner:
                 through,
                 is_scalar=origin.is_scalar,
             )
-        self._origins[id(origin)] = made
-        return made
+        self._origins[id(origin)] = cleaned
+        return cleaned

@@ -1,4 +1,4 @@
-"""Rights as YAML for `kubectl apply`, each rule with the reason that it is there."""
+"""Rights as YAML for `kubectl apply`; a comment on each rule gives its reason."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _WIDTH = 96
 
 
 def yaml_of(rights: Rights) -> Iterator[str]:
-    """One document after the other, in an order in which they can be applied. What restrains a
-    right comes before the right."""
+    """YAML documents in an order in which they can be applied. The admission policy that restrains
+    a right comes before the right."""
     yield _comment(
         f"Rights for `reconciler {_COMMANDS[rights.grant.purpose]}`, made by `reconciler rbac` "
         "from the config: make it anew when groups or kinds are added."
@@ -33,7 +33,7 @@ def yaml_of(rights: Rights) -> Iterator[str]:
 
 
 def manifests(rights: Rights) -> Iterator[dict[str, Any]]:
-    """The same documents as plain objects."""
+    """The documents of `yaml_of` as plain objects, without comments."""
     yield from _surroundings(rights)
     for role in rights.grant.roles:
         yield {**_head(role, rights, "Role"), "rules": [rule_of(rule) for rule in role.rules]}
@@ -41,7 +41,7 @@ def manifests(rights: Rights) -> Iterator[dict[str, Any]]:
 
 
 def _surroundings(rights: Rights) -> Iterator[dict[str, Any]]:
-    """What roles and bindings need beside them."""
+    """The namespaces, the service account and the admission policy that roles and bindings need."""
     grant, identity = rights.grant, rights.identity
     spaces = {reconciler.TOOL_NAMESPACE, *grant.namespaces}
     spaces |= set() if identity.user else {identity.namespace}
@@ -86,13 +86,13 @@ def _role(role: Role, rights: Rights) -> str:
 
 
 def _rule(rule: Rule) -> str:
-    """Lists on one line, so that a rule is read at a glance."""
+    """A rule as YAML, each list on one line to keep it short."""
     lines = [f"{key}: {json.dumps(given)}" for key, given in rule_of(rule).items()]
     return textwrap.indent("- " + "\n  ".join(lines) + "\n", "  ")
 
 
 def rule_of(rule: Rule) -> dict[str, list[str]]:
-    """A rule as a role has it; `resourceNames` only where the rule is for some names."""
+    """A rule in the form of RBAC; `resourceNames` only where the rule is for some names."""
     parts = {
         "apiGroups": (rule.group,),
         "resources": rule.resources,
@@ -123,8 +123,9 @@ def subject_of(role: Role, rights: Rights) -> dict[str, str]:
 
 
 def _dry_run_only(identity: Identity) -> Iterator[dict[str, Any]]:
-    """A dry-run needs the verbs of a write, so admission refuses what is none. It holds for every
-    resource, whatever other bindings the identity gets."""
+    """An admission policy that refuses every write of the identity that is not a dry-run, since a
+    dry-run needs the verbs of a write. The policy holds for all resources, whatever other
+    bindings the identity gets."""
     name = f"{identity.name}-dry-run-only"
     kind = "ValidatingAdmissionPolicy"
     version = "admissionregistration.k8s.io/v1"

@@ -1,5 +1,5 @@
-"""JSON Schema of what `--output json` prints. Hand-written: it is a promise to programs, and a
-test holds every command's output against it."""
+"""The JSON Schema of `--output json`. It is written by hand, since it is a promise to programs; a
+test checks the output of every command against the schema."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def documents() -> dict[str, Schema]:
     return {"report.json": {**head, **report, "$defs": _objects()}}
 
 
-# -- words -----------------------------------------------------------------------------------------
+# -- types -----------------------------------------------------------------------------------------
 
 _TEXT: Schema = {"type": "string"}
 _TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
@@ -222,7 +222,7 @@ def _change() -> Schema:
 
 
 def _link() -> Schema:
-    """One link of a chain of config lines; a link of a map or list has no value."""
+    """One link of a chain of config lines; the link of a map or list has no value."""
     return _record(
         {"at": _TEXT, "op": _TEXT, "layer": _TEXT, "value": {}, "through": _list(_TEXT)},
         "value",
@@ -300,7 +300,7 @@ def _promotion() -> Schema:
 
 
 def _objects() -> dict[str, Schema]:
-    """An object, and one that another holds as text: this may hold further ones."""
+    """An object, and an embedded one, which another object holds as text. Both may embed more."""
     parts = {
         "object": _TEXT,
         "rule": _TEXT,
@@ -366,7 +366,7 @@ def _merge() -> dict[str, Schema]:
 
 
 def _scope() -> dict[str, Schema]:
-    """How much was looked at, and what was left out of it."""
+    """The scope of a run: the number of apps and policies, and the units that were left out."""
     return {
         "apps": {**_COUNT, "description": "how many apps were read without a mistake"},
         "policies": {**_COUNT, "description": "how many policies are bound"},

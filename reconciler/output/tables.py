@@ -1,4 +1,4 @@
-"""The views of rows as tables for people: what is long is cut here, and nowhere else."""
+"""The views of rows as tables for people. Only this module shortens long values (digests)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from reconciler.engine.views.versions import Published, Versions
 
 __all__ = ["Rows", "Table", "tables"]
 
-#: The sections that are rows.
+#: The sections that are shown as tables.
 Rows: TypeAlias = FleetStatus | Layers | Objects | Repairs | Rights | Versions
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Cells as texts; `title` "" for a table that stands alone."""
+    """The cells are texts. `title` is "" where a section has one table only."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -69,7 +69,7 @@ def _last_run(last: LastRun | None) -> str:
 
 
 def _next(row: AppStatus) -> str:
-    """The next time of a schedule; without schedules the rollout's step."""
+    """The next time of a schedule; without a schedule the next step of the rollout."""
     for step in row.next:
         if step.kind is StepKind.SCHEDULE and step.at is not None:
             return f"{step.text} {step.at:%m-%d %H:%M} UTC"
@@ -119,10 +119,10 @@ def _objects(section: Objects) -> Iterator[tuple[str, ...]]:
 def _rules(section: Rights) -> Iterator[tuple[str, ...]]:
     for role in section.grant.roles:
         for rule in role.rules:
-            resources = _listed(f"{name}.{rule.group}".rstrip(".") for name in rule.resources)
+            resources = _join(f"{name}.{rule.group}".rstrip(".") for name in rule.resources)
             subject = section.subject_of(role)
-            yield (role.namespace, subject, resources, _listed(rule.verbs), _listed(rule.names))
+            yield (role.namespace, subject, resources, _join(rule.verbs), _join(rule.names))
 
 
-def _listed(names: Iterable[str]) -> str:
+def _join(names: Iterable[str]) -> str:
     return ", ".join(names)

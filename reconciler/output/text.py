@@ -1,4 +1,4 @@
-"""Text for people: at most 100 columns, colours by the caller's leave."""
+"""Mistakes and errors as text for people: about 100 columns, colours only where asked for."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from reconciler.secrets import printable, strip_userinfo
 
 __all__ = ["Lines", "Style", "render_diagnostics", "render_error"]
 
-#: Gives the line of a file (1-based), or None when it is not at hand.
+#: Returns a line of a file (1-based), or None where there is none or the file is not available.
 Lines = Callable[[str, int], str | None]
 
 
 class Style:
-    """Colours and glyphs; the plain style prints bytes that any terminal and file can take."""
+    """Colours and glyphs. Without `colour` no escape codes are printed; with `ascii_only` the arrow
+    is `->`."""
 
     def __init__(self, *, colour: bool = False, ascii_only: bool = False) -> None:
         self.colour = colour
@@ -47,12 +48,12 @@ def _no_lines(_file: str, _line: int) -> str | None:
 def render_diagnostics(
     diagnostics: Iterable[Diagnostic], lines: Lines = _no_lines, style: Style | None = None
 ) -> str:
-    """All mistakes, each on its line, with what it overrode and the way out."""
+    """All mistakes: each with its config line, the related lines and the help."""
     style = style or Style()
-    return "\n".join(_one(d, lines, style) for d in diagnostics)
+    return "\n".join(_render_one(d, lines, style) for d in diagnostics)
 
 
-def _one(diagnostic: Diagnostic, lines: Lines, style: Style) -> str:
+def _render_one(diagnostic: Diagnostic, lines: Lines, style: Style) -> str:
     paint = style.red if diagnostic.is_error else style.yellow
     head = paint(style.bold(f"{diagnostic.severity}[{diagnostic.code}]"))
     path = f"{diagnostic.path}: " if diagnostic.path else ""
@@ -69,7 +70,7 @@ def _one(diagnostic: Diagnostic, lines: Lines, style: Style) -> str:
             line += f"   {style.dim(_safe(source.strip())[:60])}"
         out.append(line)
     if diagnostic.apps:
-        out.append(f"   reaches: {_listed([str(app) for app in diagnostic.apps])}")
+        out.append(f"   reaches: {_join([str(app) for app in diagnostic.apps])}")
     if diagnostic.help:
         out.append(f"   help: {_safe(diagnostic.help)}")
     return "\n".join(out) + "\n"
@@ -93,7 +94,7 @@ def _excerpt(diagnostic: Diagnostic, source: str, paint: Callable[[str], str]) -
     return [f"  {number} | {shown}", f"  {' ' * len(number)} | {mark}{label}"]
 
 
-def _listed(apps: Sequence[str], most: int = 4) -> str:
+def _join(apps: Sequence[str], most: int = 4) -> str:
     more = f" and {len(apps) - most} more" if len(apps) > most else ""
     return ", ".join(apps[:most]) + more
 
@@ -103,7 +104,7 @@ def _safe(text: str) -> str:
 
 
 def render_error(error: ReconcilerError) -> str:
-    """One error that stopped a command."""
+    """The error that stopped a command: its code, message and hint."""
     if isinstance(error, ConfigInvalid):
         return render_diagnostics(error.diagnostics)
     out = f"error[{error.code}]: {printable(strip_userinfo(error.message))}\n"

@@ -1,4 +1,4 @@
-"""What one command shows, as text for people: tables, YAML for `kubectl`, a promotion's diff."""
+"""The views as text for people: tables, YAML for `kubectl`, the diff of a promotion."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["render"]
 
 
 def render(view: View, options: Options) -> Iterator[str]:
-    """The blocks of text, in order; an empty line goes between two."""
+    """The blocks of text, in order; the caller puts an empty line between two blocks."""
     match view:
         case FleetStatus() | Layers() | Repairs() | Versions():
             for table in tables(view):

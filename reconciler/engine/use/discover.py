@@ -1,9 +1,9 @@
-"""Published versions and their records: what training left in the cluster, and the files that
-would make it promotable.
+"""Model versions that training published in the cluster, and the record files that make these
+versions promotable.
 
-A pipeline publishes an object labelled `published` (a ModelVersion, or a ConfigMap where that kind
-is not served) and touches nothing that Git owns. The record of it is a proposal: reviewed by
-people, and immutable once it is merged.
+A training pipeline publishes a version as an object with the label `published`: a ModelVersion, or
+a ConfigMap where the cluster does not serve that kind. The pipeline writes to no object of Git. The
+record file is a proposal: people review the record, and it does not change once it is merged.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ _SCHEMA = "# yaml-language-server: $schema=../../../schemas/version-record.json"
 def published(
     tree: Tree, selection: Selection, reader: ClusterReader | Targets[ClusterReader] | None
 ) -> tuple[Published, ...]:
-    """Every version of the selected models, recorded ones first. Raises ClusterUnreadable."""
+    """Every version of the selected models, per model recorded ones first.
+
+    Costs two LISTs per cluster. Raises ClusterUnreadable."""
     fleet = load.load_fleet(tree, selection)
     out: dict[tuple[str, str], Published] = {}
     for app in fleet.apps:
@@ -57,14 +59,14 @@ def published(
         assert targets is not None
         for kind in _KINDS:
             for item in targets.clients[place].list(kind, labels={_LABEL: "model-version"}).items:
-                found = _read(item)
+                found = _read_published(item)
                 if found is not None and found.model in models:
                     out.setdefault((found.model, found.digest), found)
     return tuple(sorted(out.values(), key=lambda p: (p.model, not p.version, p.trained_at, p.run)))
 
 
-def _read(item: Observed) -> Published | None:
-    """The facts of a published object; None when they name no artefact."""
+def _read_published(item: Observed) -> Published | None:
+    """The version that an object publishes; None without a model label or a valid digest."""
     body: Mapping[str, Any] = item.body or {}
     metadata = body.get("metadata") or {}
     prefix = f"{_DOMAIN}/"
@@ -95,8 +97,8 @@ def _read(item: Observed) -> Published | None:
 
 
 def records(found: Iterable[Published]) -> dict[str, bytes]:
-    """The record files of versions that have none, by path: numbered on from the highest `v<n>`,
-    the oldest first."""
+    """Path → content of a record file for each version without a record. The new versions are
+    named `v<n>`, in the given order, counting on from the highest number of the model."""
     found = tuple(found)
     highest: dict[str, int] = {}
     for item in found:

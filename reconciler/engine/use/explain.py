@@ -1,4 +1,4 @@
-"""Explain and layers: questions about what is, in words of config lines."""
+"""The commands `explain` and `layers`: which config lines a value comes from."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ _NO_PLAN = RunOptions(plans=False)
 
 
 def explain_path(tree: Tree, selection: Selection, path: str, now: datetime) -> Report:
-    """Who set a path, newest first, and what it reaches. Exit 1 where nothing is found; the chain
-    of a deleted path is shown all the same."""
+    """The lines that set a path, newest first, and the fields that the value reaches.
+
+    Exit 1 where no app has a value at the path, even if the chain of a deleted path is shown."""
     reviewed = review.review(tree, selection, now, options=_NO_PLAN)
     found: list[Chain] = []
-    for item in _asked(reviewed, selection):
-        if not _speaks(item.unit, path):
+    for item in _select_units(reviewed, selection):
+        if not _reads_path(item.unit, path):
             continue
         node, origin = chains.find_path(item.unit.tree, path)
         if node is None and origin is None:
@@ -45,33 +46,33 @@ def explain_path(tree: Tree, selection: Selection, path: str, now: datetime) -> 
                 used_by=tuple(_used_by(item, origin)) if origin is not None else (),
             )
         )
-    there = any(not chain.gone for chain in found)
-    return _answer(reviewed, found, there, f"no app has a value at {path}")
+    is_found = any(not chain.gone for chain in found)
+    return _make_report(reviewed, found, is_found, f"no app has a value at {path}")
 
 
 def explain_all(tree: Tree, selection: Selection, now: datetime) -> Report:
-    """Every leaf, map entry, list element and deleted path of the selected apps."""
+    """The chain of every leaf, map entry, list element and deleted path of the selected apps."""
     reviewed = review.review(tree, selection, now, options=_NO_PLAN)
     found = []
-    for item in _asked(reviewed, selection):
+    for item in _select_units(reviewed, selection):
         unit = item.unit
         for path, origin in chains.list_origins(unit.tree).items():
-            if not _speaks(unit, path):
+            if not _reads_path(unit, path):
                 continue
             node, _ = chains.find_path(unit.tree, path)
             value = plain(node) if node is not None else None
             lock = chains.find_lock(unit.locks, path)
             found.append(Chain(path, value, origin, unit.id, gone=node is None, locked=lock))
-    return _answer(reviewed, found, bool(found), "nothing is selected")
+    return _make_report(reviewed, found, bool(found), "nothing is selected")
 
 
 def explain_at(tree: Tree, selection: Selection, file: str, line: int, now: datetime) -> Report:
-    """Where a config line ends up: paths, apps, objects; or that it never wins."""
+    """The paths, apps and objects that a config line reaches, or the line that overrides it."""
     reviewed = review.review(tree, selection, now, options=_NO_PLAN)
     found: list[Chain] = []
-    for item in _asked(reviewed, selection):
+    for item in _select_units(reviewed, selection):
         for path, origin, wins in chains.find_at_line(item.unit.tree, file, line):
-            if not _speaks(item.unit, path):
+            if not _reads_path(item.unit, path):
                 continue
             node, winner = chains.find_path(item.unit.tree, path)
             note = "" if wins else f"overridden by {winner.site}" if winner is not None else "dead"
@@ -86,7 +87,7 @@ def explain_at(tree: Tree, selection: Selection, file: str, line: int, now: date
                     note=note,
                 )
             )
-    return _answer(reviewed, found, bool(found), f"no app reads anything from {file}:{line}")
+    return _make_report(reviewed, found, bool(found), f"no app reads anything from {file}:{line}")
 
 
 def explain_object(
@@ -97,50 +98,52 @@ def explain_object(
     now: datetime,
     reader: ClusterReader | Targets[ClusterReader] | None = None,
 ) -> Report:
-    """Which config line a field of a drawn object comes from, or which decision. `field` "" is
-    the whole object; with a cluster, weights are those of now. The object may be an embedded one,
-    by its name or by that of its candidate."""
+    """The config line or the decision that a field of a drawn object comes from.
+
+    `field` "" means all fields. With a cluster the weights are the present ones. `target` may be
+    an embedded object, by its own name or by that of its candidate."""
     reviewed = review.review(tree, selection, now, reader=reader, options=_NO_PLAN)
     found: list[Chain] = []
     for item in reviewed.units:
         for draft in item.drafts:
-            found += _asked_fields(item, draft, draft, target, field)
-    return _answer(reviewed, found, bool(found), f"no drawn object {target} has a field {field}")
+            found += _find_fields(item, draft, draft, target, field)
+    return _make_report(
+        reviewed, found, bool(found), f"no drawn object {target} has a field {field}"
+    )
 
 
-def _asked(reviewed: review.Review, selection: Selection) -> Iterator[UnitDrafts]:
-    """The units that a question is about: foundations come along only where no model is named."""
+def _select_units(reviewed: review.Review, selection: Selection) -> Iterator[UnitDrafts]:
+    """The units of the selection; foundations only where the selection names no model."""
     for item in reviewed.units:
         if not selection.names_models or selection.takes(*item.unit.id):
             yield item
 
 
-def _speaks(unit: Unit, path: str) -> bool:
-    """Whether a path matters to a unit: a foundation reads its own two blocks only."""
+def _reads_path(unit: Unit, path: str) -> bool:
+    """Whether a unit reads a path. A foundation reads only `environment` and `group`."""
     return isinstance(unit, App) or path.split(".")[0] in ("environment", "group")
 
 
-def _asked_fields(
+def _find_fields(
     item: UnitDrafts, draft: Draft, carrier: Draft, target: str, field: str, short: str = ""
 ) -> Iterator[Chain]:
-    """The chains of a field of the draft that a target (`Kind/name`, `kind/name`) names, be it
-    drawn itself or embedded in the carrier. `short` is another name of an embedded one."""
+    """The chains of a field of the draft that a target (`Kind/name`, `kind/name`) names. The draft
+    is the carrier itself or embedded in it; `short` is a second name of an embedded draft."""
     kind, names = draft.key.kind, (draft.key.name, short)
     if any(target in (f"{kind}/{name}", f"{kind.lower()}/{name}") for name in names):
         yield from _fields(item, draft, carrier, field)
     for _, leaf in walk(draft.tree):
         if isinstance(leaf, Embedded):
-            yield from _asked_fields(item, leaf.draft, carrier, target, field, leaf.name)
+            yield from _find_fields(item, leaf.draft, carrier, target, field, leaf.name)
 
 
-def _called(draft: Draft, carrier: Draft) -> str:
-    """`Kind/name`, and of an embedded object what carries it."""
+def _name_of(draft: Draft, carrier: Draft) -> str:
+    """`Kind/name`; for an embedded object also the object that embeds it."""
     return str(draft.key) if draft is carrier else f"{draft.key} (in {carrier.key})"
 
 
 def _fields(item: UnitDrafts, draft: Draft, carrier: Draft, field: str) -> Iterator[Chain]:
-    """A chain for each leaf; after a text that was made of an embedded object, chains for the
-    leaves of that object."""
+    """One chain per leaf. The leaves of an embedded object follow the text that is made of it."""
     decision = item.decided.decision
     for path, leaf in walk(draft.tree):
         shown = show_path(path)
@@ -151,14 +154,14 @@ def _fields(item: UnitDrafts, draft: Draft, carrier: Draft, field: str) -> Itera
         if decision is not None and shown.endswith(".weight"):
             reasons = (decision.verdict.value, *(r.text for r in decision.reasons))
         note = "" if origin is not None else f"a literal of the rule {draft.rule}"
-        name = f"{_called(draft, carrier)} {shown}"
+        name = f"{_name_of(draft, carrier)} {shown}"
         yield Chain(name, plain(leaf), origin, item.unit.id, reasons=reasons, note=note)
         if isinstance(leaf, Embedded) and not leaf.is_written:
             yield from _fields(item, leaf.draft, carrier, "")
 
 
 def _used_by(item: UnitDrafts, origin: Origin) -> Iterator[tuple[str, str]]:
-    """The fields of drawn objects, and of those embedded in them, that rest on a config line."""
+    """(object, field) for each field of drawn and embedded objects that a config line reaches."""
     for draft in item.drafts:
         yield from _used_in(draft, draft, origin)
 
@@ -168,7 +171,7 @@ def _used_in(draft: Draft, carrier: Draft, origin: Origin) -> Iterator[tuple[str
         if isinstance(leaf, Embedded) and not leaf.is_written:
             yield from _used_in(leaf.draft, carrier, origin)
         elif isinstance(leaf, Value) and _rests_on(leaf.origin, origin):
-            yield _called(draft, carrier), show_path(path)
+            yield _name_of(draft, carrier), show_path(path)
 
 
 def _rests_on(origin: Origin, wanted: Origin, depth: int = 0) -> bool:
@@ -177,10 +180,12 @@ def _rests_on(origin: Origin, wanted: Origin, depth: int = 0) -> bool:
     return depth < 20 and any(_rests_on(link, wanted, depth + 1) for link in origin.through)
 
 
-def _answer(reviewed: review.Review, found: list[Chain], there: bool, nothing: str) -> Report:
+def _make_report(
+    reviewed: review.Review, found: list[Chain], is_found: bool, nothing: str
+) -> Report:
     errors = tuple(d for d in reviewed.diagnostics if d.is_error)
     closing = () if found else (nothing,)
-    code = ExitCode.DONE if there else ExitCode.ERROR
+    code = ExitCode.DONE if is_found else ExitCode.ERROR
     return Report(
         "explain",
         (Findings(errors), Chains(tuple(found))),
@@ -191,7 +196,7 @@ def _answer(reviewed: review.Review, found: list[Chain], there: bool, nothing: s
 
 
 def layers(tree: Tree, selection: Selection) -> Report:
-    """The order of layers and which file each app reads for each."""
+    """The files that each unit reads, lowest layer first. Exit 1 where the config has mistakes."""
     fleet = load.load_fleet(tree, selection)
     files = Layers(tuple(UnitLayers(unit.id, unit.files) for unit in fleet.units() if unit.files))
     code = ExitCode.ERROR if fleet.errors else ExitCode.DONE

@@ -1,4 +1,4 @@
-"""Promotion: the next environment's pointer moves by an edit of one line."""
+"""The command `promote`: an edit of one line, which sets the version of an environment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["PromotionRefused", "plan_promotion"]
 
 
 class PromotionRefused(ReconcilerError):
-    """The promotion breaks a rule; nothing was edited."""
+    """A rule forbids the promotion; nothing was edited."""
 
     code = "E_PROMOTE"
     exit_code = ExitCode.REFUSED
@@ -26,16 +26,17 @@ class PromotionRefused(ReconcilerError):
 def plan_promotion(
     tree: Tree, model: str, environment: str, version: str = "", group: str = ""
 ) -> Promotion:
-    """What `promote MODEL --to ENV` would write.
+    """The edit that `promote MODEL --to ENV` writes.
 
-    Without `version` it is the one that the environment below in the ladder serves. A group that
-    overrides the pointer is named and refused, unless it is the `group` asked for.
+    `version` "" means the version that the next lower environment of the ladder serves. With
+    `group` the edit is for that group only; without it, a group that overrides the pointer is a
+    reason to refuse. Raises PromotionRefused.
     """
     fleet = load.load_fleet(tree, Selection(models=frozenset({model})))
     ladder = _ladder(fleet)
     apps = [a for a in fleet.apps if a.environment == environment and a.serves]
-    _known(tree, fleet, model, environment, ladder, apps)
-    wanted = version or _below(fleet, ladder, model, environment)
+    _refuse_unknown(tree, fleet, model, environment, ladder, apps)
+    wanted = version or _version_below(fleet, ladder, model, environment)
     record = apps[0].records.get(wanted)
     if record is None:
         known = ", ".join(sorted(apps[0].records)) or "none"
@@ -50,13 +51,13 @@ def plan_promotion(
         if not apps:
             raise PromotionRefused(f"{environment}/{group} does not serve {model}")
     else:
-        _overriding(apps, path)
+        _refuse_overrides(apps, path)
     before = _pointer(apps)
-    if all(_served(app) == wanted for app in apps):
+    if all(_served_version(app) == wanted for app in apps):
         raise PromotionRefused(
             f"{environment} serves {model} {wanted} already", hint="name another --version"
         )
-    text = _text(tree, path)
+    text = _read_text(tree, path)
     edited = edit.set_scalar(text, "serving.version", wanted)
     return Promotion(
         model,
@@ -73,7 +74,7 @@ def _ladder(fleet: Fleet) -> dict[str, int]:
     return {a.environment: a.spec.environment.rank.value for a in fleet.apps}
 
 
-def _known(
+def _refuse_unknown(
     tree: Tree,
     fleet: Fleet,
     model: str,
@@ -98,13 +99,13 @@ def _known(
     assert environment in ladder
 
 
-def _served(app: App) -> str:
+def _served_version(app: App) -> str:
     serving = app.spec.serving
     return serving.version.value if serving is not None and serving.version is not None else ""
 
 
-def _below(fleet: Fleet, ladder: Mapping[str, int], model: str, environment: str) -> str:
-    """The version of the next lower environment: exactly one, or the user must say."""
+def _version_below(fleet: Fleet, ladder: Mapping[str, int], model: str, environment: str) -> str:
+    """The version of the next lower environment. Refuses where that serves none or several."""
     rank = ladder[environment]
     lower = {env: r for env, r in ladder.items() if r < rank}
     if not lower:
@@ -112,7 +113,9 @@ def _below(fleet: Fleet, ladder: Mapping[str, int], model: str, environment: str
             f"{environment} is the lowest rung of the ladder", hint="name the --version"
         )
     source = max(sorted(lower), key=lambda env: lower[env])
-    served = sorted({_served(a) for a in fleet.apps if a.environment == source and a.serves} - {""})
+    served = sorted(
+        {_served_version(a) for a in fleet.apps if a.environment == source and a.serves} - {""}
+    )
     if len(served) != 1:
         shown = ", ".join(served) or "none"
         raise PromotionRefused(
@@ -122,8 +125,8 @@ def _below(fleet: Fleet, ladder: Mapping[str, int], model: str, environment: str
     return served[0]
 
 
-def _overriding(apps: list[App], path: str) -> None:
-    """Groups whose pointer would not follow the edit."""
+def _refuse_overrides(apps: list[App], path: str) -> None:
+    """Refuses where a group overrides the pointer or has a static split."""
     stubborn: list[str] = []
     for app in apps:
         pointer = app.spec.serving.version if app.spec.serving is not None else None
@@ -143,7 +146,7 @@ def _overriding(apps: list[App], path: str) -> None:
 
 
 def _pointer(apps: list[App]) -> str:
-    """The version that the pointer names now; "" without a pointer."""
+    """The version that the pointer names before the edit; "" without a pointer."""
     for app in apps:
         pointer = app.spec.serving.version if app.spec.serving is not None else None
         if pointer is not None:
@@ -151,7 +154,7 @@ def _pointer(apps: list[App]) -> str:
     return ""
 
 
-def _text(tree: Tree, path: str) -> str:
+def _read_text(tree: Tree, path: str) -> str:
     if path not in tree.blobs():
         return ""
     ((_, data),) = tree.read((path,))
@@ -159,7 +162,7 @@ def _text(tree: Tree, path: str) -> str:
 
 
 def _diff(path: str, before: str, after: str) -> str:
-    """The edit as a unified diff; a file that is not there yet is `/dev/null`."""
+    """The edit as a unified diff; for a new file the old one is `/dev/null`."""
     return "".join(
         difflib.unified_diff(
             before.splitlines(keepends=True),

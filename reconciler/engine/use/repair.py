@@ -1,9 +1,10 @@
-"""Repair: what a damaged inventory says, what bears its unit's label, and what Git wants.
+"""The command `repair`: compares a damaged inventory with the cluster and with Git.
 
-Nobody can tell from a damaged inventory alone what is ours. So the three sides are shown, and
-an inventory is written anew of the live objects that we have applied and that bear the unit's
-label, once a person has approved of exactly these. What Git no longer wants is in it as well: the
-next run deletes that, under the guards that it always has.
+A damaged inventory does not show reliably which objects this program applied. So `repair` shows
+the objects of the inventory, the live objects with the label of the unit, and the objects of Git.
+Once a person approves of exactly these objects, the inventory is written again. It then lists the
+live objects that this program applied and that have the label of the unit. Objects that Git no
+longer has are among them: the next run deletes these, under the usual guards.
 """
 
 from __future__ import annotations
@@ -43,13 +44,13 @@ __all__ = ["repair"]
 
 _NO_PLAN = RunOptions(plans=False)
 
-_OURS = {"app.kubernetes.io/managed-by": reconciler.FIELD_MANAGER}
+_LABELS = {"app.kubernetes.io/managed-by": reconciler.FIELD_MANAGER}
 
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """One damaged unit: `why` it is, what can still be read of its lines, the live objects with
-    its label, and what Git wants of it."""
+    """One unit with a damaged inventory: `why` it is damaged, the `stored` inventory, the readable
+    lines of it (key → uid), the live objects with the label of the unit, and the objects of Git."""
 
     unit: UnitId
     why: str
@@ -59,14 +60,14 @@ class _Side:
     wanted: frozenset[ObjectKey]
 
     @property
-    def mine(self) -> list[Observed]:
-        """What the new inventory would list."""
+    def applied(self) -> list[Observed]:
+        """The live objects that this program applied: those that the new inventory lists."""
         return [seen for _, seen in sorted(self.live.items()) if conflicts.is_ours(seen)]
 
     @property
     def approval(self) -> str:
-        """Stands for exactly these objects over exactly this stored inventory."""
-        rows = [f"{seen.key.full()} {seen.uid}" for seen in self.mine]
+        """A hash of the objects to list and the version of the stored inventory: 12 hex digits."""
+        rows = [f"{seen.key.full()} {seen.uid}" for seen in self.applied]
         text = "\n".join([str(self.unit), self.stored.resource_version, *rows])
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -77,11 +78,11 @@ class _Side:
 
     @property
     def is_writable(self) -> bool:
-        """Whether an approval helps: an inventory is there, and no newer version wrote it."""
+        """Whether it can be written: it exists, and no newer version of this program wrote it."""
         return self.stored.is_present and not self.is_newer
 
     def objects(self) -> Iterator[RepairObject]:
-        """What each of the three sides has, sorted by object."""
+        """Every object of the inventory, the cluster and Git, sorted."""
         for key in sorted({*self.listed, *self.live, *self.wanted}):
             seen = self.live.get(key)
             yield RepairObject(
@@ -100,8 +101,10 @@ def repair(
     targets: Targets[ClusterWriter],
     approved: frozenset[str] = frozenset(),
 ) -> Report:
-    """The damaged inventories of the selection, side by side with the cluster and Git; those whose
-    hash is in `approved` are written anew, by compare-and-swap. Exit 4 while one is left."""
+    """The damaged inventories of the selection, compared with the cluster and Git.
+
+    Inventories whose hash is in `approved` are written again, by compare-and-swap. Exit 4 while a
+    damaged inventory is left, 6 where a write failed."""
     reviewed = review.review(tree, selection, now, reader=targets, options=_NO_PLAN)
     found: list[DamagedInventory] = []
     closing: list[str] = []
@@ -112,7 +115,7 @@ def repair(
             if not unit.environment or not selection.takes(*unit):
                 continue
             side = _side(client, part, unit, why)
-            text, code = _carried_out(client, side, approved)
+            text, code = _carry_out(client, side, approved)
             is_left = side.is_writable and code is not ExitCode.DONE
             approval = side.approval if is_left else ""
             found.append(DamagedInventory(unit, why, tuple(side.objects()), text, approval))
@@ -132,19 +135,19 @@ def repair(
 
 def _side(client: ClusterWriter, part: ReviewPart, unit: UnitId, why: str) -> _Side:
     stored = client.get(inventory_key(unit))
-    listed = {m.key: m.uid for m in _readable(stored.body or {})}
+    listed = {m.key: m.uid for m in _read_members(stored.body or {})}
     wanted = frozenset(d.key for item in part.units if item.unit.id == unit for d in item.drafts)
-    kinds = {key.group_kind for key in (*listed, *wanted)} | _noted(stored.body or {})
+    kinds = {key.group_kind for key in (*listed, *wanted)} | _annotated_kinds(stored.body or {})
     kinds |= {key.group_kind for key in part.snapshot.objects}
     live: dict[ObjectKey, Observed] = {}
     for kind in sorted(kinds):
-        found = client.list(kind, labels={**_OURS, PART_OF: part_of(unit)})
+        found = client.list(kind, labels={**_LABELS, PART_OF: part_of(unit)})
         live |= {seen.key: seen for seen in found.items}
     return _Side(unit, why, stored, listed, live, wanted)
 
 
-def _readable(body: Mapping[str, Any]) -> Iterable[Member]:
-    """The lines that are whole, each for itself: to be shown, never to be believed."""
+def _read_members(body: Mapping[str, Any]) -> Iterable[Member]:
+    """The readable lines of a damaged inventory. They are shown only, and never relied on."""
     for line in str((body.get("data") or {}).get("members", "")).splitlines():
         try:
             yield records.member_of(line)
@@ -152,8 +155,8 @@ def _readable(body: Mapping[str, Any]) -> Iterable[Member]:
             continue
 
 
-def _noted(body: Mapping[str, Any]) -> set[GroupKind]:
-    """The kinds that the ApplySet annotation of a parent names."""
+def _annotated_kinds(body: Mapping[str, Any]) -> set[GroupKind]:
+    """The kinds that the ApplySet annotation of the inventory names."""
     notes = (body.get("metadata") or {}).get("annotations") or {}
     out = set()
     for name in str(notes.get(records.KINDS, "")).split(","):
@@ -163,7 +166,7 @@ def _noted(body: Mapping[str, Any]) -> set[GroupKind]:
     return out
 
 
-def _carried_out(
+def _carry_out(
     client: ClusterWriter, side: _Side, approved: frozenset[str]
 ) -> tuple[str, ExitCode]:
     if side.is_newer:
@@ -171,21 +174,21 @@ def _carried_out(
     if not side.stored.is_present:
         return "only its rollout state is damaged: edit or delete that", ExitCode.REFUSED
     if side.approval not in approved:
-        count = len(side.mine)
+        count = len(side.applied)
         text = f"to write it anew with {count} objects of ours: --write {side.approval}"
         return text, ExitCode.REFUSED
     members = tuple(
         Member(seen.key, str((seen.body or {}).get("apiVersion", "")), seen.uid)
-        for seen in side.mine
+        for seen in side.applied
     )
     version, uid = side.stored.resource_version, side.stored.uid
     found = Inventory(side.unit, members, phase=Phase.INCOMPLETE, resource_version=version, uid=uid)
     stored = records.to_objects(replace(found, tool=reconciler.__version__))
     for body in stored.shards:
-        made = client.create(body)
-        taken = isinstance(made, Refused) and made.refusal is RefusalCause.ALREADY_EXISTS
-        if not isinstance(made, Done) and not taken:
-            return f"{key_of(body)} could not be written: {made.message}", ExitCode.INCOMPLETE
+        created = client.create(body)
+        exists = isinstance(created, Refused) and created.refusal is RefusalCause.ALREADY_EXISTS
+        if not isinstance(created, Done) and not exists:
+            return f"{key_of(body)} could not be written: {created.message}", ExitCode.INCOMPLETE
     outcome = client.replace(stored.parent)
     if not isinstance(outcome, Done):
         return f"could not be written: {outcome.message}", ExitCode.INCOMPLETE

@@ -1,9 +1,14 @@
 """The least rights that a run needs, from the kinds that the config draws and the clusters record.
 
-A right is here because a request needs it: LISTs of each kind across namespaces (`stages`), a GET
-where a listing does not show an object or it is waited for, PATCH and CREATE for one apply (RBAC
-asks for both where an object is new, also for its dry-run), DELETE for what may leave Git, UPDATE
-for what is suspended by PUT. Nothing is ever given by wildcard.
+Every right is needed by a request of a run:
+
+- list: one LIST per kind across namespaces (`stages`)
+- get: an object that a listing does not show, or that the run waits for
+- patch and create: an apply (RBAC asks for both where the object is new, also for a dry-run)
+- delete: an object that may be removed from Git
+- update: an object that is suspended by PUT
+
+No rule has a wildcard.
 """
 
 from __future__ import annotations
@@ -37,21 +42,22 @@ _LEASE = GroupKind("coordination.k8s.io", "Lease")
 
 
 class PluralUnknown(ReconcilerError):
-    """A kind whose plural nobody here knows: RBAC speaks of plurals."""
+    """The plural of a kind is not known; RBAC names kinds by their plurals."""
 
     code = "E_RIGHTS_PLURAL"
 
 
 @dataclass(slots=True)
 class _Wanted:
-    """(namespace, who writes) → kind → verbs, and the names of cluster-scoped objects."""
+    """The rights that are needed. `verbs` maps (namespace, writer) to the verbs per kind; writer ""
+    is the run itself. `names` are those of cluster-scoped objects."""
 
     verbs: dict[tuple[str, str], dict[GroupKind, set[str]]] = field(default_factory=dict)
     names: dict[GroupKind, set[str]] = field(default_factory=dict)
     listed: set[GroupKind] = field(default_factory=set)
     plurals: dict[GroupKind, str] = field(default_factory=dict)
-    made: set[str] = field(default_factory=set)
-    gone: set[str] = field(default_factory=set)
+    new_namespaces: set[str] = field(default_factory=set)
+    absent_namespaces: set[str] = field(default_factory=set)
 
     def add(self, key: ObjectKey, writer: str, verbs: Iterable[str]) -> None:
         kind = key.group_kind
@@ -67,22 +73,23 @@ def grant_rights(
     recorded: Iterable[tuple[str, ObjectKey]] = (),
     served: Discovery | None = None,
 ) -> Grant:
-    """The rights for a fleet without errors. `recorded` are (writer, key) of what inventories list;
-    `served` tells plurals that are not known beforehand. Raises PluralUnknown."""
+    """The rights for a fleet without errors. `recorded` are (writer, key) of the objects that
+    inventories list; `served` has the plurals of the kinds that a cluster serves. Raises
+    PluralUnknown."""
     wanted = _Wanted()
     notes: list[str] = []
     for unit in fleet.units():
         writer = unit.apply_as
-        for draft in _drawn(unit):
-            _want(wanted, draft.key, writer, purpose, replaced=marks.may_replace(draft))
-            _learn(wanted, draft)
+        for draft in _possible_drafts(unit):
+            _add_object(wanted, draft.key, writer, purpose, replaced=marks.may_replace(draft))
+            _learn_plural(wanted, draft)
         if isinstance(unit, Foundation) and unit.spec.create_namespace.value:
-            wanted.made.add(unit.namespace)
+            wanted.new_namespaces.add(unit.namespace)
             if unit.spec.state.value == "absent":
-                wanted.gone.add(unit.namespace)
+                wanted.absent_namespaces.add(unit.namespace)
     recorded = tuple(recorded)
     for writer, key in recorded:
-        _want(wanted, key, writer, purpose)
+        _add_object(wanted, key, writer, purpose)
     if served is not None:
         wanted.plurals |= {kind: found.plural for kind, found in served.kinds.items()}
     writers = sorted({*(u.apply_as for u in fleet.units()), *(w for w, _ in recorded)} - {""})
@@ -100,22 +107,22 @@ def grant_rights(
             f"this is for {', '.join(clusters)} together: name the groups of one cluster with "
             "--environment or --group"
         )
-    roles = [_cluster_wide(wanted, purpose, writers), _tool(fleet, purpose)]
+    roles = [_cluster_wide(wanted, purpose, writers), _tool_role(fleet, purpose)]
     roles += _in_namespaces(wanted, purpose)
     return Grant(
         purpose,
-        tuple(sorted(wanted.made)),
+        tuple(sorted(wanted.new_namespaces)),
         tuple(role for role in roles if role.rules),
         tuple(notes),
     )
 
 
-# -- what is asked of which object -----------------------------------------------------------------
+# -- verbs per object -----------------------------------------------------------------
 
 
-def _drawn(unit: Unit) -> Iterator[Draft]:
-    """All that a unit may come to have, also on the way of a rollout and where its group is to be
-    emptied."""
+def _possible_drafts(unit: Unit) -> Iterator[Draft]:
+    """Every object that a unit may have: also those of each step of a rollout, and those of a group
+    with `state: absent`."""
     if isinstance(unit, Foundation):
         present: Value[Literal["present", "absent"]]
         present = Value("present", unit.spec.state.origin)
@@ -128,7 +135,7 @@ def _drawn(unit: Unit) -> Iterator[Draft]:
             yield from draw.draw_moving(unit, weights, draw.lookup_nothing)
 
 
-def _want(
+def _add_object(
     wanted: _Wanted, key: ObjectKey, writer: str, purpose: Purpose, *, replaced: bool = False
 ) -> None:
     kind = key.group_kind
@@ -137,7 +144,7 @@ def _want(
         return
     verbs = {"patch", "create"}
     if kind == _NAMESPACE and purpose is Purpose.RECONCILE:
-        # Roles stand in the namespace, so it is made with them.
+        # The namespace is created together with the roles in it, not by the run.
         verbs = {"patch"}
     facts = kinds.find(kind)
     prunable = facts.prune in (PruneClass.FREE, PruneClass.SCHEDULE)
@@ -148,8 +155,8 @@ def _want(
     wanted.add(key, writer, verbs)
 
 
-def _learn(wanted: _Wanted, draft: Draft) -> None:
-    """A definition in Git says the plural of its kind."""
+def _learn_plural(wanted: _Wanted, draft: Draft) -> None:
+    """Takes the plural of a kind from its CustomResourceDefinition in Git."""
     if draft.key.group_kind != _DEFINITION:
         return
     spec = seal(draft).body.get("spec") or {}
@@ -174,7 +181,7 @@ def _plural(wanted: _Wanted, kind: GroupKind) -> str:
 _ORDER = ("get", "list", "patch", "create", "update", "delete", "impersonate")
 
 
-def _sorted(verbs: Iterable[str]) -> tuple[str, ...]:
+def _sort_verbs(verbs: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(verbs, key=_ORDER.index))
 
 
@@ -200,26 +207,26 @@ def _cluster_wide(wanted: _Wanted, purpose: Purpose, writers: Iterable[str]) -> 
 def _cluster_scoped(wanted: _Wanted, purpose: Purpose) -> Iterator[Rule]:
     for kind, verbs in sorted(wanted.verbs.get(("", ""), {}).items()):
         if kind == _NAMESPACE and purpose is Purpose.PLAN:
-            # A proposal may add a group, whose name nobody knows yet.
+            # A proposal may add a group, whose namespace has a name that is not known yet.
             why = "dry-runs; a proposal may bring a namespace that is not there yet"
             yield Rule(why, kind.group, (_plural(wanted, kind),), ("patch", "create"))
-            yield _named(wanted, kind, verbs - {"patch", "create"}, purpose)
+            yield _named_rule(wanted, kind, verbs - {"patch", "create"}, purpose)
         else:
-            yield _named(wanted, kind, verbs, purpose)
-    if wanted.gone and purpose is Purpose.RECONCILE:
+            yield _named_rule(wanted, kind, verbs, purpose)
+    if wanted.absent_namespaces and purpose is Purpose.RECONCILE:
         why = "groups with `state: absent`; the run still needs --approve-prune"
-        yield Rule(why, "", ("namespaces",), ("delete",), tuple(sorted(wanted.gone)))
+        yield Rule(why, "", ("namespaces",), ("delete",), tuple(sorted(wanted.absent_namespaces)))
 
 
-def _named(wanted: _Wanted, kind: GroupKind, verbs: set[str], purpose: Purpose) -> Rule:
-    """What is not in a namespace is given by name."""
-    ordered = _sorted(verbs)
+def _named_rule(wanted: _Wanted, kind: GroupKind, verbs: set[str], purpose: Purpose) -> Rule:
+    """A rule for cluster-scoped objects, by their names."""
+    ordered = _sort_verbs(verbs)
     names = tuple(sorted(wanted.names[kind]))
     return Rule(_reason((kind,), ordered, purpose), kind.group, (_plural(wanted, kind),), ordered,
                 names)  # fmt: skip
 
 
-def _tool(fleet: Fleet, purpose: Purpose) -> Role:
+def _tool_role(fleet: Fleet, purpose: Purpose) -> Role:
     plural = kinds.find(_CONFIG_MAP).plural
     if purpose is not Purpose.RECONCILE:
         why = "inventories, rollout states and the status of the last runs"
@@ -250,10 +257,11 @@ def _in_namespaces(wanted: _Wanted, purpose: Purpose) -> Iterator[Role]:
     for (namespace, writer), verbs_of in sorted(wanted.verbs.items()):
         suffix = f"-writer-{writers.index(writer) + 1}" if writer else ""
         if namespace:
-            yield Role(namespace, tuple(_grouped(wanted, verbs_of, purpose)), writer, suffix)
+            yield Role(namespace, tuple(_rules_by_verbs(wanted, verbs_of, purpose)), writer, suffix)
         elif writer:
             rules = (
-                _named(wanted, kind, verbs, purpose) for kind, verbs in sorted(verbs_of.items())
+                _named_rule(wanted, kind, verbs, purpose)
+                for kind, verbs in sorted(verbs_of.items())
             )
             yield Role("", tuple(rules), writer, suffix)
     if purpose is Purpose.RECONCILE:
@@ -261,7 +269,8 @@ def _in_namespaces(wanted: _Wanted, purpose: Purpose) -> Iterator[Role]:
 
 
 def _accounts(wanted: _Wanted) -> Iterator[Role]:
-    """Service accounts are impersonated as objects of their namespace."""
+    """One role per namespace with service accounts that groups are written as: RBAC grants
+    `impersonate` on a service account in its namespace."""
     found: dict[str, set[str]] = {}
     for _, writer in wanted.verbs:
         if writer.startswith(ACCOUNT):
@@ -273,13 +282,13 @@ def _accounts(wanted: _Wanted) -> Iterator[Role]:
         yield Role(namespace, (rule,), suffix="-impersonate")
 
 
-def _grouped(
+def _rules_by_verbs(
     wanted: _Wanted, verbs_of: Mapping[GroupKind, set[str]], purpose: Purpose
 ) -> Iterator[Rule]:
-    """Kinds of one API group with the same verbs make one rule."""
+    """One rule per API group and set of verbs."""
     together: dict[tuple[str, tuple[str, ...]], list[GroupKind]] = {}
     for kind in sorted(verbs_of):
-        together.setdefault((kind.group, _sorted(verbs_of[kind])), []).append(kind)
+        together.setdefault((kind.group, _sort_verbs(verbs_of[kind])), []).append(kind)
     for (group, verbs), found in together.items():
         resources = tuple(_plural(wanted, kind) for kind in found)
         yield Rule(_reason(found, verbs, purpose), group, resources, verbs)

@@ -1,4 +1,4 @@
-"""The status of the fleet, as data: what runs of each app, how it is, and what comes next."""
+"""The command `status`: per app its versions, its health and its next steps."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from reconciler.ports import ClusterReader, Tree
 __all__ = ["status"]
 
 _NO_PLAN = RunOptions(plans=False)
-#: Nothing comes next in these.
+#: Verdicts without a next step.
 _QUIET = (RolloutVerdict.STEADY, RolloutVerdict.TARGET, RolloutVerdict.IDLE)
 
 
@@ -87,7 +87,7 @@ def _row(item: UnitDrafts, snapshot: Snapshot, recorded_run: RecordedStatus | No
 
 
 def _next(item: UnitDrafts) -> Iterator[NextStep]:
-    """The rollout's step, then the first time of each schedule, the earliest first."""
+    """The step of the rollout, then the next time of each schedule, the earliest first."""
     decision = item.decided.decision
     if decision is not None and decision.outcome.shares and decision.verdict not in _QUIET:
         for reason in decision.reasons[:1]:

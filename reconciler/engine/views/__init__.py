@@ -1,1 +1,1 @@
-"""What a command has to show, as typed data; formats render it."""
+"""The results of commands as typed data, which formats render."""

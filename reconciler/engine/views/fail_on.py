@@ -1,5 +1,5 @@
-"""What a caller wants to count as a failure beyond errors and denials: CI that looks at nothing
-must not look like success."""
+"""Stricter exit codes for `--fail-on`: warnings, and a config without applications or policies.
+Without this a CI step that checks nothing would succeed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ __all__ = ["held_to"]
 
 
 def held_to(report: Report, choices: Iterable[str]) -> Report:
-    """The report under stricter rules: the exit code is 1 for a warning of the config and for
-    emptiness, 3 for a policy's. Choices are `warn` (warnings, and findings of any shown level) and
-    `empty` (no application, or no policy)."""
+    """The report with the exit code that the choices ask for, where that is more severe.
+
+    `warn`: 1 for any diagnostic, 3 for any policy finding in the report, whatever its level.
+    `empty`: 1 where there is no application or no policy, with a diagnostic that says so."""
     codes = [report.exit_code]
     if "warn" in choices:
         for section in report.sections:
@@ -47,9 +48,9 @@ def _empty(report: Report) -> Iterable[Diagnostic]:
 
 
 def _joined(report: Report) -> Report:
-    """One section of findings: formats print one list."""
-    mine = [s for s in report.sections if isinstance(s, Findings)]
+    """The report with one section of findings, since formats print one list."""
+    findings = [s for s in report.sections if isinstance(s, Findings)]
     rest = tuple(s for s in report.sections if not isinstance(s, Findings))
-    diagnostics = tuple(d for s in mine for d in s.diagnostics if d.code != "W_NO_APPS")
-    policy = tuple(f for s in mine for f in s.policy)
+    diagnostics = tuple(d for s in findings for d in s.diagnostics if d.code != "W_NO_APPS")
+    policy = tuple(f for s in findings for f in s.policy)
     return replace(report, sections=(Findings(diagnostics, policy), *rest))

@@ -19,4 +19,6 @@ class UnitLayers:
 
 @dataclass(frozen=True, slots=True)
 class Layers:
+    """The selected units, in the order of the fleet."""
+
     units: tuple[UnitLayers, ...]

@@ -13,16 +13,16 @@ __all__ = ["MergeResult", "provenance_of"]
 
 @dataclass(frozen=True, slots=True)
 class MergeResult:
-    """`tree` is the merged value, None where mistakes kept it back. `provenance` is None where
-    nobody asked for it: per spelled path the links of its value, newest first, and then the lines
-    that the value refers to."""
+    """`tree` is the merged value, None where mistakes prevent the merge. `provenance` maps each
+    path to the links of its value, newest first, followed by the lines that the value refers to;
+    None where the command was not asked for it."""
 
     tree: Branch | None
     provenance: Mapping[str, tuple[Origin, ...]] | None = None
 
 
 def provenance_of(tree: Branch | None) -> dict[str, tuple[Origin, ...]]:
-    """The links of every leaf, map entry, list element and deleted path."""
+    """Path → links, for every leaf, map entry, list element and deleted path."""
     if tree is None:
         return {}
     return {

@@ -14,8 +14,8 @@ __all__ = ["Objects", "RenderedObject", "render_objects"]
 
 @dataclass(frozen=True, slots=True)
 class RenderedObject:
-    """One desired object of a unit. The manifest has the origin of each field, and the objects
-    that it embeds."""
+    """One desired object of a unit. The manifest has the origin of each field and the embedded
+    objects."""
 
     app: UnitId
     manifest: Manifest
@@ -29,7 +29,7 @@ class Objects:
 
 
 def render_objects(units: Iterable[UnitDrafts]) -> Iterator[RenderedObject]:
-    """The objects one by one: of a large repo not all are held at once."""
+    """The objects one by one, so that a large repo does not need memory for all of them."""
     for item in units:
         for draft in item.drafts:
             yield RenderedObject(item.unit.id, seal(draft))

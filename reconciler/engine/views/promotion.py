@@ -12,8 +12,9 @@ __all__ = ["Promotion"]
 class Promotion:
     """A version pointer that moves from `before` ("" for none) to `after`.
 
-    `digest` is the artefact's, in full. `edits` are the files with their new bytes, `diff` is what
-    changes in them, as a unified diff. `written` says where the edit went to; "" for a dry run."""
+    `digest` is the full digest of the artefact. `edits` maps each edited file to its new bytes;
+    `diff` is a unified diff of these files. `written` names the place that the edit was written to,
+    "" for a dry run."""
 
     model: str
     environment: str

@@ -1,4 +1,4 @@
-"""Damaged inventories beside the cluster and Git, as `repair` shows them."""
+"""Damaged inventories compared with the cluster and with Git, as `repair` shows them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ __all__ = ["DamagedInventory", "RepairObject", "Repairs"]
 
 @dataclass(frozen=True, slots=True)
 class RepairObject:
-    """One object that a damaged inventory, the cluster or Git knows of.
+    """One object that is in a damaged inventory, in the cluster or in Git.
 
     `recorded_uid` is the uid in the inventory ("" where the inventory has none), None where the
     inventory does not name the object; `live_uid` is the uid in the cluster, None where the object
-    is not there. `is_ours`: we have applied the live object. `is_wanted`: Git wants the object."""
+    is not there. `is_ours`: this program applied the live object. `is_wanted`: the object is in
+    Git."""
 
     key: ObjectKey
     recorded_uid: str | None
@@ -27,8 +28,10 @@ class RepairObject:
 
 @dataclass(frozen=True, slots=True)
 class DamagedInventory:
-    """`why` the inventory cannot be trusted, and what came of the repair. `approval` is the hash
-    that `--write` takes for exactly these objects; "" where a repair cannot help."""
+    """One damaged inventory: `why` it cannot be trusted, and the `outcome` of the repair.
+
+    `approval` is the hash that `--write` takes for exactly these objects; "" where the
+    inventory was written again, or where a repair cannot help."""
 
     unit: UnitId
     why: str

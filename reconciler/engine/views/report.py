@@ -1,6 +1,6 @@
-"""What a command has to say, in a closed set of section types; formats render any report.
+"""The report of a command: sections of a closed set of types. Every format renders every report.
 
-A command never knows its formats and a format never knows the commands.
+No command imports a format, and no format imports a command.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from reconciler.engine.views.status import FleetStatus
     from reconciler.engine.views.versions import Versions
 
-    #: What one command shows; a type a module, which a plan and a pass never import.
+    #: The views, one module per type. `plan` and a pass of `reconcile` import none of them.
     View: TypeAlias = (
         FleetStatus | Layers | MergeResult | Objects | Promotion | Repairs | Rights | Versions
     )
@@ -45,13 +45,13 @@ __all__ = [
     "View",
 ]
 
-#: Of the JSON that reports are written as.
+#: The version of the JSON output.
 SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Config mistakes and policy findings; both name config lines."""
+    """Config mistakes and policy findings, each with its config line where there is one."""
 
     diagnostics: tuple[Diagnostic, ...] = ()
     policy: tuple[Finding, ...] = ()
@@ -59,8 +59,8 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """A plan; `applied` holds what came of it, per unit, once it was carried out. `base` is the
-    revision that was compared with, where no cluster was."""
+    """A plan. `applied` holds the results per unit once the plan was applied. `base` is the
+    revision that the plan compares with instead of a cluster."""
 
     plan: Plan
     applied: tuple[Any, ...] = ()
@@ -70,7 +70,7 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """One answer of `explain`: a path, its value, and who said so, newest first."""
+    """One answer of `explain`: a path, its value, and the lines that set it, newest first."""
 
     path: str
     value: Any
@@ -91,7 +91,7 @@ class Chains:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Events in time: (when, subject, text)."""
+    """Events as (time, subject, text)."""
 
     events: tuple[tuple[datetime, str, str], ...]
 
@@ -102,7 +102,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`closing` are the last lines for people; `data` is what only machines want."""
+    """`closing` are the last lines for people; `data` has further keys for the JSON output."""
 
     command: str
     sections: tuple[Section, ...] = ()

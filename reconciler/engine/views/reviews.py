@@ -1,4 +1,4 @@
-"""A review as a report: for `check`, `render` and `plan`."""
+"""Makes the reports of `check`, `render` and `plan` from a review."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ __all__ = ["check_report", "plan_report", "render_report"]
 
 
 def check_report(reviewed: Review) -> Report:
-    """All mistakes and findings; nothing is compared."""
+    """The report of `check`: all mistakes and policy findings, and no plan."""
     return Report(
         "check",
         (Findings(reviewed.diagnostics, reviewed.findings),),
         _closing(reviewed),
         exit_code_of(reviewed),
-        _known(reviewed),
+        _program_data(reviewed),
         reviewed.fleet.label,
     )
 
 
 def render_report(reviewed: Review) -> Report:
-    """What stands beside the manifests: mistakes and findings."""
+    """The report of `render` without the manifests: mistakes and policy findings."""
     return Report(
         "render",
         (Findings(reviewed.diagnostics, reviewed.findings),),
@@ -35,7 +35,7 @@ def render_report(reviewed: Review) -> Report:
 
 
 def plan_report(reviewed: Review, *, show_all: bool = False, exit_code: bool = False) -> Report:
-    """The plan. With `exit_code` differences have an exit code of their own."""
+    """The report of `plan`. With `exit_code` a plan with changes has the exit code DIFFERENCES."""
     assert reviewed.plan is not None
     code = exit_code_of(reviewed)
     if exit_code and reviewed.plan.has_changes and code is ExitCode.DONE:
@@ -48,13 +48,13 @@ def plan_report(reviewed: Review, *, show_all: bool = False, exit_code: bool = F
         ),
         (_summary(reviewed),),
         code,
-        {**_known(reviewed), "base": reviewed.snapshot.base},
+        {**_program_data(reviewed), "base": reviewed.snapshot.base},
         reviewed.fleet.label,
     )
 
 
-def _known(reviewed: Review) -> dict[str, object]:
-    """What only programs want: how much was looked at, and what could not be."""
+def _program_data(reviewed: Review) -> dict[str, object]:
+    """Keys for the JSON output: the number of apps and policies, and the units with mistakes."""
     return {
         "apps": len(reviewed.fleet.apps),
         "policies": reviewed.policies,

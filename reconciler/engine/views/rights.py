@@ -1,4 +1,4 @@
-"""The rights that `rbac` shows, and who gets them."""
+"""The rights that `rbac` shows, and the identity that gets them."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ import reconciler
 
 __all__ = ["ACCOUNT", "Grant", "Identity", "Purpose", "Rights", "Role", "Rule"]
 
-#: How the API server spells a service account: this, the namespace, a colon, the name.
+#: The username of a service account is this prefix, the namespace, a colon and the name.
 ACCOUNT = "system:serviceaccount:"
 
 
 class Purpose(StrEnum):
-    RECONCILE = "reconcile"  # plan, apply, the loop
-    PLAN = "plan"  # a plan by dry-runs, and nothing that lasts
+    """The commands that the rights are for."""
+
+    RECONCILE = "reconcile"  # plan, apply, reconcile
+    PLAN = "plan"  # a plan by dry-runs; no writes
     READ_ONLY = "read-only"  # plan --read-only, status, versions
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule of RBAC and why it is there; `names` empty means all of them."""
+    """One rule of RBAC with its reason. Empty `names` mean all objects of the resources."""
 
     why: str
     group: str
@@ -32,9 +34,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What one identity may do in a namespace, or with "" in the whole cluster. `subject` is who
-    objects are written as where that is not the run itself, "" for the run; `suffix` keeps two
-    roles of one namespace apart."""
+    """The rules for one identity in a namespace; `namespace` "" means the whole cluster.
+
+    `subject` is the username that the objects are written as (`applyAs`), "" for the identity of
+    the run. `suffix` makes the names of two roles in one namespace differ."""
 
     namespace: str
     rules: tuple[Rule, ...]
@@ -44,8 +47,8 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """All that is to be applied for one purpose. `namespaces` are those that groups make; `notes`
-    say what a person should know beside it."""
+    """The roles for one purpose. `namespaces` are those that groups create. `notes` are remarks for
+    the person who applies the roles."""
 
     purpose: Purpose
     namespaces: tuple[str, ...]
@@ -55,8 +58,8 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who gets the rights: a service account that is made with them, or a user that the API server
-    knows by other means. `name` is the account's and the roles'."""
+    """The identity that gets the rights: a service account that `rbac` makes too, or a user that
+    the API server knows already. `name` is the name of the account and of its roles."""
 
     name: str
     namespace: str = reconciler.TOOL_NAMESPACE
@@ -64,14 +67,14 @@ class Identity:
 
     @property
     def username(self) -> str:
-        """As the API server sees the identity in a request."""
+        """The username of the identity in a request to the API server."""
         return self.user or f"{ACCOUNT}{self.namespace}:{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """Rights for one identity. A role with a `subject` is bound to that, every other role to the
-    identity. `notes` are those of the grant and of how it was made."""
+    """Rights for one identity. A role with a `subject` is bound to that subject, every other role
+    to the identity. `notes` are the remarks of the grant and those of the command."""
 
     grant: Grant
     identity: Identity

@@ -1,4 +1,4 @@
-"""What came of a run as a report: for `apply` and `reconcile`."""
+"""Makes the reports of `apply` and `reconcile` from the results of a run."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ __all__ = ["run_report"]
 
 
 def run_report(run: RunResult) -> Report:
-    """The plan with what came of each unit. The plan is left out where mistakes or denials kept all
-    of it back: then they are what matters."""
+    """The plan with the result of each unit.
+
+    The plan is left out where mistakes or denials blocked all of it: then only these matter."""
     reviewed = run.reviewed
     code = exit_code_of(reviewed)
     return Report(
@@ -37,8 +38,7 @@ def run_report(run: RunResult) -> Report:
 def _changes(
     reviewed: Review, results: tuple[ApplyResult, ...], code: ExitCode
 ) -> tuple[Changes, ...]:
-    """The plan and what came of it; left out where mistakes or denials kept all of it back, for
-    then they are what matters."""
+    """The plan with its results; empty where mistakes or denials blocked all of it."""
     assert reviewed.plan is not None
     if not results and code in (ExitCode.ERROR, ExitCode.DENIED) and not reviewed.plan.refusals:
         return ()
@@ -61,17 +61,18 @@ def _summary(reviewed: Review, results: tuple[ApplyResult, ...], code: ExitCode)
     apps = reviewed.plan.apps if reviewed.plan is not None else ()
     held = [app.unit for app in apps if app.is_held]
     unjudged = [app.unit for app in apps if app.is_unjudged]
-    bad = [r for r in results if r.status not in (ApplyStatus.DONE, ApplyStatus.NOTHING)]
-    if bad:
-        return f"{text}. {count(len(bad), 'app')} incomplete: {listed([r.unit for r in bad])}."
-    left = sorted({*reviewed.fleet.blocked, *reviewed.denied, *reviewed.damaged})
-    if left:
-        return f"{text}. Blocked: {listed(left)}."
+    unfinished = [r for r in results if r.status not in (ApplyStatus.DONE, ApplyStatus.NOTHING)]
+    if unfinished:
+        names = listed([r.unit for r in unfinished])
+        return f"{text}. {count(len(unfinished), 'app')} incomplete: {names}."
+    blocked = sorted({*reviewed.fleet.blocked, *reviewed.denied, *reviewed.damaged})
+    if blocked:
+        return f"{text}. Blocked: {listed(blocked)}."
     if unjudged:
         return f"{text}. Not judged: {listed(unjudged)}."
     if held:
         return f"{text}. Held: {listed(held)}."
-    # Health was looked at only where something was done.
+    # The run looks at health only where it wrote something.
     return (
         f"{text}. All healthy."
         if any(r.status is ApplyStatus.DONE for r in results)

@@ -13,7 +13,7 @@ __all__ = ["AppStatus", "FleetStatus", "Health", "LastRun", "NextStep", "StepKin
 
 
 class Health(StrEnum):
-    """How an app is, by the worst of its objects."""
+    """The health of an app, by the worst of its objects."""
 
     READY = "ready"
     IDLE = "idle"  # its objects are there, and it serves nothing
@@ -27,13 +27,15 @@ class Health(StrEnum):
 
 
 class StepKind(StrEnum):
+    """The kinds of next steps."""
+
     ROLLOUT = "rollout"
     SCHEDULE = "schedule"
 
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
-    """The last run that did or found something, as the cluster records it. `at` is in UTC."""
+    """The last run that changed or found something, as recorded in the cluster. `at` is in UTC."""
 
     result: str
     at: datetime
@@ -41,8 +43,8 @@ class LastRun:
 
 @dataclass(frozen=True, slots=True)
 class NextStep:
-    """What comes next: a rollout's step, with the reason as `text`; or the first time of a
-    schedule, with its name as `text`. `at` is in UTC; None where no time is known."""
+    """The next step of an app: a step of its rollout (`text` is the reason), or the next time of a
+    schedule (`text` is the name of the schedule). `at` is in UTC; None where no time is known."""
 
     kind: StepKind
     text: str
@@ -55,8 +57,8 @@ class AppStatus:
 
     `health` is None where no cluster was asked. `traffic` maps each version that runs to its
     percentage, 0 included. `revision` is the full commit that was applied last, or the name of a
-    work tree; "" where nothing was applied. `blocked` holds the codes of the mistakes that keep
-    the app back."""
+    work tree; "" where nothing was applied. `blocked` holds the codes of the mistakes that block
+    the app."""
 
     app: UnitId
     health: Health | None = None
@@ -73,7 +75,7 @@ class AppStatus:
 
     @property
     def version(self) -> str:
-        """The version that gets all traffic; "" where none does, or where several share it."""
+        """The version that gets all traffic; "" where none gets traffic, or several do."""
         serving = list(self.serving)
         return serving[0] if len(serving) == 1 else ""
 

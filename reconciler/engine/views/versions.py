@@ -1,4 +1,4 @@
-"""The model versions that `versions` shows, and the records that it wrote."""
+"""The model versions that `versions` shows, and the version records that `versions` wrote."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ["Published", "Versions"]
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """One version: of a record in Git, of an object in the cluster, or of both.
+    """One version, from a record in Git or from an object in the cluster.
 
-    `version` is the record's name, "" where there is none yet; `source` is the object
-    (`Kind/name`) that publishes a version without a record, "" for a version of Git. `trained_at`
-    is the time as its source spells it.
+    `version` is the name of the record, "" where there is no record yet. `source` is the object
+    (`Kind/name`) that publishes a version without a record, "" for a recorded version.
+    `trained_at` is the time as the source spells it.
     """
 
     model: str
@@ -31,7 +31,7 @@ class Published:
 
     @property
     def trained(self) -> datetime | None:
-        """The time of training in UTC; None where there is none, or none that can be read."""
+        """The time of training in UTC; None where `trained_at` is not an ISO 8601 time."""
         try:
             return datetime.fromisoformat(self.trained_at).astimezone(UTC)
         except ValueError:
@@ -41,7 +41,7 @@ class Published:
 @dataclass(frozen=True, slots=True)
 class Versions:
     """Every version of the selected models. `records` are the paths of the records that were
-    written, and `written` says where to; both are empty where nothing was."""
+    written, `written` is the place they were written to; both are empty where none was written."""
 
     versions: tuple[Published, ...]
     records: tuple[str, ...] = ()

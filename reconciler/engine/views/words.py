@@ -1,4 +1,4 @@
-"""Counts and lists of names as words."""
+"""Counts and lists of names as text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["count", "listed"]
 
 
 def listed(names: Sequence[object], most: int = 6) -> str:
-    """The first names, and how many more there are."""
+    """The first `most` names, and the number of the other names."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(map(str, names[:most])) + more
 

@@ -1,1 +1,1 @@
-"""One format a file."""
+"""The output formats, one per module."""

@@ -1,5 +1,5 @@
-"""Workflow commands for GitHub Actions: annotations on config lines, then the report for people
-with commands switched off, since its text comes from a repository that may be hostile."""
+"""Workflow commands for GitHub Actions: annotations on config lines, then the report as text.
+Commands are switched off for that text, since it comes from a repository that may be hostile."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reconciler.secrets import printable
 
 __all__ = ["FORMAT"]
 
-#: GitHub shows ten of each kind for a step and drops the rest without a word.
+#: GitHub shows ten annotations of each level per step and drops the others silently.
 _MOST = 10
 _LONGEST = 4000
 
@@ -23,7 +23,7 @@ def _render(report: Report, options: Options) -> str:
     lines = list(_annotations(issues(report, options.changed)))
     text = formats.format_named("text").render(report, options)
     if text:
-        # A token that is made of the text itself cannot stand in it.
+        # The token is a hash of the text, so the text cannot contain the token.
         token = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
         lines += [f"::stop-commands::{token}", text.rstrip("\n"), f"::{token}::"]
     return "\n".join(lines) + "\n" if lines else ""
@@ -31,12 +31,12 @@ def _render(report: Report, options: Options) -> str:
 
 def _annotations(found: tuple[Issue, ...]) -> Iterator[str]:
     for level in Level:
-        mine = [issue for issue in found if issue.level is level]
-        shown = mine if len(mine) <= _MOST else mine[: _MOST - 1]
+        of_level = [issue for issue in found if issue.level is level]
+        shown = of_level if len(of_level) <= _MOST else of_level[: _MOST - 1]
         for issue in shown:
             yield _command(level.value, issue)
-        if len(mine) > len(shown):
-            yield f"::{level}::{len(mine) - len(shown)} more in the summary"
+        if len(of_level) > len(shown):
+            yield f"::{level}::{len(of_level) - len(shown)} more in the summary"
 
 
 def _command(kind: str, issue: Issue) -> str:

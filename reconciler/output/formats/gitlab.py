@@ -1,4 +1,4 @@
-"""GitLab's code quality report: a JSON array, one entry a finding."""
+"""GitLab's code quality report: a JSON array with one entry per issue."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ __all__ = ["FORMAT"]
 
 _SEVERITY = {Level.ERROR: "critical", Level.WARNING: "minor", Level.NOTICE: "info"}
 _POLICY = {"critical": "blocker", "high": "critical", "medium": "major", "low": "minor"}
-#: An entry must have a place; what concerns the whole repo is shown where its order is said.
+#: An entry must have a place: issues without one are shown at the file that orders the layers.
 _WHOLE = "environments/layers.yaml"
 
 
 def _render(report: Report, options: Options) -> str:
-    seen: dict[str, int] = {}
+    numbers: dict[str, int] = {}
     rows = []
     for issue in issues(report, options.changed):
         row = _row(issue)
-        # Of entries with one fingerprint only the first is shown.
-        number = seen[row["fingerprint"]] = seen.get(row["fingerprint"], 0) + 1
+        # GitLab shows only the first of several entries with one fingerprint.
+        number = numbers[row["fingerprint"]] = numbers.get(row["fingerprint"], 0) + 1
         if number > 1:
             row["fingerprint"] += f"-{number}"
         rows.append(row)

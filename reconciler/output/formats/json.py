@@ -1,4 +1,4 @@
-"""For machines: one JSON document with a schema version; `schemas/report.json` describes it."""
+"""One JSON document for programs, with a schema version; `schemas/report.json` is its schema."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _render(report: Report, _options: Options) -> str:
     for section in report.sections:
         out |= _section(section)
         if isinstance(section, MergeResult):
-            # By severity, too: programs that call `merge` look for mistakes there.
+            # Programs that call `merge` look for mistakes by severity.
             bad = [d for d in out["diagnostics"] if d["severity"] == "error"]
             out["errors"] = bad
             out["warnings"] = [d for d in out["diagnostics"] if d not in bad]
@@ -66,7 +66,7 @@ def _text(document: dict[str, Any]) -> str:
     try:
         raw = orjson.dumps(document, default=_default, option=orjson.OPT_INDENT_2)
     except orjson.JSONEncodeError:
-        # An integer beyond 64 bits, which YAML can hold.
+        # orjson refuses integers of more than 64 bits, which YAML allows.
         return json.dumps(document, default=_default, indent=2)
     return raw.decode()
 
@@ -186,6 +186,7 @@ def _chain(chain: Chain) -> dict[str, Any]:
 
 
 def plan_data(section: Changes) -> dict[str, Any]:
+    """A plan as JSON data, with the results of the apps that were applied."""
     plan = section.plan
     results = {r.unit: r for r in section.applied}
     return {
@@ -242,7 +243,7 @@ def _app(app: AppPlan, result: Any) -> dict[str, Any]:
 
 
 def change_data(change: Change) -> dict[str, Any]:
-    """One change; Secret bodies never come here (`desired` is not printed)."""
+    """One change as JSON data. `desired` is left out, so that no body of a Secret is printed."""
     out: dict[str, Any] = {
         "object": change.key.full(),
         "apiVersion": change.api_version,
@@ -272,7 +273,7 @@ def _reason(reason: Reason) -> dict[str, Any]:
 
 
 def _refusal(refusal: Refusal) -> dict[str, Any]:
-    """`objects` only where the refusal holds some objects, and not the whole unit."""
+    """A refusal as JSON data; `objects` only where it holds some objects and not the whole unit."""
     out: dict[str, Any] = {
         "code": refusal.code,
         "text": refusal.text,
@@ -286,7 +287,7 @@ def _refusal(refusal: Refusal) -> dict[str, Any]:
 
 
 def _field(field: FieldChange) -> dict[str, Any]:
-    """One field of the change's object; with `inside`, of an object that `path` holds as text."""
+    """One field of the changed object; with `inside`, a field of the object that `path` embeds."""
     out = {
         "path": show_path(field.path),
         "before": field.before,
@@ -356,7 +357,7 @@ def _promotion(section: Promotion) -> dict[str, Any]:
 
 
 def _manifest(manifest: Manifest) -> dict[str, Any]:
-    """An object with the config lines of its fields; the objects that it holds as text the same,
+    """An object with the config lines of its fields, and in the same form the objects it embeds,
     each with the path of its text."""
     pairs = zip(walk(manifest.body), manifest.origins, strict=True)
     return {

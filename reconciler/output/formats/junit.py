@@ -1,4 +1,4 @@
-"""JUnit XML: one suite a target, one case a rule; what warns passes and says so."""
+"""JUnit XML: one suite per app, one case per rule. A warning is printed in a case that passes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reconciler.secrets import printable
 
 __all__ = ["FORMAT"]
 
-#: XML 1.0 has no way to say these, not even as references.
+#: XML 1.0 cannot contain these characters, not even as references.
 _IMPOSSIBLE = re.compile("[\ud800-\udfff\ufffe\uffff]")
 
 
@@ -57,16 +57,16 @@ def _case(name: str, rule: str, found: list[Issue]) -> Iterator[str]:
     bad = [issue for issue in found if issue.level is Level.ERROR]
     if bad:
         message = _attribute(bad[0].text)
-        text = "\n".join(_told(issue) for issue in bad)
+        text = "\n".join(_describe(issue) for issue in bad)
         yield f'      <failure type="error" message={message}>{text}</failure>'
     rest = [issue for issue in found if issue.level is not Level.ERROR]
     if rest:
-        text = "\n".join(f"{issue.level}: {_told(issue)}" for issue in rest)
+        text = "\n".join(f"{issue.level}: {_describe(issue)}" for issue in rest)
         yield f"      <system-out>{text}</system-out>"
     yield "    </testcase>"
 
 
-def _told(issue: Issue) -> str:
+def _describe(issue: Issue) -> str:
     place = f"{issue.site}: " if issue.site is not None else ""
     way_out = f"\n  help: {issue.help}" if issue.help else ""
     return escape(_possible(f"{place}{issue.text}{way_out}"))

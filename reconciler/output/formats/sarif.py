@@ -1,4 +1,4 @@
-"""SARIF 2.1.0 for code scanning: one result a finding, at the config line that won."""
+"""SARIF 2.1.0 for code scanning: one result per issue, at the config line that won."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["FORMAT"]
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {Level.ERROR: "error", Level.WARNING: "warning", Level.NOTICE: "note"}
-#: What GitHub keeps of a run, blocking ones first.
+#: The most results that are printed, blocking ones first: GitHub keeps no more per run.
 _MOST = 25_000
 _MOST_RELATED = 100
 
@@ -26,10 +26,10 @@ def _render(report: Report, options: Options) -> str:
     found = issues(report, options.changed)[:_MOST]
     rules = {issue.rule: issue for issue in reversed(found)}
     index = {name: number for number, name in enumerate(sorted(rules))}
-    seen: dict[str, int] = {}
+    numbers: dict[str, int] = {}
     results = []
     for issue in found:
-        number = seen[issue.fingerprint] = seen.get(issue.fingerprint, 0) + 1
+        number = numbers[issue.fingerprint] = numbers.get(issue.fingerprint, 0) + 1
         results.append(_result(issue, index[issue.rule], number))
     document = {
         "$schema": _SCHEMA,
@@ -77,7 +77,7 @@ def _result(issue: Issue, rule: int, number: int) -> dict[str, Any]:
         "level": _LEVELS[issue.level],
         "message": {"text": printable(f"{issue.text}{about}")},
         "partialFingerprints": {"reconciler/v1": f"{issue.fingerprint}:{number}"},
-        # A result must have a place; what concerns the whole repo is shown where its order is said.
+        # A result must have a place: one without is shown at the file that orders the layers.
         "locations": [_location(issue.site or Site("environments/layers.yaml", 1, 1))],
     }
     related = [

@@ -1,4 +1,4 @@
-"""The summary of a CI step (GITHUB_STEP_SUMMARY): the comment with more room."""
+"""The summary of a CI step (GITHUB_STEP_SUMMARY): the comment with a larger budget."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from reconciler.output.format import Format, Options
 
 __all__ = ["FORMAT"]
 
-#: GitHub takes 1 MiB a step, of which others may have used some.
+#: GitHub takes 1 MiB per step, of which other programs of the step may have used a part.
 _BUDGET = 1_000_000
 
 

@@ -1,4 +1,4 @@
-"""For people, at most 100 columns where the content allows."""
+"""Text for people, at most 100 columns where the content allows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _render(report: Report, options: Options) -> str:
             case Timeline():
                 blocks.append("\n".join(_timeline(section)))
             case _:
-                # Here: a plan and a pass show no view.
+                # Imported here, since `plan` and a pass of `reconcile` show no view.
                 from reconciler.output import view_text
 
                 blocks += view_text.render(section, options)
@@ -77,10 +77,10 @@ def _chain(chain: Chain, several: bool, options: Options) -> Iterator[str]:
     value = "(deleted)" if chain.gone else plan_text.show(chain.value)
     yield f"{style.bold(printable(chain.path))} = {value}{where}"
     if chain.origin is not None:
-        width = min(30, max(len(_said(link)) for link in chain.origin.chain()))
+        width = min(30, max(len(_value_text(link)) for link in chain.origin.chain()))
         for number, link in enumerate(chain.origin.chain()):
             wins = "  wins" if number == 0 and not chain.note else ""
-            yield f"  {_said(link):<{width}}  {link.site!s:<46} {link.op}{wins}"
+            yield f"  {_value_text(link):<{width}}  {link.site!s:<46} {link.op}{wins}"
             for through in link.through:
                 yield f"  {'':<{width}}  through {through.site!s:<38} {through.layer}"
     if chain.locked is not None:
@@ -98,7 +98,7 @@ def _chain(chain: Chain, several: bool, options: Options) -> Iterator[str]:
         yield f"           and {len(chain.used_by) - len(shown)} more (--all-uses)"
 
 
-def _said(link: Origin) -> str:
+def _value_text(link: Origin) -> str:
     if isinstance(link.value, SecretRef):
         return "!secret"
     if link.op == "built-in":
