@@ -274,7 +274,7 @@ def _explain_empty(fleet: Fleet, selection: Selection) -> Iterator[Diagnostic]:
         yield warning(
             "W_NO_APPS",
             "there is no application",
-            help="an empty file environments/<environment>/<group>/<model>.yaml makes one",
+            help="an empty file environments/<environment>/<group>/<model>.yaml makes an app",
         )
         return
     asked = str(selection)

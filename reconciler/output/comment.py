@@ -111,7 +111,7 @@ class _Comment:
             blocks += part()
         if self.cut:
             blocks.append(
-                f"_Cut to fit: {', '.join(self.cut)}. The whole of it is in the run's own output "
+                f"_Cut to fit: {', '.join(self.cut)}. All of it is in the run's own output "
                 "and its artefacts._"
             )
         blocks += self._again()
@@ -140,7 +140,7 @@ class _Comment:
             elif section.plan.cluster:
                 about.append(f"on {code(section.plan.cluster)}")
             elif section.plan.offline:
-                about.append("no cluster asked")
+                about.append("no cluster was asked")
         lines.append(" · ".join([*about, *numbers]))
         return "\n\n".join(line for line in lines if line)
 
@@ -285,7 +285,7 @@ class _Comment:
 
     def _again(self) -> Iterator[str]:
         if self.options.again:
-            yield f"The same on your machine: {code(self.options.again)}"
+            yield f"To see the same on your machine: {code(self.options.again)}"
 
     # -- helpers -----------------------------------------------------------------------------------
 

@@ -85,7 +85,7 @@ def _app(
 
 def _notes(app: AppPlan) -> Iterator[str]:
     if app.suspended:
-        yield "  suspended: nothing of it is written"
+        yield "  suspended: none of its objects is written"
     old = app.recorded.schema if app.recorded is not None else SCHEMA_VERSION
     if app.migrates and old != SCHEMA_VERSION:
         yield f"  its recorded state is migrated from schema {old} to {SCHEMA_VERSION}"

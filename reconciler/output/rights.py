@@ -22,7 +22,7 @@ def yaml_of(rights: Rights) -> Iterator[str]:
     a right comes before the right."""
     yield _comment(
         f"Rights for `reconciler {_COMMANDS[rights.grant.purpose]}`, made by `reconciler rbac` "
-        "from the config: make it anew when groups or kinds are added."
+        "from the config: make it again when groups or kinds are added."
     )
     for note in rights.grant.notes:
         yield _comment(f"Note: {note}.")
@@ -149,7 +149,7 @@ def _dry_run_only(identity: Identity) -> Iterator[dict[str, Any]]:
             "validations": [
                 {
                     "expression": "has(request.dryRun) && request.dryRun == true",
-                    "message": f"{identity.username} may only ask by dry-run",
+                    "message": f"{identity.username} may only send dry-runs",
                     "reason": "Forbidden",
                 }
             ],

@@ -107,7 +107,7 @@ def _repair_object(row: RepairObject) -> tuple[str, ...]:
     recorded = "-" if row.recorded_uid is None else row.recorded_uid or "no uid"
     live = "-" if row.live_uid is None else row.live_uid
     if row.live_uid is not None and not row.is_ours:
-        live = f"{live}, not applied by us"
+        live = f"{live}, not applied by this program"
     return (row.key.full(), recorded, live, "wanted" if row.is_wanted else "-")
 
 

@@ -1,4 +1,4 @@
-"""What a pull request would change: two revisions compared, no cluster asked."""
+"""What a pull request would change: two revisions compared, no cluster was asked."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A damaged inventory is shown beside the cluster and Git, and written anew only when told to."""
+"""A damaged inventory is shown beside the cluster and Git, and written again only when told to."""
 
 import contextlib
 import re
@@ -55,7 +55,7 @@ def test_a_damaged_inventory_is_shown_and_written_anew_with_what_is_ours(repo, c
     assert code == 4, out
     approval = re.search(r"--write ([0-9a-f]{12})", out)[1]
     code, out = repo.live("repair", "--write", approval)
-    assert (code, "written anew" in out) == (0, True), out
+    assert (code, "written again" in out) == (0, True), out
     with opened(repo) as cluster:
         found = records.from_body(cluster.get(KEY).body)
         assert ObjectKey("", "ConfigMap", "kube-system", "coredns") not in {
@@ -78,7 +78,7 @@ def test_an_approval_is_of_no_use_when_something_moved(repo):
     with opened(repo) as cluster:
         cluster.edit(KEY, lambda body: _foreign(body["data"]))
     code, out = repo.live("repair", "--write", approval)
-    assert (code, "written anew" in out) == (4, False), out
+    assert (code, "written again" in out) == (4, False), out
 
 
 def test_an_inventory_of_a_newer_version_is_not_repaired(repo):

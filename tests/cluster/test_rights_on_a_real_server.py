@@ -132,7 +132,7 @@ def test_a_planner_asks_by_dry_run_and_cannot_write(stage):
     # The policy is in force a moment after it was made.
     refusal = eventually(lambda: _refused_by_policy(planner, body, stage))
     assert refusal.code == 403
-    assert "may only ask by dry-run" in refusal.message
+    assert "may only send dry-runs" in refusal.message
     assert isinstance(planner.dry_run(body), Done)
     planner.close()
     mark = stage.audit.mark()

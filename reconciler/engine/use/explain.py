@@ -75,7 +75,13 @@ def explain_at(tree: Tree, selection: Selection, file: str, line: int, now: date
             if not _reads_path(item.unit, path):
                 continue
             node, winner = chains.find_path(item.unit.tree, path)
-            note = "" if wins else f"overridden by {winner.site}" if winner is not None else "dead"
+            note = (
+                ""
+                if wins
+                else f"overridden by {winner.site}"
+                if winner is not None
+                else "has no effect"
+            )
             found.append(
                 Chain(
                     path,

@@ -172,10 +172,11 @@ def _carry_out(
     if side.is_newer:
         return "a newer version of this program wrote it: upgrade", ExitCode.REFUSED
     if not side.stored.is_present:
-        return "only its rollout state is damaged: edit or delete that", ExitCode.REFUSED
+        return "only its rollout state is damaged: edit or delete this ConfigMap", ExitCode.REFUSED
     if side.approval not in approved:
         count = len(side.applied)
-        text = f"to write it anew with {count} objects of ours: --write {side.approval}"
+        made = f"{count} live objects that this program made"
+        text = f"to write it again with {made}: --write {side.approval}"
         return text, ExitCode.REFUSED
     members = tuple(
         Member(seen.key, str((seen.body or {}).get("apiVersion", "")), seen.uid)
@@ -192,4 +193,4 @@ def _carry_out(
     outcome = client.replace(stored.parent)
     if not isinstance(outcome, Done):
         return f"could not be written: {outcome.message}", ExitCode.INCOMPLETE
-    return f"written anew with {len(members)} objects", ExitCode.DONE
+    return f"written again with {len(members)} objects", ExitCode.DONE

@@ -95,12 +95,12 @@ def grant_rights(
     writers = sorted({*(u.apply_as for u in fleet.units()), *(w for w, _ in recorded)} - {""})
     if writers and purpose is Purpose.PLAN:
         notes.append(
-            f"{', '.join(writers)}: nobody but a writing run may act for them, for admission could "
-            "not tell their dry-runs from writes; plan those groups with --read-only"
+            f"{', '.join(writers)}: only a writing run may act for them, because admission cannot "
+            "tell their dry-runs from writes; plan those groups with --read-only"
         )
     secrets = GroupKind("", "Secret")
     if secrets in wanted.listed:
-        notes.append("the config draws Secrets: the right to list them is one to read all of them")
+        notes.append("the config draws Secrets: whoever may list Secrets may read all of them")
     clusters = sorted({unit.cluster for unit in fleet.units() if unit.cluster})
     if len(clusters) > 1:
         notes.append(
@@ -193,7 +193,7 @@ def _cluster_wide(wanted: _Wanted, purpose: Purpose, writers: Iterable[str]) -> 
     by_group: dict[str, list[str]] = {}
     for kind in sorted(wanted.listed):
         by_group.setdefault(kind.group, []).append(_plural(wanted, kind))
-    why = "one LIST a kind across namespaces, by our label: a run without changes asks no more"
+    why = "one LIST per kind over all namespaces, by label: all that a run without changes sends"
     rules += [Rule(why, group, tuple(found), ("list",)) for group, found in by_group.items()]
     rules += _cluster_scoped(wanted, purpose)
     if purpose is Purpose.RECONCILE:
@@ -244,10 +244,10 @@ def _tool_role(fleet: Fleet, purpose: Purpose) -> Role:
                 (plural,),
                 ("get", "list", "create", "update", "delete"),
             ),
-            Rule("who may write to a group; renewed by PUT", _LEASE.group, (lease,),
+            Rule("its holder may write to the group; renewed by PUT", _LEASE.group, (lease,),
                  ("get", "update"), leases),
-            Rule("a create cannot be held to a name", _LEASE.group, (lease,), ("create",)),
-            Rule("one event a transition", "events.k8s.io", ("events",), ("create",)),
+            Rule("creating cannot be limited to a name", _LEASE.group, (lease,), ("create",)),
+            Rule("one event per transition", "events.k8s.io", ("events",), ("create",)),
         ),
     )  # fmt: skip
 
@@ -297,7 +297,7 @@ def _rules_by_verbs(
 def _reason(granted: Iterable[GroupKind], verbs: tuple[str, ...], purpose: Purpose) -> str:
     names = ", ".join(kind.kind for kind in granted)
     if "patch" not in verbs:
-        return f"{names}: looked at where a listing does not show them"
+        return f"{names}: read one by one where a LIST does not show them"
     if purpose is Purpose.PLAN:
         return f"{names}: asked about by dry-run, which needs the verbs of a write"
     parts = ["applied"]

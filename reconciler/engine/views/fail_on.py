@@ -37,13 +37,13 @@ def _empty(report: Report) -> Iterable[Diagnostic]:
         yield error(
             "E_NO_APPS",
             "there is no application",
-            help="an empty file environments/<environment>/<group>/<model>.yaml makes one",
+            help="an empty file environments/<environment>/<group>/<model>.yaml makes an app",
         )
     if report.data.get("policies") == 0:
         yield error(
             "E_NO_POLICIES",
             "there is no policy",
-            help="lay ValidatingAdmissionPolicy files with bindings into policies/",
+            help="put ValidatingAdmissionPolicy files with bindings into policies/",
         )
 
 

@@ -42,7 +42,7 @@ def test_the_order_is_marker_verdict_deletes_blocking_warnings_apps_and_how_to_s
         "**Deleted or replaced**",
         "| app | create |",
         "<details><summary>",
-        "The same on your machine: `reconciler plan --base main`",
+        "To see the same on your machine: `reconciler plan --base main`",
     ]
     places = [text.index(part) for part in parts]
     assert places == sorted(places)

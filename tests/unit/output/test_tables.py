@@ -55,7 +55,7 @@ def test_an_inventory_has_a_table_of_its_own():
     (table,) = tables.tables(sections.VIEWS["repair"]())
     assert table.title == "prod/one/web"
     assert [row[1:] for row in table.rows] == [
-        ("no uid", "u-1, not applied by us", "wanted"),
+        ("no uid", "u-1, not applied by this program", "wanted"),
         ("-", "-", "-"),
     ]
 
