@@ -88,9 +88,8 @@ class ListMerge:
         if simple and was is None and op == "set" and marks.operation != "union":
             return node
         children = self._build_elements(node, path, inner, op)
-        if (
-            marks.operation == "union"
-        ):  # also without a list below; a declared union is about two lists
+        # A tag's union also holds without a list below; a declared union is about two lists.
+        if marks.operation == "union":
             children = _without_repeats((), children)
         return Items(tuple(children), self.layering.make_link(node.origin, op, was))
 
@@ -161,8 +160,7 @@ class ListMerge:
         if strategy is not None and strategy.operation == "by" and marks.operation:
             self._by_identity(node, strategy.keys, path)
 
-    # -- by key
-    # -------------------------------------------------------------------------------------
+    # -- by key ------------------------------------------------------------------------------------
 
     def _by_identity(self, node: Items, keys: tuple[str, ...], path: Path) -> dict[Selector, Any]:
         """The elements of a keyed list by identity. Reports elements without a key field and
