@@ -12,7 +12,7 @@ __all__ = ["COMMAND"]
 
 @click.command(
     "repair",
-    short_help="Show damaged inventories, and write them anew.",
+    short_help="Show damaged inventories, and write them again.",
     epilog=options.examples(
         "reconciler repair --embedded cluster.db",
         "reconciler repair --app prod/hz-a/mnist --write 4f2c6d8a91b0 --embedded cluster.db",
