@@ -137,10 +137,15 @@ def _options(common: CommonOptions, report: Report, read: Lines) -> Options:
         common.show_all,
         link_base=_link_base(common),
         marker=common.marker or " ".join([report.command, *_selection_flags(common)]),
-        again=" ".join(
-            ["reconciler", report.command, *_base_flag(report), *_selection_flags(common)]
-        ),
+        again=_again(common, report),
     )
+
+
+def _again(common: CommonOptions, report: Report) -> str:
+    """The command that shows the same report; "" for commands with options of their own."""
+    if report.command not in ("check", "plan"):
+        return ""
+    return " ".join(["reconciler", report.command, *_base_flag(report), *_selection_flags(common)])
 
 
 def _selection_flags(common: CommonOptions) -> Iterator[str]:

@@ -53,6 +53,31 @@ def test_check_of_a_fine_repo(repo):
     assert repo.run("check") == (0, "1 app fine.\n")
 
 
+_DENIES = """\
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: one-replica}
+spec:
+  matchConstraints:
+    resourceRules:
+    - {apiGroups: [apps], apiVersions: [v1], operations: [CREATE], resources: [deployments]}
+  validations:
+  - {expression: object.spec.replicas < 1, message: too many replicas}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: one-replica}
+spec: {policyName: one-replica, validationActions: [Deny]}
+"""
+
+
+def test_an_app_that_a_policy_denies_is_not_called_fine(repo):
+    repo.write("policies/p.yaml", _DENIES)
+    code, out = repo.run("check")
+    assert code == 3
+    assert out.endswith("\n1 finding denies. 0 of 1 app is fine. Nothing was written.\n")
+
+
 def test_check_shows_all_mistakes_on_their_lines(repo):
     repo.write(OWN, 'serving:\n  replicas: "three"\n')
     repo.edit("models/web/model.yaml", "owner: web", "ownr: web")

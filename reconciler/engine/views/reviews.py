@@ -67,8 +67,9 @@ def _closing(reviewed: Review) -> tuple[str, ...]:
     warnings = len(reviewed.diagnostics) - len(errors)
     denies = sum(1 for f in reviewed.findings if f.blocks)
     warns = len(reviewed.findings) - denies
-    fine = len(reviewed.fleet.apps)
-    total = fine + sum(1 for app in reviewed.fleet.blocked if not app.is_foundation)
+    apps = {app.id for app in reviewed.fleet.apps}
+    fine = len(apps - {f.app for f in reviewed.findings if f.blocks})
+    total = len(apps) + sum(1 for unit in reviewed.fleet.blocked if not unit.is_foundation)
     if not errors and not denies:
         text = f"{count(fine, 'app')} fine"
         notes = [count(warnings, "warning")] if warnings else []
@@ -79,7 +80,7 @@ def _closing(reviewed: Review) -> tuple[str, ...]:
         files = len({d.site.file for d in errors if d.site is not None})
         parts.append(f"{count(len(errors), 'error')} in {count(files, 'file')}")
     if denies:
-        parts.append(f"{count(denies, 'finding')} deny")
+        parts.append(f"{count(denies, 'finding')} {'denies' if denies == 1 else 'deny'}")
     out = f"{', '.join(parts)}. "
     out += f"{fine} of {count(total, 'app')} {'is' if total == 1 or fine == 1 else 'are'} fine. "
     return (out + "Nothing was written.",)
