@@ -56,6 +56,6 @@ ENTRIES = (
         "E_URL",
         "The URL of the config repo is refused: only https and ssh are allowed, and a URL holds no "
         "password.",
-        "Write https://host/path or ssh://user@host/path; give credentials by a file.",
+        "Write https://host/path or user@host:path; give credentials by a file.",
     ),
 )

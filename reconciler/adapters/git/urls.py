@@ -88,5 +88,5 @@ def _refuse(url: str, why: str, hint: str = "") -> SourceError:
     return SourceError(
         f"the repository URL {show_url(url)!r} is refused: {why}",
         code="E_URL",
-        hint=hint or "use https://host/path or ssh://user@host/path",
+        hint=hint or "use https://host/path or user@host:path",
     )
