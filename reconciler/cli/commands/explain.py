@@ -63,13 +63,18 @@ def COMMAND(  # noqa: N802
     from reconciler.wiring import clusters, source
     from reconciler.wiring.common import now, selection
 
+    if path and not target and catalogue.is_code(path):
+        if at or everything or all_uses or not selection(common).is_everything:
+            raise UsageMistake(
+                f"{path} is a code, which has one meaning for all apps",
+                hint=f"leave the other options out: reconciler explain {path}",
+            )
+        return reporting.show(common, _entry_report(catalogue.find(path)))
     questions = [bool(at), everything, bool(path) or bool(target)]
     if sum(questions) != 1:
         raise UsageMistake(
             "say what to explain: a PATH, --at FILE:LINE, --object KIND/NAME FIELD or --all"
         )
-    if path and not target and catalogue.is_code(path):
-        return reporting.show(common, _entry_report(catalogue.find(path)))
     common = replace(common, show_all=all_uses)
     tree, chosen, moment = source.tree(common), selection(common), now(common)
     try:

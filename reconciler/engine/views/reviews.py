@@ -78,7 +78,8 @@ def _closing(reviewed: Review) -> tuple[str, ...]:
     parts = []
     if errors:
         files = len({d.site.file for d in errors if d.site is not None})
-        parts.append(f"{count(len(errors), 'error')} in {count(files, 'file')}")
+        place = f" in {count(files, 'file')}" if files else ""
+        parts.append(f"{count(len(errors), 'error')}{place}")
     if denies:
         parts.append(f"{count(denies, 'finding')} {'denies' if denies == 1 else 'deny'}")
     out = f"{', '.join(parts)}. "
