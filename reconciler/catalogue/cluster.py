@@ -114,6 +114,15 @@ ENTRIES = (
         "commit is the same\n         if meant: --approve-upgrade 0.2",
     ),
     Entry(
+        "W_APPROVAL",
+        "An approval was given that no refusal of this plan asks for.",
+        "Leave the option out, or give the value that a refusal prints now.",
+        "$ reconciler plan --approve-prune 5e1f0c8a --embedded cluster.db\n\n"
+        "warning[W_APPROVAL]: --approve-prune '5e1f0c8a' approves nothing in this plan\n"
+        "   help: it was used already, or the plan has changed: take the value that a refusal "
+        "prints now",
+    ),
+    Entry(
         "W_BASE",
         "The revision that `--base` names has errors itself. Apps that could not be rendered there "
         "look new in the comparison.",

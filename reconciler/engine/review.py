@@ -16,7 +16,7 @@ from reconciler.engine.memo import Memo
 from reconciler.engine.run_options import RunOptions
 from reconciler.engine.targets import Targets, find_unmapped, split_fleet, targets_of
 from reconciler.errors import ExitCode, most_severe
-from reconciler.plan.change import AppPlan, Plan, PlannedCluster
+from reconciler.plan.change import AppPlan, Approvals, Plan, PlannedCluster
 from reconciler.plan.inventory import InventoryInvalid
 from reconciler.plan.snapshot import Snapshot
 from reconciler.plan.statuses import GroupStatus
@@ -27,6 +27,15 @@ from reconciler.suggest import did_you_mean
 from reconciler.unit import UnitId
 
 __all__ = ["Review", "ReviewPart", "exit_code_of", "review"]
+
+
+#: The option that gives each kind of approval, as refusals print it in their way out.
+_OPTIONS = {
+    "prunes": "--approve-prune",
+    "rewinds": "--allow-rewind",
+    "upgrades": "--approve-upgrade",
+    "conflicts": "--approve-conflict",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +189,8 @@ class _Run:
         if options.plans:
             offline = targets is None
             plan = Plan(fleet.label, fleet.commit, tuple(clusters), tuple(apps), offline)
-            plan = self._apply_guards(plan, fleet, done, targets)
+            plan, unused = self._apply_guards(plan, fleet, done, targets)
+            unmapped += unused
         return Review(fleet, unmapped, tuple(found), tuple(done), plan)
 
     def _sides(
@@ -207,8 +217,9 @@ class _Run:
         fleet: Fleet,
         done: Iterable[ReviewPart],
         targets: Targets[ClusterReader] | None,
-    ) -> Plan:
-        """The plan after all guards, each of which gets the plan that the one before left."""
+    ) -> tuple[Plan, tuple[Diagnostic, ...]]:
+        """The plan after all guards, each of which gets the plan that the one before left; and a
+        warning for each approval that this plan does not need."""
         allowed = self.options.approvals
         recorded = {part.place: part.snapshot.inventories for part in done}
         absent = compare_base.absent_groups(fleet)
@@ -216,18 +227,25 @@ class _Run:
         def reader_of(place: int) -> ClusterReader | None:
             return targets.clients[place] if targets is not None else None
 
-        unmapped = history.find_lost_commits(plan, self.tree)
-        plan = history.restate_rewinds(plan, unmapped, allowed.rewinds)
-        guards: tuple[Guard, ...] = (
-            conflicts.guard(allowed.conflicts),
-            strangers.guard(reader_of, recorded),
-            prune.guard(absent, allowed.prunes, recorded),
-            history.guard(unmapped, self.tree.label, allowed.rewinds),
-            upgrade.guard(allowed.upgrades),
-        )
-        for guard in guards:
+        lost = history.find_lost_commits(plan, self.tree)
+
+        def guards(given: Approvals) -> tuple[Guard, ...]:
+            return (
+                conflicts.guard(given.conflicts),
+                prune.guard(absent, given.prunes, recorded),
+                history.guard(lost, self.tree.label, given.rewinds),
+                upgrade.guard(given.upgrades),
+            )
+
+        unused: tuple[Diagnostic, ...] = ()
+        if allowed != Approvals():
+            offers = [refusal.way_out for guard in guards(Approvals()) for refusal in guard(plan)]
+            unused = tuple(_warn_unused(allowed, offers))
+        plan = history.restate_rewinds(plan, lost, allowed.rewinds)
+        first, *others = guards(allowed)
+        for guard in (first, strangers.guard(reader_of, recorded), *others):
             plan = hold(plan, guard(plan))
-        return plan
+        return plan, unused
 
     def compare(self, fleet: Fleet, base: Tree) -> Review:
         """The review against the base's rendering, cluster by cluster."""
@@ -266,6 +284,20 @@ def _drop_unmapped(
     return rest, tuple(merged.values())
 
 
+def _warn_unused(allowed: Approvals, offers: Iterable[str]) -> Iterator[Diagnostic]:
+    """A warning for each approval that no refusal of this plan asks for in its way out."""
+    text = "\n".join(offers)
+    for name, option in _OPTIONS.items():
+        for approval in sorted(getattr(allowed, name)):
+            if not approval or f"{option} {approval}" not in text:
+                yield warning(
+                    "W_APPROVAL",
+                    f"{option} {approval!r} approves nothing in this plan",
+                    help="it was used already, or the plan has changed: take the value that a "
+                    "refusal prints now",
+                )
+
+
 def _explain_empty(fleet: Fleet, selection: Selection) -> Iterator[Diagnostic]:
     """The mistake of a run that selects no app: a typing error in CI must not look like success."""
     if fleet.errors:
@@ -279,11 +311,15 @@ def _explain_empty(fleet: Fleet, selection: Selection) -> Iterator[Diagnostic]:
         return
     asked = str(selection)
     known = sorted(app for app in fleet.known if not app.is_foundation)
+    words = {*(part for app in known for part in app), *map(str, known)}
+    if set(asked.split(", ")) <= words:
+        help_text = "each of these exists, but no application is in all of them"
+    else:
+        help_text = did_you_mean(asked, words)
     yield error(
         "E_SELECTION",
         f"no application is selected by {asked}",
-        help=did_you_mean(asked, {*(part for app in known for part in app), *map(str, known)})
-        or f"there are: {', '.join(map(str, known[:8]))}",
+        help=help_text or f"there are: {', '.join(map(str, known[:8]))}",
     )
 
 

@@ -84,7 +84,8 @@ def test_an_entry_is_printed_without_any_config(tmp_path, monkeypatch):
     assert run_captured(["explain", "E_LOCKED"])[0] == 0
 
 
-def test_a_code_goes_with_no_other_question():
-    code, out = run_captured(["explain", "E_LOCKED", "--all"])
+@pytest.mark.parametrize("other", [["--all"], ["--app", "prod/hz-a/mnist"]])
+def test_a_code_goes_with_no_other_question(other):
+    code, out = run_captured(["explain", "E_LOCKED", *other])
     assert code == 1
-    assert "say what to explain" in out
+    assert "leave the other options out: reconciler explain E_LOCKED" in out

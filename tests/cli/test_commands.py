@@ -78,6 +78,23 @@ def test_an_app_that_a_policy_denies_is_not_called_fine(repo):
     assert out.endswith("\n1 finding denies. 0 of 1 app is fine. Nothing was written.\n")
 
 
+@pytest.mark.parametrize(
+    "option", ["--approve-prune", "--allow-rewind", "--approve-upgrade", "--approve-conflict"]
+)
+@pytest.mark.parametrize("value", ["", "5e1f0c8a"])
+def test_an_approval_that_nothing_asks_for_is_warned_of(repo, option, value):
+    code, out = repo.run("plan", option, value)
+    assert code == 0
+    assert f"warning[W_APPROVAL]: {option} '{value}' approves nothing in this plan\n" in out
+
+
+def test_filters_that_exclude_one_another_are_named_as_such(sample):
+    code, out = sample.run("check", "--app", "prod/hz-a/mnist", "--group", "hz-b")
+    assert code == 1
+    assert "each of these exists, but no application is in all of them" in out
+    assert "\n1 error. " in out
+
+
 def test_check_shows_all_mistakes_on_their_lines(repo):
     repo.write(OWN, 'serving:\n  replicas: "three"\n')
     repo.edit("models/web/model.yaml", "owner: web", "ownr: web")
