@@ -75,7 +75,7 @@ group:
 """
 _POINTER = """\
 # yaml-language-server: $schema=../../schemas/layer.json
-# The version that this environment serves: `reconciler promote` moves it, one line a promotion.
+# The version that this environment serves: `reconciler promote` moves it, one line per promotion.
 serving:
   version: "v1"
 """
