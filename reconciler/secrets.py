@@ -17,6 +17,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+from reconciler.secret_texts import named_values, scalars_of, secret_values
+
 __all__ = [
     "MASK",
     "Redactor",
@@ -35,14 +37,19 @@ _SHORTEST = 4
 #: A shorter value whose name alone makes it a secret is masked in its own place, not everywhere.
 _SHORTEST_GUESS = 6
 _LONG = 8
+#: A longer spelling is searched for by itself: as a branch of a pattern, its cost would be its
+#: length at each place of a text that resembles it.
+_LONGEST_BRANCH = 128
 _COMMON = frozenset(
     {"default", "disabled", "enabled", "password", "changeme", "secret", "required"}
 )
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-_USERINFO = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)(?P<user>[^/@\s]+)@")
+#: Each pattern below reads its text once, also when it matches nothing: a run of characters is
+#: entered at its first one only, and what was consumed is not given back (`++`, `*+`).
+_USERINFO = re.compile(r"(?P<scheme>(?<=[a-zA-Z0-9+.-])://)(?P<user>[^/@\s]++)@")
 _BEARER = re.compile(
-    r"(?i)(?<![a-z])(?P<scheme>bearer|basic)(?P<space>[ \t]+|%20)"
-    r"(?=\S*[0-9=])[A-Za-z0-9._~+/-]{8,}=*"
+    r"(?i)(?<![a-z])(?P<scheme>bearer|basic)(?P<space>[ \t]++|%20)"
+    r"(?=[A-Za-z0-9._~+/-]*(?:[0-9=]|%3d))[A-Za-z0-9._~+/-]{8,}+=*+"
 )
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _SECRET_WORDS = frozenset(
@@ -59,21 +66,11 @@ _REFERS = frozenset(
     | {"provider", "namespace"}
 )
 _FLAG = re.compile(r"--?(?P<name>[A-Za-z][\w.-]*)(?:=(?P<value>.*))?", re.DOTALL)
-_ASSIGNED = re.compile(r"(?P<name>[A-Za-z_][\w.-]*)=(?P<value>[^\s&;,\"'}\])]+)")
-_PAIR = re.compile(
-    r"(?P<quote>[\"']?)(?P<name>[A-Za-z_][\w.-]*)(?P=quote)\s*:\s+(?P<value>[^\s#,{}\[\]][^\n]*)"
-)
-#: A variable (`name:` with `value:`) in a file that may not parse: the keys stand in either order,
-#: and other keys may stand between them.
-_NAMED = re.compile(
-    r"\bname:\s*[\"']?(?P<name>[\w.-]+)(?:(?!\bname:)[^}]){0,200}?\bvalue:\s*(?P<value>[^\n]+)"
-)
+_NAME = r"(?<![\w.-])(?:(?![A-Za-z_])[\w.-])*+(?P<name>[A-Za-z_][\w.-]*+)"
+_ASSIGNED = re.compile(_NAME + r"=(?P<value>[^\s&;,\"'}\])]++)")
 _FLAGGED = re.compile(
-    r"(?<![\w-])--?(?P<name>[A-Za-z][\w.-]*)[\"']?(?:\s*,\s*|\s*\n\s*-\s+|[ \t]+)"
-    r"(?P<value>[^\s,\]-][^\s,\]]*)"
-)
-_NAMED_LATER = re.compile(
-    r"\bvalue:\s*(?P<value>\"[^\"\n]*\"|'[^'\n]*'|[^,}\n]+)[^}\n]{0,80}\bname:\s*[\"']?(?P<name>[\w.-]+)"
+    r"(?<![\w-])--?(?P<name>[A-Za-z][\w.-]*+)[\"']?+[ \t\r]*+(?:,\s*+|\n\s*+-\s++|(?<=[ \t]))"
+    r"(?P<value>[^\s,\]-][^\s,\]]*+)"
 )
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
@@ -93,6 +90,7 @@ class Redactor:
         self._key = key
         self._spellings: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
+        self._long: list[str] = []
         for value in values:
             self.learn(value)
 
@@ -153,10 +151,15 @@ class Redactor:
                 self.learn(found_bearer.group().split()[-1])
 
     def learn_text(self, text: str) -> None:
-        """Remembers each likely secret of a config file's text, which may not parse."""
-        for pattern in (_NAMED, _NAMED_LATER, _FLAGGED, _PAIR, _ASSIGNED):
+        """Remembers each likely secret of a config file's text, which may not parse, and the values
+        of the Secrets that it holds. Cost: linear in the text's length."""
+        for name, value in named_values(text):
+            self.guess(name, value)
+        for value in secret_values(text):
+            self.learn_stored(value)
+        for pattern in (_FLAGGED, _ASSIGNED):
             for found in pattern.finditer(text):
-                for value in _scalars_in(found["value"]):
+                for value in scalars_of(found["value"]):
                     self.guess(found["name"], value)
         for found in _USERINFO.finditer(text):
             self._learn_userinfo(found["user"])
@@ -173,7 +176,11 @@ class Redactor:
         if self._spellings:
             if self._pattern is None:
                 longest_first = sorted(self._spellings, key=lambda s: (-len(s), s))
-                self._pattern = re.compile("|".join(re.escape(s) for s in longest_first))
+                self._long = [s for s in longest_first if len(s) > _LONGEST_BRANCH]
+                short = longest_first[len(self._long) :]
+                self._pattern = re.compile("|".join(re.escape(s) for s in short) or "(?!)")
+            for spelling in self._long:
+                text = text.replace(spelling, MASK)
             text = self._pattern.sub(MASK, text)
         return _MARK.sub(MASK, text)
 
@@ -221,20 +228,6 @@ def _base64_within(raw: bytes, shift: int) -> str:
     `shift` bytes after a multiple of three."""
     inner = raw[3 - shift :]
     return base64.b64encode(inner[: len(inner) // 3 * 3]).decode()
-
-
-def _scalars_in(text: str) -> Iterator[str]:
-    """The scalars that a piece of YAML may hold: without quotes, comment or closing brackets."""
-    text = text.strip()
-    if text[:1] in ("'", '"'):
-        inner, closed, _ = text[1:].partition(text[0])
-        if closed:
-            yield inner
-        return
-    yield text
-    bare = re.split(r"\s#|[,}\]]", text)[0].strip()
-    if bare != text:
-        yield bare
 
 
 def strip_userinfo(text: str) -> str:

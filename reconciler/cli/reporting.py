@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from reconciler.adapters import files
 from reconciler.cli import terminal
 from reconciler.errors import ExitCode, ReconcilerError, UsageMistake
-from reconciler.secrets import Redactor
+from reconciler.secret_texts import hide_secret_values
+from reconciler.secrets import MASK, Redactor
 from reconciler.wiring.common import CommonOptions
 from reconciler.wiring.redaction import redactor
 
@@ -67,8 +68,9 @@ def show(
     report = fail_on.held_to(report, common.fail_on)
     redact.learn(report, secrets, read)
     report = redact.clean(report, secrets)
+    quote = _line_reader(source, _quotable)
     options = _options(
-        common, report, lambda file, number: _redact_line(secrets, read(file, number))
+        common, report, lambda file, number: _redact_line(secrets, quote(file, number))
     )
     if common.reports:
         options = replace(options, changed=_changed_lines(source, base))
@@ -204,15 +206,19 @@ def _redact_line(secrets: Redactor, line: str | None) -> str | None:
     return secrets.redact(line) if line is not None else None
 
 
-def _line_reader(source: Tree | None) -> Lines:
-    """A function that gives a line of a config file. A file is read once, when a line is needed."""
+def _line_reader(
+    source: Tree | None, change: Callable[[list[str]], list[str]] | None = None
+) -> Lines:
+    """A function that gives a line of a config file, with `change` made to the file's lines. A file
+    is read once, when a line is needed."""
     files_read: dict[str, list[str]] = {}
 
     def line(file: str, number: int) -> str | None:
         if source is None:
             return None
         if file not in files_read:
-            files_read[file] = _lines_of(source, file)
+            found = _lines_of(source, file)
+            files_read[file] = change(found) if change is not None else found
         lines = files_read[file]
         return lines[number - 1] if 0 < number <= len(lines) else None
 
@@ -224,6 +230,11 @@ def _lines_of(tree: Tree, file: str) -> list[str]:
         return []
     ((_, data),) = tree.read((file,))
     return data.decode("utf-8", "replace").splitlines()
+
+
+def _quotable(lines: list[str]) -> list[str]:
+    """The lines as messages may quote them: without the values of Secrets."""
+    return hide_secret_values(lines, MASK)
 
 
 def _changed_lines(source: Tree | None, base: Tree | None) -> frozenset[tuple[str, int]]:
