@@ -7,8 +7,9 @@ needs more is reported as not evaluable.
 
 Limits replace Kubernetes' cost model and are stricter: the length of the text and the depth of
 loops are checked at compile time, the engine stops after 10,000 loop steps, and the product of
-steps and the longest text is checked before a loop runs. So an evaluation takes at most about
-200 ms of CPU and gives the same result on every machine, without a clock or a killed process.
+steps and the longest text is checked before a loop runs, and the bytes that an evaluation may make
+are estimated before it. So an evaluation takes at most about 200 ms of CPU and some 200 MB, and
+gives the same result on every machine, without a clock or a killed process.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
-from reconciler.policy.cel import functions, syntax
+from reconciler.policy.cel import budget, functions, syntax
+from reconciler.policy.cel.budget import Size
 from reconciler.policy.cel.syntax import Node
 
 __all__ = [
@@ -37,6 +39,8 @@ LOOP_DEPTH = 2
 LOOP_STEPS = 10_000
 #: Loop steps times characters. At this limit a search takes about 200 ms, the worst replace 1 s.
 TEXT_STEPS = 25_000_000
+#: The memory of one evaluation, as `budget` estimates it.
+MEMORY_BYTES = 64_000_000
 #: Each optMap doubles the tree of its operand, before the engine counts nodes.
 OPTIONAL_MAPS = 8
 
@@ -82,16 +86,11 @@ class EvalResult(NamedTuple):
     offline: bool = False
 
 
-class _Size(NamedTuple):
-    most: int
-    longest: int
-
-
 class _Unusable(ValueError):
     """A datum that expressions cannot use, for example an infinite number."""
 
 
-def _clean(datum: Any) -> tuple[Any, _Size]:
+def _clean(datum: Any) -> tuple[Any, Size]:
     """A datum as the API server's decoder gives it, and its size. Raises _Unusable.
 
     The decoder turns an integer beyond 64 bits into a float; the engine would make it unsigned.
@@ -115,7 +114,7 @@ def _clean(datum: Any) -> tuple[Any, _Size]:
             raise _Unusable(f"{node} is not a finite number")
         return node
 
-    return clean(datum), _Size(most, longest)
+    return clean(datum), Size(most, longest)
 
 
 class Values:
@@ -127,7 +126,7 @@ class Values:
     def __init__(self, engine: Engine, data: Mapping[str, Any]) -> None:
         self._engine = engine
         self._raw = data
-        self._known: dict[str, tuple[Any, _Size, str]] = {}
+        self._known: dict[str, tuple[Any, Size, str]] = {}
         self._activations: dict[frozenset[str], Any] = {}
 
     def extended(self, more: Mapping[str, Any]) -> Values:
@@ -139,14 +138,14 @@ class Values:
         }
         return out
 
-    def _of(self, name: str) -> tuple[Any, _Size, str]:
+    def _of(self, name: str) -> tuple[Any, Size, str]:
         entry = self._known.get(name)
         if entry is None:
             try:
                 datum, size = _clean(self._raw[name])
                 entry = (datum, size, "")
             except _Unusable as fault:
-                entry = (None, _Size(0, 0), str(fault))
+                entry = (None, Size(0, 0), str(fault))
             self._known[name] = entry
         return entry
 
@@ -155,10 +154,10 @@ class Values:
         faults = [self._of(n)[2] for n in sorted(names) if n in self._raw]
         return next((f for f in faults if f), "")
 
-    def size(self, names: frozenset[str]) -> _Size:
+    def size(self, names: frozenset[str]) -> Size:
         """The lengths of the longest list or map and of the longest text in the named values."""
         sizes = [self._of(n)[1] for n in names if n in self._raw]
-        return _Size(
+        return Size(
             max((s.most for s in sizes), default=0), max((s.longest for s in sizes), default=0)
         )
 
@@ -178,6 +177,7 @@ class Program:
 
     __slots__ = (
         "_engine",
+        "_estimates",
         "_expression",
         "_parts",
         "gives",
@@ -192,6 +192,7 @@ class Program:
         self._engine = engine
         self._expression = expression
         self._parts: dict[bytes, Any] = {}
+        self._estimates: dict[tuple[bytes, Size], int] = {}
         self.text = text
         self.parsed = parsed
         self.gives: str = expression.return_type().name()
@@ -201,7 +202,7 @@ class Program:
 
     def run(self, values: Values) -> EvalResult:
         """The value or the error. Never raises, whatever the expression and the values are."""
-        return self._run(self._expression, self.names, self.loops, values)
+        return self._run(self._expression, self.parsed.root, self.loops, values)
 
     def run_part(self, node: Node, values: Values) -> EvalResult:
         """The result of a part of the expression. `values` must hold its loop variables too."""
@@ -209,17 +210,17 @@ class Program:
         if expression is None:
             raw = syntax.wrapped(self.parsed, node)
             expression = self._parts[node.raw] = self._engine.env.deserialize(raw)
-        names = syntax.names_of(node)
-        return self._run(expression, names, syntax.depth_of_loops(node), values)
+        return self._run(expression, node, syntax.depth_of_loops(node), values)
 
-    def _run(
-        self, expression: Any, names: frozenset[str], loops: int, values: Values
-    ) -> EvalResult:
+    def _run(self, expression: Any, node: Node, loops: int, values: Values) -> EvalResult:
+        names = self.names if node is self.parsed.root else syntax.names_of(node)
         fault = values.fault(names)
         if fault:
             return EvalResult(error=fault)
+        size = values.size(names)
+        if self._bytes_of(node, size) > MEMORY_BYTES:
+            return EvalResult(error="over budget: the texts that it makes are too long")
         if loops:
-            size = values.size(names)
             steps = min(max(1, size.most) ** loops, LOOP_STEPS)
             if steps * size.longest > TEXT_STEPS:
                 return EvalResult(error="over budget: the object's lists and texts are too long")
@@ -232,6 +233,16 @@ class Program:
             return EvalResult(error="the result is an optional or a type; use orValue()")
         except RuntimeError as fault_of_engine:
             return _failed(str(fault_of_engine))
+
+    def _bytes_of(self, node: Node, size: Size) -> int:
+        """The memory of an evaluation. Sizes are rounded up, so that objects of similar size share
+        one estimate."""
+        rounded = Size(*(1 << part.bit_length() for part in size))
+        found = self._estimates.get((node.raw, rounded))
+        if found is None:
+            found = budget.bytes_of(node, rounded, LOOP_STEPS)
+            self._estimates[node.raw, rounded] = found
+        return found
 
 
 Compiled: TypeAlias = Program | NotEvaluable | Mistake

@@ -23,6 +23,7 @@ _QUANTITY = "kubernetes.Quantity"
 _URL = "kubernetes.URL"
 #: The largest number of steps of a match. Python's matching backtracks; RE2's takes linear time.
 _REGEX_STEPS = 20_000_000
+_LONGEST_PATTERN = 1000
 
 
 class Overload(NamedTuple):
@@ -127,8 +128,13 @@ def _contains(items: list[Any], wanted: list[Any]) -> bool:
 def _pattern(text: str, subject: str) -> re.Pattern[str]:
     """The compiled pattern. Raises ValueError for a pattern that RE2 and Python do not read alike,
     and for one that may take too long on `subject`."""
-    bare = re.sub(r"\\.|\[\^?\]?(?:\\.|[^\]])*\]", "x", text)
-    if re.search(r"\(\?(?![:iPms])|\\[1-9]|[*+?}][+]", bare) or r"\C" in text:
+    if len(text) > _LONGEST_PATTERN:
+        raise ValueError(f"the pattern has {len(text)} characters; at most {_LONGEST_PATTERN} work")
+    bare = re.sub(r"\\.|\[\^?\]?(?:\\.|[^\]])*+\]", "x", text)
+    # Escapes are looked at by themselves: `bare` has none any more.
+    if any(escape[1] in "123456789C" for escape in re.findall(r"\\.", text)) or re.search(
+        r"\(\?(?![:imsP])|\(\?P[^<]|[*+?}][+]", bare
+    ):
         raise ValueError(f"RE2 does not accept the pattern {text!r}")
     loops = len(re.findall(r"[*+]|\{\d+,\d*\}", bare))
     if re.search(r"\)(?:[*+]|\{)", bare) or len(subject) ** (loops + 1) > _REGEX_STEPS:
