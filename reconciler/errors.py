@@ -13,7 +13,7 @@ __all__ = ["ExitCode", "ReconcilerError", "SourceError", "UsageMistake", "most_s
 
 
 class ExitCode(IntEnum):
-    """What a command's exit status means. When several hold, 1 wins over 3, 4, 6, 5, 2."""
+    """What a command's exit status means. When several hold, 130 wins over 1, 3, 4, 6, 5, 2."""
 
     DONE = 0
     ERROR = 1
@@ -22,9 +22,11 @@ class ExitCode(IntEnum):
     REFUSED = 4
     LOCKED = 5
     INCOMPLETE = 6
+    INTERRUPTED = 130
 
 
 _SEVERITY = (
+    ExitCode.INTERRUPTED,
     ExitCode.ERROR,
     ExitCode.DENIED,
     ExitCode.REFUSED,

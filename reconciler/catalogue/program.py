@@ -40,6 +40,13 @@ ENTRIES = (
         "Add ValidatingAdmissionPolicy files with bindings to policies/.",
     ),
     Entry(
+        "E_OUTPUT",
+        "Standard output could not take what the command prints, for example because a disk is "
+        "full. The command did its work before.",
+        "Send the output elsewhere, or read the result in a file of `--report`.",
+        "error[E_OUTPUT]: standard output cannot be written to: no space left on device",
+    ),
+    Entry(
         "E_SELECTION",
         "The options select no app.",
         "Correct the names; the help lists the apps.",

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from reconciler import extensions
+from reconciler.cli import terminal
 from reconciler.errors import ReconcilerError
 from reconciler.wiring.common import CommonOptions
 
@@ -140,7 +141,8 @@ def common(
         try:
             return function(shared, **given)
         except ReconcilerError as error:
-            if shared.reports:
+            # What standard output could not take is in the files already.
+            if shared.reports and not isinstance(error, terminal.OutputLost):
                 from reconciler.cli import reporting
 
                 command = click.get_current_context().info_name or ""

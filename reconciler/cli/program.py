@@ -32,11 +32,20 @@ class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(extensions.names(_ROOM))
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in extensions.names(_ROOM):
             return None
         command: click.Command = extensions.load(_ROOM, cmd_name, "COMMAND")
+        option = command.get_help_option(ctx)
+        if option is not None:
+            option.callback = _print_help
         return command
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.callback = _print_help
+        return option
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -51,6 +60,12 @@ class _Commands(click.Group):
             raise
 
 
+def _print_help(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        terminal.write(ctx.get_help() + "\n")
+        ctx.exit()
+
+
 def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
         terminal.write(f"reconciler {reconciler.__version__}\n")
@@ -62,7 +77,7 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done or no difference; 1 error; 2 differences (with --exit-code); "
     "3 denied by policy; 4 refused by a guard; 5 lease held by another (with --fail-if-locked); "
-    "6 applied, but incomplete or not healthy in time.",
+    "6 applied, but incomplete or not healthy in time; 130 interrupted with Ctrl-C.",
 )
 @click.option(
     "--version",
@@ -78,6 +93,7 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> NoReturn:
     """Runs the program and exits with a code of `errors.ExitCode`."""
+    terminal.open_missing_streams()
     memory.calm_collector()
     sys.exit(int(run(args)))
 
@@ -103,9 +119,9 @@ def _run_guarded(args: list[str] | None, *, debug: bool) -> ExitCode:
         )
     except click.exceptions.Exit as stop:
         return ExitCode(stop.exit_code)
-    except click.exceptions.Abort:
+    except (click.exceptions.Abort, KeyboardInterrupt):
         terminal.note("interrupted")
-        return ExitCode.ERROR
+        return ExitCode.INTERRUPTED
     except click.ClickException as mistake:
         message = io.StringIO()
         mistake.show(file=message)
@@ -117,10 +133,6 @@ def _run_guarded(args: list[str] | None, *, debug: bool) -> ExitCode:
         else:
             _print_error(error)
         return error.exit_code
-    except BrokenPipeError:
-        # `reconciler plan | head` closes the pipe early: that is no error.
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
-        return ExitCode.DONE
     except MemoryError:
         return _report_memory()
     except ImportError as error:

@@ -74,8 +74,11 @@ def show(
     )
     if common.reports:
         options = replace(options, changed=_changed_lines(source, base))
-    terminal.write(_render(common.output, report, options))
-    _write(common, report, options, secrets)
+    try:
+        terminal.write(_render(common.output, report, options))
+    finally:
+        # Also when standard output is full: the files are then all that is left of the report.
+        _write(common, report, options, secrets)
     return report.exit_code
 
 

@@ -1,26 +1,75 @@
-"""The only place that prints to the terminal: the run's redactor masks secrets in every text."""
+"""The only place that prints to the terminal: the run's redactor masks secrets in every text.
+
+A reader that goes away (`| head`) is no error: the rest is dropped, and the command ends with its
+own exit code. Standard output that cannot take a document (a full disk) is an error, after the
+command has done its work. Standard error that cannot be written to changes nothing.
+"""
 
 from __future__ import annotations
 
+import os
+import sys
+from typing import TextIO
+
 import click
 
+from reconciler.errors import ReconcilerError
 from reconciler.secrets import printable
 from reconciler.wiring.redaction import redactor
 
-__all__ = ["note", "write"]
+__all__ = ["OutputLost", "note", "open_missing_streams", "write"]
+
+
+class OutputLost(ReconcilerError):
+    """Standard output could not take what was written to it."""
+
+    code = "E_OUTPUT"
+
+
+def open_missing_streams() -> None:
+    """Opens the null device for standard output and standard error where the caller closed them
+    (`>&-`): nobody reads there, and the command does its work."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
 
 
 def write(text: str) -> bool:
     """Prints a document to standard output and masks the secrets that the run knows.
 
     Returns True when the text held a secret. No line end is added. The caller has escaped control
-    characters already.
+    characters already. Raises OutputLost when the document could not be written.
     """
     shown = redactor().redact(text)
-    click.echo(shown, nl=False)
+    try:
+        click.echo(shown, nl=False)
+    except BrokenPipeError:
+        _drop(sys.stdout)
+    except OSError as cause:
+        _drop(sys.stdout)
+        why = (cause.strerror or str(cause)).lower()
+        raise OutputLost(
+            f"standard output cannot be written to: {why}",
+            hint="the command did its work, but what it says is lost or cut off: see its result "
+            "with --report, or send the output elsewhere",
+        ) from cause
     return shown != text
 
 
 def note(text: str, *, end: str = "\n") -> None:
     """Prints a line for people to standard error: secrets masked, control characters escaped."""
-    click.echo(printable(redactor().redact(text)) + end, err=True, nl=False)
+    try:
+        click.echo(printable(redactor().redact(text)) + end, err=True, nl=False)
+    except OSError:
+        _drop(sys.stderr)
+
+
+def _drop(stream: TextIO) -> None:
+    """Sends all that is still written to the stream to the null device, also what is buffered."""
+    try:
+        number = stream.fileno()
+    except (OSError, ValueError):
+        return  # a stream of this process alone, for example in a test
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, number)
+    os.close(null)

@@ -40,14 +40,18 @@ def sample_folder() -> Path:
 class Stage:
     """The repo, the cluster and the clock of one demo, made anew in `folder`.
 
-    `now` is the simulated time, which commands get by --now. `command` runs the program.
+    `now` is the simulated time, which commands get by --now. `command` runs the program;
+    `show` prints a text.
     """
 
-    def __init__(self, folder: Path, now: datetime, command: Command) -> None:
+    def __init__(
+        self, folder: Path, now: datetime, command: Command, show: Callable[[str], object]
+    ) -> None:
         self.repo = folder / "config"
         self.cluster = folder / "cluster.db"
         self.now = now
         self.command = command
+        self.show = show
         self.chapter = 0
         self.repo.mkdir(parents=True)
         source = sample_folder()
@@ -99,12 +103,12 @@ class Stage:
 
     def heading(self, title: str, text: str) -> None:
         self.chapter += 1
-        click.echo(f"\n{click.style(f'{self.chapter}. {title}', bold=True)}")
+        self.show(f"\n{click.style(f'{self.chapter}. {title}', bold=True)}\n")
         for line in textwrap.wrap(text, 92):
-            click.echo(f"   {line}")
+            self.show(f"   {line}\n")
 
     def note(self, text: str) -> None:
-        click.echo(click.style(f"   {text}", dim=True))
+        self.show(click.style(f"   {text}", dim=True) + "\n")
 
     # -- running -----------------------------------------------------------------------------------
 
@@ -113,19 +117,26 @@ class Stage:
     ) -> ExitCode:
         """Runs one command and prints it with its output, which `keep` may shorten."""
         shown = " ".join(args) + (" --embedded cluster.db" if cluster else "")
-        click.echo(f"\n$ reconciler {shown}")
+        self.show(f"\n$ reconciler {shown}\n")
         full = [*args, "--repo", str(self.repo)]
         if cluster:
             full += ["--embedded", str(self.cluster)]
         full += ["--now", self.now.isoformat()]
-        code, out = self.command(full)
-        click.echo(keep(out) if keep is not None else out, nl=False)
+        code, out = self._do(full)
+        self.show(keep(out) if keep is not None else out)
         return code
+
+    def _do(self, args: list[str]) -> tuple[ExitCode, str]:
+        """Runs a command. Ctrl-C ends the command and with it the demo."""
+        code, out = self.command(args)
+        if code is ExitCode.INTERRUPTED:
+            raise KeyboardInterrupt
+        return code, out
 
     def quietly(self, *args: str) -> tuple[ExitCode, str]:
         """Runs one command on the cluster and prints nothing; returns exit code and output."""
         full = [*args, "--repo", str(self.repo), "--embedded", str(self.cluster)]
-        return self.command([*full, "--now", self.now.isoformat()])
+        return self._do([*full, "--now", self.now.isoformat()])
 
     def wait(self, span: timedelta) -> None:
         """Moves the simulated clock; the next command finds what happened in that time."""

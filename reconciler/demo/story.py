@@ -42,7 +42,7 @@ class Story:
         self.as_told = True
 
     def tell(self) -> None:
-        click.echo("A config repo, an embedded cluster and a simulated clock; nothing else.")
+        self.stage.show("A config repo, an embedded cluster and a simulated clock; nothing else.\n")
         for chapter in (
             self.first_apply,
             self.training,
@@ -58,7 +58,7 @@ class Story:
     def expect(self, code: ExitCode, wanted: ExitCode = ExitCode.DONE) -> None:
         if code is not wanted:
             self.as_told = False
-            click.echo(f"(the story expected exit {int(wanted)}, this was {int(code)})", err=True)
+            self.stage.show(f"(the story expected exit {int(wanted)}, this was {int(code)})\n")
 
     def moment(self) -> None:
         self.stage.note(f"simulated time: {self.stage.now:%A %Y-%m-%d %H:%M} UTC")
@@ -120,8 +120,8 @@ class Story:
                 previous = current
                 weights = "  ".join(f"{v} {w:>3} %" for v, w in decision["weights"].items())
                 why = decision["reasons"][0]
-                click.echo(f"   {stage.now:%H:%M}  {weights:<20}  {why['text']}")
-                click.echo(click.style(f"          {'':<20}  {why['at']}", dim=True))
+                self.stage.show(f"   {stage.now:%H:%M}  {weights:<20}  {why['text']}\n")
+                self.stage.show(click.style(f"          {'':<20}  {why['at']}", dim=True) + "\n")
             if (
                 not any(list(a.get("waves", ())) for a in report["plan"]["apps"])
                 and "v2" not in current
@@ -182,18 +182,20 @@ class Story:
         stage.git("reset", "-q", "--hard", "HEAD~1")
 
     def summary(self) -> None:
-        click.echo(f"\n{click.style('What you saw', bold=True)}")
+        self.stage.show(f"\n{click.style('What you saw', bold=True)}\n")
         for line in (
             "one engine: check, plan, apply and reconcile are parts of the same run",
             "every difference, decision and finding names the config line behind it",
             "a version went from a nightly training to all traffic, one reviewed line at a time",
             "drift was repaired, a shared change was foreseen, a bad one was never written",
         ):
-            click.echo(f"   - {line}")
-        click.echo("\nThe sample config lies in environments/, models/ and policies/. Next, try:")
+            self.stage.show(f"   - {line}\n")
+        self.stage.show(
+            "\nThe sample config lies in environments/, models/ and policies/. Next, try:\n"
+        )
         for line in (
             "reconciler plan --repo YOUR-CONFIG",
             "reconciler explain serving.replicas --app prod/hz-a/mnist",
             "reconciler apply --embedded my.db     # then: reconciler status --embedded my.db",
         ):
-            click.echo(f"   {line}")
+            self.stage.show(f"   {line}\n")

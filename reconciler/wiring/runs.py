@@ -117,10 +117,14 @@ def run_once(
                 tree = source.tree(common, writes=True)
             done = context.run(tree, _with_context(settings, options, context))
         except Interrupted:
+            if context.ending.by_keyboard:
+                output.note("interrupted: nothing was written")
+                return ExitCode.INTERRUPTED
             output.note(f"{context.ending.why()}: nothing was written")
             return ExitCode.INCOMPLETE
         context.observer.passed(done, context.clock.monotonic() - start)
-        return output.show(pass_report(done), tree)
+        code = output.show(pass_report(done), tree)
+        return ExitCode.INTERRUPTED if context.ending.by_keyboard else code
 
 
 def loop_passes(
@@ -174,6 +178,9 @@ def loop_passes(
                     _pause(context, pause, interval)
         except Interrupted:
             pass
+        if context.ending.by_keyboard:
+            output.note("interrupted")
+            return ExitCode.INTERRUPTED
     return codes[-1] if codes and options.passes is not None else ExitCode.DONE
 
 

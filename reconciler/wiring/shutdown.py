@@ -54,6 +54,11 @@ class Shutdown:
         """Whether a signal came."""
         return bool(self._signal)
 
+    @property
+    def by_keyboard(self) -> bool:
+        """Whether the signal was Ctrl-C."""
+        return self._signal == signal.SIGINT.name
+
     def wake(self) -> None:
         """Ends a pause early."""
         self._wake.set()

@@ -48,7 +48,7 @@ def _show(folder: Path, *, kept: bool) -> ExitCode:
     from reconciler.demo.stage import Stage
     from reconciler.demo.story import Story
 
-    story = Story(Stage(folder, _START, program.run_captured))
+    story = Story(Stage(folder, _START, program.run_captured, terminal.write))
     story.tell()
     if kept:
         terminal.write(f"\nThe config repo and the cluster are in {folder}.\n")
