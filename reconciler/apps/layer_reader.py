@@ -76,6 +76,7 @@ class LayerReader:
         self.mistakes = mistakes
         self.documents: dict[str, document.Document] = {}
         self.prefixes = merge.Prefixes()
+        self._names: dict[str, str] = {}
         self._paths: dict[AppFiles, list[tuple[stack.Layer, str]]] = {}
         self.wrong: dict[str, tuple[Diagnostic, ...]] = {}
         """Path → the diagnostics of that file alone, the same for every app that reads the file."""
@@ -225,13 +226,18 @@ class LayerReader:
         )
 
     def _types(self, path: str) -> str:
-        folder = PurePosixPath(path).parent
-        names = [
-            PurePosixPath(p).stem
-            for p in self.blobs
-            if PurePosixPath(p).parent == folder and p.endswith(".yaml")
-        ]
-        return ", ".join(sorted(names)) or "none"
+        """The names of the YAML files beside `path`. Cost: one look at each file per folder."""
+        folder = path.rpartition("/")[0]
+        found = self._names.get(folder)
+        if found is None:
+            start = f"{folder}/"
+            names = [
+                PurePosixPath(p).stem
+                for p in self.blobs
+                if p.startswith(start) and p.endswith(".yaml") and "/" not in p[len(start) :]
+            ]
+            found = self._names[folder] = ", ".join(sorted(names)) or "none"
+        return found
 
     def _model_site(self, model: str, path: str) -> Site:
         """The place where `type` is expected: the `model:` block, else the file model.yaml."""
