@@ -40,6 +40,7 @@ def tree(common: CommonOptions, *, writes: bool = False) -> Tree:
     UsageMistake and SourceError."""
     from reconciler.adapters import git
 
+    _check_revision(common.revision)
     if _is_remote(common.repo):
         return _fetch_tree(common)
     root = repo_root(common)
@@ -55,6 +56,15 @@ def tree(common: CommonOptions, *, writes: bool = False) -> Tree:
     if (writes and not common.worktree) or not (root / _MARK.parent).is_dir():
         return git.open_commit(root, "HEAD")
     return git.open_worktree(root)
+
+
+def _check_revision(revision: str | None) -> None:
+    if revision is not None and not revision.strip():
+        raise UsageMistake(
+            "--revision is empty",
+            hint="name a branch, a tag or a commit, or leave --revision out; is the variable that "
+            "it comes from set?",
+        )
 
 
 _REMOTE = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*:(:|//)|^[^/]+@[^/]+:|^-")
@@ -77,6 +87,7 @@ def newest(common: CommonOptions) -> tuple[str, str]:
     fetched from only when its tip is new."""
     from reconciler.adapters import git
 
+    _check_revision(common.revision)
     if _is_remote(common.repo):
         found = _fetch(common)
         return str(found.repo), found.commit
@@ -87,7 +98,8 @@ def newest(common: CommonOptions) -> tuple[str, str]:
 def _fetch(common: CommonOptions) -> FetchResult:
     """Fetches a branch or tag of a remote into the user's cache. Credentials come from the
     environment (RECONCILER_GIT_USER and RECONCILER_GIT_TOKEN, or the files RECONCILER_GIT_SSH_KEY
-    and RECONCILER_GIT_KNOWN_HOSTS), never from a URL."""
+    and RECONCILER_GIT_KNOWN_HOSTS), never from a URL. RECONCILER_GIT_CA_FILE names certificates to
+    trust for https instead of the system's."""
     from reconciler.adapters.git import remote
 
     if common.worktree:
@@ -100,13 +112,16 @@ def _fetch(common: CommonOptions) -> FetchResult:
     token = os.environ.get("RECONCILER_GIT_TOKEN", "")
     redaction.redactor().learn(token)
     user = os.environ.get("RECONCILER_GIT_USER", "git")
-    key, hosts = (_file_from(f"RECONCILER_GIT_{name}") for name in ("SSH_KEY", "KNOWN_HOSTS"))
-    given = remote.Credentials(user=user, password=token, ssh_key=key, known_hosts=hosts)
+    names = ("SSH_KEY", "KNOWN_HOSTS", "CA_FILE")
+    key, hosts, authorities = (_file_from(f"RECONCILER_GIT_{name}") for name in names)
+    given = remote.Credentials(
+        user=user, password=token, ssh_key=key, known_hosts=hosts, authorities=authorities
+    )
     return remote.fetch(
         common.repo,
         common.revision or "main",
         folder,
-        credentials=given if token or key or hosts else None,
+        credentials=given if token or key or hosts or authorities else None,
     )
 
 

@@ -75,3 +75,26 @@ def test_credentials_never_come_from_the_config_itself(repo, option):
     code, out = repo.run("plan", option, str(repo.folder / "environments" / "access.yaml"))
     assert code == 1
     assert "lies in the config folders of the repo" in out
+
+
+def test_a_certificate_that_is_not_verified_is_one_warning(capsys):
+    from urllib3.exceptions import InsecureRequestWarning
+
+    from reconciler.cli.program import _Warnings
+
+    printer = _Warnings()
+    for host in range(11):
+        printer.show(f"Unverified HTTPS request to host {host}", InsecureRequestWarning, "f", 1)
+    printer.show("a library's own affair", DeprecationWarning, "f", 1)
+    assert capsys.readouterr().err == (
+        "warning: the API server's certificate is not verified (insecure-skip-tls-verify): whoever "
+        "is on the way to it can read and change what is sent\n"
+    )
+
+
+def test_an_empty_revision_is_refused(capsys):
+    from reconciler.cli.program import run
+
+    for command in (["plan"], ["reconcile", "--once", "--embedded", "x.db"]):
+        assert run([*command, "--revision", ""]) == 1
+        assert "error[E_USAGE]: --revision is empty" in capsys.readouterr().err

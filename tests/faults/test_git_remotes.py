@@ -4,7 +4,9 @@ import base64
 import contextlib
 import http.server
 import os
+import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -297,7 +299,7 @@ def test_without_git_the_error_says_so(tmp_path, monkeypatch):
 
 
 @contextlib.contextmanager
-def web(answer):
+def web(answer, context=None):
     """A web server that gives every request to `answer(handler)`; yields the URL and requests."""
     seen = []
 
@@ -311,11 +313,18 @@ def web(answer):
         def log_message(self, *_):
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(http.server.ThreadingHTTPServer):
+        def handle_error(self, request, client_address):
+            """A client that trusts nobody hangs up."""
+
+    server = Server(("127.0.0.1", 0), Handler)
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    scheme = "https" if context is not None else "http"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", seen
+        yield f"{scheme}://127.0.0.1:{server.server_port}", seen
     finally:
         server.shutdown()
         thread.join()
@@ -432,3 +441,53 @@ def test_ssh_is_called_with_pinned_hosts_and_nobody_s_config(tmp_path, monkeypat
     assert f'-oUserKnownHostsFile="{hosts}"' in said
     assert "git@git.example.org" in said
     assert said[-1] == "git-upload-pack '~u/$X'"
+
+
+@pytest.mark.parametrize(
+    ("said", "expected", "way_out"),
+    [
+        ("Host key verification failed.", "the host's key is not known", "KNOWN_HOSTS"),
+        (
+            "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\\nHost key verification failed.",
+            "the host's key is not the one that is known",
+            "replaced on purpose",
+        ),
+        ("git@h: Permission denied (publickey).", "did not accept the SSH key", "SSH_KEY"),
+    ],
+)
+def test_what_ssh_refuses_is_named(tmp_path, monkeypatch, said, expected, way_out):
+    spy = tmp_path / "bin/ssh"
+    spy.parent.mkdir()
+    spy.write_text(f'#!/bin/sh\nprintf "{said}\\n" >&2\nexit 255\n')
+    spy.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{spy.parent}{os.pathsep}{os.environ['PATH']}")
+    error = refused(remote.fetch, "git@git.example.org:u/x", "main", tmp_path / "c")
+    assert expected in error.message
+    assert way_out in error.hint
+
+
+@pytest.mark.skipif(
+    shutil.which("openssl") is None, reason="there is no openssl to make a key with"
+)
+def test_a_certificate_of_a_private_authority_is_named_and_can_be_trusted(tmp_path, monkeypatch):
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out",
+         certificate, "-days", "2", "-subj", "/CN=127.0.0.1", "-addext",
+         "subjectAltName=IP:127.0.0.1"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with web(lambda handler: say(handler, 404), context) as (url, seen):
+        options = {"allow_loopback": True}
+        error = refused(remote.fetch, f"{url}/r.git", "main", tmp_path / "c", **options)
+        assert "the host's certificate is not trusted" in error.message
+        assert "RECONCILER_GIT_CA_FILE" in error.hint
+        assert seen == []
+        trusting = remote.Credentials(authorities=certificate)
+        error = refused(
+            remote.fetch, f"{url}/r.git", "main", tmp_path / "c", credentials=trusting, **options
+        )
+        assert "certificate" not in error.message
+        assert seen

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from reconciler.adapters.git import urls
-from reconciler.adapters.git.command import Git, is_object_id
+from reconciler.adapters.git.command import Git, GitAnswer, is_object_id
 from reconciler.adapters.git.objects import DAMAGED, OURS
 from reconciler.errors import SourceError
 from reconciler.secrets import Redactor, printable
@@ -37,6 +37,10 @@ _KEPT = "refs/reconciler/source"
 _INCOMING = "refs/reconciler/incoming"
 _LISTING = 1 << 20
 _MOST_ON_DISK = 1 << 30
+_NOT_TRUSTED = (
+    "ssl certificate problem", "certificate verification failed", "certificate verify failed",
+    "unable to get local issuer", "no alternative certificate subject name",
+)  # fmt: skip
 _NOT_AUTHORISED = ("could not read username", "could not read password", "askpass", "403")
 _ASKPASS = """#!{python} -IS
 import os, sys
@@ -52,12 +56,14 @@ print(os.environ["RECONCILER_GIT_" + ("PASSWORD" if asked.startswith("Password")
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """Credentials for a remote, given by the operator. The password (a token) is sent only to the
-    host of the URL. It is passed in the environment of git's helper, never as an argument."""
+    host of the URL. It is passed in the environment of git's helper, never as an argument.
+    `authorities` is a file of certificates to trust for https."""
 
     user: str = "git"
     password: str = ""
     ssh_key: Path | None = None
     known_hosts: Path | None = None
+    authorities: Path | None = None
 
     def __repr__(self) -> str:
         return f"Credentials(user={self.user!r})"
@@ -140,10 +146,8 @@ def _look_up(
     )  # fmt: skip
     place = urls.show_url(remote.url)
     if answer.code != 0:
-        raise SourceError(
-            f"{place} cannot be read: {_cause(answer.reason)}",
-            hint="check the URL, the network and the credentials",
-        )
+        cause, hint = _cause(answer)
+        raise SourceError(f"{place} cannot be read: {cause}", hint=hint)
     tips: dict[str, str] = {}
     for line in answer.text.splitlines():
         name, _, found = line.partition("\t")
@@ -161,11 +165,37 @@ def _look_up(
     return next(iter(tips.items()))
 
 
-def _cause(reason: str) -> str:
-    lowered = reason.lower()
-    if any(w in lowered for w in _NOT_AUTHORISED):
-        return f"the credentials were not accepted ({reason})"
-    return reason
+def _cause(answer: GitAnswer) -> tuple[str, str]:
+    """What went wrong between git and a remote, in words for people, and the way out."""
+    errors = answer.errors.lower()
+    if "host key verification failed" in errors or "no matching host key" in errors:
+        changed = "has changed" in errors
+        return (
+            "the host's key is not the one that is known"
+            if changed
+            else "the host's key is not known",
+            "the key may have been replaced on purpose, or somebody is between: compare it with "
+            "the host's published keys, then put it into the file RECONCILER_GIT_KNOWN_HOSTS"
+            if changed
+            else "put the host's published key into the file that RECONCILER_GIT_KNOWN_HOSTS names",
+        )
+    if "permission denied (" in errors:
+        return (
+            "the host did not accept the SSH key",
+            "is the key of RECONCILER_GIT_SSH_KEY a deploy key of this repository?",
+        )
+    if any(word in errors for word in _NOT_TRUSTED):
+        return (
+            f"the host's certificate is not trusted ({answer.reason})",
+            "RECONCILER_GIT_CA_FILE names a file with the certificates of a private authority",
+        )
+    if any(word in errors for word in _NOT_AUTHORISED):
+        return (
+            f"the credentials were not accepted ({answer.reason})",
+            "check RECONCILER_GIT_USER and RECONCILER_GIT_TOKEN: is the token still valid, and may "
+            "it read this repository?",
+        )
+    return answer.reason, "check the URL, the network and the credentials"
 
 
 def _fetch_into(
@@ -228,7 +258,7 @@ def _update(
             f"+{wanted}:{_INCOMING}", timeout=connection.timeout,
         )  # fmt: skip
         if answer.code != 0:
-            raise _explain_fetch(place, wanted, _cause(answer.reason), answer.errors)
+            raise _explain_fetch(place, wanted, answer)
         found = cache.ask("rev-parse", "--verify", "--quiet", _INCOMING)
         if found.code != 0:
             raise SourceError(
@@ -253,10 +283,11 @@ def _update(
     return found.text
 
 
-def _explain_fetch(place: str, wanted: str, reason: str, errors: str) -> SourceError:
+def _explain_fetch(place: str, wanted: str, answer: GitAnswer) -> SourceError:
     broken = ("corrupt", "bad object", "missing", "unable to read", "not a valid object", "inflate")
-    kind = _Damaged if any(word in errors for word in broken) else SourceError
-    return kind(f"{wanted} of {place} cannot be fetched: {reason}")
+    kind = _Damaged if any(word in answer.errors for word in broken) else SourceError
+    cause, hint = _cause(answer)
+    return kind(f"{wanted} of {place} cannot be fetched: {cause}", hint=hint)
 
 
 @contextlib.contextmanager
@@ -277,7 +308,9 @@ def _open_connection(
     with contextlib.ExitStack() as stack:
         if remote.protocol == "ssh":
             environment |= {"GIT_SSH_COMMAND": _ssh_command(credentials), "GIT_SSH_VARIANT": "ssh"}
-        elif credentials.password:
+        elif credentials.authorities is not None:
+            environment["GIT_SSL_CAINFO"] = str(credentials.authorities)
+        if remote.protocol != "ssh" and credentials.password:
             helper = _write_helper(stack)
             environment |= {
                 "GIT_ASKPASS": str(helper),
