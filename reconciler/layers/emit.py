@@ -7,6 +7,7 @@ empty maps and lists, and quotes around each text that some reader would take fo
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,6 +15,10 @@ from reconciler.layers import scalars
 from reconciler.origin import Branch, Items, SecretRef, Value
 
 __all__ = ["emit", "scalar"]
+
+#: Texts that a CI system would carry out as a command when they stand in its log: `::set-env …` at
+#: the start of a line (GitHub), `##[…]` and `##vso[…]` anywhere (GitHub, Azure).
+_CI_COMMAND = re.compile(r"(?m)^[ \t]*+::|##(?:vso)?\[")
 
 
 def emit(node: Any) -> str:
@@ -85,7 +90,7 @@ def scalar(datum: Any, indent: int = 0) -> str:
 
 
 def _fits_block(text: str) -> bool:
-    if "\n" not in text.rstrip("\n") or text[0] in " \n\t":
+    if "\n" not in text.rstrip("\n") or text[0] in " \n\t" or _CI_COMMAND.search(text):
         return False
     lines = text.split("\n")
     return all(line.isprintable() and not line.endswith(" ") for line in lines) and any(lines)
@@ -101,9 +106,12 @@ def _block(text: str, indent: int) -> str:
 
 
 def _text(text: str) -> str:
-    if not scalars.needs_quotes(text):
+    is_command = _CI_COMMAND.search(text) is not None
+    if not is_command and not scalars.needs_quotes(text):
         return text
     out = json.dumps(text, ensure_ascii=False)
+    if is_command:
+        out = out.replace("::", ":\\u003a").replace("##", "#\\u0023")
     return "".join(c if c.isprintable() else _escape(c) for c in out)
 
 
