@@ -52,7 +52,7 @@ def problems(report):
     return [(unit, *problem) for unit, r in results(report).items() for problem in r.problems]
 
 
-def settled(tree, place, runs=3, **options):
+def settled(tree, place, runs=6, **options):
     """Runs, a minute apart, until a run has nothing to do; the last report. Fails after `runs`."""
     for _ in range(runs):
         report = run(tree, place, **options)

@@ -98,6 +98,10 @@ class _Run:
         return self.result  # I4: a run without change issues no mutating call
 
     def _work(self) -> Generator[Effect, EffectAnswer, None]:
+        if not (yield from self._await_earlier()):
+            self.result.status = ApplyStatus.INCOMPLETE
+            yield from self._settle()
+            return
         if self._has_effects() and not (yield from self._record(Phase.APPLYING, self._superset())):
             return
         if self._swaps_state() and not (yield from self._swap()):
@@ -265,6 +269,20 @@ class _Run:
                 if last or kinds.find(key.group_kind).wave <= wave[0].wave
             }
         return keys
+
+    def _await_earlier(self) -> Generator[Effect, EffectAnswer, bool]:
+        """Waits for what earlier runs wrote and the first wave rests on, before anything is
+        written. A route waits for the backends that the capacity rule names; its other weights have
+        capacity already, and a retreat must not wait."""
+        waves, _ = self._reachable()
+        if not waves:
+            return True
+        first = waves[0][0].wave
+        if first is Wave.ROUTING and self.plan.decision is not None:
+            keys = set(self.plan.awaits)
+        else:
+            keys = {key for key in self.desired if kinds.find(key.group_kind).wave < first}
+        return (yield from self._wait(keys & self.desired & self.members.keys(), 1, len(waves)))
 
     def _wait(
         self, keys: set[ObjectKey], number: int, waves: int, *, patient: bool = True

@@ -11,7 +11,7 @@ from reconciler import extensions, kinds
 from reconciler.apps.app import App
 from reconciler.diagnostics import Diagnostic, error
 from reconciler.lifecycle.decision import Weights
-from reconciler.lifecycle.rollout import Capacity
+from reconciler.lifecycle.facts import Capacity
 from reconciler.objects.draft import Draft, Tree
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.objects.observed import Observed
@@ -69,10 +69,12 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class LiveRoute:
-    """A route as it is in the cluster. `weights` gives percent per version; None when there is no
-    route or when the route is `unread`. `accepted`: the gateway has accepted the route."""
+    """A route as it is in the cluster: (Service, port) → the sum of its weights, as they stand.
+    `backends` is None when there is no route or when the route is `unread`. `accepted`: the gateway
+    has accepted the route. Backends that are no Services of the app's namespace count under the
+    name ""."""
 
-    weights: Mapping[str, int] | None
+    backends: Mapping[tuple[str, int], int] | None
     unread: bool = False
     accepted: bool = True
 
@@ -103,17 +105,24 @@ class Orchestrator:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """Draws the objects of one version and reads their capacity. `kinds` are the kinds that `draw`
-    draws: a run lists these in the cluster."""
+    """Draws the objects of one version and reads the capacity of a backend. `kinds` are the kinds
+    that `draw` draws, and `reads` further ones that `capacity` reads: a run lists these in the
+    cluster."""
 
     name: str
     kinds: tuple[GroupKind, ...]
     draw: Callable[[App, Version], tuple[Draft, ...]]
     endpoint: Callable[[App, Version], Endpoint]
-    capacity: Callable[[App, Version, Lookup], Capacity | None]
-    """Returns None when the capacity could not be read."""
+    main: Callable[[App, str], ObjectKey]
+    """The serving object behind the Service of this name."""
+    service_of: Callable[[ObjectKey], str]
+    """The Service of the backend that an object belongs to; "" for an object of another kind."""
+    capacity: Callable[[App, str, Lookup], Capacity | None]
+    """The capacity of the backend with the Service of this name, with the replicas that its object
+    asks for. None when it could not be read; no replicas when the object is absent."""
     check: Check
     options: type | None = None
+    reads: tuple[GroupKind, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +135,7 @@ class Router:
     splits: bool
     kinds: tuple[GroupKind, ...]
     draw: Callable[[App, Weights, Mapping[str, Endpoint], Lookup], tuple[Draft, ...]]
-    read: Callable[[App, Mapping[str, Endpoint], Lookup], LiveRoute]
+    read: Callable[[App, Lookup], LiveRoute]
     check: Check
     options: type | None = None
 

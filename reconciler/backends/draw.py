@@ -7,7 +7,8 @@ cached: a cache would bring back old weights.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import reconciler
@@ -18,11 +19,12 @@ from reconciler.backends.contract import Endpoint, Lookup, Router, Version
 from reconciler.backends.embedded_text import embed_texts
 from reconciler.diagnostics import Diagnostic, Related, error
 from reconciler.extensions import ExtensionInvalid
+from reconciler.lifecycle.capacity import to_percent
 from reconciler.lifecycle.decision import Weights
-from reconciler.lifecycle.rollout import Capacity, RolloutFacts
+from reconciler.lifecycle.facts import Capacity, LiveBackend, RolloutFacts
 from reconciler.objects.draft import Draft
-from reconciler.objects.key import GroupKind
-from reconciler.objects.observed import absent_object
+from reconciler.objects.key import GroupKind, ObjectKey
+from reconciler.objects.observed import Observed, absent_object
 from reconciler.origin import Branch, Value
 from reconciler.spec.serving import Serving
 from reconciler.suggest import did_you_mean
@@ -32,9 +34,12 @@ __all__ = [
     "draw_fixed",
     "draw_moving",
     "kinds_of",
+    "kinds_read",
     "labels_of",
     "lookup_nothing",
     "read_facts",
+    "serving_object",
+    "serving_objects",
 ]
 
 DOMAIN = reconciler.API_DOMAIN
@@ -107,25 +112,103 @@ def _require_declared(drafts: Iterable[Draft], unit: Unit) -> Iterator[Draft]:
         yield draft
 
 
-def read_facts(app: App, wanted: Iterable[str], lookup: Lookup) -> RolloutFacts:
-    """What the cluster says about an app's rollout: the capacity of the versions `wanted`, and the
-    weights of the live route."""
+def kinds_read(unit: Unit) -> frozenset[GroupKind]:
+    """The kinds that a run lists for a unit: those of `kinds_of`, and those that its serving
+    backend only reads."""
+    found = kinds_of(unit)
+    if isinstance(unit, App) and unit.serves and unit.spec.serving is not None:
+        found |= frozenset(contract.find_serving(unit.spec.serving.backend.value).reads)
+    return found
+
+
+def read_facts(
+    app: App, wanted: Iterable[str], lookup: Lookup, recorded: Iterable[ObjectKey] = ()
+) -> RolloutFacts:
+    """What the cluster says about an app's rollout: the capacity of the versions `wanted` and of
+    the live route's backends, the live route, and which of the `recorded` objects are serving
+    objects."""
     serving = app.spec.serving
     if serving is None:
         return RolloutFacts({}, routed=False)
     backend = contract.find_serving(serving.backend.value)
     router = contract.find_router(serving.router.value)
+    versions = {name: _version(app, _pointer(app, name)) for name in app.records}
+    services = {name: backend.endpoint(app, v).service.value for name, v in versions.items()}
     capacity: dict[str, Capacity] = {}
-    endpoints: dict[str, Endpoint] = {}
-    for name in app.records:
-        version = _version(app, _pointer(app, name))
-        endpoints[name] = backend.endpoint(app, version)
-    for name in sorted(set(wanted) & app.records.keys()):
-        found = backend.capacity(app, _version(app, _pointer(app, name)), lookup)
+    for name in sorted(set(wanted) & versions.keys()):
+        found = backend.capacity(app, services[name], lookup)
         if found is not None:
-            capacity[name] = found
-    route = router.read(app, endpoints, lookup)
-    return RolloutFacts(capacity, route.weights, route.unread, router.splits, route.accepted)
+            capacity[name] = replace(found, desired=versions[name].replicas.value)
+    route = router.read(app, lookup)
+    of_service = {service: name for name, service in services.items()}
+    live = tuple(_live_backends(app, backend, of_service, route, lookup))
+    ready = {b.service: backend.capacity(app, b.service, lookup) for b in live if b.service}
+    weights: dict[str, int] | None = None
+    if route.backends is not None:
+        weights = {}
+        for found_backend in live:
+            if found_backend.version:
+                before = weights.get(found_backend.version, 0)
+                weights[found_backend.version] = before + found_backend.weight
+    return RolloutFacts(
+        capacity,
+        weights,
+        route.unread,
+        router.splits,
+        route.accepted,
+        services=services,
+        backends=live,
+        ready={name: found for name, found in ready.items() if found is not None},
+        running=_list_serving(backend, recorded, lookup),
+    )
+
+
+def _live_backends(
+    app: App,
+    backend: contract.Serving,
+    of_service: Mapping[str, str],
+    route: contract.LiveRoute,
+    lookup: Lookup,
+) -> Iterator[LiveBackend]:
+    """The backends of the live route, with the version that each serves: the one that Git asks for
+    by this name, or the one that the live serving object names in its label."""
+    percent = to_percent({f"{n} {p}": w for (n, p), w in (route.backends or {}).items()})
+    for (name, port), _ in (route.backends or {}).items():
+        version = of_service.get(name, "")
+        if name and not version:
+            version = _version_of(lookup(backend.main(app, name)))
+        yield LiveBackend(name, port, percent.get(f"{name} {port}", 0), version)
+
+
+def _version_of(live: Observed) -> str:
+    labels = ((live.body or {}).get("metadata") or {}).get("labels") or {}
+    return str(labels.get(f"{DOMAIN}/version", ""))
+
+
+def _list_serving(
+    backend: contract.Serving,
+    recorded: Iterable[ObjectKey],
+    lookup: Lookup,
+) -> tuple[str, ...]:
+    """The Services of recorded serving objects. A version's label tells a serving object from a
+    plain manifest of the same kind."""
+    found = (backend.service_of(key) for key in recorded if _version_of(lookup(key)))
+    return tuple(sorted({name for name in found if name}))
+
+
+def serving_object(app: App, key: ObjectKey) -> str:
+    """The Service of the backend that a serving object belongs to; "" for any other object."""
+    if app.spec.serving is None:
+        return ""
+    return contract.find_serving(app.spec.serving.backend.value).service_of(key)
+
+
+def serving_objects(app: App, services: Iterable[str]) -> frozenset[ObjectKey]:
+    """The serving objects behind Services."""
+    if app.spec.serving is None:
+        return frozenset()
+    backend = contract.find_serving(app.spec.serving.backend.value)
+    return frozenset(backend.main(app, name) for name in services)
 
 
 def check_unit(unit: Unit) -> Iterator[Diagnostic]:
@@ -220,8 +303,6 @@ def _versions(app: App, weights: Weights) -> Iterator[Version]:
     for share in weights.shares:
         if share.version.value in app.records:
             yield _version(app, share.version)
-    for name in weights.draining:
-        yield _version(app, name)
 
 
 def _version(app: App, name: Value[str]) -> Version:

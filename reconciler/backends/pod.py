@@ -8,6 +8,7 @@ from typing import Any
 
 from reconciler.apps.app import App
 from reconciler.objects.draft import Tree
+from reconciler.objects.status import count_of, status_of
 from reconciler.origin import SecretRef, Value, built_in, derive
 from reconciler.spec.constraint import seconds
 from reconciler.spec.environment import Pool
@@ -16,6 +17,7 @@ from reconciler.spec.workload import EnvVar, Resources, Volume
 
 __all__ = [
     "container",
+    "count_replicas",
     "env",
     "facts",
     "go_duration",
@@ -187,6 +189,12 @@ def readiness(probe: Probe, port: Value[int]) -> Tree:
     """An HTTP readiness probe, on `port` unless the probe names another port."""
     probed = port if probe.port is None else probe.port
     return {"httpGet": {"path": probe.path, "port": probed}}
+
+
+def count_replicas(deployment: Mapping[str, Any]) -> tuple[int, int]:
+    """The ready and the desired replicas of a live Deployment."""
+    spec = deployment.get("spec") or {}
+    return count_of(status_of(deployment), "readyReplicas"), count_of(spec, "replicas", 1)
 
 
 def go_duration(duration: Value[str]) -> Value[str]:

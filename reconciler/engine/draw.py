@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.apps.app import Fleet, Foundation, Unit
@@ -47,8 +47,12 @@ def draw_units(
             continue
         decision, swap = decide.decide(unit, snapshot, now)
         drafts = memo.fixed(unit)
+        fires = tuple(schedule.foresee(unit, now)) if foresees else ()
+        decided = UnitDecision(decision, fires, swap)
         if decision is not None:
             moving = draw.draw_moving(unit, decision.outcome, snapshot.lookup)
             drafts += inventory.add_membership(moving, unit.id)
-        fires = tuple(schedule.foresee(unit, now)) if foresees else ()
-        yield UnitDrafts(unit, UnitDecision(decision, fires, swap), drafts)
+            retained = decide.list_retained(unit, decision, snapshot)
+            awaits = draw.serving_objects(unit, decision.outcome.awaited)
+            decided = replace(decided, retained=retained, awaits=awaits)
+        yield UnitDrafts(unit, decided, drafts)

@@ -45,7 +45,7 @@ def read_snapshot(
     )
     kinds = {m.key.group_kind for unit in selected for m in state.inventories[unit].members}
     for unit in fleet.units():
-        kinds |= draw.kinds_of(unit)
+        kinds |= draw.kinds_read(unit)
 
     objects: dict[ObjectKey, Observed] = {}
     unread: dict[GroupKind, str] = {}

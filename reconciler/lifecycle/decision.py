@@ -5,7 +5,7 @@ the same decision.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -13,7 +13,16 @@ from typing import Generic, TypeVar
 from reconciler.origin import Origin, Value
 from reconciler.unit import UnitId
 
-__all__ = ["Decision", "Fires", "Reason", "ReasonKind", "RolloutVerdict", "Share", "Weights"]
+__all__ = [
+    "Decision",
+    "Fires",
+    "KeptBackend",
+    "Reason",
+    "ReasonKind",
+    "RolloutVerdict",
+    "Share",
+    "Weights",
+]
 
 T = TypeVar("T")
 
@@ -56,16 +65,38 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
-    """The versions that run, the stable one first. The weights of `shares` add up to 100, or there
-    are no shares.
+class KeptBackend:
+    """A backend that the route goes on to name although Git no longer asks for it as it is: what
+    takes its place is not ready. `version` is "" when nobody knows what it serves."""
 
-    `draining` lists versions without traffic that the live route still names. They are drawn once
-    more, so that the route drops a version before the version's backend is deleted.
+    service: Value[str]
+    port: Value[int]
+    weight: Value[int]
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The versions that run, the stable one first, with the weights that are drawn. A weight counts
+    all backends of its version, those in `kept` included. The weights, with those of `kept` whose
+    version is not among the shares, add up to 100, or there are no shares.
+
+    `retained` maps the Service of each backend that must not be deleted yet to the reason.
+    `awaited` are the Services that must be ready before the route is made: no live route serves
+    meanwhile. `sheds`: a backend loses weight because it is not ready, so the route is changed
+    before anything else is waited for.
     """
 
     shares: tuple[Share, ...] = ()
-    draining: tuple[Value[str], ...] = ()
+    kept: tuple[KeptBackend, ...] = ()
+    retained: Mapping[str, Reason] = field(default_factory=dict)
+    awaited: tuple[str, ...] = ()
+    sheds: bool = False
+
+    def of_current(self, share: Share) -> Value[int]:
+        """The part of a share that goes to the backend that Git asks for."""
+        older = sum(k.weight.value for k in self.kept if k.version == share.version.value)
+        return share.weight.map(lambda weight: weight - older) if older else share.weight
 
 
 @dataclass(frozen=True, slots=True)

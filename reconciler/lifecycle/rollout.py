@@ -23,6 +23,7 @@ from typing import Any
 
 import orjson
 
+from reconciler.lifecycle import traffic
 from reconciler.lifecycle.decision import Decision, Reason, RolloutVerdict, Share, Weights
 from reconciler.lifecycle.facts import PREPARING, Capacity, RolloutFacts, RolloutState
 from reconciler.origin import Value, derive
@@ -69,9 +70,8 @@ def decide(
         decision = _reset_state(Decision(app, RolloutVerdict.IDLE, Weights()), state)
     else:
         decision = _Machine(app, serving, serving.version, records, state, facts, now).run()
-    draining = _list_draining(decision.outcome, facts, records, serving)
-    if draining:
-        decision = replace(decision, outcome=replace(decision.outcome, draining=draining))
+    decision = traffic.bound(decision, facts, pointed=not serving.traffic)
+    decision = traffic.retain(decision, facts, state, now)
     return replace(decision, inputs=_inputs(serving, state, facts, now))
 
 
@@ -86,22 +86,9 @@ def _static(app: UnitId, serving: Serving, verdict: RolloutVerdict) -> Decision[
 def _reset_state(decision: Decision[Weights], state: RolloutState | None) -> Decision[Weights]:
     """The decision, with an empty state to store. Without a pointer there is no rollout. When the
     pointer returns, the live route says which version is stable, not an old state."""
-    if state is None or state == RolloutState():
+    if state is None or replace(state, left="") == RolloutState():
         return decision
     return replace(decision, state=RolloutState().to_data())
-
-
-def _list_draining(
-    outcome: Weights, facts: RolloutFacts, records: Mapping[str, VersionRecord], serving: Serving
-) -> tuple[Value[str], ...]:
-    drawn = {share.version.value for share in outcome.shares}
-    pointer = serving.version
-    origin = pointer.origin if pointer is not None else None
-    return tuple(
-        Value(version, origin or records[version].version.origin)
-        for version in sorted(facts.weights or {})
-        if version not in drawn and version in records
-    )
 
 
 def _inputs(
@@ -116,6 +103,9 @@ def _inputs(
         ],
         "state": state.to_data() if state else None,
         "capacity": {k: [c.ready, c.desired, c.failed] for k, c in facts.capacity.items()},
+        "backends": [[b.service, b.port, b.weight] for b in facts.backends],
+        "ready": {k: [c.ready, c.desired] for k, c in facts.ready.items()},
+        "services": [dict(facts.services), facts.running],
         "weights": dict(facts.weights) if facts.weights is not None else None,
         "route": [facts.route_unread, facts.routed, facts.accepted],
         "now": now.isoformat(),
@@ -236,7 +226,11 @@ class _Machine:
     def _rest(self) -> Decision[Weights]:
         """The wanted version is the stable one. A rollout that Git has taken back ends at once."""
         is_abort = self.state.wanted not in ("", self.wanted.value)
-        self.state = RolloutState(stable=self.wanted.value)
+        self.state = RolloutState(
+            stable=self.wanted.value,
+            previous=self.state.previous,
+            previous_digest=self.state.previous_digest,
+        )
         reasons = [Reason(f"{self.wanted.value} is stable", self.wanted.origin)]
         if is_abort:
             reasons.insert(0, Reason("Git returned to the stable version", self.wanted.origin))
@@ -245,6 +239,7 @@ class _Machine:
         )
 
     def _begin(self) -> Decision[Weights]:
+        before = self.state
         self.state = RolloutState(
             stable=self.state.stable,
             wanted=self.wanted.value,
@@ -252,6 +247,9 @@ class _Machine:
             started_at=_stamp(self.now),
             entered_at=_stamp(self.now),
         )
+        returns = (before.previous, before.previous_digest) == (self.wanted.value, self.digest)
+        if returns and self.facts.capacity[self.wanted.value].carries(100):
+            return self._enter(len(self.stages) - 1, "it was stable before and still runs")
         return self._prepare()
 
     def _prepare(self) -> Decision[Weights]:
@@ -260,11 +258,11 @@ class _Machine:
         if capacity.failed:
             return self._abort(capacity.failed)
         if capacity.carries(first):
-            return self._enter(0, f"{capacity.ready} of {capacity.desired} replicas ready")
+            return self._enter(0, str(capacity))
         deadline = self._deadline(self.state.started_at)
         if self.now >= deadline:
-            return self._abort(f"not ready within {self._deadline_text()}")
-        why = f"{self.wanted.value} has {capacity.ready} of {capacity.desired} replicas ready"
+            return self._abort(_with_trouble(f"not ready within {self._deadline_text()}", capacity))
+        why = f"{self.wanted.value} has {capacity}"
         return self._weights(
             0, RolloutVerdict.PREPARING, Reason(why, self.wanted.origin), due=deadline
         )
@@ -277,8 +275,7 @@ class _Machine:
             return self._abort(capacity.failed)
         if not capacity.carries(weight.value):
             return self._unready(stage, capacity)
-        if self.state.unready_since:
-            self.state = replace(self.state, unready_since="")
+        self._resume()
         live = (self.facts.weights or {}).get(self.wanted.value, 0)
         if self.facts.routed and live != weight.value:
             # The route has not changed yet, or a person changed it. The stored step decides, and
@@ -288,7 +285,7 @@ class _Machine:
             reason = Reason("the route is not accepted yet", weight.origin)
             return self._weights(weight, RolloutVerdict.WAITING, reason)
         if stage == len(self.stages) - 1:
-            self.state = RolloutState(stable=self.wanted.value)
+            self.state = self._promoted()
             text = f"{self.wanted.value} has all traffic: it is stable"
             return self._all_stable(RolloutVerdict.STEADY, Reason(text, self.wanted.origin))
         due = self._due(stage)
@@ -304,16 +301,36 @@ class _Machine:
             return self._weights(
                 weight, RolloutVerdict.WAITING, Reason(why, weight.origin), due=deadline
             )
-        return self._enter(stage + 1, f"{capacity.ready} of {capacity.desired} replicas ready")
+        self.state = replace(self.state, unready_since="")
+        return self._enter(stage + 1, str(capacity))
+
+    def _promoted(self) -> RolloutState:
+        """The state of a rollout that is over."""
+        old = self.state.stable
+        digest = self.records[old].digest.value if old in self.records else ""
+        return RolloutState(
+            stable=self.wanted.value, previous=old if digest else "", previous_digest=digest
+        )
+
+    def _resume(self) -> None:
+        """Starts the pause anew after the version was not ready: a pause counts ready time only.
+        That it was not ready is forgotten when it has been ready for the deadline's length, so a
+        version that fails every now and then is given up too."""
+        if not self.state.unready_since:
+            return
+        if not self.state.entered_at:
+            self.state = replace(self.state, entered_at=_stamp(self.now))
+        elif self.now >= self._deadline(self.state.entered_at):
+            self.state = replace(self.state, unready_since="")
 
     def _unready(self, stage: int, capacity: Capacity) -> Decision[Weights]:
-        if not self.state.unready_since:
-            self.state = replace(self.state, unready_since=_stamp(self.now))
-        deadline = self._deadline(self.state.unready_since)
+        since = self.state.unready_since or _stamp(self.now)
+        self.state = replace(self.state, unready_since=since, entered_at="")
+        deadline = self._deadline(since)
         if self.now >= deadline:
-            return self._abort(f"not ready for {self._deadline_text()}")
+            return self._abort(_with_trouble(f"not ready for {self._deadline_text()}", capacity))
         weight = self.stages[stage].weight
-        why = f"{capacity.ready} of {capacity.desired} replicas ready at {weight.value} %"
+        why = f"{capacity} at {weight.value} %"
         return self._weights(
             weight, RolloutVerdict.WAITING, Reason(why, weight.origin), due=deadline
         )
@@ -403,6 +420,10 @@ class _Machine:
     def _deadline_text(self) -> str:
         rollout = self.serving.rollout
         return rollout.progress_deadline.value if rollout is not None else "30m"
+
+
+def _with_trouble(text: str, capacity: Capacity) -> str:
+    return f"{text}: {capacity.trouble}" if capacity.trouble else text
 
 
 def _stamp(moment: datetime) -> str:

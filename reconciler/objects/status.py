@@ -18,6 +18,7 @@ __all__ = [
     "condition",
     "condition_reason",
     "condition_text",
+    "count_of",
     "failed",
     "is_observed",
     "kstatus",
@@ -64,6 +65,12 @@ def condition_text(status: Mapping[str, Any], kind: str) -> str:
     """The message of a condition; its reason when it has no message."""
     entry = _entry(status, kind)
     return str(entry.get("message") or entry.get("reason") or "")
+
+
+def count_of(counts: Any, name: str, default: int = 0) -> int:
+    """A count of a status or a spec. `default` when the field is missing or is no whole number."""
+    found = counts.get(name) if isinstance(counts, Mapping) else None
+    return found if isinstance(found, int) and not isinstance(found, bool) else default
 
 
 def time_of(text: Any) -> datetime | None:

@@ -8,7 +8,7 @@ from the server's answers about the rest.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import reconciler
 from reconciler import kinds
@@ -65,6 +65,10 @@ class UnitDecision:
     decision: Decision[Weights] | None = None
     schedules: tuple[Fires, ...] = ()
     swap: StateSwap | None = None
+    retained: Mapping[ObjectKey, Reason] = field(default_factory=dict)
+    """Recorded objects that Git no longer wants and that must not be deleted yet."""
+    awaits: frozenset[ObjectKey] = frozenset()
+    """The objects that must be ready before the route is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +179,7 @@ def build_plan(
         suspended=unit.is_suspended,
         served=snapshot.served,
         place=snapshot.place,
+        awaits=decided.awaits,
     )
 
 
@@ -182,7 +187,11 @@ def _explain_delete(
     change: Change, live: Observed, decided: UnitDecision, changes: Iterable[Change]
 ) -> Change:
     """A delete of a version's object with its real reason: the version takes no traffic any more,
-    or the version's object now has another name. Any other change as it is."""
+    or the version's object now has another name. An object that must not be deleted yet is kept.
+    Any other change as it is."""
+    if change.action is Action.DELETE and change.key in decided.retained:
+        why = decided.retained[change.key]
+        return replace(change, action=Action.KEEP, standing=Standing.HELD, reasons=(why,))
     labels = ((live.body or {}).get("metadata") or {}).get("labels") or {}
     version = labels.get(_VERSION)
     if change.action is not Action.DELETE or version is None or decided.decision is None:
@@ -204,9 +213,8 @@ def _explain_delete(
 def _is_retreating(decided: UnitDecision) -> bool:
     """Whether traffic leaves a version that may be broken: then the route is changed first."""
     decision = decided.decision
-    return decision is not None and decision.verdict in (
-        RolloutVerdict.ABORTING,
-        RolloutVerdict.HELD,
+    return decision is not None and (
+        decision.outcome.sheds or decision.verdict in (RolloutVerdict.ABORTING, RolloutVerdict.HELD)
     )
 
 

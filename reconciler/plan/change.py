@@ -243,6 +243,8 @@ class AppPlan:
     """How often the group's lease changed hands; the run with the higher epoch is the later one."""
     place: int = 0
     """The index of the client that reads and writes the unit."""
+    awaits: frozenset[ObjectKey] = frozenset()
+    """The serving objects that must be ready before a route is made."""
 
     def changes(self) -> Iterator[Change]:
         for wave in self.waves:

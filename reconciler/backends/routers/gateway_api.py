@@ -17,7 +17,7 @@ from reconciler.diagnostics import Diagnostic, error
 from reconciler.lifecycle.decision import Weights
 from reconciler.objects.draft import Draft, Tree
 from reconciler.objects.key import GroupKind, ObjectKey
-from reconciler.origin import built_in
+from reconciler.origin import Value, built_in
 
 __all__ = ["ROUTER"]
 
@@ -33,22 +33,17 @@ def _draw(
 ) -> tuple[Draft, ...]:
     serving = app.spec.serving
     assert serving is not None
+    # A version without traffic stays out of the route, because implementations differ in how they
+    # treat a weight of 0.
     backends: list[Tree] = []
     for share in weights.shares:
-        # A version without traffic stays out of the route, because implementations differ in how
-        # they treat a weight of 0.
-        if share.weight.value == 0 or share.version.value not in endpoints:
-            continue
-        endpoint = endpoints[share.version.value]
-        backends.append(
-            {
-                "group": "",
-                "kind": "Service",
-                "name": endpoint.service,
-                "port": endpoint.port,
-                "weight": share.weight,
-            }
-        )
+        weight = weights.of_current(share)
+        if weight.value and share.version.value in endpoints:
+            endpoint = endpoints[share.version.value]
+            backends.append(_backend(endpoint.service, endpoint.port, weight))
+    for kept in weights.kept:
+        if kept.weight.value:
+            backends.append(_backend(kept.service, kept.port, kept.weight))
     if not backends:
         return ()
     parent: dict[str, Tree] = {
@@ -73,26 +68,30 @@ def _draw(
     return (Draft(_key(app), f"{_GROUP}/v1", tree, "gateway-api"),)
 
 
-def _read(app: App, endpoints: Mapping[str, Endpoint], lookup: Lookup) -> LiveRoute:
+def _backend(service: Value[str], port: Value[int], weight: Value[int]) -> Tree:
+    return {"group": "", "kind": "Service", "name": service, "port": port, "weight": weight}
+
+
+def _read(app: App, lookup: Lookup) -> LiveRoute:
     live = lookup(_key(app))
     if not live.is_present:
         return LiveRoute(None, unread=bool(live.why))
-    versions = {endpoint.service.value: version for version, endpoint in endpoints.items()}
-    amounts: dict[str, int] = {}
+    backends: dict[tuple[str, int], int] = {}
     spec: Mapping[str, Any] = (live.body or {}).get("spec") or {}
     for rule in spec.get("rules") or ():
         for backend in rule.get("backendRefs") or ():
-            version = versions.get(str(backend.get("name")))
-            weight = int(backend.get("weight", 1))
-            amounts[version or ""] = amounts.get(version or "", 0) + weight
-    total = sum(amounts.values())
-    # A backend that is not a version of this app still takes its share of the traffic.
-    percent = {
-        version: round(100 * weight / total)
-        for version, weight in sorted(amounts.items())
-        if version and total
-    }
-    return LiveRoute(percent, accepted=kinds.readiness(live).is_ready)
+            place = _place(backend, app.namespace)
+            backends[place] = backends.get(place, 0) + int(backend.get("weight", 1))
+    return LiveRoute(backends, accepted=kinds.readiness(live).is_ready)
+
+
+def _place(backend: Mapping[str, Any], namespace: str) -> tuple[str, int]:
+    """The Service and the port of a backend; no name for one that is no Service of the app's
+    namespace: it takes its share of the traffic, and this program cannot keep it in the route."""
+    own = backend.get("namespace", namespace) == namespace
+    if not own or backend.get("kind", "Service") != "Service" or backend.get("group"):
+        return "", 0
+    return str(backend.get("name")), int(backend.get("port") or 0)
 
 
 def _check(app: App) -> Iterable[Diagnostic]:

@@ -19,7 +19,7 @@ def _draw(
     return ()
 
 
-def _read(_app: App, _endpoints: Mapping[str, Endpoint], _lookup: Lookup) -> LiveRoute:
+def _read(_app: App, _lookup: Lookup) -> LiveRoute:
     return LiveRoute(None)
 
 

@@ -8,7 +8,7 @@ from reconciler.apps.app import App
 from reconciler.backends import pod
 from reconciler.backends.contract import Endpoint, Lookup, Serving, Version, check_name_fits
 from reconciler.diagnostics import Diagnostic, Related, error
-from reconciler.lifecycle.rollout import Capacity
+from reconciler.lifecycle.facts import Capacity
 from reconciler.objects.draft import Draft, Tree
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.origin import Value, derive
@@ -16,6 +16,7 @@ from reconciler.origin import Value, derive
 __all__ = ["SERVING"]
 
 _KIND = GroupKind("apps", "Deployment")
+_KINDS = (_KIND, GroupKind("", "Service"))
 
 
 def _key(app: App, version: str) -> ObjectKey:
@@ -87,12 +88,19 @@ def _endpoint(app: App, version: Version) -> Endpoint:
     return Endpoint(_name(app, version), derive(80, version.name))
 
 
-def _capacity(app: App, version: Version, lookup: Lookup) -> Capacity | None:
-    live = lookup(_key(app, version.name.value))
+def _main(app: App, service: str) -> ObjectKey:
+    return ObjectKey(*_KIND, app.namespace, service)
+
+
+def _service_of(key: ObjectKey) -> str:
+    return key.name if key.group_kind in _KINDS else ""
+
+
+def _capacity(app: App, service: str, lookup: Lookup) -> Capacity | None:
+    live = lookup(_main(app, service))
     if not live.is_present:
-        return None if live.why else Capacity(0, version.replicas.value)
-    status = (live.body or {}).get("status") or {}
-    return Capacity(int(status.get("readyReplicas", 0)), version.replicas.value)
+        return None if live.why else Capacity(0, 0)
+    return Capacity(*pod.count_replicas(live.body or {}))
 
 
 def _check(app: App) -> Iterable[Diagnostic]:
@@ -116,6 +124,4 @@ def _check(app: App) -> Iterable[Diagnostic]:
         yield from check_name_fits(GroupKind("", "Service"), name, record.version)
 
 
-SERVING = Serving(
-    "deployment", (_KIND, GroupKind("", "Service")), _draw, _endpoint, _capacity, _check
-)
+SERVING = Serving("deployment", _KINDS, _draw, _endpoint, _main, _service_of, _capacity, _check)

@@ -8,23 +8,24 @@ release. The route points at the Service `<name>-predictor`, which KServe create
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from reconciler.apps.app import App
 from reconciler.backends import pod
 from reconciler.backends.contract import Endpoint, Lookup, Serving, Version, check_name_fits
 from reconciler.diagnostics import Diagnostic, error
-from reconciler.lifecycle.rollout import Capacity
+from reconciler.lifecycle.facts import Capacity
 from reconciler.objects.draft import Draft, Tree
 from reconciler.objects.key import GroupKind, ObjectKey
-from reconciler.objects.status import condition
+from reconciler.objects.status import count_of, status_of
 from reconciler.origin import BUILT_IN, Value, built_in
 
 __all__ = ["SERVING"]
 
 _KIND = GroupKind("serving.kserve.io", "InferenceService")
+_CHILD = GroupKind("apps", "Deployment")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,19 +103,38 @@ def _endpoint(app: App, version: Version) -> Endpoint:
     return Endpoint(_name(app, version).map(lambda text: f"{text}-predictor"), built_in(80))
 
 
-def _capacity(app: App, version: Version, lookup: Lookup) -> Capacity | None:
-    live = lookup(_key(app, version.name.value))
+def _main(app: App, service: str) -> ObjectKey:
+    return ObjectKey(*_KIND, app.namespace, service.removesuffix("-predictor"))
+
+
+def _service_of(key: ObjectKey) -> str:
+    return f"{key.name}-predictor" if key.group_kind == _KIND else ""
+
+
+def _capacity(app: App, service: str, lookup: Lookup) -> Capacity | None:
+    live = lookup(_main(app, service))
+    # KServe copies our labels to its Deployment, so the listing by labels holds it.
+    child = lookup(ObjectKey(*_CHILD, app.namespace, service))
+    if live.why or child.why:
+        return None
     if not live.is_present:
-        return None if live.body is None and live.why else Capacity(0, version.replicas.value)
-    status: dict[str, Any] = dict((live.body or {}).get("status") or {})
-    model = status.get("modelStatus") or {}
-    failure = ""
-    if model.get("transitionStatus") in ("BlockedByFailedLoad", "InvalidSpec"):
-        reason = (model.get("lastFailureInfo") or {}).get("reason") or model["transitionStatus"]
-        failure = f"the model failed to load: {reason}"
-    ready = condition(status, "Ready") == "True"
-    desired = version.replicas.value
-    return Capacity(desired if ready and not failure else 0, desired, failure)
+        return Capacity(0, 0)
+    body = live.body or {}
+    predictor = (body.get("spec") or {}).get("predictor")
+    desired = count_of(predictor, "minReplicas", 1)
+    ready, _ = pod.count_replicas(child.body or {}) if child.is_present else (0, 0)
+    model = status_of(body).get("modelStatus")
+    model = model if isinstance(model, Mapping) else {}
+    last = model.get("lastFailureInfo")
+    reason = last.get("reason") if isinstance(last, Mapping) else None
+    transition = model.get("transitionStatus")
+    why = f"the model failed to load: {reason or transition}"
+    if transition == "InvalidSpec":
+        return Capacity(0, desired, failed=why)
+    if transition == "BlockedByFailedLoad":
+        # One failed attempt of a container gives this, and the next attempt may succeed.
+        return Capacity(ready, desired, trouble=why)
+    return Capacity(ready, desired)
 
 
 def _check(app: App) -> Iterable[Diagnostic]:
@@ -147,4 +167,6 @@ def _check_records(app: App) -> Iterator[Diagnostic]:
             )
 
 
-SERVING = Serving("kserve", (_KIND,), _draw, _endpoint, _capacity, _check, Options)
+SERVING = Serving(
+    "kserve", (_KIND,), _draw, _endpoint, _main, _service_of, _capacity, _check, Options, (_CHILD,)
+)

@@ -18,9 +18,10 @@ from reconciler.apps.app import App
 from reconciler.backends import pod
 from reconciler.backends.contract import Endpoint, Lookup, Serving, Version, check_name_fits
 from reconciler.diagnostics import Diagnostic, error, warning
-from reconciler.lifecycle.rollout import Capacity
+from reconciler.lifecycle.facts import Capacity
 from reconciler.objects.draft import Draft, Tree, walk
 from reconciler.objects.key import GroupKind, ObjectKey
+from reconciler.objects.status import count_of, status_of
 from reconciler.origin import Value, built_in, derive, plain
 from reconciler.spec import serving as spec
 from reconciler.spec.constraint import AbsolutePath
@@ -109,13 +110,23 @@ def _endpoint(app: App, version: Version) -> Endpoint:
     return Endpoint(_name(app, version).map(lambda text: f"{text}-{_PREDICTOR}"), built_in(8080))
 
 
-def _capacity(app: App, version: Version, lookup: Lookup) -> Capacity | None:
-    live = lookup(ObjectKey(*_KIND, app.namespace, _name(app, version).value))
+def _main(app: App, service: str) -> ObjectKey:
+    return ObjectKey(*_KIND, app.namespace, service.removesuffix(f"-{_PREDICTOR}"))
+
+
+def _service_of(key: ObjectKey) -> str:
+    return f"{key.name}-{_PREDICTOR}" if key.group_kind == _KIND else ""
+
+
+def _capacity(app: App, service: str, lookup: Lookup) -> Capacity | None:
+    live = lookup(_main(app, service))
     if not live.is_present:
-        return None if live.why else Capacity(0, version.replicas.value)
-    status = (live.body or {}).get("status") or {}
-    ready = sum(int(p.get("readyReplicas", 0)) for p in status.get("predictorStatuses") or ())
-    return Capacity(ready, version.replicas.value)
+        return None if live.why else Capacity(0, 0)
+    body = live.body or {}
+    predictors = (body.get("spec") or {}).get("predictors") or ()
+    statuses = status_of(body).get("predictorStatuses") or ()
+    ready = sum(count_of(p, "readyReplicas") for p in statuses)
+    return Capacity(ready, sum(count_of(p, "replicas", 1) for p in predictors))
 
 
 def _check(app: App) -> Iterable[Diagnostic]:
@@ -162,4 +173,6 @@ def _check_framework(serving: spec.Serving) -> Iterator[Diagnostic]:
         )
 
 
-SERVING = Serving("kubedl", (_KIND,), _draw, _endpoint, _capacity, _check, Options)
+SERVING = Serving(
+    "kubedl", (_KIND,), _draw, _endpoint, _main, _service_of, _capacity, _check, Options
+)

@@ -25,10 +25,11 @@ from reconciler.backends import draw
 from reconciler.engine.views.rights import ACCOUNT, Grant, Purpose, Role, Rule
 from reconciler.errors import ReconcilerError
 from reconciler.lifecycle import rollout
+from reconciler.lifecycle.decision import Share
 from reconciler.objects.draft import Draft, seal
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.objects.kind import PruneClass
-from reconciler.origin import Value
+from reconciler.origin import Value, derive
 from reconciler.plan import marks
 from reconciler.ports import Discovery
 
@@ -80,6 +81,8 @@ def grant_rights(
     notes: list[str] = []
     for unit in fleet.units():
         writer = unit.apply_as
+        # A backend may read kinds that it does not draw: what its controller makes.
+        wanted.listed |= draw.kinds_read(unit)
         for draft in _possible_drafts(unit):
             _add_object(wanted, draft.key, writer, purpose, replaced=marks.may_replace(draft))
             _learn_plural(wanted, draft)
@@ -130,8 +133,11 @@ def _possible_drafts(unit: Unit) -> Iterator[Draft]:
     yield from draw.draw_fixed(unit)
     if isinstance(unit, App) and unit.serves and unit.spec.serving is not None:
         target = rollout.target(unit.id, unit.spec.serving).outcome
-        drained = tuple(Value(name, record.version.origin) for name, record in unit.records.items())
-        for weights in (target, replace(target, draining=drained)):
+        idle = tuple(
+            Share(Value(name, record.version.origin), derive(0, record.version))
+            for name, record in unit.records.items()
+        )
+        for weights in (target, replace(target, shares=target.shares + idle)):
             yield from draw.draw_moving(unit, weights, draw.lookup_nothing)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from reconciler.lifecycle import rollout
 from reconciler.lifecycle.decision import RolloutVerdict
-from reconciler.lifecycle.facts import Capacity, RolloutFacts, RolloutState
+from reconciler.lifecycle.facts import Capacity, LiveBackend, RolloutFacts, RolloutState
 from reconciler.unit import UnitId
 from tests import flow, support
 
@@ -275,9 +275,13 @@ def test_what_could_not_be_read_changes_no_state():
     assert decision.state is None
 
 
-def test_a_version_that_the_route_still_names_is_drawn_once_more():
-    decision = decide(RolloutState(stable="v2"), facts({"v1": 10, "v3": 20, "gone": 20, "v2": 50}))
-    assert [v.value for v in decision.outcome.draining] == ["v1", "v3"]
+def test_a_backend_that_the_route_still_names_is_not_deleted():
+    live = tuple(LiveBackend(name, 80, 25, name) for name in ("v1", "v2", "v3"))
+    seen = facts({"v2": 100}, backends=live, running=("v1", "v3", "v4"))
+    decision = decide(RolloutState(stable="v2"), seen)
+    assert set(decision.outcome.retained) == {"v1", "v3", "v4"}
+    assert "the route still names it" in decision.outcome.retained["v1"].text
+    assert "drains" in decision.outcome.retained["v4"].text
 
 
 def test_git_taking_a_rollout_back_is_said():
@@ -286,13 +290,70 @@ def test_git_taking_a_rollout_back_is_said():
     assert decision.verdict is RolloutVerdict.ABORTING
     assert decision.reasons[0].text == "Git returned to the stable version"
     assert RolloutState.from_data(decision.state) == RolloutState(stable="v1")
-    assert [v.value for v in decision.outcome.draining] == ["v2"]
 
 
-def test_recovered_capacity_forgets_that_it_was_missing():
-    decision = decide(walking(0, 1, unready_since=at(5)), facts({"v1": 90, "v2": 10}))
-    assert decision.verdict is RolloutVerdict.PAUSED
-    assert "unready_since" not in decision.state
+def test_a_pause_counts_ready_time_only():
+    """Whatever the pause had run before the version was not ready counts no more."""
+    ten = facts({"v1": 90, "v2": 10})
+    failing = decide(walking(0, 9), facts({"v1": 90, "v2": 10}, {"v2": Capacity(0, 4)}))
+    assert failing.verdict is RolloutVerdict.WAITING
+    assert shares(failing) == {"v1": 100, "v2": 0}
+    state = RolloutState.from_data(failing.state)
+    ready = decide(state, ten, now=NOW + timedelta(minutes=5))
+    assert ready.verdict is RolloutVerdict.PAUSED
+    assert ready.due == NOW + timedelta(minutes=15)
+
+
+def test_a_version_that_is_not_ready_in_every_second_pass_does_not_advance_and_is_given_up():
+    state = walking(0, 0)
+    for minute in range(60):
+        ready = Capacity(4, 4) if minute % 2 else Capacity(0, 4)
+        live = {"v1": 90, "v2": 10} if minute % 2 == 0 else {"v1": 100}
+        decision = decide(state, facts(live, {"v2": ready}), now=NOW + timedelta(minutes=minute))
+        assert shares(decision).get("v2", 0) <= 10
+        if decision.state is not None:
+            state = RolloutState.from_data(decision.state)
+        if state.held_why:
+            break
+    assert minute >= 20
+    assert state.held_why.startswith("not ready for 20m")
+
+
+def test_a_version_that_was_ready_for_the_length_of_the_deadline_is_forgiven():
+    state = walking(0, 1, unready_since=at(30))
+    assert decide(state, facts({"v1": 90, "v2": 10})).state is None
+    types = (
+        "serving:\n  backend: deployment\n  router: gateway-api\n  gateway: {name: gw}\n"
+        "  rollout: {steps: [{weight: 10}, {pause: 2h}, {weight: 50}, {pause: 10m}],"
+        " progressDeadline: 20m}\n"
+    )
+    app = app_of(TREE.but({"environments/types/vision.yaml": types}))
+    late = replace(state, entered_at=at(21))
+    assert "unready_since" not in decide(late, facts({"v1": 90, "v2": 10}), app).state
+
+
+def test_one_failed_attempt_to_load_gets_the_deadline():
+    trouble = Capacity(0, 4, trouble="the model failed to load: OOMKilled")
+    begun = decide(RolloutState(stable="v1"), facts({"v1": 100}, {"v2": trouble}))
+    assert begun.verdict is RolloutVerdict.PREPARING
+    assert "OOMKilled" in begun.reasons[0].text
+    late = RolloutState.from_data(begun.state)
+    given_up = decide(late, facts({"v1": 100}, {"v2": trouble}), now=NOW + timedelta(minutes=20))
+    assert given_up.verdict is RolloutVerdict.ABORTING
+    assert "OOMKilled" in given_up.state["held_why"]
+
+
+def test_a_return_to_the_version_before_takes_the_fast_path_while_it_runs():
+    app = app_of(flow.pointing(TREE, "v1", "  replicas: 4\n"))
+    digest = app.records["v1"].digest.value
+    state = RolloutState(stable="v2", previous="v1", previous_digest=digest)
+    fast = decide(state, facts({"v2": 100}), app)
+    assert shares(fast) == {"v2": 0, "v1": 100}
+    assert "still runs" in fast.reasons[0].text
+    slow = decide(state, facts({"v2": 100}, {"v1": Capacity(1, 4)}), app)
+    assert shares(slow) == {"v2": 90, "v1": 10}
+    other = decide(replace(state, previous_digest="other"), facts({"v2": 100}), app)
+    assert shares(other) == {"v2": 90, "v1": 10}
 
 
 def test_two_pauses_in_a_row_add_up():
