@@ -277,7 +277,7 @@ class Executor:
             failed: dict[ObjectKey, str] = {}
             for key in list(waiting):
                 seen[key] = self._read(key)
-                state = kinds.readiness(seen[key])
+                state = kinds.readiness(seen[key], self._read)
                 if state.is_ready:
                     del waiting[key]
                 elif state.state is ReadinessState.FAILED:

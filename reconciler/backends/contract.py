@@ -71,12 +71,13 @@ class Endpoint:
 class LiveRoute:
     """A route as it is in the cluster: (Service, port) → the sum of its weights, as they stand.
     `backends` is None when there is no route or when the route is `unread`. `accepted`: the gateway
-    has accepted the route. Backends that are no Services of the app's namespace count under the
-    name ""."""
+    has accepted the route; `why` says why it has not. Backends that are no Services of the app's
+    namespace count under the name ""."""
 
     backends: Mapping[tuple[str, int], int] | None
     unread: bool = False
     accepted: bool = True
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

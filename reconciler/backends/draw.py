@@ -159,6 +159,7 @@ def read_facts(
         services=services,
         backends=live,
         ready={name: found for name, found in ready.items() if found is not None},
+        route_text=route.why,
         running=_list_serving(backend, recorded, lookup),
     )
 

@@ -7,13 +7,13 @@ are small and import `objects` only.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from reconciler import extensions
-from reconciler.objects.key import GroupKind
+from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.objects.kind import Kind, PruneClass, Readiness, ReadinessState
 from reconciler.objects.observed import Observed, Presence
-from reconciler.objects.status import kstatus
+from reconciler.objects.status import kstatus, progressing
 
 __all__ = ["find", "is_active_run", "known", "readiness"]
 
@@ -47,12 +47,25 @@ def is_active_run(live: Observed) -> bool:
     return not state.is_finished and not state.suspended
 
 
-def readiness(live: Observed) -> Readiness:
-    """Whether an object does its work, by the rule of its kind. UNKNOWN for an unread object."""
+def readiness(live: Observed, lookup: Callable[[ObjectKey], Observed] | None = None) -> Readiness:
+    """Whether an object does its work, by the rule of its kind. UNKNOWN for an unread object.
+
+    `lookup` finds the child of a kind that works through one; it is called only when the object
+    itself says that it is ready. Without it the object's own word counts."""
     if live.presence is Presence.UNREAD:
         return Readiness(ReadinessState.UNKNOWN, live.why)
     if live.presence is Presence.ABSENT:
         return Readiness(ReadinessState.ABSENT, "does not exist")
     if live.is_terminating:
         return Readiness(ReadinessState.TERMINATING, "is being deleted")
-    return find(live.key.group_kind).ready(live.body or {})
+    kind, body = find(live.key.group_kind), live.body or {}
+    own = kind.ready(body)
+    if not own.is_ready or kind.child is None or lookup is None:
+        return own
+    child = lookup(kind.child(body))
+    if child.presence is Presence.UNREAD:
+        return Readiness(ReadinessState.UNKNOWN, child.why)
+    if not child.is_present:
+        return progressing(f"{child.key} does not exist yet")
+    why = kind.lags(body, child.body or {}) if kind.lags is not None else ""
+    return progressing(why) if why else readiness(child)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from reconciler.objects.key import GroupKind
 from reconciler.objects.kind import Body, Kind, Readiness, Wave
 from reconciler.objects.status import READY, always_ready, kstatus, progressing, status_of
@@ -12,21 +15,63 @@ _GROUP = "gateway.networking.k8s.io"
 _LISTS = {"add": ("name",), "set": ("name",), "headers": ("name",), "queryParams": ("name",)}
 
 
+_NOBODY = "no controller writes the status of this route"
+
+
 def _route(body: Body) -> Readiness:
-    parents = status_of(body).get("parents") or []
-    if not parents:
-        return progressing("no gateway has taken it yet")
-    generation = (body.get("metadata") or {}).get("generation")
+    """A route is ready when each of its parents has accepted this generation.
+
+    The status has an entry per parent and controller. The entry of a controller that is gone stays
+    for ever, and so does one for a parent that the route no longer names: only entries for the
+    route's own parents count, and among these the ones of this generation when there are any."""
+    entries = [e for e in _maps(status_of(body).get("parents")) if _maps(e.get("conditions"))]
+    parents = _maps((body.get("spec") or {}).get("parentRefs"))
     for parent in parents:
-        for kind in ("Accepted", "ResolvedRefs"):
-            for entry in parent.get("conditions") or ():
-                if entry.get("type") != kind:
-                    continue
-                if entry.get("observedGeneration", generation) != generation:
-                    return progressing("the gateway has not seen this generation yet")
-                if entry.get("status") != "True":
-                    return progressing(str(entry.get("message") or entry.get("reason") or kind))
-    return READY
+        found = [e for e in entries if _place(e.get("parentRef"), body) == _place(parent, body)]
+        if not found:
+            return progressing(_NOBODY)
+        current = [entry for entry in found if _is_current(entry, body)]
+        if not current:
+            return progressing("the gateway has not seen this generation yet")
+        problems = [_problem(entry) for entry in current]
+        if all(problems):
+            return progressing(problems[0])
+    return READY if parents else progressing(_NOBODY)
+
+
+def _maps(found: Any) -> list[Mapping[str, Any]]:
+    items = found if isinstance(found, list) else ()
+    return [item for item in items if isinstance(item, Mapping)]
+
+
+def _place(parent: Any, body: Body) -> tuple[str, ...]:
+    """What a parentRef names, with the defaults of the API."""
+    parent = parent if isinstance(parent, Mapping) else {}
+    home = (body.get("metadata") or {}).get("namespace", "")
+    defaults = {"group": _GROUP, "kind": "Gateway", "namespace": home}
+    names = ("group", "kind", "namespace", "name", "sectionName", "port")
+    return tuple(str(parent.get(name, defaults.get(name, ""))) for name in names)
+
+
+def _is_current(entry: Mapping[str, Any], body: Body) -> bool:
+    generation = (body.get("metadata") or {}).get("generation")
+    return all(
+        condition.get("observedGeneration", generation) == generation
+        for condition in _maps(entry.get("conditions"))
+        if condition.get("type") in ("Accepted", "ResolvedRefs")
+    )
+
+
+def _problem(entry: Mapping[str, Any]) -> str:
+    """Why a controller has not accepted the route; "" when it has."""
+    seen = {c.get("type"): c for c in _maps(entry.get("conditions"))}
+    if "Accepted" not in seen:
+        return "the gateway has not accepted it yet"
+    for kind in ("Accepted", "ResolvedRefs"):
+        found = seen.get(kind)
+        if found is not None and found.get("status") != "True":
+            return str(found.get("message") or found.get("reason") or kind)
+    return ""
 
 
 KINDS = (

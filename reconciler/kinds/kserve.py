@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from reconciler.objects.key import GroupKind
+from collections.abc import Mapping
+
+import reconciler
+from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.objects.kind import Body, Kind, Readiness, Wave
 from reconciler.objects.listkeys import POD_LISTS
 from reconciler.objects.status import (
@@ -10,6 +13,7 @@ from reconciler.objects.status import (
     always_ready,
     condition,
     condition_text,
+    count_of,
     failed,
     kstatus,
     progressing,
@@ -30,16 +34,46 @@ _LISTS = {
 }
 
 
+#: The annotation of the predictor that KServe copies to the pods: a digest of what is drawn.
+_CONTENT = f"{reconciler.API_DOMAIN}/content"
+
+
 def _inference_service(body: Body) -> Readiness:
     # KServe copies observedGeneration from a child object, so it says nothing about this one.
     status = status_of(body)
-    model = status.get("modelStatus") or {}
-    if model.get("transitionStatus") in ("BlockedByFailedLoad", "InvalidSpec"):
-        reason = (model.get("lastFailureInfo") or {}).get("reason") or model["transitionStatus"]
-        return failed(str(reason))
-    if condition(status, "Ready") == "True":
-        return READY
-    return progressing(condition_text(status, "Ready") or "not ready yet")
+    model = status.get("modelStatus")
+    model = model if isinstance(model, Mapping) else {}
+    failure = model.get("lastFailureInfo")
+    reason = failure.get("reason") if isinstance(failure, Mapping) else None
+    if model.get("transitionStatus") == "InvalidSpec":
+        return failed(str(reason or "InvalidSpec"))
+    if model.get("transitionStatus") == "BlockedByFailedLoad":
+        # One failed attempt of a container gives this: the next may succeed.
+        return progressing(str(reason or "BlockedByFailedLoad"))
+    if condition(status, "Ready") != "True":
+        # The reason is PredictorReady's; Ready speaks of the ingress.
+        texts = (condition_text(status, kind) for kind in ("PredictorReady", "Ready"))
+        return progressing(next((text for text in texts if text), "not ready yet"))
+    return READY
+
+
+def _child(body: Body) -> ObjectKey:
+    metadata = body.get("metadata") or {}
+    name = f"{metadata.get('name')}-predictor"
+    return ObjectKey("apps", "Deployment", str(metadata.get("namespace", "")), name)
+
+
+def _lags(body: Body, child: Body) -> str:
+    """Why the Deployment is not what the InferenceService asks for: KServe has not changed it yet,
+    or an autoscaler has not lifted its replicas."""
+    predictor = (body.get("spec") or {}).get("predictor") or {}
+    spec = child.get("spec") or {}
+    pod = (spec.get("template") or {}).get("metadata") or {}
+    wanted = (predictor.get("annotations") or {}).get(_CONTENT)
+    if wanted is not None and (pod.get("annotations") or {}).get(_CONTENT) != wanted:
+        return "KServe has not changed its Deployment yet"
+    replicas, asked = count_of(spec, "replicas", 1), count_of(predictor, "minReplicas", 1)
+    return f"its Deployment has {replicas} of {asked} replicas" if replicas < asked else ""
 
 
 KINDS = (
@@ -52,6 +86,8 @@ KINDS = (
         longest_name=63,
         longest_suffix=10,
         service_name=True,
+        child=_child,
+        lags=_lags,
     ),
     Kind(
         GroupKind(_GROUP, "ServingRuntime"),

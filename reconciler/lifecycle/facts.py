@@ -62,6 +62,8 @@ class RolloutFacts:
     route_unread: bool = False
     routed: bool = True
     accepted: bool = True
+    route_text: str = ""
+    """Why the gateway has not accepted the route."""
     services: Mapping[str, str] = field(default_factory=dict)
     """Version → the Service of the backend that Git asks for. A missing one has the version's
     name."""

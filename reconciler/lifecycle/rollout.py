@@ -282,8 +282,7 @@ class _Machine:
             # its pause starts again.
             return self._enter(stage, f"the live weight is {live}, the step's is {weight.value}")
         if self.facts.routed and not self.facts.accepted:
-            reason = Reason("the route is not accepted yet", weight.origin)
-            return self._weights(weight, RolloutVerdict.WAITING, reason)
+            return self._unaccepted(weight)
         if stage == len(self.stages) - 1:
             self.state = self._promoted()
             text = f"{self.wanted.value} has all traffic: it is stable"
@@ -303,6 +302,17 @@ class _Machine:
             )
         self.state = replace(self.state, unready_since="")
         return self._enter(stage + 1, str(capacity))
+
+    def _unaccepted(self, weight: Value[int]) -> Decision[Weights]:
+        """No traffic follows a route that nobody has accepted. An abort would not help, so the
+        rollout waits on, and says that its deadline is over."""
+        deadline = self._deadline(self.state.entered_at)
+        over = self.now >= deadline
+        text = f"the route was not accepted within {self._deadline_text()}"
+        text = text if over else "the route is not accepted yet"
+        why = f"{text}: {self.facts.route_text}" if self.facts.route_text else text
+        due = None if over else deadline
+        return self._weights(weight, RolloutVerdict.WAITING, Reason(why, weight.origin), due=due)
 
     def _promoted(self) -> RolloutState:
         """The state of a rollout that is over."""

@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Any, TypeAlias
 
-from reconciler.objects.key import GroupKind
+from reconciler.objects.key import GroupKind, ObjectKey
 
 __all__ = [
     "Body",
@@ -137,6 +137,11 @@ class Kind:
     ready_at_once: bool = False
     """The object is ready as soon as it exists, so a run does not wait for it."""
     job: JobKind | None = None
+    child: Callable[[Body], ObjectKey] | None = None
+    """The object through which a controller does the work of this one. Its readiness counts too,
+    because the own status may be that of an earlier generation."""
+    lags: Callable[[Body, Body], str] | None = None
+    """Why the child, the second body, does not belong to the present spec; "" when it does."""
     scales: bool = False
     """The object is an autoscaler: it owns the replicas of the object that `spec.scaleTargetRef`
     names."""

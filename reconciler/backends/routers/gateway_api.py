@@ -82,7 +82,8 @@ def _read(app: App, lookup: Lookup) -> LiveRoute:
         for backend in rule.get("backendRefs") or ():
             place = _place(backend, app.namespace)
             backends[place] = backends.get(place, 0) + int(backend.get("weight", 1))
-    return LiveRoute(backends, accepted=kinds.readiness(live).is_ready)
+    state = kinds.readiness(live)
+    return LiveRoute(backends, accepted=state.is_ready, why=state.text)
 
 
 def _place(backend: Mapping[str, Any], namespace: str) -> tuple[str, int]:

@@ -52,12 +52,14 @@ def _draw(app: App, version: Version) -> tuple[Draft, ...]:
     server["env"] = server.get("env", []) + pod.facts(serving.env, facts)
     if serving.probe is not None:
         server["readinessProbe"] = pod.readiness(serving.probe, serving.port)
+    tree = pod.spec(app, [server], mounts=serving.volumes, pool=pool)
+    pod.drain(tree, server)
     template = {
         "metadata": {
             "labels": pod.pod_labels(app, **{"ml-reconciler.dev/version": version.name}),
             "annotations": {"ml-reconciler.dev/digest": version.record.digest},
         },
-        "spec": pod.spec(app, [server], mounts=serving.volumes, pool=pool),
+        "spec": tree,
     }
     metadata = {
         "name": _name(app, version),

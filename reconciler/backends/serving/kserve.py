@@ -8,24 +8,29 @@ release. The route points at the Service `<name>-predictor`, which KServe create
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import orjson
+
+import reconciler
 from reconciler.apps.app import App
 from reconciler.backends import pod
 from reconciler.backends.contract import Endpoint, Lookup, Serving, Version, check_name_fits
 from reconciler.diagnostics import Diagnostic, error
 from reconciler.lifecycle.facts import Capacity
-from reconciler.objects.draft import Draft, Tree
+from reconciler.objects.draft import Draft, Tree, walk
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.objects.status import count_of, status_of
-from reconciler.origin import BUILT_IN, Value, built_in
+from reconciler.origin import BUILT_IN, Value, built_in, derive, plain
 
 __all__ = ["SERVING"]
 
 _KIND = GroupKind("serving.kserve.io", "InferenceService")
 _CHILD = GroupKind("apps", "Deployment")
+_CONTENT = f"{reconciler.API_DOMAIN}/content"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +79,6 @@ def _draw(app: App, version: Version) -> tuple[Draft, ...]:
     if serving.probe is not None:
         model["readinessProbe"] = pod.readiness(serving.probe, serving.port)
     predictor: dict[str, Tree] = {
-        "minReplicas": version.replicas,
-        "maxReplicas": version.replicas,
         "labels": pod.pod_labels(app, **{"ml-reconciler.dev/version": version.name}),
         "model": model,
     }
@@ -85,10 +88,19 @@ def _draw(app: App, version: Version) -> tuple[Draft, ...]:
         predictor["serviceAccountName"] = app.spec.group.service_account
     if pool is not None and pool.node_selector:
         predictor["nodeSelector"] = dict(pool.node_selector)
+    # KServe copies the annotation to the pods: by it a change is known to have reached them.
+    predictor = {
+        "minReplicas": version.replicas,
+        "maxReplicas": version.replicas,
+        "annotations": {_CONTENT: _digest(predictor)},
+        **predictor,
+    }
     metadata = {
         "name": _name(app, version),
         "labels": {"ml-reconciler.dev/version": version.name},
         "annotations": {
+            # With an autoscaler KServe starts one pod and is ready with it.
+            "serving.kserve.io/autoscalerClass": "none",
             "serving.kserve.io/deploymentMode": options.deployment_mode,
             "ml-reconciler.dev/digest": version.record.digest,
         },
@@ -96,6 +108,13 @@ def _draw(app: App, version: Version) -> tuple[Draft, ...]:
     key = _key(app, version.name.value)
     tree = {"metadata": metadata, "spec": {"predictor": predictor}}
     return (Draft(key, "serving.kserve.io/v1beta1", tree, "kserve"),)
+
+
+def _digest(predictor: Tree) -> Value[str]:
+    """A digest of what becomes the pods, derived from every leaf of it."""
+    leaves = [leaf for _, leaf in walk(predictor) if isinstance(leaf, Value)]
+    raw = orjson.dumps(plain(predictor), option=orjson.OPT_SORT_KEYS)
+    return derive(hashlib.sha256(raw).hexdigest()[:10], *leaves)
 
 
 def _endpoint(app: App, version: Version) -> Endpoint:

@@ -105,7 +105,9 @@ def _health(item: UnitDrafts, snapshot: Snapshot) -> Health | None:
         return Health.HELD
     if verdict is RolloutVerdict.UNKNOWN:
         return Health.UNKNOWN
-    states = {kinds.readiness(snapshot.lookup(draft.key)).state for draft in item.drafts}
+    states = {
+        kinds.readiness(snapshot.lookup(draft.key), snapshot.lookup).state for draft in item.drafts
+    }
     if not states:
         return Health.IDLE
     if ReadinessState.UNKNOWN in states:

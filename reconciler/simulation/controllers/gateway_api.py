@@ -23,8 +23,10 @@ _ROUTE = GroupKind("gateway.networking.k8s.io", "HTTPRoute")
 
 def _reconcile(client: ControllerClient, body: Body) -> datetime | None:
     metadata = body["metadata"]
-    known = {str(p.get("parentRef")): p for p in (body.get("status") or {}).get("parents") or ()}
-    parents = []
+    # As in a real cluster, what another controller wrote stays.
+    before = (body.get("status") or {}).get("parents") or ()
+    known = {str(p.get("parentRef")): p for p in before if p.get("controllerName") == _NAME}
+    parents = [p for p in before if p.get("controllerName") != _NAME]
     for parent in body["spec"].get("parentRefs") or ():
         conditions = (known.get(str(parent)) or {}).get("conditions") or []
         for kind, status, reason, message in _conditions(client, body, parent):

@@ -8,7 +8,7 @@ InferenceService was handled.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from reconciler.objects.key import GroupKind
@@ -16,6 +16,7 @@ from reconciler.simulation.controller import (
     Controller,
     ControllerClient,
     Project,
+    moment,
     owner_reference,
     with_condition,
 )
@@ -25,19 +26,37 @@ __all__ = ["PROJECT"]
 
 _MANAGER = "kserve-controller"
 _VERSION = "ml-reconciler.dev/version"
+_AUTOSCALER_CLASS = "serving.kserve.io/autoscalerClass"
+#: How long an autoscaler takes to lift a new Deployment to its least number of pods.
+_AUTOSCALER = timedelta(seconds=15)
 _SERVER = "registry.example/kserve/server:v0.20.0"
 
 
 def _reconcile(client: ControllerClient, body: Body) -> datetime | None:
     child = client.get(("apps", "Deployment"), body["metadata"]["namespace"], _child_name(body))
     wanted = _deployment(body)
+    least = int((body["spec"].get("predictor") or {}).get("minReplicas", 1))
+    due = None
     if child is None:
+        if not _is_fixed(body):
+            wanted["spec"]["replicas"] = 1
         child = client.create(wanted, _MANAGER)
         client.create(_service(body), _MANAGER)
     else:
+        lifted = moment(child["metadata"]["creationTimestamp"]) + _AUTOSCALER
+        if not _is_fixed(body) and client.now < lifted:
+            wanted["spec"]["replicas"] = min(least, int(child["spec"].get("replicas", 1)))
         child = _update_deployment(client, child, wanted)
+    if int(child["spec"].get("replicas", 1)) < least:
+        due = moment(child["metadata"]["creationTimestamp"]) + _AUTOSCALER
     client.status(body, _status(client, body, child), _MANAGER)
-    return None
+    return due
+
+
+def _is_fixed(body: Body) -> bool:
+    """Whether the Deployment has its replicas from the start: with an autoscaler it has one pod,
+    until the autoscaler lifts it to the least number."""
+    return (body["metadata"].get("annotations") or {}).get(_AUTOSCALER_CLASS) == "none"
 
 
 def _child_name(body: Body) -> str:
@@ -51,17 +70,14 @@ def _update_deployment(client: ControllerClient, child: Body, wanted: Body) -> B
     same_model = all(
         container.get(field) == model["containers"][0].get(field) for field in ("image", "args")
     )
-    labels = new["template"]["metadata"]["labels"]
-    if (
-        old["replicas"] == new["replicas"]
-        and same_model
-        and old["template"]["metadata"]["labels"] == labels
-    ):
+    metadata = new["template"]["metadata"]
+    same_pods = all(old["template"]["metadata"].get(name) == metadata[name] for name in metadata)
+    if old["replicas"] == new["replicas"] and same_model and same_pods:
         return child
 
     def change(fresh: Body) -> None:
         fresh["spec"]["replicas"] = new["replicas"]
-        fresh["spec"]["template"]["metadata"]["labels"] = labels
+        fresh["spec"]["template"]["metadata"] |= metadata
         fresh["spec"]["template"]["spec"]["containers"][0] |= model["containers"][0]
 
     return client.change(child, change, _MANAGER)
@@ -86,6 +102,7 @@ def _deployment(body: Body) -> Body:
     model = predictor.get("model") or {}
     selector = {"app": f"isvc.{_child_name(body)}"}
     labels = {**selector, **(body["metadata"].get("labels") or {}), **predictor.get("labels", {})}
+    annotations = predictor.get("annotations") or {}
     uri = str(model.get("storageUri", ""))
     server = {
         "name": "kserve-container",
@@ -99,7 +116,10 @@ def _deployment(body: Body) -> Body:
         "spec": {
             "replicas": int(predictor.get("minReplicas", 1)),
             "selector": {"matchLabels": selector},
-            "template": {"metadata": {"labels": labels}, "spec": {"containers": [server]}},
+            "template": {
+                "metadata": {"labels": labels, "annotations": dict(annotations)},
+                "spec": {"containers": [server]},
+            },
         },
     }
 
@@ -116,12 +136,11 @@ def _status(client: ControllerClient, body: Body, child: Body) -> dict[str, Any]
     metadata, before = body["metadata"], body.get("status") or {}
     seen = child.get("status") or {}
     predictor = body["spec"].get("predictor") or {}
-    wanted = int(predictor.get("minReplicas", 1))
-    current = seen.get("observedGeneration") == child.get("metadata", {}).get("generation")
-    total, updated, up = (
-        int(seen.get(name, 0)) for name in ("replicas", "updatedReplicas", "readyReplicas")
-    )
-    ready = current and min(up, updated) >= wanted and total <= updated
+    # The Deployment's condition Available, which a rolling update keeps: so the status stays ready
+    # through a change, and it is ready with the one pod that an autoscaler starts with.
+    wanted = int(child["spec"].get("replicas", 1))
+    total, up = (int(seen.get(name, 0)) for name in ("replicas", "readyReplicas"))
+    ready = up >= wanted
     version = (metadata.get("labels") or {}).get(_VERSION)
     uri = (predictor.get("model") or {}).get("storageUri")
     blocked = client.fails(metadata["name"], version, uri)
@@ -143,7 +162,7 @@ def _status(client: ControllerClient, body: Body, child: Body) -> dict[str, Any]
         "components": {"predictor": {}},
         "conditions": sorted(conditions, key=lambda c: str(c["type"])),
         "deploymentMode": "Standard",
-        "modelStatus": _model_status(ready, blocked and started, before, client.now),
+        "modelStatus": _model_status(ready, blocked and started, before, client.now, up),
     }
     if "observedGeneration" in seen:
         status["observedGeneration"] = seen["observedGeneration"]
@@ -160,7 +179,7 @@ def _unready_message(child: Body) -> str:
 
 
 def _model_status(
-    ready: bool, blocked: bool, before: dict[str, Any], now: datetime
+    ready: bool, blocked: bool, before: dict[str, Any], now: datetime, pods: int
 ) -> dict[str, Any]:
     if blocked:
         last = (before.get("modelStatus") or {}).get("lastFailureInfo") or {}
@@ -179,7 +198,7 @@ def _model_status(
         }
     if ready:
         return {
-            "copies": {"failedCopies": 0, "totalCopies": 1},
+            "copies": {"failedCopies": 0, "totalCopies": pods},
             "states": {"activeModelState": "Loaded", "targetModelState": "Loaded"},
             "transitionStatus": "UpToDate",
         }

@@ -152,3 +152,92 @@ def test_what_could_not_be_read_is_unknown_and_never_ready():
     key = live_object(_job(BATCH)).key
     assert kinds.readiness(unread_object(key, "403")).state is ReadinessState.UNKNOWN
     assert kinds.readiness(absent_object(key)).state is ReadinessState.ABSENT
+
+
+# -- routes ----------------------------------------------------------------------------------------
+
+ROUTE = kinds.find(GroupKind("gateway.networking.k8s.io", "HTTPRoute"))
+OURS = {"name": "gw"}
+
+
+def _entry(parent, generation=2, accepted="True", controller="a", **more):
+    rows = [{"type": "Accepted", "status": accepted, "observedGeneration": generation, **more}]
+    return {"parentRef": parent, "controllerName": controller, "conditions": rows}
+
+
+def _seen_route(*entries, parents=(OURS,)):
+    return ROUTE.ready(
+        {
+            "metadata": {"name": "web", "namespace": "ns", "generation": 2},
+            "spec": {"parentRefs": list(parents)},
+            "status": {"parents": list(entries)},
+        }
+    )
+
+
+def test_a_stale_entry_of_a_controller_that_is_gone_does_not_block_a_route():
+    gone = _entry(OURS, generation=1, accepted="False", controller="gone")
+    assert _seen_route(gone, _entry(OURS)).is_ready
+    assert _seen_route(_entry(OURS), gone).is_ready
+    assert "has not seen" in _seen_route(gone).text
+
+
+def test_an_entry_for_another_parent_says_nothing_about_ours():
+    other = _entry({"name": "elsewhere"}, accepted="False")
+    assert _seen_route(other, _entry(OURS)).is_ready
+    assert _seen_route(other).text == "no controller writes the status of this route"
+    assert _seen_route(_entry({"name": "elsewhere"})).text == (
+        "no controller writes the status of this route"
+    )
+    section = {"name": "gw", "sectionName": "https"}
+    assert not _seen_route(_entry(section)).is_ready
+
+
+def test_a_parent_is_the_same_with_its_defaults_written_out():
+    whole = {
+        "group": "gateway.networking.k8s.io",
+        "kind": "Gateway",
+        "namespace": "ns",
+        "name": "gw",
+    }
+    assert _seen_route(_entry(whole)).is_ready
+    assert not _seen_route(_entry({**whole, "namespace": "other"})).is_ready
+
+
+def test_every_parent_must_accept_a_route():
+    second = {"name": "second"}
+    assert not _seen_route(_entry(OURS), parents=(OURS, second)).is_ready
+    assert _seen_route(_entry(OURS), _entry(second), parents=(OURS, second)).is_ready
+
+
+@pytest.mark.parametrize("parents", ["text", [1], [{"conditions": "x"}], {"a": 1}, None])
+def test_a_status_of_a_wrong_type_is_never_an_accepted_route(parents):
+    body = {"metadata": {"generation": 1}, "spec": {"parentRefs": [OURS]}}
+    assert not ROUTE.ready({**body, "status": {"parents": parents}}).is_ready
+
+
+def test_a_refusal_is_told_in_the_controllers_words():
+    seen = _seen_route(_entry(OURS, accepted="False", message="no such listener"))
+    assert seen.text == "no such listener"
+
+
+# -- KServe ----------------------------------------------------------------------------------------
+
+ISVC = kinds.find(GroupKind("serving.kserve.io", "InferenceService"))
+
+
+def test_the_reason_of_an_unready_kserve_service_is_the_predictors():
+    rows = [
+        {"type": "Ready", "status": "False", "message": "Predictor ingress not created"},
+        {"type": "PredictorReady", "status": "False", "message": "quota exceeded"},
+    ]
+    assert ISVC.ready({"status": {"conditions": rows}}).text == "quota exceeded"
+    assert ISVC.ready({"status": {"conditions": rows[:1]}}).text == "Predictor ingress not created"
+
+
+def test_one_failed_attempt_to_load_is_no_failure_and_an_invalid_spec_is():
+    blocked = {"transitionStatus": "BlockedByFailedLoad", "lastFailureInfo": {"reason": "OOM"}}
+    seen = ISVC.ready({"status": {"modelStatus": blocked}})
+    assert (seen.state, seen.text) == (ReadinessState.PROGRESSING, "OOM")
+    invalid = {"transitionStatus": "InvalidSpec"}
+    assert ISVC.ready({"status": {"modelStatus": invalid}}).state is ReadinessState.FAILED

@@ -453,3 +453,19 @@ def test_whatever_was_stored_and_seen_the_weights_add_up_and_nothing_outgrows_it
     if decision.state is not None:
         again = RolloutState.from_data(decision.state)
         assert again.to_data() == dict(decision.state)
+
+
+def test_a_route_that_nobody_accepts_is_told_with_a_deadline_and_the_reason():
+    seen = facts(
+        {"v1": 90, "v2": 10},
+        accepted=False,
+        route_text="no controller writes the status of this route",
+    )
+    early = decide(walking(0, 11), seen)
+    assert early.reasons[0].text == (
+        "the route is not accepted yet: no controller writes the status of this route"
+    )
+    assert early.due == NOW + timedelta(minutes=9)
+    late = decide(walking(0, 20), seen)
+    assert "was not accepted within 20m" in late.reasons[0].text
+    assert shares(late) == {"v1": 90, "v2": 10}

@@ -1,5 +1,7 @@
 """Deployments, KServe, KubeDL's Inference and ModelVersion, routes: status shapes and defects."""
 
+from datetime import timedelta
+
 import pytest
 
 from reconciler import kinds
@@ -28,7 +30,8 @@ def predictor(name="p", image=GOOD, **more):
 
 def isvc(uri="pvc://models/m/v1", replicas=1):
     model = {"modelFormat": {"name": "tensorflow"}, "storageUri": uri}
-    return {"predictor": {"minReplicas": replicas, "maxReplicas": replicas, "model": model}}
+    pods = {"annotations": {"ml-reconciler.dev/content": uri}, "model": model}
+    return {"predictor": {"minReplicas": replicas, "maxReplicas": replicas, **pods}}
 
 
 def model_version(tag="v1", **storage):
@@ -38,7 +41,7 @@ def model_version(tag="v1", **storage):
 
 
 def state(town, key):
-    return kinds.readiness(town.world.cluster.get(key)).state
+    return kinds.readiness(town.world.cluster.get(key), town.world.cluster.get).state
 
 
 DEPLOYMENT = ("apps/v1", "Deployment")
@@ -136,7 +139,7 @@ def test_a_version_that_cannot_load_is_blocked_and_others_are_not(town):
     bad = town.put(*ISVC, "m-v2", isvc("pvc://models/m/v2"), labels={label: "v2"})
     town.pass_(minutes=3)
     assert state(town, good) is ReadinessState.READY
-    assert state(town, bad) is ReadinessState.FAILED
+    assert state(town, bad) is ReadinessState.PROGRESSING
     status = town.status(bad)["modelStatus"]
     assert status["transitionStatus"] == "BlockedByFailedLoad"
     assert status["lastFailureInfo"]["reason"] == "ModelLoadFailed"
@@ -151,6 +154,39 @@ def test_a_new_model_is_loaded_anew(town):
     assert state(town, key) is ReadinessState.PROGRESSING
     town.pass_(minutes=2)
     assert state(town, key) is ReadinessState.READY
+
+
+def test_one_second_after_a_change_in_place_kserve_says_ready_and_is_not_believed(town):
+    town = town()
+    key = town.put(*ISVC, "m", isvc())
+    town.pass_(minutes=2)
+    town.put(*ISVC, "m", isvc("pvc://models/m/v2"))
+    assert town.condition(key, "Ready") == "True"
+    seen = kinds.readiness(town.world.cluster.get(key), town.world.cluster.get)
+    assert seen.text == "KServe has not changed its Deployment yet"
+    town.pass_(seconds=10)
+    assert town.condition(key, "Ready") == "True"
+    assert state(town, key) is ReadinessState.PROGRESSING
+
+
+def test_with_an_autoscaler_kserve_is_ready_with_one_pod_of_four(town):
+    town = town(settings=SimulationSettings(model_load=timedelta(seconds=5)))
+    key = town.put(*ISVC, "m", isvc(replicas=4))
+    town.pass_(seconds=9)
+    assert town.condition(key, "Ready") == "True"
+    seen = kinds.readiness(town.world.cluster.get(key), town.world.cluster.get)
+    assert seen.text == "its Deployment has 1 of 4 replicas"
+    town.pass_(minutes=2)
+    assert state(town, key) is ReadinessState.READY
+
+
+def test_without_an_autoscaler_kserve_starts_all_pods(town):
+    town = town()
+    none = {"serving.kserve.io/autoscalerClass": "none"}
+    town.put(*ISVC, "m", isvc(replicas=4), annotations=none)
+    town.pass_(seconds=5)
+    child = town.body(ObjectKey("apps", "Deployment", "ml", "m-predictor"))
+    assert child["spec"]["replicas"] == 4
 
 
 def test_kserve_copies_its_labels_to_its_children_and_owns_them(town):
