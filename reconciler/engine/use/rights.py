@@ -86,6 +86,11 @@ def grant_rights(
         for draft in _possible_drafts(unit):
             _add_object(wanted, draft.key, writer, purpose, replaced=marks.may_replace(draft))
             _learn_plural(wanted, draft)
+            child = kinds.find(draft.key.group_kind).child
+            if child is not None:
+                # A run reads the object through which a controller does the work of this one.
+                metadata = {"name": draft.key.name, "namespace": draft.key.namespace}
+                wanted.add(child({"metadata": metadata}), "", {"get"})
         if isinstance(unit, Foundation) and unit.spec.create_namespace.value:
             wanted.new_namespaces.add(unit.namespace)
             if unit.spec.state.value == "absent":

@@ -227,3 +227,21 @@ def test_a_repair_shows_three_sides_and_the_hash_that_allows_it(cluster):
     code, (done,) = repaired(found.approval)
     assert (code, done.approval) == (ExitCode.DONE, "")
     assert repaired() == (ExitCode.DONE, ())
+
+
+def test_an_account_may_read_the_deployments_that_kserve_makes():
+    """A run reads the pods of an InferenceService at its Deployment, which it never writes."""
+    kserve = (
+        "serving: {backend: kserve, framework: sklearn, router: gateway-api, gateway: {name: g}}\n"
+    )
+    fleet = loaded(tree(**{"environments/types/vision.yaml": kserve}))
+    assert not fleet.errors
+    grant = rights.grant_rights(fleet, Purpose.RECONCILE)
+    found = {
+        verb
+        for role in grant.roles
+        for rule in role.rules
+        if "deployments" in rule.resources
+        for verb in rule.verbs
+    }
+    assert found == {"get", "list"}
