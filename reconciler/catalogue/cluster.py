@@ -76,6 +76,17 @@ ENTRIES = (
         "         if meant: set `group.state: absent` in environments/prod/hz-a/group.yaml",
     ),
     Entry(
+        "E_PRUNE_HOLLOW",
+        "A run would delete objects because a file that an app lists holds no object, because an "
+        "app that is in Git draws nothing, or because the last apps of a group are gone. A file "
+        "that was cut off looks the same, so a person decides.",
+        "Look at the file. If the deletes are meant, pass the printed hash: `--approve-prune "
+        "HASH`.",
+        "refused: models/mnist/extra.yaml holds no object, and prod/hz-a/mnist would lose 2 "
+        "objects\n"
+        "         if meant: --approve-prune 5e1f0c8a9d21",
+    ),
+    Entry(
         "E_PRUNE_PROTECTED",
         "A run would delete an object of a protected kind, for example a namespace.",
         "If the delete is meant, pass the printed hash: `--approve-prune HASH`.",

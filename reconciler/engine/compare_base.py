@@ -140,7 +140,11 @@ def plan_against_base(
             if not refusal.approval
             else "`plan` against the cluster prints what --approve-prune takes",
         )
-        for refusal in prune.guard(absent_groups(fleet), recorded=recorded)(plan)
+        for refusal in prune.guard(
+            absent_groups(fleet),
+            recorded=recorded,
+            hollow=prune.hollow_files(fleet.diagnostics),
+        )(plan)
     }
     return plan, tuple(warnings.values())
 

@@ -222,7 +222,7 @@ class _Run:
         warning for each approval that this plan does not need."""
         allowed = self.options.approvals
         recorded = {part.place: part.snapshot.inventories for part in done}
-        absent = compare_base.absent_groups(fleet)
+        absent, hollow = compare_base.absent_groups(fleet), prune.hollow_files(fleet.diagnostics)
 
         def reader_of(place: int) -> ClusterReader | None:
             return targets.clients[place] if targets is not None else None
@@ -232,7 +232,7 @@ class _Run:
         def guards(given: Approvals) -> tuple[Guard, ...]:
             return (
                 conflicts.guard(given.conflicts),
-                prune.guard(absent, given.prunes, recorded),
+                prune.guard(absent, given.prunes, recorded, hollow),
                 history.guard(lost, self.tree.label, given.rewinds),
                 upgrade.guard(given.upgrades),
             )

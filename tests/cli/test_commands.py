@@ -574,6 +574,11 @@ def test_a_removed_app_can_still_be_selected_to_be_pruned(repo):
     (repo.folder / OWN).unlink()
     repo.commit()
     code, out = repo.live("reconcile", "--once", "--app", "prod/one/web")
+    approval = re.search(r"--approve-prune (\w+)", out)
+    assert (code, approval is not None) == (4, True), out  # the group's last app is asked about
+    code, out = repo.live(
+        "reconcile", "--once", "--app", "prod/one/web", "--approve-prune", approval[1]
+    )
     assert (code, "2 deleted" in out) == (0, True), out
 
 
