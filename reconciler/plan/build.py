@@ -260,6 +260,8 @@ def _plan_change(
         if not conflicts.is_ours(live):
             adopted = _ADOPTED_BY_GIT if marks.adopted_uid(draft) else _ADOPTED
             change = replace(change, takes_over=prediction.took or ("kubectl",), reasons=adopted)
+    elif live.is_present and not snapshot.offline and _lost_owner(live, unit, snapshot):
+        change = replace(change, reasons=_TAKEN_AGAIN)
     if live.is_terminating:
         return _with_standing(change, Standing.HELD, "is being deleted; made again once it is gone")
     if marks.is_left_alone(live):
@@ -307,6 +309,12 @@ def _is_known(member: Member | None, live: Observed) -> bool:
     return member is not None and member.uid == live.uid
 
 
+def _lost_owner(live: Observed, unit: Unit, snapshot: Snapshot) -> bool:
+    handed = snapshot.handed.get(unit.id)
+    return conflicts.has_lost_owner(live, [unit.id] if handed is None else [unit.id, handed])
+
+
+_TAKEN_AGAIN = (Reason("its managedFields name no owner any more: ownership is taken again"),)
 _ADOPTED = (Reason("exists, made by kubectl: adopted"),)
 _ADOPTED_BY_GIT = (Reason("exists, and Git says to adopt it"),)
 
@@ -331,7 +339,7 @@ def _compare_prediction(
         Reason(f"{path} is no longer in Git and stays: {', '.join(names)} manages it")
         for path, names in conflicts.list_released(live, body)
     )
-    if not fields and not change.takes_over and not released:
+    if not fields and not change.takes_over and not released and not change.reasons:
         return None
     return replace(
         change, fields=fields, reasons=(change.reasons or _explain_update(fields)) + released

@@ -308,3 +308,71 @@ def test_it_is_kept_too_when_the_stranger_came_after_the_plan(place):
         flow.run(gone, place, approved=allowed(place, gone), before=came)
     assert place.cluster.server.get(flow.key("Namespace", "", "ml-one"))
     assert place.cluster.server.get(STRANGER)
+
+
+# -- ownership that was lost ---------------------------------------------------------------------------
+
+
+def _disown(place, key):
+    place.cluster.edit(key, lambda found: found["metadata"].update(managedFields=[{}]))
+
+
+def test_ownership_is_taken_again_when_somebody_emptied_managed_fields():
+    from reconciler.plan import conflicts
+
+    place = flow.world()
+    flow.settled(flow.ROUTED, place)
+    for named in ("Deployment", "Service", "HTTPRoute"):
+        name = "web" if named == "HTTPRoute" else "web-v1"
+        key = flow.key(named, "ml-one", name)
+        _disown(place, key)
+        (change,) = flow.plan_of(flow.ROUTED, place).changes()
+        assert (change.key, change.action, change.fields) == (key, "update", ())
+        assert "ownership is taken again" in change.reasons[0].text
+        start = len(place.cluster.log)
+        assert flow.run(flow.ROUTED, place).exit_code == 0
+        assert [t for v, t in flow.writes(place, start) if v == "apply"] == [key.full()]
+        assert conflicts.is_ours(place.cluster.get(key))
+        flow.quiet(flow.ROUTED, place)
+
+
+def test_an_object_whose_managed_fields_were_emptied_is_still_deleted_when_git_drops_it():
+    tree = flow.ROUTED.but(
+        {
+            "models/web/extra.yaml": (
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: limits}\ndata: {a: b}\n"
+            ),
+            "environments/prod/one/web.yaml": "manifests: [extra.yaml]\n",
+        }
+    )
+    place = flow.world()
+    flow.settled(tree, place)
+    _disown(place, flow.key("ConfigMap", "ml-one", "limits"))
+    flow.settled(flow.ROUTED, place)
+    assert flow.live(place, "ConfigMap", "ml-one", "limits") is None
+    assert flow.orphans(place) == set()
+
+
+def test_a_value_that_was_changed_after_the_list_was_emptied_is_corrected_too():
+    place = flow.world()
+    flow.settled(flow.ROUTED, place)
+    key = flow.key("Deployment", "ml-one", "web-v1")
+    _disown(place, key)
+    place.cluster.edit(key, lambda found: found["spec"].update(replicas=7))
+    assert flow.run(flow.ROUTED, place).exit_code == 0
+    assert flow.live(place, "Deployment", "ml-one", "web-v1")["spec"]["replicas"] == 1
+    flow.settled(flow.ROUTED, place)
+
+
+def test_what_another_tool_applies_since_is_not_taken_again():
+    place = flow.world()
+    flow.settled(flow.ROUTED, place)
+    key = flow.key("Service", "ml-one", "web-v1")
+    body = place.cluster.server.get(key)
+    _disown(place, key)
+    bare = {k: v for k, v in body.items() if k not in ("status",)}
+    bare["metadata"] = {k: body["metadata"][k] for k in ("name", "namespace", "labels")}
+    outcome = place.cluster.acting_as("helm").apply(bare, force=True)
+    assert outcome.verb == "updated", outcome
+    for change in flow.plan_of(flow.ROUTED, place).changes():
+        assert "ownership is taken again" not in change.reasons[0].text
