@@ -16,6 +16,7 @@ from reconciler.engine.memo import Memo
 from reconciler.engine.run_options import RunOptions
 from reconciler.engine.targets import Targets, find_unmapped, split_fleet, targets_of
 from reconciler.errors import ExitCode, most_severe
+from reconciler.plan import holds
 from reconciler.plan.change import AppPlan, Approvals, Plan, PlannedCluster
 from reconciler.plan.inventory import InventoryInvalid
 from reconciler.plan.snapshot import Snapshot
@@ -26,7 +27,7 @@ from reconciler.ports import ClusterReader, Tree
 from reconciler.suggest import did_you_mean
 from reconciler.unit import UnitId
 
-__all__ = ["Review", "ReviewPart", "exit_code_of", "review"]
+__all__ = ["Review", "ReviewPart", "exit_code_of", "may_apply", "review"]
 
 
 #: The option that gives each kind of approval, as refusals print it in their way out.
@@ -245,7 +246,7 @@ class _Run:
         first, *others = guards(allowed)
         for guard in (first, strangers.guard(reader_of, recorded), *others):
             plan = hold(plan, guard(plan))
-        return plan, unused
+        return holds.hold_unreachable(plan), unused
 
     def compare(self, fleet: Fleet, base: Tree) -> Review:
         """The review against the base's rendering, cluster by cluster."""
@@ -321,6 +322,15 @@ def _explain_empty(fleet: Fleet, selection: Selection) -> Iterator[Diagnostic]:
         f"no application is selected by {asked}",
         help=help_text or f"there are: {', '.join(map(str, known[:8]))}",
     )
+
+
+def may_apply(reviewed: Review) -> bool:
+    """Whether `apply` writes anything. A mistake, a denial, a refusal or an object that could not
+    be judged stops the whole selection. A held object does not: the plan names it, and what waits
+    for it, and the rest goes."""
+    plan = reviewed.plan
+    stopped = reviewed.has_errors or reviewed.damaged or reviewed.denied
+    return not stopped and plan is not None and not plan.refusals and not plan.is_unjudged
 
 
 def exit_code_of(reviewed: Review) -> ExitCode:

@@ -296,7 +296,7 @@ def _unit_result(
     for change, verb in result.done if drifted else ():
         if verb is not Verb.UNCHANGED:
             corrected[change.key.kind] = corrected.get(change.key.kind, 0) + 1
-    done = tuple((change.key.full(), verb.value) for change, verb in result.done)
+    done = tuple(result.list_done())
     gone = app.removed and state in (UnitState.SUCCESS, UnitState.NOOP)
     return UnitResult(app.unit, state, text, objects, drifted, corrected, done, gone)
 

@@ -354,11 +354,12 @@ class Plan:
             yield from app.changes()
 
     def counts(self) -> dict[Action, int]:
-        """The number of objects per action, held changes left out."""
+        """The number of objects per action. Held changes and suspended apps are left out."""
         out = dict.fromkeys(Action, 0)
-        for change in self.changes():
-            if change.goes:
-                out[change.action] += 1
+        for app in self.apps:
+            for change in app.changes():
+                if change.goes and not app.suspended:
+                    out[change.action] += 1
         return out
 
     @property

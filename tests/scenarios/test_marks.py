@@ -120,6 +120,21 @@ def test_a_declared_replace_is_planned_shown_and_done_once(place):
     assert ledger.counts[("created", DEPLOYMENT.full())] == 1
 
 
+def test_a_replace_is_called_that_in_plan_summary_counts_and_json(place):
+    from reconciler.engine.views.reviews import plan_report
+    from reconciler.output.format import Options
+    from reconciler.output.formats import json as json_format
+
+    flow.settled(tree(deployment()), place)
+    seen = support.reviewed(tree(ANEW), place.cluster, place.clock.now())
+    assert "1 to delete and make anew" in plan_report(seen).closing[0]
+    assert seen.plan.counts()[Action.REPLACE] == 1
+    report = flow.run(tree(ANEW), place)
+    assert "1 deleted and made anew" in report.closing[0]
+    assert "created" not in report.closing[0]
+    assert '"verb": "replaced"' in json_format.FORMAT.render(report.report, Options())
+
+
 def test_a_replace_that_the_server_would_not_take_deletes_nothing(place):
     flow.settled(tree(deployment()), place)
     bad = ANEW.replace("name: c, image", "name: BAD_NAME, image")
