@@ -8,15 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.errors import UsageMistake
+from reconciler.errors import SourceError, UsageMistake
+from reconciler.secrets import printable
 from reconciler.wiring import redaction
 from reconciler.wiring.common import CommonOptions
 
 if TYPE_CHECKING:
+    from reconciler.adapters.git import WorkTree
     from reconciler.adapters.git.remote import FetchResult
     from reconciler.ports import Tree
 
-__all__ = ["base_tree", "newest", "repo_root", "tree"]
+__all__ = ["base_tree", "describe", "newest", "repo_root", "tree"]
 
 _MARK = Path("environments") / "layers.yaml"
 
@@ -65,6 +67,37 @@ def _check_revision(revision: str | None) -> None:
             hint="name a branch, a tag or a commit, or leave --revision out; is the variable that "
             "it comes from set?",
         )
+
+
+def describe(common: CommonOptions, read: Tree) -> str:
+    """Which tree a command reads, for the first line of its report: the work tree with the number
+    of its uncommitted files, or a commit. For HEAD it also says how many files of the work tree
+    are not read. "" for a tree of another kind."""
+    from reconciler.adapters import git
+
+    if isinstance(read, git.WorkTree):
+        return f"work tree ({_count_uncommitted(read)})"
+    if not isinstance(read, git.CommitTree):
+        return ""
+    if common.revision is not None or _is_remote(common.repo):
+        return f"{printable(common.revision or 'main')} {read.label}"
+    try:
+        rest = git.open_worktree(repo_root(common)).uncommitted()
+    except SourceError:  # a bare repository, or a work tree that cannot be read
+        rest = ()
+    if not rest:
+        return f"HEAD {read.label}"
+    files = f"{len(rest)} uncommitted file{'' if len(rest) == 1 else 's'}"
+    return f"HEAD {read.label}; {files} of the work tree not read (commit, or pass --worktree)"
+
+
+def _count_uncommitted(read: WorkTree) -> str:
+    if read.place is None:
+        return "not in Git"
+    count = len(read.uncommitted())
+    if not count and read.head:
+        return f"as HEAD {read.head[:7]}"
+    return f"{count} uncommitted file{'' if count == 1 else 's'}"
 
 
 _REMOTE = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*:(:|//)|^[^/]+@[^/]+:|^-")
