@@ -50,7 +50,8 @@ def test_an_unknown_option_is_no_traceback():
 
 
 def test_check_of_a_fine_repo(repo):
-    assert repo.run("check") == (0, "1 app fine.\n")
+    reading = f"reading work tree (as HEAD {repo.head()[:7]})"
+    assert repo.run("check") == (0, f"{reading}\n\n1 app fine.\n")
 
 
 _DENIES = """\

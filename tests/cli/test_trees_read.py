@@ -79,3 +79,69 @@ def test_files_that_are_not_committed_stand_on_the_history_of_head(repo):
     repo.write(OWN, "serving: {replicas: 3}\n")
     code, out = repo.live("plan")
     assert (code, "1 to update" in out) == (0, True), out
+
+
+# -- a comparison with a base, of a part ---------------------------------------------------------------
+
+_PARTS = [
+    ["--app", "prod/one/web"],
+    ["--model", "web"],
+    ["--group", "one"],
+    ["--environment", "prod", "--model", "web"],
+    [],
+]
+
+
+def _counts(out):
+    return out.rstrip().splitlines()[-1]
+
+
+@pytest.mark.parametrize("part", _PARTS)
+def test_a_comparison_of_a_part_does_not_show_the_namespace_as_new(repo, part):
+    base = repo.head()
+    repo.write(OWN, "serving: {replicas: 3}\n")
+    code, out = repo.run("plan", "--base", base, *part)
+    assert code == 0, out
+    assert "Namespace" not in out
+    assert _counts(out).startswith("1 to update."), out
+
+
+@pytest.mark.parametrize(
+    "part", [["--app", "prod/one/site"], ["--model", "site"], ["--group", "one"], []]
+)
+def test_a_comparison_of_a_renamed_model_shows_its_deletes(repo, part):
+    base = repo.head()
+    for old in sorted(repo.folder.rglob("*web*")):
+        if old.is_dir():
+            old.rename(old.with_name("site"))
+        elif old.exists():
+            old.rename(old.with_name("site.yaml"))
+    repo.write("environments/prod/one/site.yaml", "moved: {from: prod/one/web}\n")
+    code, out = repo.run("plan", "--base", base, *part)
+    assert code == 0, out
+    assert "Namespace" not in out
+    assert _counts(out).startswith("2 to create, 2 to delete."), out
+
+
+@pytest.mark.parametrize(
+    "part", [["--app", "prod/uno/web"], ["--model", "web"], ["--group", "uno"]]
+)
+def test_a_comparison_of_a_moved_app_of_a_renamed_group_shows_no_new_object(repo, part):
+    base = repo.head()
+    (repo.folder / "environments/prod/one").rename(repo.folder / "environments/prod/uno")
+    repo.write("environments/prod/uno/web.yaml", "moved: {from: prod/one/web}\n")
+    code, out = repo.run("plan", "--base", base, *part)
+    assert code == 0, out
+    assert "to create" not in _counts(out), out
+
+
+def test_a_comparison_of_one_app_warns_of_no_group_that_is_emptied(repo):
+    repo.write("environments/prod/one/api.yaml", "serving: {version: v1}\n")
+    for name in ("model.yaml", "versions/v1.yaml"):
+        repo.write(f"models/api/{name}", (repo.folder / f"models/web/{name}").read_bytes())
+    repo.commit()
+    base = repo.head()
+    (repo.folder / OWN).unlink()
+    code, out = repo.run("plan", "--base", base, "--app", "prod/one/web")
+    assert (code, "W_PRUNE_GUARD" in out) == (0, False), out
+    assert _counts(out).startswith("2 to delete."), out
