@@ -56,6 +56,8 @@ class NoopCheck:
     live: Observed
     member: Member | None
     unchanged: bool
+    ended: bool = False
+    """It counts as unchanged because it ran to its end and its time to live removed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,15 @@ def check_noop(
         and member.live == live_digest(live)
         and not live.is_terminating
     )
-    return NoopCheck(draft, content, live, member, unchanged)
+    ended = (
+        member is not None
+        and bool(member.uid)
+        and member.manifest == content
+        and live.presence is Presence.ABSENT
+        and not snapshot.offline
+        and marks.ends_by_itself(draft)
+    )
+    return NoopCheck(draft, content, live, member, unchanged or ended, ended)
 
 
 def build_plan(
@@ -128,6 +138,7 @@ def build_plan(
 ) -> AppPlan:
     """The plan of one unit. `creates` names what this same run creates first: namespaces as
     `Namespace NAME`, and the kinds that this unit defines as `Kind.group`."""
+    checks = tuple(checks)
     recorded, source = find_recorded(unit, snapshot)
     changes: list[Change] = []
     members: list[Member] = []
@@ -172,6 +183,7 @@ def build_plan(
         decided.swap,
         source=source,
         apply_as=unit.apply_as,
+        ended=frozenset(item.draft.key for item in checks if item.ended),
         suspended=unit.is_suspended,
         served=snapshot.served,
         place=snapshot.place,

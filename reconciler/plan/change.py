@@ -233,6 +233,9 @@ class AppPlan:
     recorded in this unit's inventory."""
     apply_as: str = ""
     """The user that is impersonated to write the objects; "" for the program's own user."""
+    ended: frozenset[ObjectKey] = frozenset()
+    """Members that ran to their end and were removed by their own time to live: they are done, and
+    are not made again until their manifests change."""
     suspended: bool = False
     """The unit is compared and shown, and not written."""
     tracks: bool = True

@@ -391,3 +391,59 @@ def test_what_another_tool_applies_since_is_not_taken_again():
     assert outcome.verb == "updated", outcome
     for change in flow.plan_of(flow.ROUTED, place).changes():
         assert "ownership is taken again" not in change.reasons[0].text
+
+
+# -- objects that run once and are removed after their end ----------------------------------------------
+
+_JOB = (
+    "apiVersion: batch/v1\nkind: Job\nmetadata: {name: once}\n"
+    "spec:\n  ttlSecondsAfterFinished: 60\n"
+    "  template: {spec: {restartPolicy: Never, containers: [{name: c, image: 'IMAGE'}]}}\n"
+)
+_ONCE = flow.key("Job", "ml-one", "once")
+
+
+def _vanish(place, key):
+    place.cluster.server.delete(key)
+
+
+def test_a_job_that_its_time_to_live_removed_is_not_made_again():
+    first, second = (tree(_JOB.replace("IMAGE", image)) for image in ("i:1", "i:2"))
+    place = flow.world()
+    for _ in range(4):
+        flow.run(first, place)
+        if place.cluster.server.get(_ONCE) is None:
+            break
+        flow.minutes(place, 5)
+    if place.cluster.server.get(_ONCE) is not None:
+        _vanish(place, _ONCE)
+    for _ in range(3):
+        flow.run(first, place)
+        flow.minutes(place, 5)
+        assert place.cluster.server.get(_ONCE) is None
+    flow.quiet(first, place)
+    assert list(flow.plan_of(first, place).changes()) == []
+    assert flow.recorded(place)["prod/one/web"].find(_ONCE) is not None
+    flow.run(second, place)  # its manifest changed: it runs once more
+    assert place.cluster.server.get(_ONCE) is not None
+
+
+def test_a_job_without_a_time_to_live_is_made_again_when_somebody_deletes_it():
+    plain = tree(_JOB.replace("  ttlSecondsAfterFinished: 60\n", "").replace("IMAGE", "i:1"))
+    place = flow.world()
+    flow.run(plain, place)
+    _vanish(place, _ONCE)
+    flow.run(plain, place)
+    assert place.cluster.server.get(_ONCE) is not None
+
+
+def test_a_done_job_leaves_the_inventory_when_git_drops_it():
+    place = flow.world()
+    first = tree(_JOB.replace("IMAGE", "i:1"))
+    flow.run(first, place)
+    flow.minutes(place, 5)
+    if place.cluster.server.get(_ONCE) is not None:
+        _vanish(place, _ONCE)
+    flow.run(first, place)
+    flow.settled(flow.ROUTED.but({"environments/prod/one/web.yaml": ""}), place)
+    assert flow.recorded(place)["prod/one/web"].find(_ONCE) is None

@@ -740,3 +740,48 @@ def test_a_comparison_with_a_base_warns_of_a_hollow_file():
     )
     texts = [d.message for d in seen.diagnostics if d.code == "W_PRUNE_GUARD"]
     assert any("models/a00/maps.yaml holds no object" in text for text in texts), texts
+
+
+# -- finalizers that need seconds -----------------------------------------------------------------------
+
+
+class _Finalizer:
+    """A controller that takes its finalizer off so many reads after the delete."""
+
+    def __init__(self, place, key, reads):
+        self.place, self.key, self.left = place, key, reads
+        place.cluster.edit(key, lambda b: b["metadata"].update(finalizers=["other.example/hold"]))
+        place.cluster.before = self
+
+    def __call__(self, verb, target):
+        body = self.place.cluster.server.get(self.key)
+        if verb == "get" and target == self.key.full() and body is not None:
+            if body["metadata"].get("deletionTimestamp"):
+                self.left -= 1
+                if self.left == 0:
+                    self.place.cluster.edit(self.key, lambda b: b["metadata"].pop("finalizers"))
+
+
+@pytest.mark.parametrize("reads", [1, 5, 30])
+def test_a_delete_is_awaited_within_the_timeout(reads):
+    tree = group(2)
+    place = settled(tree)
+    key = flow.key("ConfigMap", "ml-one", "a00-0")
+    _Finalizer(place, key, reads)
+    report = flow.run(without(tree, 0), place, timeout=60)
+    assert report.exit_code == 0, flow.problems(report)
+    assert "1 deleted" in report.closing[0]
+    assert "prod/one/a00" not in flow.recorded(place)
+
+
+def test_deletes_of_which_none_ends_cost_one_timeout_in_all():
+    tree = group(2, each=4)
+    place = settled(tree)
+    for number in range(4):
+        key = flow.key("ConfigMap", "ml-one", f"a00-{number}")
+        place.cluster.edit(key, lambda b: b["metadata"].update(finalizers=["other.example/hold"]))
+    begun = place.clock.now()
+    report = flow.run(without(tree, 0), place, timeout=60)
+    assert report.exit_code == 6
+    assert len(flow.problems(report)) == 4
+    assert 60 <= (place.clock.now() - begun).total_seconds() < 70
