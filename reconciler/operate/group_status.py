@@ -56,6 +56,8 @@ class Transition:
     text: str
     revision: str
     status: Mapping[str, Any]
+    event: str = ""
+    """The reason of the event, when it is another than that of the condition."""
 
     @property
     def is_good(self) -> bool:
@@ -108,7 +110,12 @@ def next_status(
         "lastAppliedRevision": applied,
         "history": [entry, *older][:_KEPT],
     }
-    return Transition(outcome.unit, outcome.state, ready, reason, text, revision, status)
+    event = ""
+    if outcome.corrected:
+        event = "DriftCorrected"
+        kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(outcome.corrected.items()))
+        text = f"corrected drift of {kinds}" + (f"; {text}" if text else "")
+    return Transition(outcome.unit, outcome.state, ready, reason, text, revision, status, event)
 
 
 def _condition(
