@@ -175,7 +175,7 @@ def loop_passes(
                 remaining = remaining - 1 if remaining is not None else None
                 _write_metrics(options, context)
                 if remaining != 0:
-                    _pause(context, pause, interval)
+                    _pause(context, pause)
         except Interrupted:
             pass
         if context.ending.by_keyboard:
@@ -184,10 +184,8 @@ def loop_passes(
     return codes[-1] if codes and options.passes is not None else ExitCode.DONE
 
 
-def _pause(context: RunContext, pause: float, interval: float) -> None:
+def _pause(context: RunContext, pause: float) -> None:
     start = context.clock.monotonic()
-    if pause <= 0 and interval > 0:
-        context.registry.add("skipped_passes_total")
     context.ending.pause(pause, context.beat)
     if context.target.clock is not context.clock:
         # The simulated time of an embedded cluster advances by the time waited.
@@ -241,7 +239,9 @@ def _run_context(
     run = f"{socket.gethostname()}_{uuid.uuid4()}"
     with ExitStack() as stack:
         stack.enter_context(ending.catch_signals())
-        found = stack.enter_context(clusters.cluster(common, allows="writes", sleep=ending.sleep))
+        found = stack.enter_context(
+            clusters.cluster(common, allows="writes", sleep=ending.sleep, left=ending.left)
+        )
         target = clusters.require_cluster(found)
         second = stack.enter_context(clusters.lease_client(common))
         leases = _make_leases(second, clock, run) if options.lease else None

@@ -755,11 +755,11 @@ class _Finalizer:
 
     def __call__(self, verb, target):
         body = self.place.cluster.server.get(self.key)
-        if verb == "get" and target == self.key.full() and body is not None:
-            if body["metadata"].get("deletionTimestamp"):
-                self.left -= 1
-                if self.left == 0:
-                    self.place.cluster.edit(self.key, lambda b: b["metadata"].pop("finalizers"))
+        dying = body is not None and body["metadata"].get("deletionTimestamp")
+        if verb == "get" and target == self.key.full() and dying:
+            self.left -= 1
+            if self.left == 0:
+                self.place.cluster.edit(self.key, lambda b: b["metadata"].pop("finalizers"))
 
 
 @pytest.mark.parametrize("reads", [1, 5, 30])
