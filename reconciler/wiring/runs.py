@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconciler.adapters import files
-from reconciler.errors import ExitCode, UsageMistake
+from reconciler.errors import ExitCode, SourceError, UsageMistake, most_severe
 from reconciler.unit import UnitId
 from reconciler.wiring import clusters, redaction, source
 from reconciler.wiring.common import CommonOptions
@@ -114,8 +114,9 @@ def run_once(
         start = context.clock.monotonic()
         try:
             with context.ending.reading():
-                tree = source.tree(common, writes=True)
-            done = context.run(tree, _with_context(settings, options, context))
+                tree, lost = _tree_or_last_seen(common, output)
+            wanted = replace(_with_context(settings, options, context), stale=lost)
+            done = context.run(tree, wanted)
         except Interrupted:
             if context.ending.by_keyboard:
                 output.note("interrupted: nothing was written")
@@ -124,7 +125,24 @@ def run_once(
             return ExitCode.INCOMPLETE
         context.observer.passed(done, context.clock.monotonic() - start)
         code = output.show(pass_report(done), tree)
+        code = most_severe([code, ExitCode.ERROR]) if lost else code
         return ExitCode.INTERRUPTED if context.ending.by_keyboard else code
+
+
+def _tree_or_last_seen(common: CommonOptions, output: RunOutput) -> tuple[Tree, bool]:
+    """The tree to reconcile, and whether Git did not answer and it is the last commit that was
+    fetched. Raises SourceError when there is none."""
+    try:
+        return source.tree(common, writes=True), False
+    except SourceError as error:
+        seen = source.last_seen(common) if error.code == SourceError.code else None
+        if seen is None:
+            raise
+        output.note(
+            f"error[{error.code}]: {error.message}\n   help: drift is corrected from {seen.label}, "
+            "the last commit seen; nothing is deleted and no weight moves"
+        )
+        return seen, True
 
 
 def loop_passes(

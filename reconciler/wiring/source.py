@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.git.remote import FetchResult
     from reconciler.ports import Tree
 
-__all__ = ["base_tree", "describe", "newest", "repo_root", "tree"]
+__all__ = ["base_tree", "describe", "last_seen", "newest", "repo_root", "tree"]
 
 _MARK = Path("environments") / "layers.yaml"
 
@@ -115,6 +115,18 @@ def _fetch_tree(common: CommonOptions) -> Tree:
     return git.open_commit(found.repo, found.commit)
 
 
+def last_seen(common: CommonOptions) -> Tree | None:
+    """The commit of the remote that an earlier run fetched last; None without one. For a run while
+    the remote does not answer."""
+    from reconciler.adapters import git
+    from reconciler.adapters.git import remote
+
+    if not _is_remote(common.repo):
+        return None
+    found = remote.last_seen(common.repo, common.revision or "main", _cache_folder())
+    return git.open_commit(found.repo, found.commit) if found is not None else None
+
+
 def newest(common: CommonOptions) -> tuple[str, str]:
     """The repository and the full id of the newest commit of the followed branch. A remote is
     fetched from only when its tip is new."""
@@ -137,11 +149,6 @@ def _fetch(common: CommonOptions) -> FetchResult:
 
     if common.worktree:
         raise UsageMistake("a remote has no work tree", hint="leave --worktree out")
-    folder = os.environ.get("RECONCILER_CACHE_DIR")
-    if not folder:
-        import platformdirs
-
-        folder = platformdirs.user_cache_dir("ml-reconciler")
     token = os.environ.get("RECONCILER_GIT_TOKEN", "")
     redaction.redactor().learn(token)
     user = os.environ.get("RECONCILER_GIT_USER", "git")
@@ -153,9 +160,18 @@ def _fetch(common: CommonOptions) -> FetchResult:
     return remote.fetch(
         common.repo,
         common.revision or "main",
-        folder,
+        _cache_folder(),
         credentials=given if token or key or hosts or authorities else None,
     )
+
+
+def _cache_folder() -> str:
+    folder = os.environ.get("RECONCILER_CACHE_DIR")
+    if folder:
+        return folder
+    import platformdirs
+
+    return platformdirs.user_cache_dir("ml-reconciler")
 
 
 def _file_from(variable: str) -> Path | None:
