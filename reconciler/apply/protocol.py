@@ -95,7 +95,7 @@ class _Run:
             self.result.status = ApplyStatus.DONE
             yield from self._work()
         for change in self.plan.changes():
-            if change.awaited:
+            if change.awaited and all(key != change.key for key, _ in self.result.problems):
                 self._incomplete(change.key, "; ".join(r.text for r in change.reasons))
         return self.result  # I4: a run without change issues no mutating call
 

@@ -34,6 +34,14 @@ ENTRIES = (
         "    hpa-controller owns spec.replicas; to take it: --approve-conflict 9c02e1d4",
     ),
     Entry(
+        "E_FIGHT",
+        "This program and another manager have set fields of an object in turn, three times at one "
+        "commit. The object is held, so that the two do not go on for ever.",
+        "Stop the other manager, or write its value into Git. A new commit goes on.",
+        "- Deployment/web-v1\n    kubectl-edit and this program set spec.replicas in turn, 3 "
+        "times: held; stop kubectl-edit, or change Git: a new commit goes on",
+    ),
+    Entry(
         "E_HISTORY",
         "The commit that was applied last is not in the history of this revision: somebody "
         "rewrote the branch, or an older revision was chosen. The app stays as it is.",

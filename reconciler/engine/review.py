@@ -10,7 +10,7 @@ from reconciler.apps.app import Fleet, Selection
 from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.engine import compare_base, draw, load, object_policy, observe, predict
 from reconciler.engine.draw import UnitDrafts
-from reconciler.engine.guards import conflicts, history, prune, strangers, upgrade
+from reconciler.engine.guards import conflicts, fights, history, prune, strangers, upgrade
 from reconciler.engine.guards.guard import Guard, hold
 from reconciler.engine.memo import Memo
 from reconciler.engine.run_options import RunOptions
@@ -244,7 +244,9 @@ class _Run:
             unused = tuple(_warn_unused(allowed, offers))
         plan = history.restate_rewinds(plan, lost, allowed.rewinds)
         first, *others = guards(allowed)
-        for guard in (first, strangers.guard(reader_of, recorded), *others):
+        known = {g: status for part in done for g, status in part.snapshot.statuses.items()}
+        fought = fights.guard(known)
+        for guard in (first, strangers.guard(reader_of, recorded), *others, fought):
             plan = hold(plan, guard(plan))
         return holds.hold_unreachable(plan), unused
 

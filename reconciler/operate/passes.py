@@ -62,6 +62,8 @@ class UnitResult:
     objects: int = 0
     drifted: int = 0
     corrected: Mapping[str, int] = field(default_factory=dict)
+    fought: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Object → the managers from which its fields were taken back."""
     done: tuple[tuple[str, str], ...] = ()
     """(object, verb) of every write."""
     gone: bool = False
@@ -313,9 +315,12 @@ def _unit_result(
     for change, verb in result.done:
         if change.key in restored and verb is not Verb.UNCHANGED:
             corrected[change.key.kind] = corrected.get(change.key.kind, 0) + 1
+    fought = {
+        c.key.full(): c.takes_over for c, _ in result.done if c.key in restored and c.takes_over
+    }
     done = tuple(result.list_done())
     gone = app.removed and state in (UnitState.SUCCESS, UnitState.NOOP)
-    return UnitResult(app.unit, state, text, objects, drifted, corrected, done, gone)
+    return UnitResult(app.unit, state, text, objects, drifted, corrected, fought, done, gone)
 
 
 def _reasons(app: AppPlan) -> str:

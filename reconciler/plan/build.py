@@ -275,6 +275,7 @@ def _plan_change(
     elif live.is_present and not snapshot.offline and _lost_owner(live, unit, snapshot):
         change = replace(change, reasons=_TAKEN_AGAIN)
     if live.is_terminating:
+        change = replace(change, awaited=True)
         return _with_standing(change, Standing.HELD, "is being deleted; made again once it is gone")
     if marks.is_left_alone(live):
         kept = replace(change, action=Action.KEEP, desired=None)
@@ -289,7 +290,8 @@ def _plan_change(
                 change, live, body or prediction.manifest.body, prediction.replaces
             )
         case Refused():
-            return _handle_refusal(change, prediction.outcome, creates)
+            is_lost = item.member is not None and bool(item.member.uid)
+            return _handle_refusal(change, prediction.outcome, creates, is_lost=is_lost)
         case Unknown(message):
             return _with_standing(change, Standing.UNJUDGED, f"not judged: {message}")
 
@@ -372,7 +374,10 @@ def _explain_update(fields: tuple[FieldChange, ...]) -> tuple[Reason, ...]:
     return ()
 
 
-def _handle_refusal(change: Change, refused: Refused, creates: frozenset[str]) -> Change:
+def _handle_refusal(
+    change: Change, refused: Refused, creates: frozenset[str], *, is_lost: bool = False
+) -> Change:
+    """The change with what the server's refusal means for it. `is_lost`: the object existed."""
     match refused.refusal:
         case RefusalCause.TOO_MANY | RefusalCause.EXPIRED | RefusalCause.UNAUTHORIZED:
             # The answer says nothing about the object: the next run may get another.
@@ -385,6 +390,15 @@ def _handle_refusal(change: Change, refused: Refused, creates: frozenset[str]) -
             return _mark_unverified(change, str(change.key.group_kind), "its kind is defined")
         case RefusalCause.NAMESPACE_MISSING:
             text = f"the namespace {change.key.namespace} does not exist"
+        case RefusalCause.TERMINATING:
+            change = replace(change, awaited=True)
+            text = (
+                f"waits until the namespace {change.key.namespace}, which is being deleted, is gone"
+            )
+        case RefusalCause.NOT_SERVED if is_lost:
+            kind = change.key.group_kind
+            text = f"the definition of {kind} is gone, and every {kind.kind} with it: install what "
+            text += "provides it, and the object is made again"
         case RefusalCause.NOT_SERVED:
             text = f"the cluster does not serve {change.key.group_kind}: install what provides it"
         case RefusalCause.FIELD_CONFLICT:

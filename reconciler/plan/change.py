@@ -113,7 +113,7 @@ class Change:
     takes_over: tuple[str, ...] = ()
     suspend_first: bool = False
     awaited: bool = False
-    """The object was deleted and a finalizer holds it: the run is incomplete until it is absent."""
+    """The object, or its namespace, is being deleted: the run is incomplete until it is absent."""
     conflict: FieldConflict | None = None
     """Fields that other managers own and that Git wants otherwise; None without a conflict."""
     unverified: str = ""
@@ -310,10 +310,12 @@ class AppPlan:
     @property
     def is_held(self) -> bool:
         """Whether a rule stops an object from being made as Git says. Does not count deletes that a
-        guard holds, which are refusals, nor objects that are kept because they hold state."""
+        guard holds, which are refusals, nor objects that are kept because they hold state, nor
+        what only waits until a deletion ends."""
         gone = (Action.DELETE, Action.KEEP)
         return not self.suspended and any(
-            c.standing is Standing.HELD and c.action not in gone for c in self.changes()
+            c.standing is Standing.HELD and c.action not in gone and not c.awaited
+            for c in self.changes()
         )
 
 

@@ -33,12 +33,18 @@ def _hold_app(app: AppPlan) -> AppPlan:
     if stop is not None:
         number, first = stop
         later = {c.key for wave in app.waves[number + 1 :] for c in wave}
-        why = f"waits for {first.key}, which is held"
+        state = "being deleted" if first.awaited else "held"
+        why = f"waits for {first.key}, which is {state}"
         routed = any(c.goes and c.wave is Wave.ROUTING for w in app.waves[: number + 1] for c in w)
         app = replace(
             app,
             swap=app.swap if routed else None,
-            waves=_hold(app, why, lambda c: c.action is Action.DELETE or c.key in later),
+            waves=_hold(
+                app,
+                why,
+                lambda c: c.action is Action.DELETE or c.key in later,
+                awaited=first.awaited,
+            ),
         )
     return _hold_deletes(app)
 
@@ -76,12 +82,18 @@ def _hold_deletes(app: AppPlan) -> AppPlan:
 
 
 def _hold(
-    app: AppPlan, why: str, waits: Callable[[Change], bool], standing: Standing = Standing.HELD
+    app: AppPlan,
+    why: str,
+    waits: Callable[[Change], bool],
+    standing: Standing = Standing.HELD,
+    *,
+    awaited: bool = False,
 ) -> tuple[tuple[Change, ...], ...]:
     def held(change: Change) -> Change:
         if not change.goes or not waits(change):
             return change
         reasons = (*change.reasons, Reason(why))
-        return replace(change, standing=standing, reasons=reasons)
+        waiting = change.awaited or awaited
+        return replace(change, standing=standing, reasons=reasons, awaited=waiting)
 
     return tuple(tuple(held(change) for change in wave) for wave in app.waves)

@@ -586,3 +586,44 @@ def test_at_most_ten_events_a_minute_and_group_are_written(place):
     assert may_send("prod/two", now)
     assert may_send("prod/one", now + timedelta(seconds=61))
     assert 'reconciler_events_total{result="dropped"} 20' in text(loop.registry)
+
+
+# -- fights, and what only waits ------------------------------------------------------------------------
+
+
+def test_after_three_flips_the_object_is_held_and_the_manager_is_named(place):
+    loop = settled(place)
+    for count in range(3):
+        drift(place, 7 + count)
+        place.steps(loop, 1)
+        assert replicas(place) == 1
+    drift(place, 20)
+    place.steps(loop, 2)
+    assert replicas(place) == 20
+    assert "kubectl-edit and this program set spec.replicas in turn" in ready(place)["message"]
+    other = place.runner("two", leases=False)  # it is known to a process that starts anew
+    place.steps(other, 2)
+    assert replicas(place) == 20
+    place.repo.push(flow_three())
+    place.steps(loop, 2)
+    assert replicas(place) == 3
+
+
+def test_drift_that_is_corrected_twice_is_no_fight(place):
+    loop = settled(place)
+    for count in range(2):
+        drift(place, 7 + count)
+        place.steps(loop, 5)
+    assert replicas(place) == 1
+    assert ready(place)["reason"] == "Succeeded"
+
+
+def test_an_object_that_is_being_deleted_is_waited_for_and_needs_no_approval(place):
+    loop = settled(place)
+    place.cluster.edit(WEB, lambda b: b["metadata"].update(finalizers=["other.example/hold"]))
+    place.cluster.delete(WEB, uid=place.cluster.get(WEB).uid)
+    place.steps(loop, 1)
+    assert ready(place)["reason"] == "HealthCheckFailed"
+    place.cluster.edit(WEB, lambda b: b["metadata"].pop("finalizers"))
+    place.steps(loop, 3)
+    assert ready(place)["reason"] == "Succeeded"
