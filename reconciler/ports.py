@@ -74,8 +74,8 @@ class Tree(Protocol):
         ...
 
     def unrelated(self, commits: Iterable[str]) -> frozenset[str]:
-        """The ids among `commits` (full ids) that are not in this revision's history; empty for a
-        tree that is not a commit."""
+        """The ids among `commits` (full ids) that are not in this revision's history; a work tree
+        has that of its HEAD. Empty for a tree that is not in Git."""
         ...
 
 

@@ -26,6 +26,7 @@ from reconciler.apply.effect import (
     Suspend,
     Swap,
     Wait,
+    WaitGone,
     WaitResult,
 )
 from reconciler.apply.result import ApplyResult, ApplyStatus, EffectAnswer
@@ -87,13 +88,14 @@ class _Run:
         }
         self.inventory = plan.recorded or Inventory(plan.unit, ())
         self.written = False
+        self.accepted: list[Change] = []
 
     def steps(self) -> Step:
         if self.plan.goes:
             self.result.status = ApplyStatus.DONE
             yield from self._work()
         for change in self.plan.changes():
-            if change.awaited:
+            if change.awaited and all(key != change.key for key, _ in self.result.problems):
                 self._incomplete(change.key, "; ".join(r.text for r in change.reasons))
         return self.result  # I4: a run without change issues no mutating call
 
@@ -288,7 +290,7 @@ class _Run:
         self, keys: set[ObjectKey], number: int, waves: int, *, patient: bool = True
     ) -> Generator[Effect, EffectAnswer, bool]:
         # Kinds that are ready once they exist need no wait: they were just written, or listed.
-        keys = {k for k in keys if not kinds.find(k.group_kind).ready_at_once}
+        keys = {k for k in keys if not kinds.find(k.group_kind).ready_at_once} - self.plan.ended
         if not keys:
             return True
         answer = yield Wait(tuple(sorted(keys)), number, waves, patient)
@@ -301,8 +303,11 @@ class _Run:
         return not answer.not_ready
 
     def _update_member(self, key: ObjectKey, seen: Observed) -> None:
+        """Records the live digest of an object that this run wrote. That of any other object stays
+        as it was read or written last: a change by others since then is drift, to be seen."""
         member = self.members.get(key)
-        if member is not None and seen.is_present:
+        wrote = any(change.key == key for change, _ in self.result.done)
+        if member is not None and seen.is_present and (wrote or not member.live):
             self.members[key] = replace(member, uid=seen.uid, live=live_digest(seen))
 
     # -- prune -------------------------------------------------------------------------------------
@@ -319,6 +324,7 @@ class _Run:
                 return
             for change in wave:
                 yield from self._remove(change)
+            yield from self._wait_for_deletes()
             if self.result.status is not ApplyStatus.DONE:
                 return
 
@@ -401,12 +407,30 @@ class _Run:
                 self.members.pop(change.key, None)
             case Done():
                 # Accepted is not gone: the member stays in the inventory until a read finds a 404.
-                self.result.done.append((change, Verb.ACCEPTED))
-                self._incomplete(change.key, "is being deleted; a finalizer holds it")
+                self.accepted.append(change)
             case Refused(_, _, message) | Unknown(message):
                 self._incomplete(change.key, f"not deleted: {message}")
             case _:
                 raise TypeError(answer)
+
+    def _wait_for_deletes(self) -> Generator[Effect, EffectAnswer, None]:
+        """Waits until the objects whose delete was accepted are gone. Their finalizers often need
+        seconds. After one that does not go in time, the others are only looked at."""
+        patient = True
+        for change in self.accepted:
+            seen = yield WaitGone(change.key) if patient else Read(change.key)
+            if not isinstance(seen, Observed):
+                raise TypeError(seen)
+            gone = seen.presence is Presence.ABSENT or (
+                seen.is_present and seen.uid != change.expects.uid
+            )
+            self.result.done.append((change, Verb.DELETED if gone else Verb.ACCEPTED))
+            if gone:
+                self.members.pop(change.key, None)
+                continue
+            patient = False
+            self._incomplete(change.key, "is being deleted; a finalizer holds it")
+        self.accepted = []
 
     # -- the end -----------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from reconciler.apply.effect import WaitResult
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.observed import Observed
 from reconciler.objects.outcome import Outcome, Verb
-from reconciler.plan.change import Change
+from reconciler.plan.change import Action, Change
 from reconciler.unit import UnitId
 
 __all__ = ["ApplyResult", "ApplyStatus", "EffectAnswer"]
@@ -40,3 +40,11 @@ class ApplyResult:
 
     def count(self, verb: Verb) -> int:
         return sum(1 for _, seen in self.done if seen is verb)
+
+    def list_done(self) -> list[tuple[str, str]]:
+        """(object, what was done) of every write. An object that was deleted and made anew is
+        `replaced`, not `created`."""
+        return [
+            (c.key.full(), "replaced" if c.action is Action.REPLACE else verb.value)
+            for c, verb in self.done
+        ]

@@ -34,6 +34,14 @@ ENTRIES = (
         "    hpa-controller owns spec.replicas; to take it: --approve-conflict 9c02e1d4",
     ),
     Entry(
+        "E_FIGHT",
+        "This program and another manager have set fields of an object in turn, three times at one "
+        "commit. The object is held, so that the two do not go on for ever.",
+        "Stop the other manager, or write its value into Git. A new commit goes on.",
+        "- Deployment/web-v1\n    kubectl-edit and this program set spec.replicas in turn, 3 "
+        "times: held; stop kubectl-edit, or change Git: a new commit goes on",
+    ),
+    Entry(
         "E_HISTORY",
         "The commit that was applied last is not in the history of this revision: somebody "
         "rewrote the branch, or an older revision was chosen. The app stays as it is.",
@@ -74,6 +82,17 @@ ENTRIES = (
         "If the group is to go, set `group.state: absent` in its group.yaml.",
         "refused: empties prod/hz-a: all of its 9 recorded objects would go\n"
         "         if meant: set `group.state: absent` in environments/prod/hz-a/group.yaml",
+    ),
+    Entry(
+        "E_PRUNE_HOLLOW",
+        "A run would delete objects because a file that an app lists holds no object, because an "
+        "app that is in Git draws nothing, or because the last apps of a group are gone. A file "
+        "that was cut off looks the same, so a person decides.",
+        "Look at the file. If the deletes are meant, pass the printed hash: `--approve-prune "
+        "HASH`.",
+        "refused: models/mnist/extra.yaml holds no object, and prod/hz-a/mnist would lose 2 "
+        "objects\n"
+        "         if meant: --approve-prune 5e1f0c8a9d21",
     ),
     Entry(
         "E_PRUNE_PROTECTED",

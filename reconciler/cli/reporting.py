@@ -22,6 +22,7 @@ from reconciler.secret_texts import hide_secret_values
 from reconciler.secrets import MASK, Redactor
 from reconciler.wiring.common import CommonOptions
 from reconciler.wiring.redaction import redactor
+from reconciler.wiring.source import describe
 
 if TYPE_CHECKING:
     from reconciler.engine.views.report import Report
@@ -34,6 +35,10 @@ Lines = Callable[[str, int], str | None]
 _LINK = re.compile(r"https?://[^\s<>\"'()\[\]\\]+")
 #: Characters that a name may not have in a marker or in a command to copy: they become `?`.
 _UNSAFE = re.compile(r"[^A-Za-z0-9._/=,-]+")
+
+
+#: Commands whose first line says which tree they read: two of them may read different ones.
+_READERS = ("apply", "check", "plan", "reconcile")
 
 
 class Progress:
@@ -72,6 +77,8 @@ def show(
     options = _options(
         common, report, lambda file, number: _redact_line(secrets, quote(file, number))
     )
+    if source is not None and report.command in _READERS:
+        options = replace(options, reads=describe(common, source))
     if common.reports:
         options = replace(options, changed=_changed_lines(source, base))
     try:

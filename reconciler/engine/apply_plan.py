@@ -10,7 +10,7 @@ from typing import TypeAlias
 from reconciler.apply.effect import Effect
 from reconciler.apply.execute import Executor, Permit, always_permit
 from reconciler.apply.result import ApplyResult, ApplyStatus
-from reconciler.engine.review import Review, ReviewPart, exit_code_of
+from reconciler.engine.review import Review, ReviewPart, exit_code_of, may_apply
 from reconciler.engine.targets import Targets, targets_of
 from reconciler.errors import ExitCode, most_severe
 from reconciler.plan.change import AppPlan, Plan
@@ -56,10 +56,11 @@ def apply(
     reporter: Reporter,
     settings: ApplySettings | None = None,
 ) -> RunResult:
-    """Applies the whole selection or nothing: an error, a denial or a refusal of any unit stops all
-    units."""
+    """Applies exactly the plan's list, or nothing: an error, a denial or a refusal of any unit
+    stops all units. Held objects are left out, as the plan shows them, and the exit code says so.
+    """
     code = exit_code_of(reviewed)
-    if code is not ExitCode.DONE:
+    if not may_apply(reviewed):
         return _result("apply", reviewed, (), code)
     run = _Run(cluster, clock, reporter, settings or ApplySettings())
     return _result("apply", reviewed, run.carry_out(reviewed, lambda _: True), code)

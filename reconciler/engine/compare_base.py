@@ -47,8 +47,9 @@ class BaseSide:
 def render_sides(
     base: Tree, fleet: Fleet, selection: Selection, now: datetime
 ) -> tuple[tuple[BaseSide, ...], tuple[Diagnostic, ...]]:
-    """The base's rendering per cluster, and a warning when a part of it could not be rendered."""
-    rendered = load.load_fleet(base, selection)
+    """The base's rendering per cluster, and a warning when a selected part of it could not be
+    rendered."""
+    rendered = load.load_fleet(base, _widen(selection, fleet))
     objects: dict[str, dict[ObjectKey, Observed]] = {}
     inventories: dict[str, dict[UnitId, Inventory]] = {}
     for item in draw.draw_units(rendered, Snapshot.none(), now, foresees=False):
@@ -80,7 +81,19 @@ def render_sides(
         )
         for place, cluster in enumerate(sorted(clusters | objects.keys() | inventories.keys()))
     ]
-    return tuple(out), tuple(_warn_unrendered(rendered, base.label))
+    return tuple(out), tuple(_warn_unrendered(rendered, base.label, selection))
+
+
+def _widen(selection: Selection, fleet: Fleet) -> Selection:
+    """The selection to render of the base: whole groups, because the fleet has the foundation of
+    each selected app, and every group when an app has moved, because its old objects may be in any.
+    What the selection does not take is compared with nothing, and so is never shown as removed."""
+    if any(app.spec.moved is not None for app in fleet.apps):
+        return Selection()
+    if not selection.names_models:
+        return selection
+    environments = selection.environments | {unit.environment for unit in selection.units}
+    return Selection(environments, selection.groups)
 
 
 def _as_live(manifest: Manifest) -> Observed:
@@ -91,9 +104,10 @@ def _as_live(manifest: Manifest) -> Observed:
     return Observed(manifest.key, Presence.PRESENT, uid=_UID, body=body)
 
 
-def _warn_unrendered(base: Fleet, label: str) -> Iterable[Diagnostic]:
-    blocked = sorted(app for app in base.blocked if not app.is_foundation)
-    if not blocked and not base.errors:
+def _warn_unrendered(base: Fleet, label: str, selection: Selection) -> Iterable[Diagnostic]:
+    apps = [app for app in base.blocked if not app.is_foundation]
+    blocked = sorted(app for app in apps if selection.takes(*app))
+    if not blocked and (apps or not base.errors):
         return
     what = f"{len(blocked)} apps" if len(blocked) != 1 else str(blocked[0])
     yield warning(
@@ -140,7 +154,11 @@ def plan_against_base(
             if not refusal.approval
             else "`plan` against the cluster prints what --approve-prune takes",
         )
-        for refusal in prune.guard(absent_groups(fleet), recorded=recorded)(plan)
+        for refusal in prune.guard(
+            absent_groups(fleet),
+            recorded=recorded,
+            hollow=prune.hollow_files(fleet.diagnostics),
+        )(plan)
     }
     return plan, tuple(warnings.values())
 

@@ -38,7 +38,9 @@ def load_fleet(tree: Tree, selection: Selection | None = None) -> Fleet:
             mistakes = itertools.chain(draw.check_unit(unit), schedule.check(unit))
         checks += [(item, reached) for item in mistakes]
     refused = {unit_id for item, ids in checks if item.is_error for unit_id in ids}
-    checks += clashes.find_clashes(app for app in fleet.apps if app.id not in refused)
+    checks += clashes.find_clashes(
+        (app for app in fleet.apps if app.id not in refused), fleet.foundations
+    )
     for item, ids in checks:
         key = (item.code, item.site, item.path, item.message)
         found[key] = found.get(key, item).reaching(*ids)

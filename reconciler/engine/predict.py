@@ -189,6 +189,7 @@ def plan_units(
     units = tuple(item for item in units if item.unit.id not in snapshot.damaged)
     if reader is not None and not snapshot.offline:
         snapshot = _confirm_absent(snapshot, units, reader)
+        snapshot = _find_namespaces(snapshot, units, reader)
     memo = options.memo or Memo()
     predictor = _Predictor(reader, snapshot, memo.seal, options.approvals.conflicts)
     checks: list[list[NoopCheck]] = []
@@ -270,6 +271,25 @@ def _confirm_absent(
                     found[member.key] = reader.get(member.key)
                 except ClusterUnreadable as error:
                     found[member.key] = unread_object(member.key, error.message)
+    return replace(snapshot, objects={**snapshot.objects, **found}) if found else snapshot
+
+
+def _find_namespaces(
+    snapshot: Snapshot, units: Iterable[UnitDrafts], reader: ClusterReader
+) -> Snapshot:
+    """The snapshot with one GET of each desired namespace that no listing shows. A namespace that
+    another made exists, so the server can judge the objects in it, and says whose they are."""
+    found: dict[ObjectKey, Observed] = {}
+    for item in units:
+        for draft in item.drafts:
+            key = draft.key
+            is_namespace = key.group_kind == GroupKind("", "Namespace")
+            if not is_namespace or snapshot.lookup(key).presence is not Presence.ABSENT:
+                continue
+            try:
+                found[key] = reader.get(key)
+            except ClusterUnreadable as error:
+                found[key] = unread_object(key, error.message)
     return replace(snapshot, objects={**snapshot.objects, **found}) if found else snapshot
 
 

@@ -10,12 +10,13 @@ from reconciler.apps.app import Fleet, Selection
 from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.engine import compare_base, draw, load, object_policy, observe, predict
 from reconciler.engine.draw import UnitDrafts
-from reconciler.engine.guards import conflicts, history, prune, strangers, upgrade
+from reconciler.engine.guards import conflicts, fights, history, prune, strangers, upgrade
 from reconciler.engine.guards.guard import Guard, hold
 from reconciler.engine.memo import Memo
 from reconciler.engine.run_options import RunOptions
 from reconciler.engine.targets import Targets, find_unmapped, split_fleet, targets_of
 from reconciler.errors import ExitCode, most_severe
+from reconciler.plan import holds
 from reconciler.plan.change import AppPlan, Approvals, Plan, PlannedCluster
 from reconciler.plan.inventory import InventoryInvalid
 from reconciler.plan.snapshot import Snapshot
@@ -26,7 +27,7 @@ from reconciler.ports import ClusterReader, Tree
 from reconciler.suggest import did_you_mean
 from reconciler.unit import UnitId
 
-__all__ = ["Review", "ReviewPart", "exit_code_of", "review"]
+__all__ = ["Review", "ReviewPart", "exit_code_of", "may_apply", "review"]
 
 
 #: The option that gives each kind of approval, as refusals print it in their way out.
@@ -222,7 +223,7 @@ class _Run:
         warning for each approval that this plan does not need."""
         allowed = self.options.approvals
         recorded = {part.place: part.snapshot.inventories for part in done}
-        absent = compare_base.absent_groups(fleet)
+        absent, hollow = compare_base.absent_groups(fleet), prune.hollow_files(fleet.diagnostics)
 
         def reader_of(place: int) -> ClusterReader | None:
             return targets.clients[place] if targets is not None else None
@@ -232,7 +233,7 @@ class _Run:
         def guards(given: Approvals) -> tuple[Guard, ...]:
             return (
                 conflicts.guard(given.conflicts),
-                prune.guard(absent, given.prunes, recorded),
+                prune.guard(absent, given.prunes, recorded, hollow),
                 history.guard(lost, self.tree.label, given.rewinds),
                 upgrade.guard(given.upgrades),
             )
@@ -243,9 +244,11 @@ class _Run:
             unused = tuple(_warn_unused(allowed, offers))
         plan = history.restate_rewinds(plan, lost, allowed.rewinds)
         first, *others = guards(allowed)
-        for guard in (first, strangers.guard(reader_of, recorded), *others):
+        known = {g: status for part in done for g, status in part.snapshot.statuses.items()}
+        fought = fights.guard(known)
+        for guard in (first, strangers.guard(reader_of, recorded), *others, fought):
             plan = hold(plan, guard(plan))
-        return plan, unused
+        return holds.hold_unreachable(plan), unused
 
     def compare(self, fleet: Fleet, base: Tree) -> Review:
         """The review against the base's rendering, cluster by cluster."""
@@ -321,6 +324,15 @@ def _explain_empty(fleet: Fleet, selection: Selection) -> Iterator[Diagnostic]:
         f"no application is selected by {asked}",
         help=help_text or f"there are: {', '.join(map(str, known[:8]))}",
     )
+
+
+def may_apply(reviewed: Review) -> bool:
+    """Whether `apply` writes anything. A mistake, a denial, a refusal or an object that could not
+    be judged stops the whole selection. A held object does not: the plan names it, and what waits
+    for it, and the rest goes."""
+    plan = reviewed.plan
+    stopped = reviewed.has_errors or reviewed.damaged or reviewed.denied
+    return not stopped and plan is not None and not plan.refusals and not plan.is_unjudged
 
 
 def exit_code_of(reviewed: Review) -> ExitCode:

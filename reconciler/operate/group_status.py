@@ -56,6 +56,8 @@ class Transition:
     text: str
     revision: str
     status: Mapping[str, Any]
+    event: str = ""
+    """The reason of the event, when it is another than that of the condition."""
 
     @property
     def is_good(self) -> bool:
@@ -108,7 +110,23 @@ def next_status(
         "lastAppliedRevision": applied,
         "history": [entry, *older][:_KEPT],
     }
-    return Transition(outcome.unit, outcome.state, ready, reason, text, revision, status)
+    if fights := _count_fights(known, outcome, revision):
+        status["fights"] = fights
+    event = ""
+    if outcome.corrected:
+        event = "DriftCorrected"
+        kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(outcome.corrected.items()))
+        text = f"corrected drift of {kinds}" + (f"; {text}" if text else "")
+    return Transition(outcome.unit, outcome.state, ready, reason, text, revision, status, event)
+
+
+def _count_fights(known: RecordedStatus, outcome: UnitResult, revision: str) -> dict[str, Any]:
+    """Object → how often its fields were taken back at this revision, and from whom."""
+    counted = known.fights(revision)
+    for key, managers in outcome.fought.items():
+        count, before = counted.get(key, (0, ()))
+        counted[key] = (count + 1, tuple(sorted({*before, *managers})))
+    return {k: {"count": n, "managers": list(m)} for k, (n, m) in sorted(counted.items())}
 
 
 def _condition(

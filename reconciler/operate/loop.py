@@ -44,6 +44,10 @@ class Observer(Protocol):
         """A pass ended with an error before it wrote anything."""
         ...
 
+    def missed(self, count: int, seconds: float) -> None:
+        """So many passes were due while one ran, which took so many seconds."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -79,6 +83,7 @@ class Loop:
         self._tree: Tree | None = None
         self._answered_at = clock.monotonic()
         self._failures = 0
+        self._stale = False
         self.timing = timing or Timing()
         self.backoff = Backoff(first=self.timing.interval / 2)
 
@@ -90,6 +95,7 @@ class Loop:
             return self._retry_delay(start)
         settings = replace(
             self._settings,
+            stale=self._stale,
             resting=lambda unit: self.backoff.explain_wait(
                 unit, tree.commit or tree.label, self._clock.monotonic()
             ),
@@ -98,12 +104,20 @@ class Loop:
             done = self._run(tree, settings)
         except ReconcilerError as error:
             self._observer.failed(error, self._clock.monotonic() - start)
+            self._count_missed(start)
             return self._retry_delay(start)
         self._failures = 0
         self._update_backoff(done)
         self._observer.passed(done, self._clock.monotonic() - start)
+        self._count_missed(start)
         span = self.timing.interval * (1 + self.timing.jitter * self._chance())
         return max(0.0, start + span - self._clock.monotonic())
+
+    def _count_missed(self, start: float) -> None:
+        seconds = self._clock.monotonic() - start
+        longest = self.timing.interval * (1 + self.timing.jitter)
+        if self.timing.interval > 0 and seconds > longest:
+            self._observer.missed(int(seconds // self.timing.interval), seconds)
 
     def _find_tree(self) -> Tree | None:
         """The newest commit. When Git does not answer, the last known one, so that drift is still
@@ -112,7 +126,9 @@ class Loop:
             self._tree = self._follower.latest()
         except ReconcilerError as error:
             self._observer.source(error, self._clock.monotonic() - self._answered_at)
+            self._stale = True
             return self._tree
+        self._stale = False
         self._answered_at = self._clock.monotonic()
         self._observer.source(None, 0.0)
         return self._tree

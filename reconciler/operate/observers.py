@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import reconciler
@@ -73,6 +73,7 @@ class Observers:
         self._leases = leases
         self._requests = 0
         self._no_source = False
+        self._events: dict[str, list[datetime]] = {}
 
     # -- Observer ----------------------------------------------------------------------------------
 
@@ -94,6 +95,12 @@ class Observers:
         text = self._sinks.redact(error.message)
         self._sinks.log.event("error", text, phase="plan", errorClass=error.code)
         self._count_requests()
+
+    def missed(self, count: int, seconds: float) -> None:
+        self._sinks.registry.add("skipped_passes_total", count)
+        passes = f"{count} pass{'' if count == 1 else 'es'}"
+        text = f"{passes} left out: one took {seconds:.0f} s, longer than the interval"
+        self._sinks.log.event("warning", text, phase="loop")
 
     def passed(self, done: Pass, seconds: float) -> None:
         now = self._clock.now()
@@ -208,9 +215,19 @@ class Observers:
         self._sinks.log.event("warning", f"the status of {known.group} is not recorded: {text}")
         return False
 
+    def _may_send(self, group: str, now: datetime) -> bool:
+        """Whether one more Event may be written: at most ten a minute and group, because a server
+        under load is what makes many of them. The status has the rest; they are counted."""
+        sent = [at for at in self._events.get(group, ()) if now - at < _MINUTE]
+        allowed = len(sent) < _MOST_EVENTS
+        self._events[group] = [*sent, now] if allowed else sent
+        if not allowed:
+            self._sinks.registry.add("events_total", result="dropped")
+        return allowed
+
     def _notify(self, transitions: Iterable[Transition], now: datetime) -> None:
         for transition in transitions:
-            if self._sinks.events is not None:
+            if self._sinks.events is not None and self._may_send(transition.unit.group_id, now):
                 body = _event(transition, now, self._run, self._sinks.redact)
                 made = isinstance(self._sinks.events.create(body), Done)
                 result = "success" if made else "failed"
@@ -218,6 +235,10 @@ class Observers:
             if self._sinks.notify is not None:
                 source = f"{reconciler.API_DOMAIN}/{self._cluster.name}"
                 self._sinks.notify(cloud_event(transition, now, source, self._sinks.redact))
+
+
+_MOST_EVENTS = 10
+_MINUTE = timedelta(minutes=1)
 
 
 def _event(
@@ -243,7 +264,7 @@ def _event(
         "reportingController": reconciler.API_DOMAIN,
         "reportingInstance": run[:128],
         "action": "Reconcile",
-        "reason": transition.reason,
+        "reason": transition.event or transition.reason,
         "type": "Normal" if transition.is_good else "Warning",
         "note": redact(f"{transition.unit}: {transition.text or transition.state}")[:_NOTE],
         "regarding": {
@@ -272,7 +293,7 @@ def cloud_event(
             "app": str(transition.unit),
             "revision": transition.revision,
             "ready": transition.ready,
-            "reason": transition.reason,
+            "reason": transition.event or transition.reason,
             "message": redact(transition.text),
         },
     }
@@ -283,7 +304,7 @@ def _digest(transition: Transition, more: str) -> str:
         str(transition.unit),
         transition.revision,
         transition.state.value,
-        transition.reason,
+        transition.event or transition.reason,
         more,
     )
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

@@ -19,9 +19,14 @@ from reconciler.engine.run_options import RunOptions
 from reconciler.engine.targets import Targets
 from reconciler.errors import ExitCode, most_severe
 from reconciler.objects.outcome import Verb
+from reconciler.operate.drift import (
+    drifted_objects,
+    has_only_drifted,
+    without_git,
+    without_objects,
+)
 from reconciler.operate.leases import Leases
-from reconciler.plan.change import NO_APPROVALS, Action, AppPlan, Approvals, Plan
-from reconciler.plan.inventory import Phase
+from reconciler.plan.change import NO_APPROVALS, AppPlan, Approvals, Plan
 from reconciler.plan.statuses import GroupStatus
 from reconciler.ports import Clock, ClusterWriter, Reporter, Tree
 from reconciler.unit import UnitId
@@ -57,6 +62,8 @@ class UnitResult:
     objects: int = 0
     drifted: int = 0
     corrected: Mapping[str, int] = field(default_factory=dict)
+    fought: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Object → the managers from which its fields were taken back."""
     done: tuple[tuple[str, str], ...] = ()
     """(object, verb) of every write."""
     gone: bool = False
@@ -86,13 +93,15 @@ class Pass:
 @dataclass(frozen=True, slots=True)
 class PassSettings:
     """`ended` returns why nothing more may begin, or "". `resting` returns why a unit is left out
-    of this pass, or "". `wait`: see `Leases.acquire`. Without `corrects`, drift is only shown. With
-    `full` the server is asked about every object."""
+    of this pass, or "". `wait`: see `Leases.acquire`. Without `corrects`, drift is only shown.
+    `stale`: Git did not answer and the tree is the last commit seen, so nothing is deleted and no
+    weight moves forward. With `full` the server is asked about every object."""
 
     selection: Selection = field(default_factory=Selection)
     approvals: Approvals = NO_APPROVALS
     apply: apply_plan.ApplySettings = field(default_factory=apply_plan.ApplySettings)
     corrects: bool = True
+    stale: bool = False
     full: bool = False
     memo: Memo | None = None
     wait: float | None = None
@@ -135,18 +144,7 @@ def run_pass(
             return _all_locked(tree, locked, settings)
 
     def look() -> Review:
-        return review.review(
-            tree,
-            settings.selection,
-            clock.now(),
-            reader=cluster,
-            options=RunOptions(
-                approvals=settings.approvals,
-                full=settings.full,
-                memo=settings.memo,
-                workers=settings.apply.workers,
-            ),
-        )
+        return _review(tree, cluster, clock, settings)
 
     with settings.reading():
         reviewed = look()
@@ -163,17 +161,37 @@ def run_pass(
         return (leases.epoch(unit.group_id) if leases is not None else None) or 0
 
     run = apply_plan.reconcile(
-        reviewed.without(left_out.keys()),
+        _narrow(reviewed.without(left_out.keys()), settings),
         cluster,
         clock,
         reporter,
-        replace(settings.apply, permit=_permit(settings, leases), again=look, epoch=epoch),
+        replace(
+            settings.apply,
+            permit=_permit(settings, leases),
+            again=lambda: _narrow(look(), settings),
+            epoch=epoch,
+        ),
     )
     results = {r.unit: r for r in run.results}
     outcomes = tuple(_unit_results(reviewed, results, left_out))
     plan = reviewed.plan
     code = _exit_code(run.exit_code, locked, settings)
     return Pass(run, code, plan, outcomes, locked, reviewed.statuses, plan.commit, plan.label)
+
+
+def _review(
+    tree: Tree,
+    cluster: ClusterWriter | Targets[ClusterWriter],
+    clock: Clock,
+    settings: PassSettings,
+) -> Review:
+    options = RunOptions(
+        approvals=settings.approvals,
+        full=settings.full,
+        memo=settings.memo,
+        workers=settings.apply.workers,
+    )
+    return review.review(tree, settings.selection, clock.now(), reader=cluster, options=options)
 
 
 def _exit_code(code: ExitCode, locked: Mapping[str, str], settings: PassSettings) -> ExitCode:
@@ -204,21 +222,22 @@ def _find_left_out(
             yield app.unit, (UnitState.SKIPPED_LOCKED, locked[group])
         elif resting:
             yield app.unit, (UnitState.BACKING_OFF, resting)
-        elif not settings.corrects and has_drifted(app):
+        elif not settings.corrects and has_only_drifted(app):
             yield app.unit, (UnitState.DRIFTED, "differs from what was applied; only reported")
 
 
-def has_drifted(app: AppPlan) -> bool:
-    """Whether every change of a unit corrects drift: Git wants exactly the objects that were
-    applied last, and the rollout state does not change."""
-    recorded = app.recorded
-    if recorded is None or recorded.phase is not Phase.APPLIED or app.swap is not None:
-        return False
-    changes = [change for change in app.changes() if change.goes]
-    if not changes or any(change.action is Action.DELETE for change in changes):
-        return False
-    before = {m.key: m.manifest for m in recorded.members}
-    return before == {m.key: m.manifest for m in app.members}
+def _narrow(reviewed: Review, settings: PassSettings) -> Review:
+    """The review without the changes that this pass must not make: those that correct drift, when
+    drift is only reported, and those that need Git, when Git does not answer."""
+    plan = reviewed.plan
+    if plan is None:
+        return reviewed
+    apps = plan.apps
+    if not settings.corrects:
+        apps = tuple(without_objects(app, drifted_objects(app)) for app in apps)
+    if settings.stale:
+        apps = tuple(without_git(app) for app in apps)
+    return replace(reviewed, plan=replace(plan, apps=apps))
 
 
 def _all_locked(tree: Tree, locked: Mapping[str, str], settings: PassSettings) -> Pass:
@@ -277,8 +296,8 @@ def _unit_result(
     left_out: tuple[UnitState, str] | None,
 ) -> UnitResult:
     objects = len(app.members)
-    changes = [change for change in app.changes() if change.goes]
-    drifted = len(changes) if has_drifted(app) else 0
+    restored = drifted_objects(app)
+    drifted = len(restored)
     if left_out is not None:
         return UnitResult(app.unit, left_out[0], left_out[1], objects, drifted)
     if app.unit in reviewed.denied:
@@ -293,12 +312,15 @@ def _unit_result(
     if state in (UnitState.SUCCESS, UnitState.NOOP) and (app.refusals or app.is_held):
         state, text = UnitState.REFUSED, app.refusals[0].text if app.refusals else _reasons(app)
     corrected: dict[str, int] = {}
-    for change, verb in result.done if drifted else ():
-        if verb is not Verb.UNCHANGED:
+    for change, verb in result.done:
+        if change.key in restored and verb is not Verb.UNCHANGED:
             corrected[change.key.kind] = corrected.get(change.key.kind, 0) + 1
-    done = tuple((change.key.full(), verb.value) for change, verb in result.done)
+    fought = {
+        c.key.full(): c.takes_over for c, _ in result.done if c.key in restored and c.takes_over
+    }
+    done = tuple(result.list_done())
     gone = app.removed and state in (UnitState.SUCCESS, UnitState.NOOP)
-    return UnitResult(app.unit, state, text, objects, drifted, corrected, done, gone)
+    return UnitResult(app.unit, state, text, objects, drifted, corrected, fought, done, gone)
 
 
 def _reasons(app: AppPlan) -> str:

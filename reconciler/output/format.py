@@ -27,6 +27,7 @@ class Options:
     commit. `marker` names a comment, so that a later run can update that comment. `changed` are
     the (file, line) pairs that a proposal touches; issues on them come first. `budget` is the most
     bytes of the text, 0 for the limit of the format. `again` is the command that shows the same.
+    `reads` says which tree the command read; "" to leave it out.
     """
 
     style: Style = field(default_factory=Style)
@@ -37,6 +38,7 @@ class Options:
     changed: frozenset[tuple[str, int]] = frozenset()
     budget: int = 0
     again: str = ""
+    reads: str = ""
 
 
 @dataclass(frozen=True, slots=True)

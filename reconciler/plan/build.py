@@ -56,6 +56,8 @@ class NoopCheck:
     live: Observed
     member: Member | None
     unchanged: bool
+    ended: bool = False
+    """It counts as unchanged because it ran to its end and its time to live removed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,15 @@ def check_noop(
         and member.live == live_digest(live)
         and not live.is_terminating
     )
-    return NoopCheck(draft, content, live, member, unchanged)
+    ended = (
+        member is not None
+        and bool(member.uid)
+        and member.manifest == content
+        and live.presence is Presence.ABSENT
+        and not snapshot.offline
+        and marks.ends_by_itself(draft)
+    )
+    return NoopCheck(draft, content, live, member, unchanged or ended, ended)
 
 
 def build_plan(
@@ -132,6 +142,7 @@ def build_plan(
 ) -> AppPlan:
     """The plan of one unit. `creates` names what this same run creates first: namespaces as
     `Namespace NAME`, and the kinds that this unit defines as `Kind.group`."""
+    checks = tuple(checks)
     recorded, source = find_recorded(unit, snapshot)
     changes: list[Change] = []
     members: list[Member] = []
@@ -176,6 +187,7 @@ def build_plan(
         decided.swap,
         source=source,
         apply_as=unit.apply_as,
+        ended=frozenset(item.draft.key for item in checks if item.ended),
         suspended=unit.is_suspended,
         served=snapshot.served,
         place=snapshot.place,
@@ -268,7 +280,10 @@ def _plan_change(
         if not conflicts.is_ours(live):
             adopted = _ADOPTED_BY_GIT if marks.adopted_uid(draft) else _ADOPTED
             change = replace(change, takes_over=prediction.took or ("kubectl",), reasons=adopted)
+    elif live.is_present and not snapshot.offline and _lost_owner(live, unit, snapshot):
+        change = replace(change, reasons=_TAKEN_AGAIN)
     if live.is_terminating:
+        change = replace(change, awaited=True)
         return _with_standing(change, Standing.HELD, "is being deleted; made again once it is gone")
     if marks.is_left_alone(live):
         kept = replace(change, action=Action.KEEP, desired=None)
@@ -283,7 +298,8 @@ def _plan_change(
                 change, live, body or prediction.manifest.body, prediction.replaces
             )
         case Refused():
-            return _handle_refusal(change, prediction.outcome, creates)
+            is_lost = item.member is not None and bool(item.member.uid)
+            return _handle_refusal(change, prediction.outcome, creates, is_lost=is_lost)
         case Unknown(message):
             return _with_standing(change, Standing.UNJUDGED, f"not judged: {message}")
 
@@ -315,6 +331,12 @@ def _is_known(member: Member | None, live: Observed) -> bool:
     return member is not None and member.uid == live.uid
 
 
+def _lost_owner(live: Observed, unit: Unit, snapshot: Snapshot) -> bool:
+    handed = snapshot.handed.get(unit.id)
+    return conflicts.has_lost_owner(live, [unit.id] if handed is None else [unit.id, handed])
+
+
+_TAKEN_AGAIN = (Reason("its managedFields name no owner any more: ownership is taken again"),)
 _ADOPTED = (Reason("exists, made by kubectl: adopted"),)
 _ADOPTED_BY_GIT = (Reason("exists, and Git says to adopt it"),)
 
@@ -339,7 +361,7 @@ def _compare_prediction(
         Reason(f"{path} is no longer in Git and stays: {', '.join(names)} manages it")
         for path, names in conflicts.list_released(live, body)
     )
-    if not fields and not change.takes_over and not released:
+    if not fields and not change.takes_over and not released and not change.reasons:
         return None
     return replace(
         change, fields=fields, reasons=(change.reasons or _explain_update(fields)) + released
@@ -360,7 +382,10 @@ def _explain_update(fields: tuple[FieldChange, ...]) -> tuple[Reason, ...]:
     return ()
 
 
-def _handle_refusal(change: Change, refused: Refused, creates: frozenset[str]) -> Change:
+def _handle_refusal(
+    change: Change, refused: Refused, creates: frozenset[str], *, is_lost: bool = False
+) -> Change:
+    """The change with what the server's refusal means for it. `is_lost`: the object existed."""
     match refused.refusal:
         case RefusalCause.TOO_MANY | RefusalCause.EXPIRED | RefusalCause.UNAUTHORIZED:
             # The answer says nothing about the object: the next run may get another.
@@ -373,6 +398,15 @@ def _handle_refusal(change: Change, refused: Refused, creates: frozenset[str]) -
             return _mark_unverified(change, str(change.key.group_kind), "its kind is defined")
         case RefusalCause.NAMESPACE_MISSING:
             text = f"the namespace {change.key.namespace} does not exist"
+        case RefusalCause.TERMINATING:
+            change = replace(change, awaited=True)
+            text = (
+                f"waits until the namespace {change.key.namespace}, which is being deleted, is gone"
+            )
+        case RefusalCause.NOT_SERVED if is_lost:
+            kind = change.key.group_kind
+            text = f"the definition of {kind} is gone, and every {kind.kind} with it: install what "
+            text += "provides it, and the object is made again"
         case RefusalCause.NOT_SERVED:
             text = f"the cluster does not serve {change.key.group_kind}: install what provides it"
         case RefusalCause.FIELD_CONFLICT:

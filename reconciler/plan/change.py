@@ -113,7 +113,7 @@ class Change:
     takes_over: tuple[str, ...] = ()
     suspend_first: bool = False
     awaited: bool = False
-    """The object was deleted and a finalizer holds it: the run is incomplete until it is absent."""
+    """The object, or its namespace, is being deleted: the run is incomplete until it is absent."""
     conflict: FieldConflict | None = None
     """Fields that other managers own and that Git wants otherwise; None without a conflict."""
     unverified: str = ""
@@ -233,6 +233,9 @@ class AppPlan:
     recorded in this unit's inventory."""
     apply_as: str = ""
     """The user that is impersonated to write the objects; "" for the program's own user."""
+    ended: frozenset[ObjectKey] = frozenset()
+    """Members that ran to their end and were removed by their own time to live: they are done, and
+    are not made again until their manifests change."""
     suspended: bool = False
     """The unit is compared and shown, and not written."""
     tracks: bool = True
@@ -309,10 +312,12 @@ class AppPlan:
     @property
     def is_held(self) -> bool:
         """Whether a rule stops an object from being made as Git says. Does not count deletes that a
-        guard holds, which are refusals, nor objects that are kept because they hold state."""
+        guard holds, which are refusals, nor objects that are kept because they hold state, nor
+        what only waits until a deletion ends."""
         gone = (Action.DELETE, Action.KEEP)
         return not self.suspended and any(
-            c.standing is Standing.HELD and c.action not in gone for c in self.changes()
+            c.standing is Standing.HELD and c.action not in gone and not c.awaited
+            for c in self.changes()
         )
 
 
@@ -356,11 +361,12 @@ class Plan:
             yield from app.changes()
 
     def counts(self) -> dict[Action, int]:
-        """The number of objects per action, held changes left out."""
+        """The number of objects per action. Held changes and suspended apps are left out."""
         out = dict.fromkeys(Action, 0)
-        for change in self.changes():
-            if change.goes:
-                out[change.action] += 1
+        for app in self.apps:
+            for change in app.changes():
+                if change.goes and not app.suspended:
+                    out[change.action] += 1
         return out
 
     @property

@@ -24,6 +24,7 @@ from reconciler.unit import UnitId
 
 __all__ = [
     "approval_of",
+    "has_lost_owner",
     "is_anothers",
     "is_ours",
     "is_takeable",
@@ -99,6 +100,22 @@ def is_ours(live: Observed) -> bool:
     """Whether this program has applied the object, also when others wrote to it since."""
     metadata: Mapping[str, Any] = (live.body or {}).get("metadata") or {}
     return reconciler.FIELD_MANAGER in owned_by(metadata.get("managedFields") or ())
+
+
+def has_lost_owner(live: Observed, units: Iterable[UnitId]) -> bool:
+    """Whether a recorded object still bears the label of one of the units, and its managedFields no
+    longer name this program although no other tool has applied the object since. Somebody emptied
+    the list. The object stays this program's."""
+    metadata: Mapping[str, Any] = (live.body or {}).get("metadata") or {}
+    marks = {**(metadata.get("labels") or {}), **(metadata.get("annotations") or {})}
+    if is_ours(live) or marks.get(PART_OF) not in {part_of(unit) for unit in units}:
+        return False
+    appliers = (
+        str(row.get("manager", ""))
+        for row in metadata.get("managedFields") or ()
+        if row.get("operation") == "Apply"
+    )
+    return not list_untakeable(appliers) and not any(marker in marks for marker in _MARKERS)
 
 
 def is_anothers(live: Observed, unit: UnitId) -> bool:

@@ -22,6 +22,7 @@ from reconciler.origin import Branch, Items, Value
 __all__ = [
     "adopted_uid",
     "drop_foreign_fields",
+    "ends_by_itself",
     "is_kept",
     "is_left_alone",
     "keep_finalizers",
@@ -37,6 +38,11 @@ REPLACE = f"{_DOMAIN}/replace"
 SHARED = f"{_DOMAIN}/shared-fields"
 ADOPT = f"{_DOMAIN}/adopt"
 
+_TIMES_TO_LIVE: tuple[FieldPath, ...] = (
+    ("spec", "ttlSecondsAfterFinished"),
+    ("spec", "runPolicy", "ttlSecondsAfterFinished"),
+    ("spec", "ttlStrategy"),
+)
 _REPLICAS: FieldPath = ("spec", "replicas")
 
 
@@ -51,6 +57,12 @@ def is_left_alone(live: Observed) -> bool:
 
 def may_replace(draft: Draft) -> bool:
     return _annotation(draft, REPLACE) == "enabled"
+
+
+def ends_by_itself(draft: Draft) -> bool:
+    """Whether the object runs once and is removed some time after its end: a Job or a training job
+    with a time to live, or a Workflow with a `ttlStrategy`."""
+    return any(_has(draft.tree, path) for path in _TIMES_TO_LIVE)
 
 
 def adopted_uid(draft: Draft) -> str:
@@ -128,6 +140,14 @@ def _text(tree: Any, path: FieldPath) -> str:
     except LookupError:
         return ""
     return str(found.value if isinstance(found, Value) else found)
+
+
+def _has(tree: Any, path: FieldPath) -> bool:
+    try:
+        value_at(tree, path)
+    except LookupError:
+        return False
+    return True
 
 
 def _without(tree: Any, path: FieldPath) -> Any:

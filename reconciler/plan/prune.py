@@ -7,7 +7,7 @@ nothing. The guard `engine.guards.prune` limits how much one run may delete.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from reconciler import kinds
 from reconciler.lifecycle.decision import Reason
@@ -45,7 +45,8 @@ def plan_deletions(
         seen = live[member.key]
         if seen.presence is Presence.ABSENT:
             continue
-        change = _plan_delete(member, seen)
+        owners = [owner for owner in (unit, snapshot.handed.get(unit)) if owner is not None]
+        change = _plan_delete(member, seen, owners)
         if change is None or _was_taken(unit, member.key, seen, snapshot):
             continue
         changes.append(change)
@@ -61,7 +62,7 @@ def _was_taken(unit: UnitId, key: ObjectKey, seen: Observed, snapshot: Snapshot)
     return owner is not None and label == part_of(owner)
 
 
-def _plan_delete(member: Member, seen: Observed) -> Change | None:
+def _plan_delete(member: Member, seen: Observed, owners: Collection[UnitId]) -> Change | None:
     facts = kinds.find(member.key.group_kind)
     change = functools.partial(
         Change, key=member.key, api_version=member.api_version, wave=facts.wave
@@ -72,7 +73,7 @@ def _plan_delete(member: Member, seen: Observed) -> Change | None:
         return change(action=Action.DELETE, standing=Standing.UNJUDGED, reasons=why)
     if member.uid and seen.uid != member.uid:
         return None  # somebody deleted and recreated the object: it is no longer this program's
-    if not conflicts.is_ours(seen):
+    if not conflicts.is_ours(seen) and not conflicts.has_lost_owner(seen, owners):
         return None
     expects = Expected(seen.uid, seen.resource_version, content_digest(seen))
     if marks.is_kept(seen):

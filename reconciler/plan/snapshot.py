@@ -34,7 +34,8 @@ class Snapshot:
     inventories: Mapping[UnitId, Inventory] = field(default_factory=dict)
     states: Mapping[UnitId, RecordedState] = field(default_factory=dict)
     statuses: Mapping[str, GroupStatus] = field(default_factory=dict)
-    """The recorded results of the last runs per group (`prod/hz-a`). No decision uses them."""
+    """The recorded results of the last runs per group (`prod/hz-a`). Only the guard
+    against fights uses them."""
     unread_kinds: Mapping[GroupKind, str] = field(default_factory=dict)
     damaged: Mapping[UnitId, str] = field(default_factory=dict)
     """Unit → why its inventory cannot be trusted."""

@@ -1,6 +1,7 @@
-"""The recorded results of the last runs, for people only: one ConfigMap per group.
+"""The recorded results of the last runs, for people: one ConfigMap per group.
 
-No decision uses them. `operate.group_status` writes them.
+No decision uses them but one: the guard against fights counts by them.
+`operate.group_status` writes them.
 """
 
 from __future__ import annotations
@@ -31,6 +32,20 @@ class RecordedStatus:
         history = self.status.get("history")
         first = history[0] if isinstance(history, list) and history else {}
         return first if isinstance(first, dict) else {}
+
+    def fights(self, commit: str) -> dict[str, tuple[int, tuple[str, ...]]]:
+        """Object → (how often its fields were taken back at this commit, from which managers). A
+        damaged entry is left out."""
+        found = self.status.get("fights")
+        if self.status.get("lastAttemptedRevision") != commit or not isinstance(found, dict):
+            return {}
+        out = {}
+        for key, row in found.items():
+            count = row.get("count") if isinstance(row, dict) else None
+            managers = row.get("managers") if isinstance(row, dict) else None
+            if isinstance(count, int) and isinstance(managers, list):
+                out[str(key)] = (count, tuple(map(str, managers)))
+        return out
 
     def condition(self, name: str) -> Mapping[str, Any]:
         found = self.status.get("conditions")

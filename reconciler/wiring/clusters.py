@@ -44,11 +44,15 @@ class Cluster:
 
 @contextmanager
 def cluster(
-    common: CommonOptions, *, allows: str = "reads", sleep: Callable[[float], None] | None = None
+    common: CommonOptions,
+    *,
+    allows: str = "reads",
+    sleep: Callable[[float], None] | None = None,
+    left: Callable[[], float] | None = None,
 ) -> Iterator[Cluster | None]:
     """The clusters that the options name; None when they name none. `allows` limits the requests to
     a real cluster: `reads`, `dry-runs` or `writes`. `sleep` is called before a request is sent
-    again. Raises UsageMistake."""
+    again; `left` returns the seconds until the run's deadline. Raises UsageMistake."""
     named = {
         "--embedded": common.embedded is not None,
         "--kubeconfig": common.kubeconfig is not None,
@@ -64,7 +68,7 @@ def cluster(
         yield None
         return
     if common.embedded is None:
-        with _real(common, allows, sleep) as found:
+        with _real(common, allows, sleep, left) as found:
             yield found
         return
     from reconciler.adapters.masked import MaskedCluster
@@ -88,7 +92,10 @@ def cluster(
 
 @contextmanager
 def _real(
-    common: CommonOptions, allows: str, sleep: Callable[[float], None] | None
+    common: CommonOptions,
+    allows: str,
+    sleep: Callable[[float], None] | None,
+    left: Callable[[], float] | None,
 ) -> Iterator[Cluster]:
     from reconciler.adapters.clock import SystemClock
     from reconciler.adapters.kubernetes.cluster import KubernetesCluster
@@ -105,7 +112,9 @@ def _real(
 
     def make(place: places.Place) -> MaskedCluster:
         access = replace(place.access, allows=limit)
-        transport = Transport(access, sleep or clock.sleep, redactor.learn)
+        transport = Transport(
+            access, sleep or clock.sleep, redactor.learn, left or (lambda: float("inf"))
+        )
         name = place.name or common.context or transport.host
         return MaskedCluster(KubernetesCluster(transport, name), redactor)
 

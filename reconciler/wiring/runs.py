@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconciler.adapters import files
-from reconciler.errors import ExitCode, UsageMistake
+from reconciler.errors import ExitCode, SourceError, UsageMistake, most_severe
 from reconciler.unit import UnitId
 from reconciler.wiring import clusters, redaction, source
 from reconciler.wiring.common import CommonOptions
@@ -114,8 +114,9 @@ def run_once(
         start = context.clock.monotonic()
         try:
             with context.ending.reading():
-                tree = source.tree(common, writes=True)
-            done = context.run(tree, _with_context(settings, options, context))
+                tree, lost = _tree_or_last_seen(common, output)
+            wanted = replace(_with_context(settings, options, context), stale=lost)
+            done = context.run(tree, wanted)
         except Interrupted:
             if context.ending.by_keyboard:
                 output.note("interrupted: nothing was written")
@@ -124,7 +125,24 @@ def run_once(
             return ExitCode.INCOMPLETE
         context.observer.passed(done, context.clock.monotonic() - start)
         code = output.show(pass_report(done), tree)
+        code = most_severe([code, ExitCode.ERROR]) if lost else code
         return ExitCode.INTERRUPTED if context.ending.by_keyboard else code
+
+
+def _tree_or_last_seen(common: CommonOptions, output: RunOutput) -> tuple[Tree, bool]:
+    """The tree to reconcile, and whether Git did not answer and it is the last commit that was
+    fetched. Raises SourceError when there is none."""
+    try:
+        return source.tree(common, writes=True), False
+    except SourceError as error:
+        seen = source.last_seen(common) if error.code == SourceError.code else None
+        if seen is None:
+            raise
+        output.note(
+            f"error[{error.code}]: {error.message}\n   help: drift is corrected from {seen.label}, "
+            "the last commit seen; nothing is deleted and no weight moves"
+        )
+        return seen, True
 
 
 def loop_passes(
@@ -175,7 +193,7 @@ def loop_passes(
                 remaining = remaining - 1 if remaining is not None else None
                 _write_metrics(options, context)
                 if remaining != 0:
-                    _pause(context, pause, interval)
+                    _pause(context, pause)
         except Interrupted:
             pass
         if context.ending.by_keyboard:
@@ -184,10 +202,8 @@ def loop_passes(
     return codes[-1] if codes and options.passes is not None else ExitCode.DONE
 
 
-def _pause(context: RunContext, pause: float, interval: float) -> None:
+def _pause(context: RunContext, pause: float) -> None:
     start = context.clock.monotonic()
-    if pause <= 0 and interval > 0:
-        context.registry.add("skipped_passes_total")
     context.ending.pause(pause, context.beat)
     if context.target.clock is not context.clock:
         # The simulated time of an embedded cluster advances by the time waited.
@@ -241,7 +257,9 @@ def _run_context(
     run = f"{socket.gethostname()}_{uuid.uuid4()}"
     with ExitStack() as stack:
         stack.enter_context(ending.catch_signals())
-        found = stack.enter_context(clusters.cluster(common, allows="writes", sleep=ending.sleep))
+        found = stack.enter_context(
+            clusters.cluster(common, allows="writes", sleep=ending.sleep, left=ending.left)
+        )
         target = clusters.require_cluster(found)
         second = stack.enter_context(clusters.lease_client(common))
         leases = _make_leases(second, clock, run) if options.lease else None

@@ -49,6 +49,12 @@ class Shutdown:
             return f"the deadline of {self._deadline:g} s has passed"
         return ""
 
+    def left(self) -> float:
+        """The seconds until the deadline; infinite without one."""
+        if self._deadline is None:
+            return float("inf")
+        return max(0.0, self._began + self._deadline - self._monotonic())
+
     @property
     def signalled(self) -> bool:
         """Whether a signal came."""
@@ -64,8 +70,9 @@ class Shutdown:
         self._wake.set()
 
     def sleep(self, seconds: float) -> None:
-        """Waits within a pass; returns early when a signal comes, but not at `wake`."""
-        until = self._monotonic() + seconds
+        """Waits within a pass; returns early when a signal comes or the deadline passes, but not at
+        `wake`."""
+        until = self._monotonic() + min(seconds, self.left())
         while not self._signal and (remaining := until - self._monotonic()) > 0:
             threading.Event().wait(min(remaining, 0.2))
 

@@ -8,15 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.errors import UsageMistake
+from reconciler.errors import SourceError, UsageMistake
+from reconciler.secrets import printable
 from reconciler.wiring import redaction
 from reconciler.wiring.common import CommonOptions
 
 if TYPE_CHECKING:
+    from reconciler.adapters.git import WorkTree
     from reconciler.adapters.git.remote import FetchResult
     from reconciler.ports import Tree
 
-__all__ = ["base_tree", "newest", "repo_root", "tree"]
+__all__ = ["base_tree", "describe", "last_seen", "newest", "repo_root", "tree"]
 
 _MARK = Path("environments") / "layers.yaml"
 
@@ -67,6 +69,37 @@ def _check_revision(revision: str | None) -> None:
         )
 
 
+def describe(common: CommonOptions, read: Tree) -> str:
+    """Which tree a command reads, for the first line of its report: the work tree with the number
+    of its uncommitted files, or a commit. For HEAD it also says how many files of the work tree
+    are not read. "" for a tree of another kind."""
+    from reconciler.adapters import git
+
+    if isinstance(read, git.WorkTree):
+        return f"work tree ({_count_uncommitted(read)})"
+    if not isinstance(read, git.CommitTree):
+        return ""
+    if common.revision is not None or _is_remote(common.repo):
+        return f"{printable(common.revision or 'main')} {read.label}"
+    try:
+        rest = git.open_worktree(repo_root(common)).uncommitted()
+    except SourceError:  # a bare repository, or a work tree that cannot be read
+        rest = ()
+    if not rest:
+        return f"HEAD {read.label}"
+    files = f"{len(rest)} uncommitted file{'' if len(rest) == 1 else 's'}"
+    return f"HEAD {read.label}; {files} of the work tree not read (commit, or pass --worktree)"
+
+
+def _count_uncommitted(read: WorkTree) -> str:
+    if read.place is None:
+        return "not in Git"
+    count = len(read.uncommitted())
+    if not count and read.head:
+        return f"as HEAD {read.head[:7]}"
+    return f"{count} uncommitted file{'' if count == 1 else 's'}"
+
+
 _REMOTE = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*:(:|//)|^[^/]+@[^/]+:|^-")
 
 
@@ -80,6 +113,18 @@ def _fetch_tree(common: CommonOptions) -> Tree:
 
     found = _fetch(common)
     return git.open_commit(found.repo, found.commit)
+
+
+def last_seen(common: CommonOptions) -> Tree | None:
+    """The commit of the remote that an earlier run fetched last; None without one. For a run while
+    the remote does not answer."""
+    from reconciler.adapters import git
+    from reconciler.adapters.git import remote
+
+    if not _is_remote(common.repo):
+        return None
+    found = remote.last_seen(common.repo, common.revision or "main", _cache_folder())
+    return git.open_commit(found.repo, found.commit) if found is not None else None
 
 
 def newest(common: CommonOptions) -> tuple[str, str]:
@@ -104,11 +149,6 @@ def _fetch(common: CommonOptions) -> FetchResult:
 
     if common.worktree:
         raise UsageMistake("a remote has no work tree", hint="leave --worktree out")
-    folder = os.environ.get("RECONCILER_CACHE_DIR")
-    if not folder:
-        import platformdirs
-
-        folder = platformdirs.user_cache_dir("ml-reconciler")
     token = os.environ.get("RECONCILER_GIT_TOKEN", "")
     redaction.redactor().learn(token)
     user = os.environ.get("RECONCILER_GIT_USER", "git")
@@ -120,9 +160,18 @@ def _fetch(common: CommonOptions) -> FetchResult:
     return remote.fetch(
         common.repo,
         common.revision or "main",
-        folder,
+        _cache_folder(),
         credentials=given if token or key or hosts or authorities else None,
     )
+
+
+def _cache_folder() -> str:
+    folder = os.environ.get("RECONCILER_CACHE_DIR")
+    if folder:
+        return folder
+    import platformdirs
+
+    return platformdirs.user_cache_dir("ml-reconciler")
 
 
 def _file_from(variable: str) -> Path | None:

@@ -50,7 +50,8 @@ def test_an_unknown_option_is_no_traceback():
 
 
 def test_check_of_a_fine_repo(repo):
-    assert repo.run("check") == (0, "1 app fine.\n")
+    reading = f"reading work tree (as HEAD {repo.head()[:7]})"
+    assert repo.run("check") == (0, f"{reading}\n\n1 app fine.\n")
 
 
 _DENIES = """\
@@ -578,6 +579,11 @@ def test_a_removed_app_can_still_be_selected_to_be_pruned(repo):
     (repo.folder / OWN).unlink()
     repo.commit()
     code, out = repo.live("reconcile", "--once", "--app", "prod/one/web")
+    approval = re.search(r"--approve-prune (\w+)", out)
+    assert (code, approval is not None) == (4, True), out  # the group's last app is asked about
+    code, out = repo.live(
+        "reconcile", "--once", "--app", "prod/one/web", "--approve-prune", approval[1]
+    )
     assert (code, "2 deleted" in out) == (0, True), out
 
 

@@ -29,7 +29,7 @@ def test_what_is_laid_down_passes_check_and_strictly_so(made):
     code, out = run_captured(
         ["check", "--repo", str(made), "--fail-on", "warn", "--fail-on", "empty"]
     )
-    assert (code, out) == (0, "2 apps fine.\n")
+    assert (code, out) == (0, "reading work tree (not in Git)\n\n2 apps fine.\n")
 
 
 def test_then_it_plans_and_reconciles_and_is_quiet(made, tmp_path):

@@ -195,7 +195,8 @@ def branch(tmp_path):
 def test_the_output_names_both_sides_and_counts(branch):
     code, out = branch.run("plan", "--base", "main", "--exit-code")
     assert code == 2
-    assert "against " in out.splitlines()[0]
+    assert out.startswith("reading work tree (")
+    assert "against " in out.splitlines()[2]
     assert "2 to create, 2 to delete. Offline: weights are Git's target." in out
     assert "v1 takes no traffic any more" in out
 

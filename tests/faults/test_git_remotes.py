@@ -93,6 +93,20 @@ def test_a_force_push_is_told_from_a_step_forward(served, tmp_path):
     assert git.open_commit(repo, first).blobs()
 
 
+def test_the_commit_of_a_ref_that_was_fetched_last_is_known_without_the_remote(served, tmp_path):
+    assert remote.last_seen(served.url, "main", tmp_path) is None
+    served.push()
+    second = served.push({"models/x.yaml": b"{}\n"})
+    other = served.push({"models/y.yaml": b"{}\n"}, ref="refs/heads/other")
+    fetch(served, tmp_path)
+    fetch(served, tmp_path, "refs/heads/other")
+    for name in ("main", "refs/heads/main"):
+        assert remote.last_seen(served.url, name, tmp_path).commit == second
+    assert remote.last_seen(served.url, "other", tmp_path).commit == other
+    assert remote.last_seen(served.url, "third", tmp_path) is None
+    assert remote.last_seen(served.url + "x", "main", tmp_path) is None
+
+
 def test_a_short_name_is_looked_up(served, tmp_path):
     commit = served.push(ref="refs/heads/release/v1")
     assert fetch(served, tmp_path, "release/v1").commit == commit
@@ -119,7 +133,9 @@ def test_only_the_configured_ref_is_brought(served, tmp_path):
         ["git", f"--git-dir={found.repo}", "for-each-ref", "--format=%(refname)"],
         capture_output=True, text=True, env=environment(), check=True,
     )  # fmt: skip
-    assert refs.stdout.split() == ["refs/reconciler/source"]
+    kept, source = refs.stdout.split()
+    assert kept.startswith("refs/reconciler/seen/")
+    assert source == "refs/reconciler/source"
     assert refused(git.open_commit, found.repo, hidden).code == "E_SOURCE"
 
 

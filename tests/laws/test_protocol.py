@@ -187,6 +187,11 @@ class Script:
                 return {8: absent_object(key), 9: unread_object(key, "gone quiet")}.get(
                     fate, live_object(body_of(key, "9", "other" if fate == 7 else ""))
                 )
+            case effects.WaitGone(key):
+                if fate in (0, 8):
+                    self.live.discard(key)
+                    return absent_object(key)
+                return unread_object(key, "gone quiet") if fate == 9 else live_object(body_of(key))
         outcome = self.outcome(fate, effect)
         if isinstance(outcome, Done) or (isinstance(outcome, Unknown) and fate == 7):
             self.happens(effect, outcome)
@@ -254,7 +259,7 @@ FATES = st.lists(
 
 
 def writes(script):
-    kinds = (effects.Read, effects.Wait)
+    kinds = (effects.Read, effects.Wait, effects.WaitGone)
     return [e for e in script.log if not isinstance(e, kinds)]
 
 

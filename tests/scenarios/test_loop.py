@@ -457,3 +457,173 @@ def test_a_pass_of_many_results_has_one_state_an_app(place):
         ("prod/one/_group", UnitState.NOOP),
         ("prod/one/web", UnitState.NOOP),
     ]
+
+
+# -- while Git is away ---------------------------------------------------------------------------------
+
+
+def _routed(version):
+    return flow.pointing(flow.ROUTED, version)
+
+
+def _weights(place):
+    return flow.split(place.world, "ml-one", "web")
+
+
+def _at_ten(place):
+    loop = place.runner(timing=Timing(interval=60))
+    place.steps(loop, 4)
+    place.repo.push(_routed("v2"))
+    for _ in range(30):
+        place.steps(loop, 1)
+        if _weights(place) == {"web-v1": 90, "web-v2": 10}:
+            return loop
+    raise AssertionError(_weights(place))
+
+
+def test_while_git_is_away_no_weight_moves_forward_and_nothing_is_deleted():
+    place = Place(_routed("v1"))
+    loop = _at_ten(place)
+    place.repo.down = True
+    before = len(place.writes(loop))
+    place.hours(loop, 3)
+    assert _weights(place) == {"web-v1": 90, "web-v2": 10}
+    assert [e for e in place.writes(loop)[before:] if e[0] == "delete"] == []
+    place.repo.down = False
+    place.hours(loop, 3)
+    assert _weights(place) == {"web-v2": 100}
+
+
+def test_while_git_is_away_drift_of_a_canary_is_corrected():
+    place = Place(_routed("v1"))
+    loop = _at_ten(place)
+    place.repo.down = True
+    key = flow.key("Deployment", "ml-one", "web-v2")
+    place.cluster.edit(key, lambda body: body["spec"].update(replicas=5))
+    place.steps(loop, 2)
+    assert place.cluster.get(key).body["spec"]["replicas"] == 1
+
+
+def test_while_git_is_away_an_app_that_the_last_commit_dropped_is_not_deleted():
+    place = Place(TWO)
+    loop = settled(place)
+    place.repo.push(TWO.but({"environments/prod/one/api.yaml": None}))
+    latest = place.repo.tree
+    loop._tree = latest  # the commit was seen, and Git went away before the pass
+    place.repo.down = True
+    before = len(place.writes(loop))
+    place.steps(loop, 3)
+    assert [e for e in place.writes(loop)[before:] if e[0] == "delete"] == []
+    place.repo.down = False
+    place.steps(loop, 3)
+    assert [e for e in place.writes(loop)[before:] if e[0] == "delete"]
+
+
+# -- drift that is only reported, or corrected ---------------------------------------------------------
+
+
+def test_drift_of_an_app_that_is_not_healthy_yet_is_only_reported_too():
+    from reconciler.simulation.controller import SimulationSettings
+
+    place = Place(support.small(), settings=SimulationSettings(failing=frozenset({"v1"})))
+    loop = place.runner(corrects=False)
+    place.steps(loop, 2)
+    assert ready(place)["reason"] == "HealthCheckFailed"
+    drift(place)
+    before = len(place.writes(loop))
+    place.steps(loop, 3)
+    assert replicas(place) == 7
+    assert [t for _, t in place.writes(loop)[before:] if "prod.one.status" not in t] == []
+
+
+def test_drift_beside_a_change_of_git_is_not_written_and_not_forgotten(place):
+    loop = settled(place, corrects=False)
+    service = ObjectKey("", "Service", "ml-one", "web-v1")
+    place.cluster.edit(service, lambda body: body["spec"]["ports"][0].update(port=9))
+    place.repo.push(flow_three())
+    place.steps(loop, 3)
+    assert replicas(place) == 3
+    assert place.cluster.get(service).body["spec"]["ports"][0]["port"] == 9
+    assert 'objects{environment="prod",state="drifted"} 1' in text(loop.registry)
+
+
+def test_corrected_drift_gives_an_event_of_that_name(place):
+    loop = settled(place)
+    place.events.clear()
+    drift(place)
+    place.steps(loop, 1)
+    (event,) = place.events
+    assert event["data"]["reason"] == "DriftCorrected"
+    assert "corrected drift of 1 Deployment" in event["data"]["message"]
+    assert ready(place)["reason"] == "Succeeded"
+
+
+# -- a loop and a server under load ---------------------------------------------------------------------
+
+
+def test_passes_that_were_due_while_one_ran_are_counted_and_logged(place):
+    loop = settled(place, timing=Timing(interval=60, jitter=0.0))
+    run = loop._run
+
+    def slow(tree, settings):
+        place.clock.sleep(200)
+        return run(tree, settings)
+
+    loop._run = slow
+    loop.step()
+    assert "reconciler_skipped_passes_total 3" in text(loop.registry)
+    assert any("3 passes left out: one took 200 s" in row["msg"] for row in loop.log.rows)
+
+
+def test_at_most_ten_events_a_minute_and_group_are_written(place):
+    from datetime import timedelta
+
+    loop = place.runner()
+    now = support.NOW
+    may_send = loop._observer._may_send
+    sent = [may_send("prod/one", now + timedelta(seconds=n)) for n in range(30)]
+    assert sent.count(True) == 10
+    assert may_send("prod/two", now)
+    assert may_send("prod/one", now + timedelta(seconds=61))
+    assert 'reconciler_events_total{result="dropped"} 20' in text(loop.registry)
+
+
+# -- fights, and what only waits ------------------------------------------------------------------------
+
+
+def test_after_three_flips_the_object_is_held_and_the_manager_is_named(place):
+    loop = settled(place)
+    for count in range(3):
+        drift(place, 7 + count)
+        place.steps(loop, 1)
+        assert replicas(place) == 1
+    drift(place, 20)
+    place.steps(loop, 2)
+    assert replicas(place) == 20
+    assert "kubectl-edit and this program set spec.replicas in turn" in ready(place)["message"]
+    other = place.runner("two", leases=False)  # it is known to a process that starts anew
+    place.steps(other, 2)
+    assert replicas(place) == 20
+    place.repo.push(flow_three())
+    place.steps(loop, 2)
+    assert replicas(place) == 3
+
+
+def test_drift_that_is_corrected_twice_is_no_fight(place):
+    loop = settled(place)
+    for count in range(2):
+        drift(place, 7 + count)
+        place.steps(loop, 5)
+    assert replicas(place) == 1
+    assert ready(place)["reason"] == "Succeeded"
+
+
+def test_an_object_that_is_being_deleted_is_waited_for_and_needs_no_approval(place):
+    loop = settled(place)
+    place.cluster.edit(WEB, lambda b: b["metadata"].update(finalizers=["other.example/hold"]))
+    place.cluster.delete(WEB, uid=place.cluster.get(WEB).uid)
+    place.steps(loop, 1)
+    assert ready(place)["reason"] == "HealthCheckFailed"
+    place.cluster.edit(WEB, lambda b: b["metadata"].pop("finalizers"))
+    place.steps(loop, 3)
+    assert ready(place)["reason"] == "Succeeded"

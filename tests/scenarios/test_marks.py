@@ -120,6 +120,21 @@ def test_a_declared_replace_is_planned_shown_and_done_once(place):
     assert ledger.counts[("created", DEPLOYMENT.full())] == 1
 
 
+def test_a_replace_is_called_that_in_plan_summary_counts_and_json(place):
+    from reconciler.engine.views.reviews import plan_report
+    from reconciler.output.format import Options
+    from reconciler.output.formats import json as json_format
+
+    flow.settled(tree(deployment()), place)
+    seen = support.reviewed(tree(ANEW), place.cluster, place.clock.now())
+    assert "1 to delete and make anew" in plan_report(seen).closing[0]
+    assert seen.plan.counts()[Action.REPLACE] == 1
+    report = flow.run(tree(ANEW), place)
+    assert "1 deleted and made anew" in report.closing[0]
+    assert "created" not in report.closing[0]
+    assert '"verb": "replaced"' in json_format.FORMAT.render(report.report, Options())
+
+
 def test_a_replace_that_the_server_would_not_take_deletes_nothing(place):
     flow.settled(tree(deployment()), place)
     bad = ANEW.replace("name: c, image", "name: BAD_NAME, image")
@@ -308,3 +323,127 @@ def test_it_is_kept_too_when_the_stranger_came_after_the_plan(place):
         flow.run(gone, place, approved=allowed(place, gone), before=came)
     assert place.cluster.server.get(flow.key("Namespace", "", "ml-one"))
     assert place.cluster.server.get(STRANGER)
+
+
+# -- ownership that was lost ---------------------------------------------------------------------------
+
+
+def _disown(place, key):
+    place.cluster.edit(key, lambda found: found["metadata"].update(managedFields=[{}]))
+
+
+def test_ownership_is_taken_again_when_somebody_emptied_managed_fields():
+    from reconciler.plan import conflicts
+
+    place = flow.world()
+    flow.settled(flow.ROUTED, place)
+    for named in ("Deployment", "Service", "HTTPRoute"):
+        name = "web" if named == "HTTPRoute" else "web-v1"
+        key = flow.key(named, "ml-one", name)
+        _disown(place, key)
+        (change,) = flow.plan_of(flow.ROUTED, place).changes()
+        assert (change.key, change.action, change.fields) == (key, "update", ())
+        assert "ownership is taken again" in change.reasons[0].text
+        start = len(place.cluster.log)
+        assert flow.run(flow.ROUTED, place).exit_code == 0
+        assert [t for v, t in flow.writes(place, start) if v == "apply"] == [key.full()]
+        assert conflicts.is_ours(place.cluster.get(key))
+        flow.quiet(flow.ROUTED, place)
+
+
+def test_an_object_whose_managed_fields_were_emptied_is_still_deleted_when_git_drops_it():
+    tree = flow.ROUTED.but(
+        {
+            "models/web/extra.yaml": (
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: limits}\ndata: {a: b}\n"
+            ),
+            "environments/prod/one/web.yaml": "manifests: [extra.yaml]\n",
+        }
+    )
+    place = flow.world()
+    flow.settled(tree, place)
+    _disown(place, flow.key("ConfigMap", "ml-one", "limits"))
+    flow.settled(flow.ROUTED, place)
+    assert flow.live(place, "ConfigMap", "ml-one", "limits") is None
+    assert flow.orphans(place) == set()
+
+
+def test_a_value_that_was_changed_after_the_list_was_emptied_is_corrected_too():
+    place = flow.world()
+    flow.settled(flow.ROUTED, place)
+    key = flow.key("Deployment", "ml-one", "web-v1")
+    _disown(place, key)
+    place.cluster.edit(key, lambda found: found["spec"].update(replicas=7))
+    assert flow.run(flow.ROUTED, place).exit_code == 0
+    assert flow.live(place, "Deployment", "ml-one", "web-v1")["spec"]["replicas"] == 1
+    flow.settled(flow.ROUTED, place)
+
+
+def test_what_another_tool_applies_since_is_not_taken_again():
+    place = flow.world()
+    flow.settled(flow.ROUTED, place)
+    key = flow.key("Service", "ml-one", "web-v1")
+    body = place.cluster.server.get(key)
+    _disown(place, key)
+    bare = {k: v for k, v in body.items() if k not in ("status",)}
+    bare["metadata"] = {k: body["metadata"][k] for k in ("name", "namespace", "labels")}
+    outcome = place.cluster.acting_as("helm").apply(bare, force=True)
+    assert outcome.verb == "updated", outcome
+    for change in flow.plan_of(flow.ROUTED, place).changes():
+        assert "ownership is taken again" not in change.reasons[0].text
+
+
+# -- objects that run once and are removed after their end ----------------------------------------------
+
+_JOB = (
+    "apiVersion: batch/v1\nkind: Job\nmetadata: {name: once}\n"
+    "spec:\n  ttlSecondsAfterFinished: 60\n"
+    "  template: {spec: {restartPolicy: Never, containers: [{name: c, image: 'IMAGE'}]}}\n"
+)
+_ONCE = flow.key("Job", "ml-one", "once")
+
+
+def _vanish(place, key):
+    place.cluster.server.delete(key)
+
+
+def test_a_job_that_its_time_to_live_removed_is_not_made_again():
+    first, second = (tree(_JOB.replace("IMAGE", image)) for image in ("i:1", "i:2"))
+    place = flow.world()
+    for _ in range(4):
+        flow.run(first, place)
+        if place.cluster.server.get(_ONCE) is None:
+            break
+        flow.minutes(place, 5)
+    if place.cluster.server.get(_ONCE) is not None:
+        _vanish(place, _ONCE)
+    for _ in range(3):
+        flow.run(first, place)
+        flow.minutes(place, 5)
+        assert place.cluster.server.get(_ONCE) is None
+    flow.quiet(first, place)
+    assert list(flow.plan_of(first, place).changes()) == []
+    assert flow.recorded(place)["prod/one/web"].find(_ONCE) is not None
+    flow.run(second, place)  # its manifest changed: it runs once more
+    assert place.cluster.server.get(_ONCE) is not None
+
+
+def test_a_job_without_a_time_to_live_is_made_again_when_somebody_deletes_it():
+    plain = tree(_JOB.replace("  ttlSecondsAfterFinished: 60\n", "").replace("IMAGE", "i:1"))
+    place = flow.world()
+    flow.run(plain, place)
+    _vanish(place, _ONCE)
+    flow.run(plain, place)
+    assert place.cluster.server.get(_ONCE) is not None
+
+
+def test_a_done_job_leaves_the_inventory_when_git_drops_it():
+    place = flow.world()
+    first = tree(_JOB.replace("IMAGE", "i:1"))
+    flow.run(first, place)
+    flow.minutes(place, 5)
+    if place.cluster.server.get(_ONCE) is not None:
+        _vanish(place, _ONCE)
+    flow.run(first, place)
+    flow.settled(flow.ROUTED.but({"environments/prod/one/web.yaml": ""}), place)
+    assert flow.recorded(place)["prod/one/web"].find(_ONCE) is None

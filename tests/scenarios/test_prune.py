@@ -164,7 +164,9 @@ def test_an_app_that_comes_back_while_its_schedule_waits_fires_again():
         (17, 5, set()),
         (18, 4, set()),
         (18, 5, {"E_PRUNE_BUDGET"}),
-        (1, 1, set()),
+        # The last app of a group that stays is asked about, however few objects it has.
+        (1, 1, {"E_PRUNE_HOLLOW"}),
+        (2, 1, set()),
     ],
 )
 def test_the_budget_is_ten_objects_or_a_fifth_from_twenty_recorded(apps, removed, refused):
@@ -642,3 +644,144 @@ def test_what_is_still_in_git_is_not_handed_over():
     plan = flow.plan_of(both, place)
     assert support.loaded(both).blocked[UnitId.parse("prod/uno/web")] == ("E_MOVED",)
     assert not [c for a in plan.apps if a.unit == UnitId.parse("prod/uno/web") for c in a.changes()]
+
+
+# -- emptiness -----------------------------------------------------------------------------------------
+
+#: What is left of a manifests file that was cut off, or whose content was commented out.
+_HOLLOW = {
+    "truncated to nothing": "",
+    "a line of blanks": "   \n",
+    "only comments": "# apiVersion: v1\n# kind: ConfigMap\n",
+    "only separators": "---\n---\n",
+    "only null documents": "---\nnull\n---\n~\n",
+    "an empty map": "{}\n",
+}
+
+
+def _in_vain(tree, place, gone, count):
+    """A run that deletes nothing and exits 4; the hash of its only refusal, which then lets it."""
+    start = len(place.cluster.log)
+    report = flow.run(gone, place)
+    assert report.exit_code == 4
+    assert flow.writes(place, start) == []
+    (refusal,) = set(flow.plan_of(gone, place).refusals)
+    assert refusal.code == "E_PRUNE_HOLLOW"
+    assert refusal.way_out == f"if meant: --approve-prune {refusal.approval}"
+    report = flow.run(gone, place, approved=[refusal.approval])
+    assert report.exit_code == 0, flow.problems(report)
+    assert len([1 for verb, _ in flow.writes(place, start) if verb == "delete"]) >= count
+    flow.quiet(gone, place)
+    return refusal
+
+
+@pytest.mark.parametrize("name", _HOLLOW)
+def test_a_manifests_file_without_an_object_deletes_nothing_without_an_approval(name):
+    tree = group(3)
+    place = settled(tree)
+    gone = tree.but({"models/a01/maps.yaml": _HOLLOW[name]})
+    refusal = _in_vain(tree, place, gone, 1)
+    assert "models/a01/maps.yaml holds no object, and prod/one/a01 would lose 1 obj" in refusal.text
+
+
+def test_so_does_one_of_two_files_of_an_app_that_keeps_other_objects():
+    tree = group(2).but(
+        {
+            "environments/prod/one/a00.yaml": "manifests: [maps.yaml, more.yaml]\n",
+            "models/a00/more.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: more}\n",
+        }
+    )
+    place = settled(tree)
+    _in_vain(tree, place, tree.but({"models/a00/more.yaml": "# later\n"}), 1)
+    assert maps(place) == ["a00-0", "a01-0"]
+
+
+def test_an_app_whose_list_of_manifests_is_emptied_draws_nothing_and_is_asked_about():
+    tree = group(2)
+    place = settled(tree)
+    refusal = _in_vain(tree, place, tree.but({"environments/prod/one/a00.yaml": ""}), 1)
+    assert "prod/one/a00 is in Git and draws nothing" in refusal.text
+
+
+@pytest.mark.parametrize("apps", [1, 2, 5])
+def test_removing_every_app_of_a_small_group_is_asked_about(apps):
+    tree = group(apps)
+    place = settled(tree)
+    refusal = _in_vain(tree, place, without(tree, *range(apps)), apps)
+    assert "deletes every app of prod/one while the group stays: prod/one/a00" in refusal.text
+
+
+def test_a_refused_hollow_file_keeps_no_other_app_back():
+    tree = group(2)
+    place = settled(tree)
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a01-0}\ndata: {a: c}\n"
+    changed = tree.but({"models/a00/maps.yaml": "# gone\n", "models/a01/maps.yaml": text})
+    report = flow.run(changed, place)
+    assert report.exit_code == 4
+    assert flow.live(place, "ConfigMap", "ml-one", "a01-0")["data"] == {"a": "c"}
+    assert maps(place) == ["a00-0", "a01-0"]
+
+
+def test_a_selection_of_the_last_apps_counts_the_apps_outside_of_it():
+    tree = group(2)
+    place = settled(tree)
+    gone = without(tree, 0)
+    start = len(place.cluster.log)
+    assert flow.run(gone, place, models=["a00"]).exit_code == 0
+    assert [v for v, t in flow.writes(place, start) if t.endswith("/a00-0")] == ["delete"]
+
+
+def test_a_comparison_with_a_base_warns_of_a_hollow_file():
+    from reconciler.engine import review
+
+    tree = group(2)
+    seen = review.review(
+        tree.but({"models/a00/maps.yaml": ""}), support.select(), support.NOW, base=tree
+    )
+    texts = [d.message for d in seen.diagnostics if d.code == "W_PRUNE_GUARD"]
+    assert any("models/a00/maps.yaml holds no object" in text for text in texts), texts
+
+
+# -- finalizers that need seconds -----------------------------------------------------------------------
+
+
+class _Finalizer:
+    """A controller that takes its finalizer off so many reads after the delete."""
+
+    def __init__(self, place, key, reads):
+        self.place, self.key, self.left = place, key, reads
+        place.cluster.edit(key, lambda b: b["metadata"].update(finalizers=["other.example/hold"]))
+        place.cluster.before = self
+
+    def __call__(self, verb, target):
+        body = self.place.cluster.server.get(self.key)
+        dying = body is not None and body["metadata"].get("deletionTimestamp")
+        if verb == "get" and target == self.key.full() and dying:
+            self.left -= 1
+            if self.left == 0:
+                self.place.cluster.edit(self.key, lambda b: b["metadata"].pop("finalizers"))
+
+
+@pytest.mark.parametrize("reads", [1, 5, 30])
+def test_a_delete_is_awaited_within_the_timeout(reads):
+    tree = group(2)
+    place = settled(tree)
+    key = flow.key("ConfigMap", "ml-one", "a00-0")
+    _Finalizer(place, key, reads)
+    report = flow.run(without(tree, 0), place, timeout=60)
+    assert report.exit_code == 0, flow.problems(report)
+    assert "1 deleted" in report.closing[0]
+    assert "prod/one/a00" not in flow.recorded(place)
+
+
+def test_deletes_of_which_none_ends_cost_one_timeout_in_all():
+    tree = group(2, each=4)
+    place = settled(tree)
+    for number in range(4):
+        key = flow.key("ConfigMap", "ml-one", f"a00-{number}")
+        place.cluster.edit(key, lambda b: b["metadata"].update(finalizers=["other.example/hold"]))
+    begun = place.clock.now()
+    report = flow.run(without(tree, 0), place, timeout=60)
+    assert report.exit_code == 6
+    assert len(flow.problems(report)) == 4
+    assert 60 <= (place.clock.now() - begun).total_seconds() < 70

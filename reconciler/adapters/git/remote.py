@@ -28,7 +28,7 @@ from reconciler.adapters.git.objects import DAMAGED, OURS
 from reconciler.errors import SourceError
 from reconciler.secrets import Redactor, printable
 
-__all__ = ["Credentials", "FetchLimits", "FetchResult", "fetch"]
+__all__ = ["Credentials", "FetchLimits", "FetchResult", "fetch", "last_seen"]
 
 _BRANCHES, _TAGS = "refs/heads/", "refs/tags/"
 _REF_PART = r"[A-Za-z0-9_][A-Za-z0-9_.+#@=-]*"
@@ -280,7 +280,30 @@ def _update(
     if found is not kept:
         cache.run("update-ref", "--no-deref", _KEPT, found.text)
         cache.run("update-ref", "-d", _INCOMING)
+    seen = _seen_ref(wanted)
+    if cache.ask("rev-parse", "--verify", "--quiet", seen).text != found.text:
+        cache.run("update-ref", "--no-deref", seen, found.text)
     return found.text
+
+
+def _seen_ref(wanted: str) -> str:
+    """The cache's own ref for the commit that a ref of the remote pointed to last. A cache is used
+    for all refs of its remote, and one of them must never stand in for another."""
+    return f"refs/reconciler/seen/{hashlib.sha256(wanted.encode()).hexdigest()[:24]}"
+
+
+def last_seen(url: str, ref: str, cache_dir: str | Path) -> FetchResult | None:
+    """The commit that the ref pointed to when it was fetched last, without asking the remote; None
+    when the cache has none, or a branch and a tag of the short name."""
+    folder = Path(cache_dir).expanduser().resolve()
+    repo = folder / f"{hashlib.sha256(url.encode()).hexdigest()[:24]}.git"
+    if not (repo / OURS).is_file() or (repo / DAMAGED).exists():
+        return None
+    cache = Git(str(repo))
+    names = [_seen_ref(name) for name in _candidates(ref)]
+    answers = [cache.ask("rev-parse", "--verify", "--quiet", f"{n}^{{commit}}") for n in names]
+    found = [a.text for a in answers if a.code == 0 and is_object_id(a.text)]
+    return FetchResult(repo, found[0]) if len(found) == 1 else None
 
 
 def _explain_fetch(place: str, wanted: str, answer: GitAnswer) -> SourceError:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from reconciler.adapters.git import rules
 from reconciler.adapters.git.command import Git
-from reconciler.adapters.git.objects import object_id
+from reconciler.adapters.git.objects import object_id, open_commit
 from reconciler.adapters.git.place import Place, find, folder_of, head
 from reconciler.errors import SourceError
 from reconciler.ports import Blob
@@ -79,9 +79,29 @@ class WorkTree:
                 content = self._read_named(blob)
             yield blob.path, content
 
-    def unrelated(self, commits: Iterable[str]) -> frozenset[str]:  # noqa: ARG002 - of a port
-        """Empty: uncommitted files have no history that could be compared."""
-        return frozenset()
+    def unrelated(self, commits: Iterable[str]) -> frozenset[str]:
+        """As `ports.Tree.unrelated`, by the history of HEAD, on which the uncommitted files stand.
+        Empty for a folder outside of Git."""
+        wanted = frozenset(commits) - {self.head}
+        if self.place is None or not self.head or not wanted:
+            return frozenset()
+        return open_commit(self.folder, self.head).unrelated(wanted)
+
+    def uncommitted(self) -> tuple[str, ...]:
+        """The config files that differ from HEAD, are new, or are gone; sorted. Cost: one listing
+        of HEAD's tree."""
+        before: Mapping[str, Blob] = {}
+        if self.place is not None and self.head:
+            before = open_commit(self.folder, self.head).blobs()
+        now = self.blobs()
+        names = before.keys() | now.keys()
+        return tuple(
+            sorted(
+                n
+                for n in names
+                if n not in before or n not in now or before[n].blob_id != now[n].blob_id
+            )
+        )
 
     def _list(self) -> Mapping[str, Blob]:
         ignored = self._ignored()

@@ -2,8 +2,9 @@
 package.
 
 Nothing else of that package is used: its models and calls are slow, and it has its own rules for
-retries. Here, a request that is refused for now (429) is sent again after the time that the server
-names, and a read without an answer is sent again; a write without an answer is never sent again.
+retries. Here, a request that is refused for now (429, or 503 with Retry-After) is sent again after
+the time that the server names, and a read without an answer is sent again; a write without an
+answer is never sent again. The run's deadline bounds all of these waits.
 A client that may only read refuses to send a write, whatever code asks for it.
 """
 
@@ -85,7 +86,8 @@ class NotAllowed(Exception):
 
 class Transport:
     """Open connections to one API server; safe for threads. `requests` counts every request that
-    was sent. `learn` is called with every token that is used, so that the token is redacted.
+    was sent. `learn` is called with every token that is used, so that the token is redacted. `left`
+    returns the seconds until the run's deadline, which bounds every wait.
 
     Raises UsageMistake when the kubeconfig cannot be used.
     """
@@ -95,11 +97,15 @@ class Transport:
         access: Access,
         sleep: Callable[[float], None],
         learn: Callable[[str], None] = lambda _token: None,
+        left: Callable[[], float] = lambda: float("inf"),
     ) -> None:
         self.access = access
         self._learn = learn
         self.requests = 0
         self._sleep = sleep
+        self._left = left
+        #: Namespace → until when no request to it waits for a throttling server again.
+        self._tired: dict[str, float] = {}
         self._lock = threading.Lock()
         self._pace: _Pace | None = None
         self._configuration = _configuration(access)
@@ -146,7 +152,11 @@ class Transport:
                 self._configuration = _configuration(self.access)
                 continue
             pause = self._pause(method, answer, tries)
-            if pause is None or waited + pause > _PATIENCE_SECONDS:
+            if pause is None:
+                self._tired.pop(_namespace(path), None)
+                return answer
+            if waited + pause > self._patience(path):
+                self._tired[_namespace(path)] = time.monotonic() + _PATIENCE_SECONDS
                 return answer
             waited += pause
             self._sleep(pause)
@@ -165,10 +175,22 @@ class Transport:
         if not is_dry_run or self.access.allows is Allows.READS:
             raise NotAllowed(f"{method} {path} from a client that allows {self.access.allows.name}")
 
+    def _patience(self, path: str) -> float:
+        """The most seconds that a request waits in all. After a request that waited in vain, others
+        to its namespace do not wait: one throttled group must not hold up the others. For the same
+        reason one request takes no more than a quarter of the time that is left."""
+        if time.monotonic() < self._tired.get(_namespace(path), 0.0):
+            return 0.0
+        return min(_PATIENCE_SECONDS, self._left() / 4)
+
     def _pause(self, method: str, answer: HttpAnswer, tries: int) -> float | None:
         """The seconds to wait before the request is sent again; None when it is not."""
         if answer.status == 429:
             return answer.retry_after if answer.retry_after is not None else 1.0
+        if answer.status == 503 and answer.retry_after is not None and method != "GET":
+            return (
+                answer.retry_after
+            )  # the server says that it did not do it, and when to ask again
         if method == "GET" and answer.status in _UNREADY and tries < _READ_TRIES:
             return answer.retry_after if answer.retry_after is not None else _PAUSE_SECONDS * tries
         return None
@@ -199,7 +221,10 @@ class Transport:
                 url,
                 body=body,
                 headers=sent,
-                timeout=urllib3.Timeout(connect=self.access.connect, read=self.access.read),
+                timeout=urllib3.Timeout(
+                    connect=self.access.connect,
+                    read=min(self.access.read, max(1.0, self._left())),
+                ),
                 retries=False,
                 redirect=False,
             )
@@ -212,6 +237,15 @@ class Transport:
             _seconds(response.headers.get("Retry-After")),
             response.headers.get("ETag", ""),
         )
+
+
+_NAMESPACE = re.compile(r"/namespaces/([^/]+)/")
+
+
+def _namespace(path: str) -> str:
+    """The namespace that a path leads into; "" for other paths."""
+    found = _NAMESPACE.search(path)
+    return found[1] if found is not None else ""
 
 
 class _Pace:

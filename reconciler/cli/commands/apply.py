@@ -1,4 +1,4 @@
-"""`reconciler apply`: the whole selection, or nothing."""
+"""`reconciler apply`: exactly what the plan lists, or nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["COMMAND"]
 
 @click.command(
     "apply",
-    short_help="Carry a plan out, wave by wave; the whole selection or nothing.",
+    short_help="Carry a plan out, wave by wave: exactly its list, or nothing.",
     epilog=options.examples(
         "reconciler apply --embedded cluster.db",
         "reconciler apply prod.plan --embedded cluster.db",
@@ -41,7 +41,8 @@ def COMMAND(  # noqa: N802
 ) -> ExitCode:
     """Carry a plan out, wave by wave, waiting for health between waves.
 
-    An error, a denial or a refusal of one app stops the whole selection before any write. With
+    An error, a denial or a refusal of one app stops the whole selection before any write. An object
+    that the plan shows as held is left out, with what waits for it, and the exit code is 4. With
     PLAN, a file of `plan --out`, exactly that plan is carried out; exit 4 when the config or the
     cluster has changed since.
     """

@@ -20,9 +20,8 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 def find_lost_commits(plan: Plan, tree: Tree) -> frozenset[str]:
     """The applied commits that are not in the tree's history.
 
-    Reads Git only when an app's applied commit is not the tree's own. Raises SourceError."""
-    if not tree.commit:
-        return frozenset()
+    Reads Git only when an app's applied commit is not the tree's own. A work tree has the history
+    of its HEAD, so that a plan of it shows what `apply` would refuse. Raises SourceError."""
     applied = {app.recorded.revision for app in plan.apps if app.recorded is not None}
     asked = {c for c in applied if _COMMIT.fullmatch(c) and c != tree.commit}
     return tree.unrelated(asked) if asked else frozenset()

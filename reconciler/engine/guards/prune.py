@@ -1,7 +1,9 @@
 """The guard of deletes: how many objects of a group one run may delete.
 
 Of all recorded objects of a group, a delete of more than 10, or of more than 20 % once 20 are
-recorded, needs an approval of exactly that set. Deleting all of a group needs its tombstone.
+recorded, needs an approval of exactly that set. So does a delete of any size when an app that is
+still in Git draws nothing any more, when a file that the app lists holds no object, and when no app
+of the group is left. Deleting all of a group needs its tombstone.
 """
 
 from __future__ import annotations
@@ -12,13 +14,14 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from reconciler import kinds
+from reconciler.diagnostics import Diagnostic
 from reconciler.engine.guards.guard import Guard
 from reconciler.objects.kind import PruneClass
 from reconciler.plan.change import Action, AppPlan, Change, Plan, Refusal, Standing
 from reconciler.plan.inventory import Inventory
 from reconciler.unit import UnitId
 
-__all__ = ["Limits", "approval_of", "guard"]
+__all__ = ["Limits", "approval_of", "guard", "hollow_files"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,27 +58,32 @@ def guard(
     absent: frozenset[str],
     approved: frozenset[str] = frozenset(),
     recorded: Mapping[int, Mapping[UnitId, Inventory]] | None = None,
+    hollow: Mapping[UnitId, str] | None = None,
     limits: Limits | None = None,
 ) -> Guard:
     """The guard of a run. `absent` are groups with a tombstone (`group.state: absent`); `approved`
     holds hashes of approved sets of deletes. `recorded` has all inventories of each client, also of
-    units without a plan: a selection must not make a group look smaller than it is."""
+    units without a plan: a selection must not make a group look smaller than it is. `hollow` maps
+    apps to a file that they list and that holds no object."""
     limits = limits or Limits()
 
     def refuse(plan: Plan) -> Iterator[Refusal]:
         planned = {(app.place, app.unit) for app in plan.apps}
-        others: dict[_Group, int] = {}
+        others: dict[_Group, dict[UnitId, int]] = {}
         for place, inventories in (recorded or {}).items():
             for unit, inventory in inventories.items():
                 if (place, unit) not in planned:
                     key = (place, unit.group_id)
-                    others[key] = others.get(key, 0) + len(inventory.members)
+                    others.setdefault(key, {})[unit] = len(inventory.members)
         by_group: dict[_Group, list[AppPlan]] = {}
         for app in plan.apps:
             by_group.setdefault((app.place, app.unit.group_id), []).append(app)
         found: dict[_Group, _Verdict] = {}
         for key, apps in sorted(by_group.items()):
-            verdict = _judge_group(key[1], apps, others.get(key, 0), absent, approved, limits)
+            rest = others.get(key, {})
+            verdict = _judge_group(key[1], apps, sum(rest.values()), absent, approved, limits)
+            if verdict is None and key[1] not in absent:
+                verdict = _judge_emptied(key[1], apps, rest, approved, hollow or {})
             if verdict is not None:
                 found[key] = verdict
         judged_apart = found.keys() | {key for key in by_group if key[1] in absent}
@@ -95,6 +103,16 @@ def guard(
                 )
 
     return refuse
+
+
+def hollow_files(diagnostics: Iterable[Diagnostic]) -> dict[UnitId, str]:
+    """App → a file that it lists and that holds no object, from the mistakes of a tree."""
+    return {
+        unit: item.site.file
+        for item in diagnostics
+        if item.code == "W_EMPTY" and item.site is not None
+        for unit in item.apps
+    }
 
 
 def _judge_removed_apps(
@@ -165,6 +183,46 @@ def _judge_group(
         text = f"deletes {len(deletes)} of {recorded} objects of {group} (limit {limits.percent} %)"
         return _Verdict("E_PRUNE_BUDGET", text, way_out, approval)
     return None
+
+
+def _judge_emptied(
+    group: str,
+    plans: list[AppPlan],
+    others: Mapping[UnitId, int],
+    approved: frozenset[str],
+    hollow: Mapping[UnitId, str],
+) -> _Verdict | None:
+    """The refusal of deletes that look like an accident however few they are: a file was cut off,
+    or the apps of a group are all gone while the group stays."""
+    deletes = [c for plan in plans for c in plan.changes() if _deletes(c)]
+    approval = approval_of(deletes)
+    if not deletes or approval in approved:
+        return None
+    apps = [plan for plan in plans if not plan.unit.is_foundation]
+    texts = [text for plan in apps if (text := _explain_emptied(plan, hollow))]
+    leaving = [plan for plan in apps if any(_deletes(c) for c in plan.changes())]
+    stays = any(others[unit] for unit in others if not unit.is_foundation)
+    if not texts and leaving and not stays and not any(_desires(plan) for plan in apps):
+        names = ", ".join(str(plan.unit) for plan in leaving[:3])
+        more = f" and {len(leaving) - 3} more" if len(leaving) > 3 else ""
+        texts = [f"deletes every app of {group} while the group stays: {names}{more}"]
+    if not texts:
+        return None
+    way_out = f"if meant: --approve-prune {approval}"
+    return _Verdict("E_PRUNE_HOLLOW", "; ".join(texts), way_out, approval)
+
+
+def _explain_emptied(plan: AppPlan, hollow: Mapping[UnitId, str]) -> str:
+    """Why the deletes of an app that is still in Git look like an accident; "" when they do not."""
+    count = sum(1 for c in plan.changes() if _deletes(c))
+    if plan.removed or not count:
+        return ""
+    objects = f"{count} object{'' if count == 1 else 's'}"
+    if file := hollow.get(plan.unit):
+        return f"{file} holds no object, and {plan.unit} would lose {objects}"
+    if not _desires(plan):
+        return f"{plan.unit} is in Git and draws nothing: it would lose its {objects}"
+    return ""
 
 
 def _desires(plan: AppPlan) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.engine.review import Review, exit_code_of
+from reconciler.engine.review import Review, exit_code_of, may_apply
 from reconciler.engine.views.report import Changes, Findings, Report
 from reconciler.engine.views.words import count
 from reconciler.errors import ExitCode
@@ -92,7 +92,12 @@ def _summary(reviewed: Review) -> str:
     counts = {action.value: n for action, n in reviewed.plan.counts().items() if n}
     decisions = sum(1 for app in reviewed.plan.apps if app.swap is not None)
     held = sum(1 for c in reviewed.plan.changes() if not c.goes)
-    words = {"create": "to create", "update": "to update", "delete": "to delete"}
+    words = {
+        "create": "to create",
+        "update": "to update",
+        "replace": "to delete and make anew",
+        "delete": "to delete",
+    }
     parts = [f"{counts[k]} {words[k]}" for k in words if k in counts]
     if decisions:
         parts.append(count(decisions, "decision"))
@@ -101,8 +106,17 @@ def _summary(reviewed: Review) -> str:
     if not parts:
         return "No difference."
     text = ", ".join(parts) + "."
-    if reviewed.denied:
-        return text + " Policy denies: `reconciler apply` would write nothing of the denied apps."
-    if reviewed.snapshot.offline:
+    if reviewed.snapshot.offline and not reviewed.denied:
         return text + " Offline: weights are Git's target."
-    return text + " `reconciler apply` does exactly this."
+    if may_apply(reviewed):
+        rest = ", and leaves what is held" if held else ""
+        return f"{text} `reconciler apply` does exactly this{rest}."
+    whole = "`reconciler apply` would write nothing"
+    others = "`reconcile` does what is not held"
+    if reviewed.denied:
+        return f"{text} Policy denies: {whole}; `reconcile` leaves the denied apps out."
+    if reviewed.has_errors or reviewed.damaged:
+        return f"{text} With these mistakes {whole}; `reconcile` leaves their apps out."
+    if reviewed.plan.refusals:
+        return f"{text} Without the approval {whole}; {others}."
+    return f"{text} Something could not be judged: {whole}; {others}."

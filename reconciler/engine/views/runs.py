@@ -9,6 +9,7 @@ from reconciler.engine.views.report import Changes, Findings, Report
 from reconciler.engine.views.words import count, listed
 from reconciler.errors import ExitCode
 from reconciler.objects.outcome import Verb
+from reconciler.plan.change import Action
 
 __all__ = ["run_report"]
 
@@ -48,9 +49,11 @@ def _changes(
 def _summary(reviewed: Review, results: tuple[ApplyResult, ...], code: ExitCode) -> str:
     if not results and code is not ExitCode.DONE:
         return "Nothing was written."
+    remade = sum(1 for r in results for change, _ in r.done if change.action is Action.REPLACE)
     counts = {
-        "created": sum(r.count(Verb.CREATED) for r in results),
+        "created": sum(r.count(Verb.CREATED) for r in results) - remade,
         "updated": sum(r.count(Verb.UPDATED) for r in results),
+        "deleted and made anew": remade,
         "deleted": sum(r.count(Verb.DELETED) for r in results),
         "unchanged": sum(r.unchanged for r in results),
     }

@@ -233,7 +233,7 @@ def _app(app: AppPlan, result: Any) -> dict[str, Any]:
     if result is not None:
         out["result"] = {
             "status": result.status.value,
-            "done": [{"object": c.key.full(), "verb": v.value} for c, v in result.done],
+            "done": [{"object": key, "verb": verb} for key, verb in result.list_done()],
             "problems": [
                 {"object": k.full() if k is not None else None, "why": why}
                 for k, why in result.problems

@@ -17,7 +17,7 @@ __all__ = ["FORMAT"]
 
 
 def _render(report: Report, options: Options) -> str:
-    blocks: list[str] = []
+    blocks = [f"reading {options.reads}"] if options.reads else []
     for section in report.sections:
         match section:
             case Findings():

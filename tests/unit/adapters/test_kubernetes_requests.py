@@ -164,9 +164,53 @@ def test_a_delete_without_an_answer_is_unknown_and_never_sent_again(stub, cluste
 
 @pytest.mark.parametrize("code", [500, 502, 503, 504])
 def test_a_servers_own_failure_leaves_a_write_unknown(stub, cluster, code):
-    stub.script = [reply(code, {"kind": "Status", "message": "etcd is away"}, Retry_After="1")]
+    more = {} if code == 503 else {"Retry_After": "1"}
+    stub.script = [reply(code, {"kind": "Status", "message": "etcd is away"}, **more)]
     assert isinstance(cluster.apply(BODY), Unknown)
     assert len(stub.asked) == 1
+
+
+def test_a_write_that_the_server_puts_off_is_sent_again_within_the_patience(stub, cluster, slept):
+    put_off = reply(503, {"kind": "Status", "message": "shutting down"}, Retry_After="7")
+    stub.script = [put_off, put_off, reply(404, {"kind": "Status", "details": {"kind": "x"}})]
+    cluster.apply(BODY)
+    assert (len(stub.asked), slept) == (3, [7.0, 7.0])
+    stub.script = [put_off]
+    assert isinstance(cluster.apply(BODY), Unknown)
+    assert sum(slept) <= 14 + 60
+
+
+@pytest.mark.parametrize("code", [429, 503])
+def test_the_deadline_bounds_the_waits_for_a_server_under_load(stub, kubeconfig, code):
+    slept = []
+    now = [10.0]
+
+    def sleep(seconds):
+        slept.append(seconds)
+        now[0] -= seconds
+
+    transport = Transport(
+        Access(str(kubeconfig), allows=Allows.WRITES), sleep, left=lambda: max(0.0, now[0])
+    )
+    stub.script = [reply(code, {"kind": "Status", "message": "busy"}, Retry_After="1")]
+    for number in range(20):
+        path = f"/api/v1/namespaces/n{number}/configmaps/c"
+        assert transport.request("PATCH", path, body=b"{}").status == code
+    assert sum(slept) <= 10.0
+
+
+def test_one_throttled_namespace_does_not_hold_up_the_others(stub, kubeconfig):
+    slept = []
+    transport = Transport(Access(str(kubeconfig), allows=Allows.WRITES), slept.append)
+    busy = reply(429, {"kind": "Status"}, Retry_After="20")
+    stub.script = [busy]
+    for _ in range(10):
+        transport.request("PATCH", "/api/v1/namespaces/one/configmaps/c", body=b"{}")
+    assert sum(slept) <= 60.0  # the first waits, the others do not
+    before = len(slept)
+    stub.script = [busy, reply(200, {})]
+    assert transport.request("PATCH", "/api/v1/namespaces/two/c/c", body=b"{}").status == 200
+    assert len(slept) == before + 1
 
 
 def test_a_read_without_an_answer_is_sent_again(stub, cluster):

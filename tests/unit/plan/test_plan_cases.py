@@ -198,3 +198,36 @@ def test_what_is_recorded_and_seen_as_it_was_costs_nothing():
         assert not build.check_noop(draft, changed, snapshot).unchanged
     assert not build.check_noop(draft, Inventory(UNIT, (member,), served="t"), snapshot).unchanged
     assert not build.check_noop(draft, None, snapshot).unchanged
+
+
+@pytest.mark.parametrize(
+    ("live", "told"),
+    [("ours", "the definition of"), ("absent", "the cluster does not serve")],
+)
+def test_a_kind_whose_definition_vanished_is_told_apart_from_one_never_installed(live, told):
+    case = {"live": live, "change": None}
+    app = loaded(small()).app(UNIT)
+    assert app is not None
+    draft = Draft(KEY, "v1", BODY, "a test")
+    members = (Member(KEY, "v1", "u1", "older", "x"),) if case["live"] == "ours" else ()
+    snapshot = Snapshot(inventories={UNIT: Inventory(UNIT, members)})
+    checked = build.check_noop(draft, snapshot.inventories[UNIT], snapshot)
+    refused = Refused(RefusalCause.NOT_SERVED, 404, "not served")
+    answers = {KEY: Prediction(seal(draft), refused)}
+    (change,) = build.build_plan(app, [checked], answers, snapshot, UnitDecision()).changes()
+    assert change.standing == "held"
+    assert told in change.reasons[0].text
+
+
+def test_an_object_of_a_namespace_that_is_being_deleted_waits():
+    app = loaded(small()).app(UNIT)
+    assert app is not None
+    draft = Draft(KEY, "v1", BODY, "a test")
+    snapshot = Snapshot(inventories={UNIT: Inventory(UNIT, ())})
+    checked = build.check_noop(draft, snapshot.inventories[UNIT], snapshot)
+    refused = Refused(RefusalCause.TERMINATING, 403, "being terminated")
+    answers = {KEY: Prediction(seal(draft), refused)}
+    plan = build.build_plan(app, [checked], answers, snapshot, UnitDecision())
+    (change,) = plan.changes()
+    assert (change.standing, change.awaited, plan.is_held) == ("held", True, False)
+    assert "waits until the namespace ml-one" in change.reasons[0].text
