@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from reconciler.apps.repository import LAYERS_FILE, AppFiles, Files, Layout
 from reconciler.diagnostics import Diagnostic, error
-from reconciler.layers import document, merge, stack
+from reconciler.layers import document, merge, paths, stack
 from reconciler.layers.locks import Lock
 from reconciler.layers.markers import Marked
-from reconciler.origin import Branch, Site, Value
+from reconciler.origin import Branch, Items, Site, Value
 from reconciler.suggest import did_you_mean
 from reconciler.unit import UnitId
 
@@ -188,7 +188,11 @@ class LayerReader:
     def _file_mistakes(self, parsed: document.Document, path: str) -> tuple[Diagnostic, ...]:
         found = self.wrong.get(path)
         if found is None:
-            found = self.wrong[path] = (*parsed.diagnostics, *_misplaced(parsed, path))
+            found = self.wrong[path] = (
+                *parsed.diagnostics,
+                *_empty(parsed),
+                *_misplaced(parsed, path),
+            )
         return found
 
     def _is_reported(self, path: str) -> bool:
@@ -252,6 +256,37 @@ class _Blank(dict[str, str]):
 
     def __missing__(self, key: str) -> str:
         return ""
+
+
+def _empty(parsed: document.Document) -> Iterator[Diagnostic]:
+    """Errors for keys without a value. To merging that is a null, which deletes the key (M3.2): a
+    block whose only line is commented out would delete the objects of an app."""
+    if not parsed.empty:
+        return
+    places = frozenset(parsed.empty)
+    for path, site in _nulls(parsed.root, ()):
+        if site not in places:
+            continue
+        yield error(
+            "E_EMPTY",
+            f"`{path[-1]}:` has no value, which would delete what the layers below set",
+            site,
+            path=paths.spell(path),
+            help="delete the line, or write what is meant: `null` deletes the key, `{}` is an "
+            'empty map, "" an empty text',
+        )
+
+
+def _nulls(tree: Any, path: paths.Path) -> Iterator[tuple[paths.Path, Site]]:
+    node = tree.node if isinstance(tree, Marked) else tree
+    if isinstance(node, Branch):
+        for key, child in node.children.items():
+            yield from _nulls(child, (*path, key))
+    elif isinstance(node, Items):
+        for index, child in enumerate(node.children):
+            yield from _nulls(child, (*path, index))
+    elif isinstance(node, Value) and node.value is None and path:
+        yield path, node.origin.site
 
 
 def _misplaced(parsed: document.Document, path: str) -> list[Diagnostic]:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
-from reconciler.apps import manifest_files, repository, rules, validate
+from reconciler.apps import manifest_files, plain_secrets, repository, rules, validate
 from reconciler.apps import shape as shapes
 from reconciler.apps.app import App, Fleet, Foundation, PlainManifest, Selection
 from reconciler.apps.layer_reader import LayerReader, Mistakes
@@ -238,6 +238,7 @@ class _Loader:
             return None
         manifests, more = self._manifests(spec, files)
         bad |= self.mistakes.add(rules.check_app(files, spec, records, self.layout), files.id)
+        self.mistakes.add(self._plain_secrets(tree, manifests or ()), files.id)
         if bad or manifests is None:
             return None
         used += more
@@ -331,6 +332,12 @@ class _Loader:
         if self.mistakes.add(self.bad_records[model], unit):
             return None
         return self.records[model]
+
+    @staticmethod
+    def _plain_secrets(tree: Branch, manifests: Iterable[PlainManifest]) -> Iterator[Diagnostic]:
+        yield from plain_secrets.check(tree)
+        for manifest in manifests:
+            yield from plain_secrets.check(manifest.root)
 
     def _fetch_manifests(self, selected: Iterable[AppFiles]) -> None:
         """Reads the plain files of the selected models at once, because each read costs a process.

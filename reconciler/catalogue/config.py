@@ -114,6 +114,13 @@ ENTRIES = (
         "Give each environment a rank of its own.",
     ),
     Entry(
+        "W_SECRET_IN_GIT",
+        "A value that looks like a secret stands in a layer or a manifest in plain text. Output "
+        "masks it, so a reviewer of the plan would never see that it is there.",
+        "Put the value into a Secret of the cluster and write `!secret name/key`. Change the "
+        "secret: Git keeps what was once committed.",
+    ),
+    Entry(
         "E_RECORD",
         "A version record lacks what the serving backend needs.",
         "Complete the record, or set the value in the model's `serving`.",

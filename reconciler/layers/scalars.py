@@ -8,6 +8,7 @@ refused (M1.5): the next reader of the merged file may be the 1.1 parser of Helm
 from __future__ import annotations
 
 import functools
+import json
 import math
 import re
 from typing import Any, NamedTuple
@@ -141,8 +142,8 @@ class StopReading(Exception):
 
 
 class ScalarReader:
-    """Reads the scalars and tags of one file. `found` collects the file's diagnostics. `simple` and
-    `references` have the same meaning as in `Document`."""
+    """Reads the scalars and tags of one file. `found` collects the file's diagnostics. `simple`,
+    `references`, `empty` and `respelt` have the same meaning as in `Document`."""
 
     def __init__(self, file: str, layer: str) -> None:
         self.file = file
@@ -150,6 +151,8 @@ class ScalarReader:
         self.found: list[Diagnostic] = []
         self.simple = True
         self.references = False
+        self.empty: list[Site] = []
+        self.respelt: dict[Site, str] = {}
 
     def read_scalar(self, event: Any, key: Site | None) -> Tree:
         """The node of a scalar event. `key` is the place of the key whose value the scalar is: then
@@ -167,6 +170,10 @@ class ScalarReader:
                     self.report_problem(text, problem, mark)
                 elif value is None and key is not None:
                     self.simple = False
+                    if not text:
+                        self.empty.append(key)
+                elif type(value) in (int, float, bool) and json.dumps(value) != text:
+                    self.respelt[site] = text
             if type(value) is str and "${{" in value:
                 self.references = True
             return Value(value, Origin(site, self.layer, "set", value))
@@ -236,6 +243,8 @@ class ScalarReader:
             value, problem = resolve(text)
             if problem:
                 self.report_problem(text, problem, mark)
+            elif type(value) in (int, float, bool) and json.dumps(value) != text:
+                self.respelt[site] = text
         if marks.null and value is not None and text:
             self.error("E_TAG_TYPE", f"!null takes no value, found {text!r}", self.site(mark))
         if marks.null:
