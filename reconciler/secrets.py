@@ -211,7 +211,7 @@ _OF_TEXT = frozenset(
     | {"min", "per", "num"}
 )
 _NUMBER = re.compile(r"[0-9.]+[smhd]?")
-_PASSWORDS = frozenset({"password", "passwd", "passphrase", "pwd", "pin"})
+_PASSWORDS = ("password", "passwd", "passphrase", "pwd")
 
 
 def holds_secret(name: str, value: str) -> bool:
@@ -223,7 +223,7 @@ def holds_secret(name: str, value: str) -> bool:
     words = [word.lower() for word in _WORD.findall(name)]
     if words[-1] == "token" and len(words) > 1 and words[-2] in _OF_TEXT:
         return False
-    return _NUMBER.fullmatch(value) is None or words[-1] in _PASSWORDS
+    return _NUMBER.fullmatch(value) is None or words[-1].endswith(_PASSWORDS)
 
 
 def holds_userinfo(text: str) -> bool:

@@ -327,6 +327,7 @@ class _Loader:
                     )
                 if record is not None:
                     good[stem] = record
+            found += rules.check_digests(good)
             self.records[model] = good
             self.bad_records[model] = tuple(found)
         if self.mistakes.add(self.bad_records[model], unit):

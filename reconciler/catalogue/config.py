@@ -121,6 +121,12 @@ ENTRIES = (
         "secret: Git keeps what was once committed.",
     ),
     Entry(
+        "E_RECORD_EDITED",
+        "A version record was edited: a field differs from the base revision, or from what is "
+        "applied. The edit would change a reviewed version in place, in every app that serves it.",
+        "Restore the record. What was trained anew gets a version and a record of its own.",
+    ),
+    Entry(
         "E_RECORD",
         "A version record lacks what the serving backend needs.",
         "Complete the record, or set the value in the model's `serving`.",

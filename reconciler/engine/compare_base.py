@@ -16,7 +16,7 @@ from typing import Any
 import reconciler
 from reconciler.apps.app import Fleet, Selection
 from reconciler.diagnostics import Diagnostic, warning
-from reconciler.engine import draw, load, observe, predict
+from reconciler.engine import draw, observe, predict
 from reconciler.engine.draw import UnitDrafts
 from reconciler.engine.guards import prune
 from reconciler.engine.run_options import RunOptions
@@ -45,10 +45,10 @@ class BaseSide:
 
 
 def render_sides(
-    base: Tree, fleet: Fleet, selection: Selection, now: datetime
+    rendered: Fleet, fleet: Fleet, now: datetime
 ) -> tuple[tuple[BaseSide, ...], tuple[Diagnostic, ...]]:
-    """The base's rendering per cluster, and a warning when a part of it could not be rendered."""
-    rendered = load.load_fleet(base, selection)
+    """The rendering of the base (`rendered`) per cluster, and a warning when a part of it could not
+    be rendered."""
     objects: dict[str, dict[ObjectKey, Observed]] = {}
     inventories: dict[str, dict[UnitId, Inventory]] = {}
     for item in draw.draw_units(rendered, Snapshot.none(), now, foresees=False):
@@ -74,13 +74,13 @@ def render_sides(
                 objects=objects.get(cluster, {}),
                 inventories=inventories.get(cluster, {}),
                 handed=handed,
-                base=base.label,
+                base=rendered.label,
                 place=place,
             ),
         )
         for place, cluster in enumerate(sorted(clusters | objects.keys() | inventories.keys()))
     ]
-    return tuple(out), tuple(_warn_unrendered(rendered, base.label))
+    return tuple(out), tuple(_warn_unrendered(rendered))
 
 
 def _as_live(manifest: Manifest) -> Observed:
@@ -91,14 +91,14 @@ def _as_live(manifest: Manifest) -> Observed:
     return Observed(manifest.key, Presence.PRESENT, uid=_UID, body=body)
 
 
-def _warn_unrendered(base: Fleet, label: str) -> Iterable[Diagnostic]:
+def _warn_unrendered(base: Fleet) -> Iterable[Diagnostic]:
     blocked = sorted(app for app in base.blocked if not app.is_foundation)
     if not blocked and not base.errors:
         return
     what = f"{len(blocked)} apps" if len(blocked) != 1 else str(blocked[0])
     yield warning(
         "W_BASE",
-        f"{label} has errors itself: {what} could not be rendered there, and so look new",
+        f"{base.label} has errors itself: {what} could not be rendered there, and so look new",
         help="the counts below are too high by their objects",
     ).reaching(*blocked)
 

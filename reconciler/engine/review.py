@@ -10,7 +10,7 @@ from reconciler.apps.app import Fleet, Selection
 from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.engine import compare_base, draw, load, object_policy, observe, predict
 from reconciler.engine.draw import UnitDrafts
-from reconciler.engine.guards import conflicts, history, prune, strangers, upgrade
+from reconciler.engine.guards import conflicts, history, prune, records, strangers, upgrade
 from reconciler.engine.guards.guard import Guard, hold
 from reconciler.engine.memo import Memo
 from reconciler.engine.run_options import RunOptions
@@ -243,7 +243,9 @@ class _Run:
             unused = tuple(_warn_unused(allowed, offers))
         plan = history.restate_rewinds(plan, lost, allowed.rewinds)
         first, *others = guards(allowed)
-        for guard in (first, strangers.guard(reader_of, recorded), *others):
+        edited = [e for part in done for e in records.find_edited(part.units, part.snapshot)]
+        standing = (strangers.guard(reader_of, recorded), records.guard(edited))
+        for guard in (first, *standing, *others):
             plan = hold(plan, guard(plan))
         return plan, unused
 
@@ -251,7 +253,9 @@ class _Run:
         """The review against the base's rendering, cluster by cluster."""
         offline = replace(Snapshot.none(), base=base.label)
         units = tuple(draw.draw_units(fleet, Snapshot.none(), self.now))
-        sides, base_warnings = compare_base.render_sides(base, fleet, self.selection, self.now)
+        rendered = load.load_fleet(base, self.selection)
+        sides, base_warnings = compare_base.render_sides(rendered, fleet, self.now)
+        edited = records.compare_with_base(fleet, rendered)
         found: list[Finding] = []
         for side in sides:
             of_cluster = tuple(item for item in units if item.unit.cluster == side.cluster)
@@ -260,7 +264,9 @@ class _Run:
             fleet, units, sides, self.tree, selection=self.chosen
         )
         parts_of = (ReviewPart(fleet, units, offline),)
-        return Review(fleet, (*base_warnings, *guard_warnings), tuple(found), parts_of, plan)
+        return Review(
+            fleet, (*base_warnings, *edited, *guard_warnings), tuple(found), parts_of, plan
+        )
 
 
 def _drop_unmapped(
