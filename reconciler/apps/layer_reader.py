@@ -78,6 +78,8 @@ class LayerReader:
         self.prefixes = merge.Prefixes()
         self._names: dict[str, str] = {}
         self._paths: dict[AppFiles, list[tuple[stack.Layer, str]]] = {}
+        self.respelt: dict[Site, str] = {}
+        """The numbers whose text differs from their spelling, as in `Document`, of all files."""
         self.wrong: dict[str, tuple[Diagnostic, ...]] = {}
         """Path → the diagnostics of that file alone, the same for every app that reads the file."""
 
@@ -122,6 +124,7 @@ class LayerReader:
         for path, data in self.files.read(wanted):
             parsed = document.parse(data, path, wanted[path])
             self.documents[path] = parsed
+            self.respelt.update(parsed.respelt)
 
     def paths(self, app: AppFiles) -> list[tuple[stack.Layer, str]]:
         """The layers of an app with their file paths, the lowest first. Call this after the model's

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
-from reconciler.apps import manifest_files, plain_secrets, repository, rules, validate
+from reconciler.apps import manifest_files, plain_secrets, repository, rules, validate, workloads
 from reconciler.apps import shape as shapes
 from reconciler.apps.app import App, Fleet, Foundation, PlainManifest, Selection
 from reconciler.apps.layer_reader import LayerReader, Mistakes
@@ -238,6 +238,7 @@ class _Loader:
             return None
         manifests, more = self._manifests(spec, files)
         bad |= self.mistakes.add(rules.check_app(files, spec, records, self.layout), files.id)
+        bad |= self.mistakes.add(workloads.check_spelling(spec, reader.respelt), files.id)
         self.mistakes.add(self._plain_secrets(tree, manifests or ()), files.id)
         if bad or manifests is None:
             return None
