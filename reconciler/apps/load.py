@@ -166,6 +166,7 @@ class _Loader:
                 app.id
                 for app in selected
                 if path == app.file
+                or (item.code == "E_PATH" and _is_read_below(path, app))
                 or folder == f"models/{app.model}"
                 or path == f"environments/{app.environment}/{app.group}/group.yaml"
                 or path == f"environments/{app.environment}/environment.yaml"
@@ -363,7 +364,7 @@ class _Loader:
         bad = False
         allowed = frozenset(kind.value for kind in spec.group.cluster_scoped)
         for entry in spec.manifests:
-            path, found = manifest_files.find_file(entry, self.blobs, app.model)
+            path, found = manifest_files.find_file(entry, self.blobs, app, self.layout)
             bad |= self.mistakes.add(found, app.id)
             if path is None:
                 continue
@@ -384,6 +385,18 @@ class _Loader:
         for path in (LAYERS_FILE, *files):
             names.update(f"{path}\0{self.blobs[path].blob_id}\n".encode())
         return names.hexdigest()
+
+
+def _is_read_below(path: str, app: AppFiles) -> bool:
+    """Whether an app may read a file or folder, or a file below it."""
+    own = (
+        app.file,
+        f"models/{app.model}/",
+        f"environments/{app.environment}/{app.group}/group.yaml",
+        f"environments/{app.environment}/environment.yaml",
+        f"environments/{app.environment}/{app.model}.yaml",
+    )
+    return any(f"{file}/".startswith(f"{path}/") for file in own) or path.startswith(own[1])
 
 
 def _no_block(environment: str, group: str, block: str, node: Node | None) -> Diagnostic:
