@@ -121,6 +121,13 @@ ENTRIES = (
         "secret: Git keeps what was once committed.",
     ),
     Entry(
+        "W_NO_EFFECT",
+        "A line or a block of the config has no effect: nothing is drawn of it and nothing is "
+        "decided by it, in any app that reads it. Options of a backend that is not used are an "
+        "example, and rollout steps beside a static split.",
+        "Delete it, or correct what would use it: the backend, the router, the reference.",
+    ),
+    Entry(
         "E_RECORD_EDITED",
         "A version record was edited: a field differs from the base revision, or from what is "
         "applied. The edit would change a reviewed version in place, in every app that serves it.",

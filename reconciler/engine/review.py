@@ -8,7 +8,7 @@ from datetime import datetime
 
 from reconciler.apps.app import Fleet, Selection
 from reconciler.diagnostics import Diagnostic, error, warning
-from reconciler.engine import compare_base, draw, load, object_policy, observe, predict
+from reconciler.engine import compare_base, draw, effect, load, object_policy, observe, predict
 from reconciler.engine.draw import UnitDrafts
 from reconciler.engine.guards import conflicts, history, prune, records, strangers, upgrade
 from reconciler.engine.guards.guard import Guard, hold
@@ -129,6 +129,12 @@ def review(
     else:
         done = run.plan(fleet, targets_of(reader) if reader is not None else None)
     diagnostics = (*fleet.diagnostics, *faults, *done.diagnostics)
+    if selection.is_everything:
+        units = done.units
+        silent = memo.of_commit(
+            tree, selection, "effect", lambda: tuple(effect.find_without_effect(fleet, units))
+        )
+        diagnostics = (*diagnostics, *silent)
     has_units = any(part.units for part in done.parts) or (done.plan is not None and done.plan.apps)
     if not has_units and not done.fleet.blocked:
         diagnostics = (*diagnostics, *_explain_empty(done.fleet, selection))
