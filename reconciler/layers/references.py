@@ -390,9 +390,9 @@ def _step(node: Node, step: Any) -> tuple[Any, Node] | None:
         identity = locks.selector_of(child, node.keys) if node.keys else None
         return (step if identity is None else identity), child
     if isinstance(node, Items) and isinstance(step, Selector):
-        names = tuple(key for key, _ in step.pairs)
+        found = locks.find_element(node.children, step)
         for index, child in enumerate(node.children):
-            if locks.selector_of(child, names) == step:
+            if child is found:
                 identity = locks.selector_of(child, node.keys) if node.keys else None
                 return (index if identity is None else identity), child
     return None
