@@ -127,6 +127,7 @@ COMMANDS = {
     "P_ERROR": (["check"], _with_expression("object.spec.most < 9")),
     "P_NOT_EVALUABLE": (["check"], _with_expression(_ASKS[1])),
     "P_VIOLATED": (["check"], _with_expression("object.spec.replicas > 1")),
+    "W_NO_EFFECT": (["check"], {_OWN: "serving: {hostnames: [web.example]}\n"}),
     "W_NO_APPS": (["check"], dict.fromkeys(n for n in small().files if "layers" not in n)),
 }
 

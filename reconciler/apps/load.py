@@ -13,7 +13,15 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
-from reconciler.apps import manifest_files, plain_secrets, repository, rules, validate, workloads
+from reconciler.apps import (
+    manifest_files,
+    plain_secrets,
+    repository,
+    rules,
+    shared,
+    validate,
+    workloads,
+)
 from reconciler.apps import shape as shapes
 from reconciler.apps.app import App, Fleet, Foundation, PlainManifest, Selection
 from reconciler.apps.layer_reader import LayerReader, Mistakes
@@ -100,8 +108,10 @@ class _Loader:
         self._fetch_manifests(selected)
         foundations = [f for g in groups if (f := self._foundation(reader, *g)) is not None]
         apps = [app for files in selected if (app := self._app(reader, files)) is not None]
-        for item, ids in rules.check_across(foundations, apps):
+        for item, ids in (*rules.check_across(foundations, apps), *shared.check(apps)):
             self.mistakes.add((item,), *ids)
+        for app in apps:
+            self.mistakes.add(shared.check_storage_mounted(app), app.id)
         return self._fleet(tuple(apps), tuple(foundations), unit_ids, {})
 
     def _selects_foundations(self) -> bool:

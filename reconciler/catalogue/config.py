@@ -114,6 +114,22 @@ ENTRIES = (
         "Give each environment a rank of its own.",
     ),
     Entry(
+        "E_HOSTNAME",
+        "Two apps route one host name on one Gateway. The Gateway gives all requests to the older "
+        "route.",
+        "Give each app a host name of its own; a part of it may come from the group's values.",
+    ),
+    Entry(
+        "E_STORAGE",
+        "Two models write their trained artefacts to one place.",
+        "Give each model a path of its own in `versions.storage`.",
+    ),
+    Entry(
+        "W_STORAGE",
+        "`versions.storage` names a claim that training does not mount, so no artefact gets there.",
+        "Mount the claim in `training.volumes`, or name the claim that is mounted.",
+    ),
+    Entry(
         "W_SECRET_IN_GIT",
         "A value that looks like a secret stands in a layer or a manifest in plain text. Output "
         "masks it, so a reviewer of the plan would never see that it is there.",
@@ -132,6 +148,8 @@ ENTRIES = (
         "A version record was edited: a field differs from the base revision, or from what is "
         "applied. The edit would change a reviewed version in place, in every app that serves it.",
         "Restore the record. What was trained anew gets a version and a record of its own.",
+        "`check --base` and `plan --base` compare with a revision. A plan for a cluster compares "
+        "with the live objects, and holds the app.",
     ),
     Entry(
         "E_RECORD",

@@ -77,9 +77,15 @@ def find_without_effect(fleet: Fleet, units: Iterable[UnitDrafts]) -> Iterator[D
 
 def _mark_used(leaves: Iterable[Any], used: set[Site], seen: set[int]) -> None:
     for leaf in leaves:
-        if isinstance(leaf, Value) and id(leaf.origin) not in seen:
-            seen.add(id(leaf.origin))
-            used.update(leaf.origin.sites())
+        stack = [leaf.origin] if isinstance(leaf, Value) else []
+        while stack:
+            origin = stack.pop()
+            if id(origin) not in seen:
+                seen.add(id(origin))
+                used.add(origin.site)
+                stack.extend(origin.through)
+                # A value that others override is their default, also where it happens to win.
+                stack.extend([origin.under] if origin.under is not None else ())
 
 
 def _used_by_decisions(item: UnitDrafts) -> Iterator[Site]:

@@ -177,5 +177,14 @@ def test_a_line_of_a_shared_layer_has_an_effect_when_one_app_uses_it():
     assert not review.review(tree.but(routed), select(), NOW).diagnostics
 
 
+def test_a_default_that_every_app_which_uses_it_overrides_is_a_default():
+    base = "serving: {replicas: 1}\nvars: {domain: example}\n"
+    own = 'vars: {domain: own.example}\nserving: {args: ["${{ vars.domain }}"]}\n'
+    other = {"environments/prod/two/group.yaml": "group: {namespace: ml-two}\n"}
+    tree = small().but({**other, "environments/base.yaml": base, OWN: own})
+    tree = tree.but({"environments/prod/two/web.yaml": "serving: {args: []}\n"})
+    assert not review.review(tree, select(), NOW).diagnostics
+
+
 def test_nothing_of_the_sample_is_without_effect():
     assert not [d for d in review.review(sample(), select(), NOW).diagnostics]

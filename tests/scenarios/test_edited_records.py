@@ -3,10 +3,11 @@
 import pytest
 
 from reconciler.engine import review
+from reconciler.engine.guards import records
 from reconciler.objects.key import ObjectKey
 from tests import flow, support
 from tests.cli.conftest import Repo
-from tests.support import NOW, select, small
+from tests.support import NOW, loaded, select, small
 
 V1 = "models/web/versions/v1.yaml"
 V2 = "models/web/versions/v2.yaml"
@@ -39,6 +40,11 @@ def test_an_edited_field_of_a_record_is_refused_against_the_base_at_its_line(nam
     base = small().but({V1: ADDED})
     old, new, place = EDITS[name]
     assert told(edited(base, old, new), base) == [place]
+
+
+def test_a_record_that_the_base_could_not_read_is_not_compared():
+    bad = loaded(small().but({"models/web/model.yaml": "model: 7\n"}))
+    assert records.compare_with_base(loaded(small()), bad) == ()
 
 
 def test_a_new_record_and_facts_that_are_added_later_are_fine():
