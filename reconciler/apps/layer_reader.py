@@ -3,6 +3,7 @@ into one tree."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -150,6 +151,21 @@ class LayerReader:
             for layer in self.order.layers
             if "{model}" not in layer.file and "{type}" not in layer.file
         ]
+
+    def all_paths(self) -> Iterator[tuple[stack.Layer, str]]:
+        """Every layer file of every app and group of the layout, also those that do not exist."""
+        for app in self.layout.apps:
+            yield from self.paths(app)
+        for environment, group in self.layout.groups:
+            yield from self.group_paths(environment, group)
+
+    def is_of_a_layer(self, path: str) -> bool:
+        """Whether a layer for a type may have this path: a type may wait for its first model."""
+        return any(
+            re.fullmatch(re.escape(layer.file).replace(r"\{type\}", r"[^/]+"), path)
+            for layer in self.order.layers
+            if "{type}" in layer.file
+        )
 
     def type_of(self, model: str) -> str:
         """The application type in a model's file, "" when there is none."""

@@ -27,7 +27,7 @@ from reconciler.apps.app import App, Fleet, Foundation, PlainManifest, Selection
 from reconciler.apps.layer_reader import LayerReader, Mistakes
 from reconciler.apps.messages import show_node
 from reconciler.apps.repository import LAYERS_FILE, AppFiles, Files, Layout
-from reconciler.diagnostics import Diagnostic, error
+from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.layers import document, merge, stack
 from reconciler.origin import Branch, Node, Site, Value, plain
 from reconciler.spec.application import Application
@@ -112,6 +112,8 @@ class _Loader:
             self.mistakes.add((item,), *ids)
         for app in apps:
             self.mistakes.add(shared.check_storage_mounted(app), app.id)
+        if self.selection.is_everything:
+            self.mistakes.add(self._unread_files(reader))
         return self._fleet(tuple(apps), tuple(foundations), unit_ids, {})
 
     def _selects_foundations(self) -> bool:
@@ -142,6 +144,29 @@ class _Loader:
             self.label,
             self.commit,
         )
+
+    def _unread_files(self, reader: LayerReader) -> Iterator[Diagnostic]:
+        """Warnings for YAML files that nothing reads. Nothing is said of a model with a mistake:
+        its list of manifests may be the mistake."""
+        told = {d.site.file for d in self.mistakes.found.values() if d.site is not None}
+        blocked = {unit.model for unit in self.mistakes.blocked}
+        read = {path for _, path in reader.all_paths()} | self.contents.keys()
+        read |= {path for paths in self.layout.records.values() for path in paths}
+        for path in self.blobs:
+            folder, model, *rest = (*path.split("/"), "", "")
+            is_ours = folder in ("environments", "models") and path.endswith((".yaml", ".yml"))
+            if not is_ours or path in read or path in told or path == LAYERS_FILE:
+                continue
+            if folder == "models" and (model in blocked or rest[0] == "model.yaml"):
+                continue
+            if folder == "environments" and (blocked or reader.is_of_a_layer(path)):
+                continue
+            yield warning(
+                "W_UNUSED_FILE",
+                "nothing reads this file: no layer has this path, and no app lists it",
+                Site(path, 0, 0),
+                help="list it under `manifests:`, move it to the path of a layer, or delete it",
+            )
 
     # -- reading -----------------------------------------------------------------------------------
 

@@ -119,6 +119,7 @@ def review(
     policies, faults = memo.of_commit(
         tree, selection, "policies", lambda: object_policy.load_policies(tree)
     )
+    faults = (*faults, *object_policy.check_scopes(policies, fleet, selection))
     chosen: Selection | None = selection
     if any(d.is_error for d in faults):
         # Without all policies no unit can be judged: block every unit, and count none as removed.
@@ -134,7 +135,8 @@ def review(
         silent = memo.of_commit(
             tree, selection, "effect", lambda: tuple(effect.find_without_effect(fleet, units))
         )
-        diagnostics = (*diagnostics, *silent)
+        checks = (object_policy.check_kinds(policies, units), object_policy.check_side_files(tree))
+        diagnostics = (*diagnostics, *silent, *(item for found in checks for item in found))
     has_units = any(part.units for part in done.parts) or (done.plan is not None and done.plan.apps)
     if not has_units and not done.fleet.blocked:
         diagnostics = (*diagnostics, *_explain_empty(done.fleet, selection))
