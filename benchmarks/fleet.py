@@ -195,6 +195,7 @@ def _environment(environment: str, rank: int) -> str:
         f"environment:\n  rank: {rank}\n  cluster: {cluster}\n"
         f"  description: the {environment} rung of the ladder\n"
         f"serving:\n  replicas: {rank}\n"
+        f"vars:\n  domain: {environment}.example\n"
     )
 
 
@@ -229,7 +230,7 @@ def _model_file(number: int, kind: str, team: str, model: str) -> str:
         f"model:\n  type: {kind}\n  owner: {team}\n  description: {kind} of {team}\n"
     )
     groups = ", ".join(f"{environment}/{team}" for environment in ENVIRONMENTS)
-    serving = [f"  hostnames: [{model}.models.example]"]
+    serving = [f'  hostnames: ["{model}.${{{{ vars.domain }}}}"]']
     if kind in ("vision", "forecast"):
         text += f"dataset:\n  pvc: {team}-data\n  path: /data\n"
         text += f'  revision: "2026-{number % 12 + 1:02d}-01"\n'

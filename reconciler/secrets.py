@@ -22,6 +22,9 @@ from reconciler.secret_texts import named_values, scalars_of, secret_values
 __all__ = [
     "MASK",
     "Redactor",
+    "find_flag",
+    "holds_secret",
+    "holds_userinfo",
     "is_secret_name",
     "json_safe",
     "mask_secret_body",
@@ -191,12 +194,51 @@ def is_secret_name(name: str) -> bool:
     words = [word.lower() for word in _WORD.findall(name)]
     if not words or words[-1] in _REFERS:
         return False
-    if any(word in _SECRET_WORDS for word in words):
+    if any(word in _SECRET_WORDS or word.endswith("password") for word in words):
         return True
     is_variable = name.isupper() and len(words) > 1 and words[-1] == "key"
     return is_variable or any(
         kind in _KEY_KINDS and key == "key" for kind, key in itertools.pairwise(words)
     )
+
+
+#: Texts that stand in the place of a secret and are none.
+_REFERENCES = ("${", "$(", "{{", "<redacted", "ENC[", "vault:", "ref+")
+_SETTINGS = frozenset({"", "true", "false", "none", "null", "disabled", "enabled", "required"})
+#: Words before `token` that name a token of a text, as tokenizers have them: PAD_TOKEN.
+_OF_TEXT = frozenset(
+    {"pad", "eos", "bos", "unk", "sep", "cls", "mask", "stop", "start", "end", "special", "max"}
+    | {"min", "per", "num"}
+)
+_NUMBER = re.compile(r"[0-9.]+[smhd]?")
+_PASSWORDS = ("password", "passwd", "passphrase", "pwd")
+
+
+def holds_secret(name: str, value: str) -> bool:
+    """Whether a plain text under a name is likely a secret that should not stand in Git. References
+    (`$(VAR)`), settings (`required`) and tokens of texts (`PAD_TOKEN`) are none; a number is one
+    only under the name of a password."""
+    if not is_secret_name(name) or value.lower() in _SETTINGS or value.startswith(_REFERENCES):
+        return False
+    words = [word.lower() for word in _WORD.findall(name)]
+    if words[-1] == "token" and len(words) > 1 and words[-2] in _OF_TEXT:
+        return False
+    return _NUMBER.fullmatch(value) is None or words[-1].endswith(_PASSWORDS)
+
+
+def holds_userinfo(text: str) -> bool:
+    """Whether a text holds a URL with a password (`https://user:password@host`)."""
+    if "://" not in text:
+        return False
+    passwords = [found["user"].partition(":")[2] for found in _USERINFO.finditer(text)]
+    return any(p and not p.startswith(_REFERENCES) for p in passwords)
+
+
+def find_flag(argument: str) -> tuple[str, str | None]:
+    """The name of a flag (`--token=x`) and its value, None without `=`; ("", None) for another
+    argument."""
+    found = _FLAG.fullmatch(argument)
+    return (found["name"], found["value"]) if found is not None else ("", None)
 
 
 def _named_texts(datum: Any, name: str = "") -> Iterator[tuple[str, str]]:

@@ -94,6 +94,25 @@ POLICIES = {
     "W_POLICY_UNBOUND": {"policies/a.yaml": _POLICY},
 }
 _OWN = "environments/prod/one/web.yaml"
+_TRAINED = """\
+model: {type: vision, owner: web}
+training:
+  runIn: [prod/one]
+  framework: job
+  image: registry.example/train:1
+  command: [python, train.py]
+  volumes: [{pvc: models, path: /models}]
+versions: {registry: configmap, storage: {pvc: models, path: /models/web}}
+"""
+#: Two models that keep their artefacts at one place.
+TWO_TRAINED = {
+    "environments/prod/one/other.yaml": "",
+    "environments/types/vision.yaml": "{}\n",
+    "environments/base.yaml": "{}\n",
+    "environments/prod/web.yaml": "{}\n",
+    "models/other/model.yaml": _TRAINED,
+    "models/web/model.yaml": _TRAINED,
+}
 #: Files over the small config by the code that they cause; the example shows the last one.
 CONFIGS = {
     "E_REQUIRES": {
@@ -104,6 +123,7 @@ CONFIGS = {
         _OWN: "manifests: [extra.yaml]\n",
         "models/web/extra.yaml": "apiVersion: v1\nkind: Config\nusers: []\n",
     },
+    "E_STORAGE": TWO_TRAINED,
     "W_EMPTY": {_OWN: "manifests: [extra.yaml]\n", "models/web/extra.yaml": "# nothing\n"},
 }
 
@@ -127,6 +147,11 @@ COMMANDS = {
     "P_ERROR": (["check"], _with_expression("object.spec.most < 9")),
     "P_NOT_EVALUABLE": (["check"], _with_expression(_ASKS[1])),
     "P_VIOLATED": (["check"], _with_expression("object.spec.replicas > 1")),
+    "W_POLICY_MATCH": (
+        ["check"],
+        {**_BOUND, "policies/a.yaml": _POLICY.replace("[deployments]", "[deployment]")},
+    ),
+    "W_NO_EFFECT": (["check"], {_OWN: "serving: {hostnames: [web.example]}\n"}),
     "W_NO_APPS": (["check"], dict.fromkeys(n for n in small().files if "layers" not in n)),
 }
 

@@ -3,6 +3,7 @@ into one tree."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -10,10 +11,10 @@ from typing import Any, NamedTuple
 
 from reconciler.apps.repository import LAYERS_FILE, AppFiles, Files, Layout
 from reconciler.diagnostics import Diagnostic, error
-from reconciler.layers import document, merge, stack
+from reconciler.layers import document, merge, paths, stack
 from reconciler.layers.locks import Lock
 from reconciler.layers.markers import Marked
-from reconciler.origin import Branch, Site, Value
+from reconciler.origin import Branch, Items, Site, Value
 from reconciler.suggest import did_you_mean
 from reconciler.unit import UnitId
 
@@ -78,6 +79,8 @@ class LayerReader:
         self.prefixes = merge.Prefixes()
         self._names: dict[str, str] = {}
         self._paths: dict[AppFiles, list[tuple[stack.Layer, str]]] = {}
+        self.respelt: dict[Site, str] = {}
+        """The numbers whose text differs from their spelling, as in `Document`, of all files."""
         self.wrong: dict[str, tuple[Diagnostic, ...]] = {}
         """Path → the diagnostics of that file alone, the same for every app that reads the file."""
 
@@ -122,6 +125,7 @@ class LayerReader:
         for path, data in self.files.read(wanted):
             parsed = document.parse(data, path, wanted[path])
             self.documents[path] = parsed
+            self.respelt.update(parsed.respelt)
 
     def paths(self, app: AppFiles) -> list[tuple[stack.Layer, str]]:
         """The layers of an app with their file paths, the lowest first. Call this after the model's
@@ -147,6 +151,21 @@ class LayerReader:
             for layer in self.order.layers
             if "{model}" not in layer.file and "{type}" not in layer.file
         ]
+
+    def all_paths(self) -> Iterator[tuple[stack.Layer, str]]:
+        """Every layer file of every app and group of the layout, also those that do not exist."""
+        for app in self.layout.apps:
+            yield from self.paths(app)
+        for environment, group in self.layout.groups:
+            yield from self.group_paths(environment, group)
+
+    def is_of_a_layer(self, path: str) -> bool:
+        """Whether a layer for a type may have this path: a type may wait for its first model."""
+        return any(
+            re.fullmatch(re.escape(layer.file).replace(r"\{type\}", r"[^/]+"), path)
+            for layer in self.order.layers
+            if "{type}" in layer.file
+        )
 
     def type_of(self, model: str) -> str:
         """The application type in a model's file, "" when there is none."""
@@ -188,7 +207,11 @@ class LayerReader:
     def _file_mistakes(self, parsed: document.Document, path: str) -> tuple[Diagnostic, ...]:
         found = self.wrong.get(path)
         if found is None:
-            found = self.wrong[path] = (*parsed.diagnostics, *_misplaced(parsed, path))
+            found = self.wrong[path] = (
+                *parsed.diagnostics,
+                *_empty(parsed),
+                *_misplaced(parsed, path),
+            )
         return found
 
     def _is_reported(self, path: str) -> bool:
@@ -252,6 +275,37 @@ class _Blank(dict[str, str]):
 
     def __missing__(self, key: str) -> str:
         return ""
+
+
+def _empty(parsed: document.Document) -> Iterator[Diagnostic]:
+    """Errors for keys without a value. To merging that is a null, which deletes the key (M3.2): a
+    block whose only line is commented out would delete the objects of an app."""
+    if not parsed.empty:
+        return
+    places = frozenset(parsed.empty)
+    for path, site in _nulls(parsed.root, ()):
+        if site not in places:
+            continue
+        yield error(
+            "E_EMPTY",
+            f"`{path[-1]}:` has no value, which would delete what the layers below set",
+            site,
+            path=paths.spell(path),
+            help="delete the line, or write what is meant: `null` deletes the key, `{}` is an "
+            'empty map, "" an empty text',
+        )
+
+
+def _nulls(tree: Any, path: paths.Path) -> Iterator[tuple[paths.Path, Site]]:
+    node = tree.node if isinstance(tree, Marked) else tree
+    if isinstance(node, Branch):
+        for key, child in node.children.items():
+            yield from _nulls(child, (*path, key))
+    elif isinstance(node, Items):
+        for index, child in enumerate(node.children):
+            yield from _nulls(child, (*path, index))
+    elif isinstance(node, Value) and node.value is None and path:
+        yield path, node.origin.site
 
 
 def _misplaced(parsed: document.Document, path: str) -> list[Diagnostic]:

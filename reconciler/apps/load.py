@@ -13,13 +13,21 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
-from reconciler.apps import manifest_files, repository, rules, validate
+from reconciler.apps import (
+    manifest_files,
+    plain_secrets,
+    repository,
+    rules,
+    shared,
+    validate,
+    workloads,
+)
 from reconciler.apps import shape as shapes
 from reconciler.apps.app import App, Fleet, Foundation, PlainManifest, Selection
 from reconciler.apps.layer_reader import LayerReader, Mistakes
 from reconciler.apps.messages import show_node
 from reconciler.apps.repository import LAYERS_FILE, AppFiles, Files, Layout
-from reconciler.diagnostics import Diagnostic, error
+from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.layers import document, merge, stack
 from reconciler.origin import Branch, Node, Site, Value, plain
 from reconciler.spec.application import Application
@@ -100,8 +108,12 @@ class _Loader:
         self._fetch_manifests(selected)
         foundations = [f for g in groups if (f := self._foundation(reader, *g)) is not None]
         apps = [app for files in selected if (app := self._app(reader, files)) is not None]
-        for item, ids in rules.check_across(foundations, apps):
+        for item, ids in (*rules.check_across(foundations, apps), *shared.check(apps)):
             self.mistakes.add((item,), *ids)
+        for app in apps:
+            self.mistakes.add(shared.check_storage_mounted(app), app.id)
+        if self.selection.is_everything:
+            self.mistakes.add(self._unread_files(reader))
         return self._fleet(tuple(apps), tuple(foundations), unit_ids, {})
 
     def _selects_foundations(self) -> bool:
@@ -132,6 +144,29 @@ class _Loader:
             self.label,
             self.commit,
         )
+
+    def _unread_files(self, reader: LayerReader) -> Iterator[Diagnostic]:
+        """Warnings for YAML files that nothing reads. Nothing is said of a model with a mistake:
+        its list of manifests may be the mistake."""
+        told = {d.site.file for d in self.mistakes.found.values() if d.site is not None}
+        blocked = {unit.model for unit in self.mistakes.blocked}
+        read = {path for _, path in reader.all_paths()} | self.contents.keys()
+        read |= {path for paths in self.layout.records.values() for path in paths}
+        for path in self.blobs:
+            folder, model, *rest = (*path.split("/"), "", "")
+            is_ours = folder in ("environments", "models") and path.endswith((".yaml", ".yml"))
+            if not is_ours or path in read or path in told or path == LAYERS_FILE:
+                continue
+            if folder == "models" and (model in blocked or rest[0] == "model.yaml"):
+                continue
+            if folder == "environments" and (blocked or reader.is_of_a_layer(path)):
+                continue
+            yield warning(
+                "W_UNUSED_FILE",
+                "nothing reads this file: no layer has this path, and no app lists it",
+                Site(path, 0, 0),
+                help="list it under `manifests:`, move it to the path of a layer, or delete it",
+            )
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -166,6 +201,7 @@ class _Loader:
                 app.id
                 for app in selected
                 if path == app.file
+                or (item.code == "E_PATH" and _is_read_below(path, app))
                 or folder == f"models/{app.model}"
                 or path == f"environments/{app.environment}/{app.group}/group.yaml"
                 or path == f"environments/{app.environment}/environment.yaml"
@@ -238,6 +274,8 @@ class _Loader:
             return None
         manifests, more = self._manifests(spec, files)
         bad |= self.mistakes.add(rules.check_app(files, spec, records, self.layout), files.id)
+        bad |= self.mistakes.add(workloads.check_spelling(spec, reader.respelt), files.id)
+        self.mistakes.add(self._plain_secrets(tree, manifests or ()), files.id)
         if bad or manifests is None:
             return None
         used += more
@@ -326,11 +364,18 @@ class _Loader:
                     )
                 if record is not None:
                     good[stem] = record
+            found += rules.check_digests(good)
             self.records[model] = good
             self.bad_records[model] = tuple(found)
         if self.mistakes.add(self.bad_records[model], unit):
             return None
         return self.records[model]
+
+    @staticmethod
+    def _plain_secrets(tree: Branch, manifests: Iterable[PlainManifest]) -> Iterator[Diagnostic]:
+        yield from plain_secrets.check(tree)
+        for manifest in manifests:
+            yield from plain_secrets.check(manifest.root)
 
     def _fetch_manifests(self, selected: Iterable[AppFiles]) -> None:
         """Reads the plain files of the selected models at once, because each read costs a process.
@@ -354,7 +399,7 @@ class _Loader:
         bad = False
         allowed = frozenset(kind.value for kind in spec.group.cluster_scoped)
         for entry in spec.manifests:
-            path, found = manifest_files.find_file(entry, self.blobs, app.model)
+            path, found = manifest_files.find_file(entry, self.blobs, app, self.layout)
             bad |= self.mistakes.add(found, app.id)
             if path is None:
                 continue
@@ -375,6 +420,18 @@ class _Loader:
         for path in (LAYERS_FILE, *files):
             names.update(f"{path}\0{self.blobs[path].blob_id}\n".encode())
         return names.hexdigest()
+
+
+def _is_read_below(path: str, app: AppFiles) -> bool:
+    """Whether an app may read a file or folder, or a file below it."""
+    own = (
+        app.file,
+        f"models/{app.model}/",
+        f"environments/{app.environment}/{app.group}/group.yaml",
+        f"environments/{app.environment}/environment.yaml",
+        f"environments/{app.environment}/{app.model}.yaml",
+    )
+    return any(f"{file}/".startswith(f"{path}/") for file in own) or path.startswith(own[1])
 
 
 def _no_block(environment: str, group: str, block: str, node: Node | None) -> Diagnostic:

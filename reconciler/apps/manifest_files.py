@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from reconciler import TOOL_NAMESPACE, kinds
 from reconciler.apps.app import PlainManifest
+from reconciler.apps.repository import AppFiles, Layout
 from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.layers import document, merge, stack
 from reconciler.objects.key import GroupKind, is_object_name, split_version
@@ -37,12 +38,12 @@ _NO_LISTS = stack.Stack((), {}, None)
 
 
 def find_file(
-    entry: Value[str], blobs: Mapping[str, Any], model: str
+    entry: Value[str], blobs: Mapping[str, Any], app: AppFiles, layout: Layout
 ) -> tuple[str | None, tuple[Diagnostic, ...]]:
     """The path of the file that an entry of `manifests:` names: in the folder of the file with the
     entry, else in the model's folder. None and an error when there is no such file."""
     folder = posixpath.dirname(entry.site.file)
-    home = f"models/{model}"
+    home = f"models/{app.model}"
     if posixpath.normpath(f"{home}/{entry.value}").startswith(f"{home}/") and (
         posixpath.normpath(f"{folder}/{entry.value}") not in blobs
     ):
@@ -53,6 +54,17 @@ def find_file(
             error(
                 "E_PATH",
                 f"{entry.value!r} leaves the config folders",
+                entry.site,
+                path="manifests",
+                help="name a file beside the file that lists it, or beside model.yaml",
+            ),
+        )
+    inside = f"{path}/".startswith((f"{folder}/", f"{home}/"))
+    if not inside or not _is_own(path, app, layout):
+        return None, (
+            error(
+                "E_PATH",
+                f"{entry.value!r} leads to {path}, a file of others",
                 entry.site,
                 path="manifests",
                 help="name a file beside the file that lists it, or beside model.yaml",
@@ -80,6 +92,19 @@ class ManifestFile(NamedTuple):
     roots: tuple[tuple[Branch, bool], ...]
     """Each document, and whether it had no errors when its markers were read."""
     diagnostics: tuple[Diagnostic, ...]
+
+
+def _is_own(path: str, app: AppFiles, layout: Layout) -> bool:
+    """Whether an app may read a file: it may not read those of other environments, groups and
+    models."""
+    top, _, rest = path.partition("/")
+    if top == "models":
+        return rest.startswith(f"{app.model}/")
+    environment, _, rest = rest.partition("/")
+    if environment in layout.environments and environment != app.environment:
+        return False
+    group = rest.partition("/")[0]
+    return (environment, group) not in layout.groups or group == app.group
 
 
 def parse_documents(data: bytes, file: str) -> ManifestFile:

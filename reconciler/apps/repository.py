@@ -4,6 +4,8 @@ exist. No file is opened here.
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,12 +16,15 @@ from reconciler.origin import Site
 from reconciler.suggest import did_you_mean
 from reconciler.unit import UnitId
 
-__all__ = ["LAYERS_FILE", "AppFiles", "Files", "Layout", "StoredFile", "read_layout"]
+__all__ = ["LAYERS_FILE", "AppFiles", "Files", "Layout", "StoredFile", "odd_name", "read_layout"]
 
 LAYERS_FILE = "environments/layers.yaml"
 _ENVIRONMENT_FILE = "environment.yaml"
 _GROUP_FILE = "group.yaml"
 _TYPES = "types"
+_DEVICES = frozenset(
+    {"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(10))}
+)
 _LONGEST = {"environment": 20, "group": 20, "model": 30}
 
 
@@ -78,7 +83,8 @@ def read_layout(paths: Iterable[str]) -> Layout:
     apps: list[AppFiles] = []
     records: dict[str, list[str]] = {}
     misspelt: list[str] = []
-    for path in sorted(paths):
+    paths = sorted(paths)
+    for path in paths:
         if not path.endswith(".yaml"):
             if path.endswith(".yml") and path.startswith(("environments/", "models/")):
                 misspelt.append(path)
@@ -100,7 +106,9 @@ def read_layout(paths: Iterable[str]) -> Layout:
                 records.setdefault(model, []).append(path)
             case _:
                 pass
-    found = _Findings(environments, groups, models, tuple(apps), in_environment, misspelt)
+    found = _Findings(
+        environments, groups, models, tuple(apps), in_environment, misspelt, _odd(paths)
+    )
     return Layout(
         environments,
         groups,
@@ -110,6 +118,36 @@ def read_layout(paths: Iterable[str]) -> Layout:
         tuple(found.all()),
         _homes(apps),
     )
+
+
+def _odd(paths: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """The files and folders whose names some systems cannot hold or read as another file's, each
+    with the reason. A folder is named once, not with each file in it."""
+    found: dict[str, str] = {}
+    for path in paths:
+        if not path.startswith(("environments/", "models/")):
+            continue
+        at = ""
+        for name in path.split("/"):
+            at = f"{at}/{name}" if at else name
+            if (why := odd_name(name)) and at not in found:
+                found[at] = why
+    return tuple(found.items())
+
+
+@functools.lru_cache(maxsize=8192)
+def odd_name(name: str) -> str:
+    """Why the name of a file or folder is not portable; "" when it is. Windows reserves names of
+    devices and drops dots and blanks at the end; `git~1` is `.git` there."""
+    if name.partition(".")[0].rstrip(" ").casefold() in _DEVICES:
+        return "has the name of a device on Windows"
+    if name != name.strip() or name.endswith("."):
+        return "begins or ends with a blank or a dot, which other systems drop"
+    if re.fullmatch(r"\.?git(~\d+)?", name.casefold()):
+        return "has a name that is Git's own folder on other systems"
+    if re.search(r'[<>:"|?*]', name):
+        return 'holds one of < > : " | ? *, which other systems do not allow'
+    return ""
 
 
 def _homes(apps: Iterable[AppFiles]) -> dict[str, frozenset[str]]:
@@ -127,6 +165,7 @@ class _Findings:
     apps: tuple[AppFiles, ...]
     in_environment: Mapping[tuple[str, str], str]
     misspelt: list[str]
+    odd: tuple[tuple[str, str], ...]
 
     def all(self) -> Iterator[Diagnostic]:
         for environment, path in self.environments.items():
@@ -139,6 +178,8 @@ class _Findings:
             yield from _name("model", model, path)
         for app in self.apps:
             yield from self._app(app)
+        for path, why in self.odd:
+            yield error("E_PATH", f"{path} {why}", Site(path, 0, 0), help="rename it")
         for path in self.misspelt:
             yield warning(
                 "W_UNUSED_FILE",

@@ -20,7 +20,7 @@ from reconciler.spec.training import Training
 from reconciler.suggest import did_you_mean
 from reconciler.unit import UnitId
 
-__all__ = ["check_across", "check_app", "check_group"]
+__all__ = ["check_across", "check_app", "check_digests", "check_group"]
 
 
 def check_app(
@@ -201,6 +201,23 @@ def _check_slugs(records: Mapping[str, VersionRecord]) -> Iterator[Diagnostic]:
                 help="name versions so that they differ in more than dots and dashes",
             )
         by_slug.setdefault(slug, record)
+
+
+def check_digests(records: Mapping[str, VersionRecord]) -> Iterator[Diagnostic]:
+    """Errors for two records of one artefact: an approval is bound to a digest, so that of one
+    version would be that of the other."""
+    first: dict[str, VersionRecord] = {}
+    for version, record in records.items():
+        other = first.setdefault(record.digest.value, record)
+        if other is not record:
+            yield error(
+                "E_RECORD",
+                f"{version} and {other.version.value} have one digest, so they are one artefact",
+                record.digest.site,
+                path="digest",
+                related=[Related(other.digest.site, f"the digest of {other.version.value}")],
+                help="delete one of the records, or correct the digest",
+            )
 
 
 def _check_rollout(serving: Serving) -> Iterator[Diagnostic]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -10,7 +11,8 @@ import reconciler
 from reconciler.apps.messages import list_overridden
 from reconciler.diagnostics import Diagnostic, Related, error
 from reconciler.objects.quantity import amount
-from reconciler.origin import Value
+from reconciler.origin import Site, Value
+from reconciler.spec.application import Application
 from reconciler.spec.model import Dataset
 from reconciler.spec.serving import Serving
 from reconciler.spec.training import Training
@@ -22,6 +24,7 @@ __all__ = [
     "check_labels",
     "check_name",
     "check_serving",
+    "check_spelling",
     "check_training",
     "check_unique",
 ]
@@ -76,6 +79,30 @@ def check_serving(spec: Serving) -> Iterator[Diagnostic]:
     yield from check_unique("serving.hostnames", spec.hostnames)
     yield from _check_mounts("serving.volumes", [v.path for v in spec.volumes])
     yield from _check_resources(spec.resources, "serving.resources")
+
+
+def check_spelling(spec: Application, respelt: Mapping[Site, str]) -> Iterator[Diagnostic]:
+    """Errors for variables whose number or boolean would become another text than is written:
+    `3.10` would be the text 3.1. `respelt`: as in `layers.document.Document`."""
+    if not respelt:
+        return
+    blocks = (("training.env", spec.training), ("serving.env", spec.serving))
+    for path, block in blocks:
+        for index, variable in enumerate(block.env if block is not None else ()):
+            datum = variable.value.value
+            text = "" if isinstance(datum, str) else json.dumps(datum)
+            for site in variable.value.origin.sites() if text else ():
+                written = respelt.get(site, text)
+                if written != text:
+                    yield error(
+                        "E_NUMBER",
+                        f"{variable.name.value} would get the text {text}, and {written} is "
+                        "written",
+                        variable.value.site,
+                        path=f"{path}[{index}].value",
+                        related=list_overridden(variable.value.origin),
+                        help=f'quote it: "{written}"',
+                    )
 
 
 def _check_mounts(path: str, mounts: Iterable[Value[str]]) -> Iterator[Diagnostic]:

@@ -114,6 +114,44 @@ ENTRIES = (
         "Give each environment a rank of its own.",
     ),
     Entry(
+        "E_HOSTNAME",
+        "Two apps route one host name on one Gateway. The Gateway gives all requests to the older "
+        "route.",
+        "Give each app a host name of its own; a part of it may come from the group's values.",
+    ),
+    Entry(
+        "E_STORAGE",
+        "Two models write their trained artefacts to one place.",
+        "Give each model a path of its own in `versions.storage`.",
+    ),
+    Entry(
+        "W_STORAGE",
+        "`versions.storage` names a claim that training does not mount, so no artefact gets there.",
+        "Mount the claim in `training.volumes`, or name the claim that is mounted.",
+    ),
+    Entry(
+        "W_SECRET_IN_GIT",
+        "A value that looks like a secret stands in a layer or a manifest in plain text. Output "
+        "masks it, so a reviewer of the plan would never see that it is there.",
+        "Put the value into a Secret of the cluster and write `!secret name/key`. Change the "
+        "secret: Git keeps what was once committed.",
+    ),
+    Entry(
+        "W_NO_EFFECT",
+        "A line or a block of the config has no effect: nothing is drawn of it and nothing is "
+        "decided by it, in any app that reads it. Options of a backend that is not used are an "
+        "example, and rollout steps beside a static split.",
+        "Delete it, or correct what would use it: the backend, the router, the reference.",
+    ),
+    Entry(
+        "E_RECORD_EDITED",
+        "A version record was edited: a field differs from the base revision, or from what is "
+        "applied. The edit would change a reviewed version in place, in every app that serves it.",
+        "Restore the record. What was trained anew gets a version and a record of its own.",
+        "`check --base` and `plan --base` compare with a revision. A plan for a cluster compares "
+        "with the live objects, and holds the app.",
+    ),
+    Entry(
         "E_RECORD",
         "A version record lacks what the serving backend needs.",
         "Complete the record, or set the value in the model's `serving`.",

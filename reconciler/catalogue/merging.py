@@ -18,6 +18,12 @@ ENTRIES = (
         "Correct the key of the element, or remove the entry.",
     ),
     Entry(
+        "E_EMPTY",
+        "A key of a layer has no value. To YAML that is a null, and a null deletes what the layers "
+        "below set: `serving:` whose only line is commented out would delete the app's objects.",
+        "Delete the line, or write what is meant: `null` to delete the key, `{}` for an empty map.",
+    ),
+    Entry(
         "E_INTERP_TYPE",
         "A reference inside a longer text leads to a map, a list or null, which have no text form.",
         "Refer to a single value, or let the reference be the whole value.",

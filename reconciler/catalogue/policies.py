@@ -59,6 +59,12 @@ ENTRIES = (
         "Change the config line that the finding names; the policy's remediation says how.",
     ),
     Entry(
+        "W_POLICY_MATCH",
+        "A rule of a policy names a resource that is nearly, but not quite, that of a kind, so it "
+        "matches nothing. A resource is the plural of a kind, in small letters: `deployments`.",
+        "Correct the resource.",
+    ),
+    Entry(
         "W_POLICY_OFFLINE",
         "An expression of a policy asks for something that only a cluster can answer.",
         "Nothing has to be done: every object that the policy matches gets a finding, and the "

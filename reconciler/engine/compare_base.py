@@ -16,7 +16,7 @@ from typing import Any
 import reconciler
 from reconciler.apps.app import Fleet, Selection
 from reconciler.diagnostics import Diagnostic, warning
-from reconciler.engine import draw, load, observe, predict
+from reconciler.engine import draw, observe, predict
 from reconciler.engine.draw import UnitDrafts
 from reconciler.engine.guards import prune
 from reconciler.engine.run_options import RunOptions
@@ -30,7 +30,7 @@ from reconciler.plan.snapshot import Snapshot
 from reconciler.ports import Tree
 from reconciler.unit import UnitId
 
-__all__ = ["BaseSide", "absent_groups", "plan_against_base", "render_sides"]
+__all__ = ["BaseSide", "absent_groups", "plan_against_base", "render_sides", "widen"]
 
 _UID = "base"
 
@@ -45,11 +45,10 @@ class BaseSide:
 
 
 def render_sides(
-    base: Tree, fleet: Fleet, selection: Selection, now: datetime
+    rendered: Fleet, fleet: Fleet, selection: Selection, now: datetime
 ) -> tuple[tuple[BaseSide, ...], tuple[Diagnostic, ...]]:
-    """The base's rendering per cluster, and a warning when a selected part of it could not be
-    rendered."""
-    rendered = load.load_fleet(base, _widen(selection, fleet))
+    """The rendering of the base (`rendered`) per cluster, and a warning when a part of it could not
+    be rendered."""
     objects: dict[str, dict[ObjectKey, Observed]] = {}
     inventories: dict[str, dict[UnitId, Inventory]] = {}
     for item in draw.draw_units(rendered, Snapshot.none(), now, foresees=False):
@@ -75,16 +74,16 @@ def render_sides(
                 objects=objects.get(cluster, {}),
                 inventories=inventories.get(cluster, {}),
                 handed=handed,
-                base=base.label,
+                base=rendered.label,
                 place=place,
             ),
         )
         for place, cluster in enumerate(sorted(clusters | objects.keys() | inventories.keys()))
     ]
-    return tuple(out), tuple(_warn_unrendered(rendered, base.label, selection))
+    return tuple(out), tuple(_warn_unrendered(rendered, selection))
 
 
-def _widen(selection: Selection, fleet: Fleet) -> Selection:
+def widen(selection: Selection, fleet: Fleet) -> Selection:
     """The selection to render of the base: whole groups, because the fleet has the foundation of
     each selected app, and every group when an app has moved, because its old objects may be in any.
     What the selection does not take is compared with nothing, and so is never shown as removed."""
@@ -104,7 +103,7 @@ def _as_live(manifest: Manifest) -> Observed:
     return Observed(manifest.key, Presence.PRESENT, uid=_UID, body=body)
 
 
-def _warn_unrendered(base: Fleet, label: str, selection: Selection) -> Iterable[Diagnostic]:
+def _warn_unrendered(base: Fleet, selection: Selection) -> Iterable[Diagnostic]:
     apps = [app for app in base.blocked if not app.is_foundation]
     blocked = sorted(app for app in apps if selection.takes(*app))
     if not blocked and (apps or not base.errors):
@@ -112,7 +111,7 @@ def _warn_unrendered(base: Fleet, label: str, selection: Selection) -> Iterable[
     what = f"{len(blocked)} apps" if len(blocked) != 1 else str(blocked[0])
     yield warning(
         "W_BASE",
-        f"{label} has errors itself: {what} could not be rendered there, and so look new",
+        f"{base.label} has errors itself: {what} could not be rendered there, and so look new",
         help="the counts below are too high by their objects",
     ).reaching(*blocked)
 

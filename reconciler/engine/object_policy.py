@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from reconciler import policy
-from reconciler.apps.app import App, Unit
+from reconciler import kinds, policy
+from reconciler.apps.app import App, Fleet, Selection, Unit
 from reconciler.backends import draw
-from reconciler.diagnostics import Diagnostic
+from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.engine.draw import UnitDrafts
 from reconciler.engine.memo import Memo
+from reconciler.layers import document
 from reconciler.plan.snapshot import Snapshot
 from reconciler.policy.evaluate import PolicySet, Subject, judge_objects, may_judge
 from reconciler.policy.finding import Finding
+from reconciler.policy.match import plural_of
 from reconciler.ports import Tree
+from reconciler.suggest import did_you_mean, nearest, question
 from reconciler.unit import UnitId
 
-__all__ = ["denied_units", "judge_units", "load_policies"]
+__all__ = [
+    "check_kinds",
+    "check_scopes",
+    "check_side_files",
+    "denied_units",
+    "judge_units",
+    "load_policies",
+]
 
 _FOLDER = "policies/"
 
@@ -31,6 +41,81 @@ def load_policies(tree: Tree) -> tuple[PolicySet, tuple[Diagnostic, ...]]:
         and not path.startswith((_FOLDER + "tests/", _FOLDER + "exemptions/"))
     ]
     return policy.load(dict(tree.read(paths)))
+
+
+def check_scopes(policies: PolicySet, fleet: Fleet, selection: Selection) -> Iterator[Diagnostic]:
+    """Errors for bindings to environments, groups or types that do not exist: the policy judges
+    nothing. Types are known when everything is loaded without a mistake."""
+    known: dict[str, set[str]] = {
+        "environments": {unit.environment for unit in fleet.known},
+        "groups": {unit.group for unit in fleet.known}
+        | {f"{u.environment}/{u.group}" for u in fleet.known},
+    }
+    if selection.is_everything and not fleet.errors:
+        known["types"] = {app.spec.model.type.value for app in fleet.apps}
+    for _, bindings in policies.bound:
+        for binding in bindings:
+            for field, names in known.items():
+                for name in sorted((getattr(binding, field) or frozenset()) - names):
+                    yield error(
+                        "E_POLICY_BINDING",
+                        f"there is no {field[:-1]} {name!r}: the binding {binding.name!r} judges "
+                        "less than it says",
+                        binding.site,
+                        help=did_you_mean(name, names, also=f"known: {', '.join(sorted(names))}"),
+                    )
+
+
+def check_kinds(policies: PolicySet, units: Iterable[UnitDrafts]) -> Iterator[Diagnostic]:
+    """Warnings for resources of a policy's rules that are nearly the plural of a known or drawn
+    kind: `deployment` matches nothing. A kind of other clusters may be named."""
+    drawn = {draft.key.group_kind for item in units for draft in item.drafts}
+    plurals = {plural_of(kind) for kind in (*kinds.known(), *drawn)} | {"*"}
+    for judge, _ in policies.bound:
+        for rule in judge.match.rules or ():
+            for resource in rule.resources:
+                name = resource.partition("/")[0]
+                close = None if name in plurals else nearest(name, plurals, cutoff=0.9)
+                if close is not None:
+                    yield warning(
+                        "W_POLICY_MATCH",
+                        f"{judge.name!r} is for {resource!r}, which no kind here is called",
+                        judge.site,
+                        path="spec.matchConstraints.resourceRules",
+                        help=question(close),
+                    )
+
+
+def check_side_files(tree: Tree) -> Iterator[Diagnostic]:
+    """The mistakes in policies/tests and policies/exemptions, of which no run evaluates anything:
+    files that do not parse, and policies that were put there."""
+    sides = (_FOLDER + "tests/", _FOLDER + "exemptions/")
+    paths = [p for p in tree.blobs() if p.startswith(sides) and p.endswith((".yaml", ".yml"))]
+    for path, data in tree.read(paths) if paths else ():
+        for chunk in document.split(data):
+            parsed = document.parse(chunk, path, "policy")
+            yield from parsed.diagnostics
+            root = parsed.root
+            if root is not None and root.get("apiVersion") is not None:
+                yield warning(
+                    "W_UNUSED_FILE",
+                    "no policy, binding or parameter is read in this folder",
+                    root.origin.site,
+                    help="move it to policies/ itself",
+                )
+            elif root is not None and path.startswith(sides[0]) and root.get("cases") is None:
+                yield warning(
+                    "W_UNUSED_FILE",
+                    "a file of policies/tests holds `cases:`, a list, and this one has none",
+                    root.origin.site,
+                )
+            elif path.startswith(sides[1]) and root is not None:
+                yield warning(
+                    "W_UNUSED_FILE",
+                    "no exemption is honoured: every policy judges every app that it is bound to",
+                    root.origin.site,
+                    help="narrow the binding instead, and delete this file",
+                )
 
 
 def judge_units(

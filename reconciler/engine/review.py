@@ -8,9 +8,9 @@ from datetime import datetime
 
 from reconciler.apps.app import Fleet, Selection
 from reconciler.diagnostics import Diagnostic, error, warning
-from reconciler.engine import compare_base, draw, load, object_policy, observe, predict
+from reconciler.engine import compare_base, draw, effect, load, object_policy, observe, predict
 from reconciler.engine.draw import UnitDrafts
-from reconciler.engine.guards import conflicts, fights, history, prune, strangers, upgrade
+from reconciler.engine.guards import conflicts, fights, history, prune, records, strangers, upgrade
 from reconciler.engine.guards.guard import Guard, hold
 from reconciler.engine.memo import Memo
 from reconciler.engine.run_options import RunOptions
@@ -120,6 +120,7 @@ def review(
     policies, faults = memo.of_commit(
         tree, selection, "policies", lambda: object_policy.load_policies(tree)
     )
+    faults = (*faults, *object_policy.check_scopes(policies, fleet, selection))
     chosen: Selection | None = selection
     if any(d.is_error for d in faults):
         # Without all policies no unit can be judged: block every unit, and count none as removed.
@@ -130,6 +131,13 @@ def review(
     else:
         done = run.plan(fleet, targets_of(reader) if reader is not None else None)
     diagnostics = (*fleet.diagnostics, *faults, *done.diagnostics)
+    if selection.is_everything:
+        units = done.units
+        silent = memo.of_commit(
+            tree, selection, "effect", lambda: tuple(effect.find_without_effect(fleet, units))
+        )
+        checks = (object_policy.check_kinds(policies, units), object_policy.check_side_files(tree))
+        diagnostics = (*diagnostics, *silent, *(item for found in checks for item in found))
     has_units = any(part.units for part in done.parts) or (done.plan is not None and done.plan.apps)
     if not has_units and not done.fleet.blocked:
         diagnostics = (*diagnostics, *_explain_empty(done.fleet, selection))
@@ -245,8 +253,9 @@ class _Run:
         plan = history.restate_rewinds(plan, lost, allowed.rewinds)
         first, *others = guards(allowed)
         known = {g: status for part in done for g, status in part.snapshot.statuses.items()}
-        fought = fights.guard(known)
-        for guard in (first, strangers.guard(reader_of, recorded), *others, fought):
+        edited = [e for part in done for e in records.find_edited(part.units, part.snapshot)]
+        standing = (strangers.guard(reader_of, recorded), records.guard(edited))
+        for guard in (first, *standing, *others, fights.guard(known)):
             plan = hold(plan, guard(plan))
         return holds.hold_unreachable(plan), unused
 
@@ -254,7 +263,9 @@ class _Run:
         """The review against the base's rendering, cluster by cluster."""
         offline = replace(Snapshot.none(), base=base.label)
         units = tuple(draw.draw_units(fleet, Snapshot.none(), self.now))
-        sides, base_warnings = compare_base.render_sides(base, fleet, self.selection, self.now)
+        rendered = load.load_fleet(base, compare_base.widen(self.selection, fleet))
+        sides, base_warnings = compare_base.render_sides(rendered, fleet, self.selection, self.now)
+        edited = records.compare_with_base(fleet, rendered)
         found: list[Finding] = []
         for side in sides:
             of_cluster = tuple(item for item in units if item.unit.cluster == side.cluster)
@@ -263,7 +274,9 @@ class _Run:
             fleet, units, sides, self.tree, selection=self.chosen
         )
         parts_of = (ReviewPart(fleet, units, offline),)
-        return Review(fleet, (*base_warnings, *guard_warnings), tuple(found), parts_of, plan)
+        return Review(
+            fleet, (*base_warnings, *edited, *guard_warnings), tuple(found), parts_of, plan
+        )
 
 
 def _drop_unmapped(

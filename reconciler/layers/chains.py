@@ -126,6 +126,6 @@ def _child(node: Node, step: object) -> Node | None:
     if isinstance(node, Items) and isinstance(step, int):
         return node.children[step] if step < len(node.children) else None
     if isinstance(node, Items) and isinstance(step, Selector):
-        keys = tuple(key for key, _ in step.pairs)
-        return next((c for c in node.children if locks.selector_of(c, keys) == step), None)
+        found: Node | None = locks.find_element(node.children, step)
+        return found
     return None

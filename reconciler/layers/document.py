@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -57,10 +57,21 @@ class Document:
     """A parsed file. `root` is None for an empty file and for a file without a readable map.
 
     `simple`: the file has no markers and no nulls in maps, so its subtrees can be shared without a
-    copy. `references`: a text in the file holds `${{`.
+    copy. `references`: a text in the file holds `${{`. `empty` holds the places of the keys without
+    a value. `respelt` maps the place of each plain number or boolean that has another spelling as a
+    text (`3.10`, `1e3`, `True`) to the spelling in the file.
     """
 
-    __slots__ = ("diagnostics", "file", "layer", "references", "root", "simple")
+    __slots__ = (
+        "diagnostics",
+        "empty",
+        "file",
+        "layer",
+        "references",
+        "respelt",
+        "root",
+        "simple",
+    )
 
     def __init__(
         self,
@@ -78,6 +89,8 @@ class Document:
         self.diagnostics = diagnostics
         self.simple = simple
         self.references = references
+        self.empty: tuple[Site, ...] = ()
+        self.respelt: Mapping[Site, str] = {}
 
 
 def parse(data: bytes, file: str, layer: str) -> Document:
@@ -89,7 +102,7 @@ def parse(data: bytes, file: str, layer: str) -> Document:
         root = None if _NOTHING.fullmatch(text) else builder.read_document(text)
     except StopReading:
         root = None
-    return Document(
+    parsed = Document(
         file,
         layer,
         root,
@@ -97,6 +110,8 @@ def parse(data: bytes, file: str, layer: str) -> Document:
         simple=builder.simple,
         references=builder.references,
     )
+    parsed.empty, parsed.respelt = tuple(builder.empty), builder.respelt
+    return parsed
 
 
 def split(data: bytes) -> Iterator[bytes]:
@@ -290,6 +305,8 @@ class _Builder(ScalarReader):
         before = tree.origin
         origin = Origin(key, self.layer, "set", before.value, is_scalar=before.is_scalar)
         if isinstance(tree, Value):
+            if before.site in self.respelt:
+                self.respelt[key] = self.respelt[before.site]
             return Value(tree.value, origin)
         if isinstance(tree, Branch):
             return Branch(tree.children, origin, tree.deleted)

@@ -43,6 +43,8 @@ class Layering:
         self.locks: list[Lock] = []
         self.pending: list[references.Pending] = []
         self.lists = lists.ListMerge(self)
+        self.element: Site | None = None
+        """The place of the element of a list without keys that is being built."""
 
     # -- reporting ---------------------------------------------------------------------------------
 
@@ -209,13 +211,13 @@ class Layering:
         return low
 
     def lock(self, result: Node | None, high: Any, path: Path) -> None:
-        site = high.tag if isinstance(high, Marked) else high.origin.site
-        if any(isinstance(step, int) for step in path):
+        steps = [number for number, step in enumerate(path) if isinstance(step, int)]
+        if steps:
             self.error(
                 "E_TAG_PLACE",
                 "inside a list a lock needs a declared key",
-                site,
-                path,
+                self.element or high.origin.site,
+                path[: steps[0] + 1],
                 help="declare the list's key in layers.yaml: lists: {path: {by: name}}",
             )
             return
@@ -223,7 +225,7 @@ class Layering:
             self.error(
                 "E_TAG_PLACE",
                 "a value that contains a reference cannot be locked",
-                site,
+                high.origin.site,
                 path,
                 help="lock the referenced value",
             )

@@ -25,6 +25,7 @@ class Layering(Protocol):
     mistakes."""
 
     simple: bool
+    element: Site | None
 
     def error(self, code: str, message: str, site: Site, path: Path, **more: Any) -> None: ...
     def make_link(self, own: Origin, op: Op, below: Any) -> Origin: ...
@@ -134,8 +135,11 @@ class ListMerge:
         if self.layering.simple and not states and op == "set":
             return list(node.children)
         out: list[Node] = []
+        outer = self.layering.element
         for index, child in enumerate(node.children, offset):
+            self.layering.element = outer or child.origin.site
             out.append(self._build_element(child, (*path, index), states, op))
+        self.layering.element = outer
         return out
 
     def _build_element(self, child: Any, path: Path, states: tuple[Patterns, ...], op: Op) -> Node:

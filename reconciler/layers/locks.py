@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from reconciler.diagnostics import Diagnostic, Related, error
 from reconciler.layers.markers import Marked
-from reconciler.layers.paths import Path, Selector, spell
+from reconciler.layers.paths import Literal, Path, Selector, spell
 from reconciler.origin import Branch, Items, Node, Site, Value, plain
 
-__all__ = ["Lock", "find", "find_violations", "selector_of"]
+__all__ = ["Lock", "find", "find_element", "find_violations", "selector_of"]
 
 
 class Lock(NamedTuple):
@@ -36,7 +36,7 @@ def selector_of(node: Any, keys: tuple[str, ...]) -> Selector | None:
         if not isinstance(field, Value):
             return None
         datum = field.value
-        text = datum if isinstance(datum, str) else _spelled(datum)
+        text = datum if isinstance(datum, str) else Literal(_spelled(datum))
         pairs.append((key, text))
     return Selector(tuple(pairs))
 
@@ -44,7 +44,21 @@ def selector_of(node: Any, keys: tuple[str, ...]) -> Selector | None:
 def _spelled(datum: Any) -> str:
     if isinstance(datum, bool):
         return "true" if datum else "false"
+    if isinstance(datum, float) and datum.is_integer():
+        datum = int(datum)  # 1.0 and 1 are one number
     return "null" if datum is None else str(datum)
+
+
+def find_element(children: Iterable[Any], step: Selector) -> Any:
+    """The element that a selector names, None when there is none. A bare `[id=1]` also finds the
+    text "1" when no element has the number."""
+    keys = tuple(key for key, _ in step.pairs)
+    children = tuple(children)
+    found = next((c for c in children if selector_of(c, keys) == step), None)
+    if found is None and any(type(value) is Literal for _, value in step.pairs):
+        as_texts = Selector(tuple((key, str.__str__(value)) for key, value in step.pairs))
+        found = next((c for c in children if selector_of(c, keys) == as_texts), None)
+    return found
 
 
 def find(tree: Node, path: Path) -> Node | None:
@@ -56,8 +70,7 @@ def find(tree: Node, path: Path) -> Node | None:
         elif isinstance(node, Items) and isinstance(step, int):
             node = node.children[step] if step < len(node.children) else None
         elif isinstance(node, Items) and isinstance(step, Selector):
-            keys = tuple(key for key, _ in step.pairs)
-            node = next((c for c in node.children if selector_of(c, keys) == step), None)
+            node = find_element(node.children, step)
         else:
             return None
     return node
@@ -74,12 +87,12 @@ def find_violations(
         old, new = find(before, lock.path), find(after, lock.path)
         if old is new or _same(old, new):
             continue
-        path, site = _find_entry(lock.path, high, old, new)
+        site = _find_entry(lock.path, high, old, new)
         yield error(
             "E_LOCKED",
             f"{spell(lock.path)} is locked by a layer below",
             site,
-            path=spell(path),
+            path=spell(lock.path),
             related=[Related(lock.site, "locked here with !final")],
             help="change the layer that locks it; its owners review that",
         )
@@ -100,17 +113,16 @@ def _typed(datum: Any) -> Any:
     return (isinstance(datum, bool), datum)
 
 
-def _find_entry(path: Path, high: Branch, old: Node | None, new: Node | None) -> tuple[Path, Site]:
-    """The layer's entry that changes a locked value: the deepest entry on the path of the lock, or,
-    inside a locked map, the first entry that differs."""
+def _find_entry(path: Path, high: Branch, old: Node | None, new: Node | None) -> Site:
+    """The place of the layer's entry that changes a locked value: the deepest entry on the path of
+    the lock, or, inside a locked map, the first entry that differs."""
     node: Any = high
-    done: Path = ()
     site = high.origin.site
     for step in path:
         entry = _child(node, step)
         if entry is None:
-            return done, site
-        done, site = (*done, step), entry.origin.site
+            return site
+        site = entry.origin.site
         node = entry.node if isinstance(entry, Marked) else entry
     while isinstance(node, Branch) and isinstance(old, Branch) and isinstance(new, Branch):
         for key in node.children:
@@ -118,18 +130,17 @@ def _find_entry(path: Path, high: Branch, old: Node | None, new: Node | None) ->
             if not _same(below, above):
                 break
         else:
-            return done, site
+            return site
         child: Any = node.children[key]
-        done, site = (*done, key), child.origin.site
+        site = child.origin.site
         node = child.node if isinstance(child, Marked) else child
         old, new = below, above
-    return done, site
+    return site
 
 
 def _child(node: Any, step: Any) -> Any:
     if isinstance(node, Branch) and isinstance(step, str):
         return node.children.get(step)
     if isinstance(node, Items) and isinstance(step, Selector):
-        keys = tuple(key for key, _ in step.pairs)
-        return next((c for c in node.children if selector_of(c, keys) == step), None)
+        return find_element(node.children, step)
     return None

@@ -7,6 +7,7 @@ import functools
 from dataclasses import dataclass
 
 from reconciler.origin import Node, Site
+from reconciler.suggest import did_you_mean
 
 __all__ = ["LIST_OPERATIONS", "Marked", "Marks", "Raw", "TagInvalid", "parse_tag", "wrong_kind"]
 
@@ -86,7 +87,10 @@ def parse_tag(tag: str) -> Marks:
     for part in tag[1:].split("."):
         word, colon, argument = part.partition(":")
         if word not in _WORDS:
-            raise TagInvalid(f"{tag} is not a marker: there is no {word!r}")
+            close = did_you_mean(word, sorted(_WORDS))
+            raise TagInvalid(
+                f"{tag} is not a marker: there is no {word!r}{'; ' * bool(close)}{close}"
+            )
         if (word == "by") != bool(colon):
             reason = "needs its key: !by:name" if word == "by" else "takes no argument"
             raise TagInvalid(f"{tag}: {word!r} {reason}")

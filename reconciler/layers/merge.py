@@ -77,7 +77,8 @@ def fold(documents: Sequence[Document], stack: Stack, cache: Prefixes | None = N
     state = at.state
     if not state.references:
         return MergeResult(state.tree, state.found, state.locks)
-    tree, found = references.resolve(state.tree, state.pending)
+    respelt = {site: text for d in documents for site, text in d.respelt.items()}
+    tree, found = references.resolve(state.tree, state.pending, respelt)
     return MergeResult(tree, state.found + tuple(found), state.locks)
 
 

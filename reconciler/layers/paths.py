@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 __all__ = [
+    "Literal",
     "Path",
     "PathInvalid",
     "Patterns",
@@ -22,17 +23,29 @@ __all__ = [
 ]
 
 
+class Literal(str):
+    """The spelling of a key field that is no text: a number, a boolean or a null. It differs from
+    the text of the same letters: `[id=1]` is not `[id="1"]`."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is Literal and str.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash((Literal, str(self)))
+
+
 class Selector(NamedTuple):
-    """Selects an element of a keyed list by the texts of its key fields: `[name=A]`."""
+    """Selects an element of a keyed list by its key fields: `[name=A]`."""
 
     pairs: tuple[tuple[str, str], ...]
 
     def __str__(self) -> str:
-        return (
-            "["
-            + ",".join(f"{_quoted(k, _VALUE)}={_quoted(v, _VALUE)}" for k, v in self.pairs)
-            + "]"
-        )
+        return "[" + ",".join(f"{_quoted(k, _VALUE)}={_spelled(v)}" for k, v in self.pairs) + "]"
 
 
 Step: TypeAlias = "str | int | Selector"
@@ -40,6 +53,7 @@ Path: TypeAlias = "tuple[Step, ...]"
 
 _NAME = re.compile(r"[^\s.\[\]\"{}?,=]+")
 _VALUE = re.compile(r"[^\s\[\]\",=]+")
+_LITERAL = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?|true|false|null")
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _BARE = r'[^\s\[\]",=]'
 _SIDES = rf"(?:{_QUOTED}|{_BARE}+)=(?:{_QUOTED}|{_BARE}*)"
@@ -56,6 +70,18 @@ class PathInvalid(ValueError):
 
 def _quoted(text: str, pattern: re.Pattern[str]) -> str:
     return text if pattern.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+
+
+def _spelled(value: str) -> str:
+    if type(value) is Literal:
+        return str.__str__(value)
+    return json.dumps(value) if _LITERAL.fullmatch(value) else _quoted(value, _VALUE)
+
+
+def _value(text: str) -> str:
+    """The value of a key field in a selector: a text in quotes, or a bare text, which is a Literal
+    when it reads as a number, a boolean or a null."""
+    return Literal(text) if _LITERAL.fullmatch(text) else _unquoted(text)
 
 
 def spell(path: Path) -> str:
@@ -106,7 +132,7 @@ def _step(match: re.Match[str]) -> Step:
         return int(match["index"])
     if match["pairs"] is not None:
         pairs = _PAIR.finditer(match["pairs"])
-        return Selector(tuple((_unquoted(p["key"]), _unquoted(p["value"])) for p in pairs))
+        return Selector(tuple((_unquoted(p["key"]), _value(p["value"])) for p in pairs))
     return str(match["name"])
 
 

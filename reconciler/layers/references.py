@@ -9,7 +9,7 @@ functions, no environment variables and no loops.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from reconciler.diagnostics import Diagnostic, Related, error
@@ -37,13 +37,15 @@ class Pending(NamedTuple):
     below: Site
 
 
-def resolve(tree: Branch, pending: Iterable[Pending]) -> tuple[Branch, list[Diagnostic]]:
+def resolve(
+    tree: Branch, pending: Iterable[Pending], respelt: Mapping[Site, str] | None = None
+) -> tuple[Branch, list[Diagnostic]]:
     """The tree with all references resolved, and the mistakes in references.
 
     Maps and lists without references are shared, not copied. Cost: one pass over the tree, and for
-    each reference the size of its copy.
+    each reference the size of its copy. `respelt`: as in `Document`.
     """
-    run = _Resolver(tree)
+    run = _Resolver(tree, respelt or {})
     out = run.resolve_node(tree, ())
     assert isinstance(out, Branch)
     for item in pending:
@@ -59,8 +61,9 @@ class _Resolver:
     """The resolution of one tree. `done` maps the path of a resolved reference to its result, None
     for a failed one; `active` holds the references that are being resolved."""
 
-    def __init__(self, tree: Branch) -> None:
+    def __init__(self, tree: Branch, respelt: Mapping[Site, str]) -> None:
         self.tree = tree
+        self.respelt = respelt
         self.found: list[Diagnostic] = []
         self.done: dict[Path, Node | None] = {}
         self.active: dict[Path, Value[Any]] = {}
@@ -224,7 +227,10 @@ class _Resolver:
         if isinstance(datum, str):
             return str(datum)
         if isinstance(datum, bool | int | float):
-            return json.dumps(datum)
+            text = json.dumps(datum)
+            if isinstance(target, Value):
+                self.check_spelling(ref, target, text, node, path)
+            return text
         kinds = {dict: "a map", list: "a list", SecretRef: "a secret", type(None): "null"}
         related = (
             [] if isinstance(target, _Default) else [Related(target.origin.site, "it is here")]
@@ -238,6 +244,23 @@ class _Resolver:
             help="refer to a scalar, or let the reference be the whole value",
         )
         raise _Failed
+
+    def check_spelling(
+        self, ref: Ref, target: Value[Any], text: str, node: Value[Any], path: Path
+    ) -> None:
+        """Refuses a number that would stand in the text with another spelling: `3.10` as 3.1."""
+        for site in target.origin.sites():
+            written = self.respelt.get(site)
+            if written is not None and written != text:
+                self.report(
+                    "E_NUMBER",
+                    f"{ref.text} is the number {written}, and would stand in this text as {text}",
+                    node,
+                    path,
+                    related=[Related(site, f"write it as a text: {json.dumps(written)}")],
+                    help=f"quote the number where it is set: {json.dumps(written)}",
+                )
+                return
 
     def check_size(self, size: int, node: Value[Any], path: Path) -> None:
         if size > _LIMIT:
@@ -367,9 +390,9 @@ def _step(node: Node, step: Any) -> tuple[Any, Node] | None:
         identity = locks.selector_of(child, node.keys) if node.keys else None
         return (step if identity is None else identity), child
     if isinstance(node, Items) and isinstance(step, Selector):
-        names = tuple(key for key, _ in step.pairs)
+        found = locks.find_element(node.children, step)
         for index, child in enumerate(node.children):
-            if locks.selector_of(child, names) == step:
+            if child is found:
                 identity = locks.selector_of(child, node.keys) if node.keys else None
                 return (index if identity is None else identity), child
     return None

@@ -8,8 +8,10 @@ refused (M1.5): the next reader of the merged file may be the 1.1 parser of Helm
 from __future__ import annotations
 
 import functools
+import json
 import math
 import re
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from reconciler.diagnostics import Diagnostic, error, warning
@@ -57,6 +59,8 @@ _DISPUTED = re.compile(
     r"|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+\.[0-9_]*"
 )
 _DIGITS_LIMIT = 4000
+#: The largest whole number that every JSON reader holds exactly.
+LARGEST_WHOLE = 2**53 - 1
 
 
 class Resolved(NamedTuple):
@@ -82,15 +86,28 @@ def resolve(text: str) -> Resolved:  # noqa: PLR0911 - a table of cases
     if _INT.fullmatch(text):
         if len(text) > _DIGITS_LIMIT:
             return Resolved(None, "E_NUMBER")
-        return Resolved(int(text))
+        return _whole(int(text), text)
     if _HEX.fullmatch(text):
-        return Resolved(int(text, 16))
+        return _whole(int(text, 16), text)
     if _FLOAT.fullmatch(text):
         number = float(text)
-        if not math.isfinite(number):
+        if not math.isfinite(number) or not _is_exact(number, text):
             return Resolved(None, "E_NUMBER")
         return Resolved(number, "W_LOSSY_NUMBER" if _LOSSY.fullmatch(text) else "")
     return Resolved(text)
+
+
+def _whole(number: int, text: str) -> Resolved:
+    """JSON readers hold numbers as doubles, so a larger whole number would arrive as another one;
+    a zero has no sign there."""
+    inexact = abs(number) > LARGEST_WHOLE or (number == 0 and text.startswith("-"))
+    return Resolved(None, "E_NUMBER") if inexact else Resolved(number)
+
+
+def _is_exact(number: float, text: str) -> bool:
+    """Whether the number that is carried is the number that is written."""
+    is_short = len(text) <= 15 and "e" not in text and "E" not in text
+    return is_short or Decimal(repr(number)) == Decimal(text)
 
 
 def _word(text: str) -> Resolved:
@@ -141,8 +158,8 @@ class StopReading(Exception):
 
 
 class ScalarReader:
-    """Reads the scalars and tags of one file. `found` collects the file's diagnostics. `simple` and
-    `references` have the same meaning as in `Document`."""
+    """Reads the scalars and tags of one file. `found` collects the file's diagnostics. `simple`,
+    `references`, `empty` and `respelt` have the same meaning as in `Document`."""
 
     def __init__(self, file: str, layer: str) -> None:
         self.file = file
@@ -150,6 +167,8 @@ class ScalarReader:
         self.found: list[Diagnostic] = []
         self.simple = True
         self.references = False
+        self.empty: list[Site] = []
+        self.respelt: dict[Site, str] = {}
 
     def read_scalar(self, event: Any, key: Site | None) -> Tree:
         """The node of a scalar event. `key` is the place of the key whose value the scalar is: then
@@ -167,6 +186,10 @@ class ScalarReader:
                     self.report_problem(text, problem, mark)
                 elif value is None and key is not None:
                     self.simple = False
+                    if not text:
+                        self.empty.append(key)
+                if type(value) in (int, float, bool) and json.dumps(value) != text:
+                    self.respelt[site] = text
             if type(value) is str and "${{" in value:
                 self.references = True
             return Value(value, Origin(site, self.layer, "set", value))
@@ -191,7 +214,15 @@ class ScalarReader:
                 )
             )
         elif problem == "E_NUMBER":
-            self.error(problem, f"{text[:40]} is not a finite number", place, found=text[:40])
+            finite = _NOT_FINITE.fullmatch(text) is None
+            self.error(
+                problem,
+                f"{text[:40]} "
+                + ("cannot be carried exactly as a number" if finite else "is not a finite number"),
+                place,
+                found=text[:40],
+                help=f'quote it if it is a text: "{text[:40]}"' if finite else "",
+            )
         else:
             self.error(
                 problem,
@@ -236,6 +267,8 @@ class ScalarReader:
             value, problem = resolve(text)
             if problem:
                 self.report_problem(text, problem, mark)
+            if type(value) in (int, float, bool) and json.dumps(value) != text:
+                self.respelt[site] = text
         if marks.null and value is not None and text:
             self.error("E_TAG_TYPE", f"!null takes no value, found {text!r}", self.site(mark))
         if marks.null:

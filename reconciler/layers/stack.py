@@ -3,6 +3,8 @@ M8)."""
 
 from __future__ import annotations
 
+import posixpath
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +23,7 @@ __all__ = ["Layer", "Stack", "load"]
 _MOST = 64
 _TOP = ("apiVersion", "requires", "layers", "lists")
 _LAYER = ("name", "file", "owner", "optional", "overrideOnly", "allow")
+_NAMES = ("type", "model", "environment", "group")
 _STRATEGIES = ("replace", "append", "prepend", "union")
 
 
@@ -141,6 +144,7 @@ class _Reader:
 
     def read_layer(self, entry: Branch, path: str) -> Layer:
         self.check_keys(entry, _LAYER, "a layer")
+        self.check_file(entry, path)
         return Layer(
             name=self.read_text(entry, "name", path),
             file=self.read_text(entry, "file", path),
@@ -150,6 +154,24 @@ class _Reader:
             allow=tuple(self.read_allow(entry, path)),
             site=entry.origin.site,
         )
+
+    def check_file(self, entry: Branch, path: str) -> None:
+        """The path is plain, and each name in braces is one that is filled in."""
+        node = entry.get("file")
+        if not isinstance(node, Value) or not isinstance(node.value, str):
+            return
+        text = node.value
+        if text.startswith("/") or posixpath.normpath(text) != text or text.startswith(".."):
+            message = f"`file` is a plain path inside the repository, found {text!r}"
+            self.report(message, node.origin.site, path=f"{path}.file")
+        for name in re.findall(r"\{([^{}]*)\}", text):
+            if name not in _NAMES:
+                self.report(
+                    f"{{{name}}} is not filled in",
+                    node.origin.site,
+                    path=f"{path}.file",
+                    help=did_you_mean(name, _NAMES, also=f"filled in: {', '.join(_NAMES)}"),
+                )
 
     def read_text(self, entry: Branch, key: str, path: str, *, required: bool = True) -> str:
         node = entry.get(key)

@@ -100,7 +100,7 @@ def _default(text: str) -> Any:
         raise ValueError('the default after `??` is empty; write "" for an empty text')
     if text[0] in '"[{':
         try:
-            return json.loads(text)
+            return json.loads(text, parse_int=_number, parse_float=_number)
         except ValueError as cause:
             raise ValueError(f"the default {text} is not JSON") from cause
     if text[0] == "'":
@@ -109,7 +109,15 @@ def _default(text: str) -> Any:
         return text[1:-1].replace("''", "'")
     found = scalars.resolve(text)
     if found.problem.startswith("E"):
-        raise ValueError(f'YAML readers disagree about the default {text}; quote it: "{text}"')
+        reason = "cannot be carried exactly" if found.problem == "E_NUMBER" else "is ambiguous"
+        raise ValueError(f'the default {text} {reason}; quote it: "{text}"')
+    return found.value
+
+
+def _number(text: str) -> Any:
+    found = scalars.resolve(text)
+    if found.problem.startswith("E"):
+        raise ValueError(f"{text} cannot be carried exactly as a number")
     return found.value
 
 

@@ -144,28 +144,7 @@ def build_plan(
     `Namespace NAME`, and the kinds that this unit defines as `Kind.group`."""
     checks = tuple(checks)
     recorded, source = find_recorded(unit, snapshot)
-    changes: list[Change] = []
-    members: list[Member] = []
-    for item in checks:
-        live_object = item.live
-        if item.unchanged:
-            assert item.member is not None
-            members.append(item.member)
-            continue
-        prediction = predictions[item.draft.key]
-        change = _plan_change(item, prediction, unit, snapshot, creates)
-        if change is not None:
-            changes.append(change)
-            live_object = prediction.found or live_object
-        exists = live_object.is_present and not snapshot.offline
-        uid = live_object.uid if exists else ""
-        live = live_digest(live_object) if exists else ""
-        if change is not None and change.standing is Standing.HELD and item.member is None:
-            continue  # somebody else's object, and this program will not own it
-        if change is not None and change.action is Action.KEEP:
-            members += [item.member] if item.member is not None else []
-            continue
-        members.append(Member(item.draft.key, item.draft.api_version, uid, item.digest, live))
+    changes, members = _plan_drawn(checks, predictions, unit, snapshot, creates)
     desired = frozenset(m.key for m in members)
     desired |= {c.key for c in changes}
     if recorded is not None:
@@ -193,6 +172,39 @@ def build_plan(
         place=snapshot.place,
         awaits=decided.awaits,
     )
+
+
+def _plan_drawn(
+    checks: Iterable[NoopCheck],
+    predictions: Mapping[ObjectKey, Prediction],
+    unit: Unit,
+    snapshot: Snapshot,
+    creates: frozenset[str],
+) -> tuple[list[Change], list[Member]]:
+    """The changes of the drawn objects, and the members that the inventory then has of them."""
+    changes: list[Change] = []
+    members: list[Member] = []
+    for item in checks:
+        live_object = item.live
+        if item.unchanged:
+            assert item.member is not None
+            members.append(item.member)
+            continue
+        prediction = predictions[item.draft.key]
+        change = _plan_change(item, prediction, unit, snapshot, creates)
+        if change is not None:
+            changes.append(change)
+            live_object = prediction.found or live_object
+        exists = live_object.is_present and not snapshot.offline
+        uid = live_object.uid if exists else ""
+        live = live_digest(live_object) if exists else ""
+        if change is not None and change.standing is Standing.HELD and item.member is None:
+            continue  # somebody else's object, and this program will not own it
+        if change is not None and change.action is Action.KEEP:
+            members += [item.member] if item.member is not None else []
+            continue
+        members.append(Member(item.draft.key, item.draft.api_version, uid, item.digest, live))
+    return changes, members
 
 
 def _explain_delete(

@@ -67,8 +67,9 @@ _LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 
 Text: TypeAlias = str
 Number: TypeAlias = float
-Count: TypeAlias = Annotated[int, AtLeast(0)]
-Positive: TypeAlias = Annotated[int, AtLeast(1)]
+# The counts of Kubernetes are int32.
+Count: TypeAlias = Annotated[int, AtLeast(0), AtMost(2**31 - 1)]
+Positive: TypeAlias = Annotated[int, AtLeast(1), AtMost(2**31 - 1)]
 Percent: TypeAlias = Annotated[int, AtLeast(0), AtMost(100)]
 Port: TypeAlias = Annotated[int, AtLeast(1), AtMost(65535)]
 Label: TypeAlias = Annotated[

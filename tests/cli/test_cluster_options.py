@@ -92,9 +92,9 @@ def test_a_certificate_that_is_not_verified_is_one_warning(capsys):
     )
 
 
-def test_an_empty_revision_is_refused(capsys):
+def test_an_empty_revision_is_refused(capsys, tmp_path):
     from reconciler.cli.program import run
 
-    for command in (["plan"], ["reconcile", "--once", "--embedded", "x.db"]):
+    for command in (["plan"], ["reconcile", "--once", "--embedded", str(tmp_path / "x.db")]):
         assert run([*command, "--revision", ""]) == 1
         assert "error[E_USAGE]: --revision is empty" in capsys.readouterr().err

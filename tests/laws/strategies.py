@@ -39,7 +39,9 @@ def typed_maps():
             "b": st.text("xyz", max_size=3),
             "c": st.dictionaries(KEYS, st.booleans(), max_size=3),
             "d": st.lists(st.integers(0, 3), max_size=3),
-            "e": st.fixed_dictionaries({}, optional={"f": st.integers(), "g": st.just("t")}),
+            "e": st.fixed_dictionaries(
+                {}, optional={"f": st.integers(-(2**53) + 1, 2**53 - 1), "g": st.just("t")}
+            ),
         },
     )
 

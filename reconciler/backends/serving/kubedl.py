@@ -144,6 +144,7 @@ def _check(app: App) -> Iterable[Diagnostic]:
         )
         return
     yield from _check_framework(serving)
+    yield from _check_records(app)
     if serving.port.value not in (8080, 9000):
         yield warning(
             "W_KUBEDL_PORT",
@@ -158,6 +159,21 @@ def _check(app: App) -> Iterable[Diagnostic]:
         yield from check_name_fits(
             _KIND, f"{_name(app, version).value}-{_PREDICTOR}", record.version
         )
+
+
+def _check_records(app: App) -> Iterator[Diagnostic]:
+    serving = app.spec.serving
+    assert serving is not None
+    for version in pod.served_versions(serving):
+        record = app.records.get(version)
+        if record is not None and record.model_version is None:
+            yield error(
+                "E_RECORD",
+                f"KubeDL serves a ModelVersion, and the record of {version} names none",
+                record.version.site,
+                path="modelVersion",
+                help="add modelVersion to the version record",
+            )
 
 
 def _check_framework(serving: spec.Serving) -> Iterator[Diagnostic]:

@@ -15,12 +15,21 @@ __all__ = ["COMMAND"]
 @click.command(
     "check",
     short_help="Show all mistakes and policy findings of the config.",
-    epilog=options.examples("reconciler check", "reconciler check --environment prod -o json"),
+    epilog=options.examples(
+        "reconciler check",
+        "reconciler check --base origin/main",
+        "reconciler check --environment prod -o json",
+    ),
+)
+@click.option(
+    "--base",
+    metavar="REV",
+    help="Also refuse version records that were edited since this revision.",
 )
 @options.reporting
 @options.common
 @options.selection
-def COMMAND(common: options.CommonOptions) -> ExitCode:  # noqa: N802
+def COMMAND(common: options.CommonOptions, base: str | None) -> ExitCode:  # noqa: N802
     """Load, merge and validate the config and judge it by the policies, without a cluster.
 
     One run shows every mistake, each with its line; nothing is written. Exit 1 with a mistake, 3
@@ -34,7 +43,10 @@ def COMMAND(common: options.CommonOptions) -> ExitCode:  # noqa: N802
     from reconciler.wiring.common import now, selection
 
     tree = source.tree(common)
+    compared = source.base_tree(common, base) if base is not None else None
     run_options = RunOptions(plans=False, foresees=False)
-    reviewed = review.review(tree, selection(common), now(common), options=run_options)
+    reviewed = review.review(
+        tree, selection(common), now(common), base=compared, options=run_options
+    )
     report = check_report(reviewed)
-    return reporting.show(replace(common, show_all=True), report, tree)
+    return reporting.show(replace(common, show_all=True), report, tree, compared)

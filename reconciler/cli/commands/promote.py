@@ -33,6 +33,12 @@ __all__ = ["COMMAND"]
     "--version", default="", help="The version to serve.  [default: that of the environment below]"
 )
 @click.option("--group", default="", help="Change only the version that this group sets itself.")
+@click.option(
+    "--skip-rung",
+    default="",
+    metavar="REASON",
+    help="Allow a version that the environment below does not serve; REASON goes into the commit.",
+)
 @click.option("--branch", help="Commit to this new branch instead of editing the work tree.")
 @click.option("--dry-run", is_flag=True, help="Show the edit and write nothing.")
 @options.common
@@ -42,13 +48,15 @@ def COMMAND(  # noqa: N802
     environment: str,
     version: str,
     group: str,
+    skip_rung: str,
     branch: str | None,
     dry_run: bool,
 ) -> ExitCode:
     """Edit `serving.version` in the file that sets it for ENV; comments stay, one line changes.
 
     The version needs a record in models/MODEL/versions/. Where a group sets a version of its own,
-    the promotion is refused and the group named; --group changes that group.
+    the promotion is refused and the group named; --group changes that group. A version moves up
+    environment by environment; --skip-rung says why one does not.
     """
     from reconciler.cli import reporting
     from reconciler.engine.use import promote
@@ -56,22 +64,26 @@ def COMMAND(  # noqa: N802
     from reconciler.wiring import source
 
     tree = source.tree(common)
-    planned = promote.plan_promotion(tree, model, environment, version, group)
+    planned = promote.plan_promotion(tree, model, environment, version, group, skip_rung.strip())
     if not dry_run:
         planned = replace(planned, written=_write_edit(common, planned, branch))
     closing = f"written to {planned.written}" if not dry_run else "nothing written (--dry-run)"
-    report = Report("promote", (planned,), (closing,), revision=tree.label)
+    closings = (planned.skipped, closing) if planned.skipped else (closing,)
+    report = Report("promote", (planned,), closings, revision=tree.label)
     return reporting.show(common, report, tree)
 
 
 def _write_edit(common: options.CommonOptions, planned: Promotion, branch: str | None) -> str:
     """Writes the edit to the work tree or to a new branch; returns where, for the report."""
-    from reconciler.adapters.git import proposals
+    from reconciler.adapters.git import identity, proposals
     from reconciler.wiring import source
 
     root = source.repo_root(common)
     target = (
-        proposals.BranchProposals(root, branch) if branch else proposals.WorktreeProposals(root)
+        proposals.BranchProposals(root, branch, *identity.find(root))
+        if branch
+        else proposals.WorktreeProposals(root)
     )
     title = f"promote {planned.model} {planned.after} to {planned.environment}"
-    return target.write(planned.edits, f"{title}\n\n{planned.digest}\n")
+    body = f"{planned.digest}\n" + (f"\n{planned.skipped}\n" if planned.skipped else "")
+    return target.write(planned.edits, f"{title}\n\n{body}")

@@ -59,7 +59,7 @@ def _write_records(
     common: options.CommonOptions, versions: tuple[Published, ...], branch: str | None
 ) -> Versions:
     """Writes the missing records to the work tree or to a new branch."""
-    from reconciler.adapters.git import proposals
+    from reconciler.adapters.git import identity, proposals
     from reconciler.engine.use import discover
     from reconciler.engine.views.versions import Versions
     from reconciler.wiring import source
@@ -69,6 +69,8 @@ def _write_records(
         return Versions(versions)
     root = source.repo_root(common)
     target = (
-        proposals.BranchProposals(root, branch) if branch else proposals.WorktreeProposals(root)
+        proposals.BranchProposals(root, branch, *identity.find(root))
+        if branch
+        else proposals.WorktreeProposals(root)
     )
     return Versions(versions, tuple(edits), target.write(edits, "Record published model versions"))

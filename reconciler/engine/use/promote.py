@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from reconciler.apps.app import App, Fleet, Selection
 from reconciler.engine import load
+from reconciler.engine.use.edited_tree import EditedTree
 from reconciler.engine.views.promotion import Promotion
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.layers import edit
@@ -24,13 +25,19 @@ class PromotionRefused(ReconcilerError):
 
 
 def plan_promotion(
-    tree: Tree, model: str, environment: str, version: str = "", group: str = ""
+    tree: Tree,
+    model: str,
+    environment: str,
+    version: str = "",
+    group: str = "",
+    skip_rung: str = "",
 ) -> Promotion:
     """The edit that `promote MODEL --to ENV` writes.
 
     `version` "" means the version that the next lower environment of the ladder serves. With
     `group` the edit is for that group only; without it, a group that overrides the pointer is a
-    reason to refuse. Raises PromotionRefused.
+    reason to refuse. So is a version that the next lower environment does not serve, unless
+    `skip_rung` gives a reason, and an edit that `check` would refuse. Raises PromotionRefused.
     """
     fleet = load.load_fleet(tree, Selection(models=frozenset({model})))
     ladder = _ladder(fleet)
@@ -57,8 +64,15 @@ def plan_promotion(
         raise PromotionRefused(
             f"{environment} serves {model} {wanted} already", hint="name another --version"
         )
+    skipped = _skipped_rung(fleet, ladder, model, environment, wanted)
+    if skipped and not skip_rung:
+        raise PromotionRefused(
+            f"{skipped} does not serve {model} {wanted}, and a version moves up rung by rung",
+            hint=f"promote it to {skipped} first; for a hotfix or a way back: --skip-rung REASON",
+        )
     text = _read_text(tree, path)
-    edited = edit.set_scalar(text, "serving.version", wanted)
+    edited = edit.set_scalar(text, "serving.version", wanted, path)
+    _refuse_mistakes(tree, model, {path: edited.encode()})
     return Promotion(
         model,
         environment,
@@ -66,7 +80,8 @@ def plan_promotion(
         wanted,
         record.digest.value,
         {path: edited.encode()},
-        _diff(path, text, edited),
+        _diff(path, text, edited, is_new=path not in tree.blobs()),
+        skipped=f"{skipped} is skipped: {skip_rung}" if skipped else "",
     )
 
 
@@ -125,6 +140,33 @@ def _version_below(fleet: Fleet, ladder: Mapping[str, int], model: str, environm
     return served[0]
 
 
+def _skipped_rung(
+    fleet: Fleet, ladder: Mapping[str, int], model: str, environment: str, wanted: str
+) -> str:
+    """The next lower environment that serves the model, when no group of it serves the version; ""
+    when one does, or there is no lower environment."""
+    served: dict[str, set[str]] = {}
+    for app in fleet.apps:
+        if app.model == model and app.serves and ladder[app.environment] < ladder[environment]:
+            versions = served.setdefault(app.environment, set())
+            serving = app.spec.serving
+            versions |= {_served_version(app), *(serving.traffic if serving is not None else ())}
+    below = max(sorted(served), key=lambda env: ladder[env], default="")
+    return "" if not below or wanted in served[below] else below
+
+
+def _refuse_mistakes(tree: Tree, model: str, edits: Mapping[str, bytes]) -> None:
+    """Refuses an edit after which `check` would show an error, for example a pointer under a static
+    split of a lower layer."""
+    after = load.load_fleet(EditedTree(tree, edits), Selection(models=frozenset({model})))
+    if after.errors:
+        first = after.errors[0]
+        raise PromotionRefused(
+            f"with this edit the config of {model} would be wrong: {first.message} ({first.site})",
+            hint=first.help,
+        )
+
+
 def _refuse_overrides(apps: list[App], path: str) -> None:
     """Refuses where a group overrides the pointer or has a static split."""
     stubborn: list[str] = []
@@ -161,13 +203,13 @@ def _read_text(tree: Tree, path: str) -> str:
     return data.decode()
 
 
-def _diff(path: str, before: str, after: str) -> str:
+def _diff(path: str, before: str, after: str, *, is_new: bool) -> str:
     """The edit as a unified diff; for a new file the old one is `/dev/null`."""
     return "".join(
         difflib.unified_diff(
             before.splitlines(keepends=True),
             after.splitlines(keepends=True),
-            f"a/{path}" if before else "/dev/null",
+            "/dev/null" if is_new else f"a/{path}",
             f"b/{path}",
             n=2,
         )

@@ -14,7 +14,8 @@ class Promotion:
 
     `digest` is the full digest of the artefact. `edits` maps each edited file to its new bytes;
     `diff` is a unified diff of these files. `written` names the place that the edit was written to,
-    "" for a dry run."""
+    "" for a dry run. `skipped` names the environment that is skipped and the reason; "" for none.
+    """
 
     model: str
     environment: str
@@ -24,3 +25,4 @@ class Promotion:
     edits: Mapping[str, bytes]
     diff: str
     written: str = ""
+    skipped: str = ""
