@@ -39,9 +39,14 @@ __all__ = [
 
 
 class ClusterUnreadable(ReconcilerError):
-    """A read failed: the objects count as unread, never as absent."""
+    """A read failed: the objects count as unread, never as absent. `forbidden`: this user has no
+    right to read them."""
 
     code = "E_CLUSTER"
+
+    def __init__(self, message: str, *, hint: str = "", forbidden: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.forbidden = forbidden
 
 
 @dataclass(frozen=True, slots=True)

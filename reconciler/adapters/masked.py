@@ -142,4 +142,5 @@ class MaskedCluster:
         try:
             yield
         except ClusterUnreadable as error:
-            raise ClusterUnreadable(self._redactor.redact(error.message)) from None
+            text = self._redactor.redact(error.message)
+            raise ClusterUnreadable(text, forbidden=error.forbidden) from None

@@ -25,6 +25,7 @@ from reconciler.lifecycle.facts import Capacity, LiveBackend, RolloutFacts
 from reconciler.objects.draft import Draft
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.objects.observed import Observed, absent_object
+from reconciler.objects.status import UNREADABLE
 from reconciler.origin import Branch, Value
 from reconciler.spec.serving import Serving
 from reconciler.suggest import did_you_mean
@@ -136,13 +137,13 @@ def read_facts(
     services = {name: backend.endpoint(app, v).service.value for name, v in versions.items()}
     capacity: dict[str, Capacity] = {}
     for name in sorted(set(wanted) & versions.keys()):
-        found = backend.capacity(app, services[name], lookup)
+        found = _read_capacity(backend, app, services[name], lookup)
         if found is not None:
             capacity[name] = replace(found, desired=versions[name].replicas.value)
-    route = router.read(app, lookup)
+    route = _read_route(router, app, lookup)
     of_service = {service: name for name, service in services.items()}
     live = tuple(_live_backends(app, backend, of_service, route, lookup))
-    ready = {b.service: backend.capacity(app, b.service, lookup) for b in live if b.service}
+    ready = {b.service: _read_capacity(backend, app, b.service, lookup) for b in live if b.service}
     weights: dict[str, int] | None = None
     if route.backends is not None:
         weights = {}
@@ -164,6 +165,24 @@ def read_facts(
     )
 
 
+def _read_capacity(
+    backend: contract.Serving, app: App, service: str, lookup: Lookup
+) -> Capacity | None:
+    """The capacity behind a Service; None, unknown, also for objects of an unexpected shape."""
+    try:
+        return backend.capacity(app, service, lookup)
+    except UNREADABLE:
+        return None
+
+
+def _read_route(router: Router, app: App, lookup: Lookup) -> contract.LiveRoute:
+    """The live route; an unread one also when it has an unexpected shape."""
+    try:
+        return router.read(app, lookup)
+    except UNREADABLE:
+        return contract.LiveRoute(None, unread=True)
+
+
 def _live_backends(
     app: App,
     backend: contract.Serving,
@@ -182,8 +201,9 @@ def _live_backends(
 
 
 def _version_of(live: Observed) -> str:
-    labels = ((live.body or {}).get("metadata") or {}).get("labels") or {}
-    return str(labels.get(f"{DOMAIN}/version", ""))
+    labels = ((live.body or {}).get("metadata") or {}).get("labels")
+    found = labels.get(f"{DOMAIN}/version") if isinstance(labels, Mapping) else None
+    return str(found or "")
 
 
 def _list_serving(

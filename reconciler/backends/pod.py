@@ -8,7 +8,7 @@ from typing import Any
 
 from reconciler.apps.app import App
 from reconciler.objects.draft import Tree
-from reconciler.objects.status import count_of, status_of
+from reconciler.objects.status import count_of, mapping_of, status_of
 from reconciler.origin import SecretRef, Value, built_in, derive
 from reconciler.spec.constraint import seconds
 from reconciler.spec.environment import Pool
@@ -207,7 +207,7 @@ def drain(tree: dict[str, Tree], server: dict[str, Tree]) -> None:
 
 def count_replicas(deployment: Mapping[str, Any]) -> tuple[int, int]:
     """The ready and the desired replicas of a live Deployment."""
-    spec = deployment.get("spec") or {}
+    spec = mapping_of(deployment, "spec")
     return count_of(status_of(deployment), "readyReplicas"), count_of(spec, "replicas", 1)
 
 

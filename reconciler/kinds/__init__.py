@@ -13,7 +13,7 @@ from reconciler import extensions
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.objects.kind import Kind, PruneClass, Readiness, ReadinessState
 from reconciler.objects.observed import Observed, Presence
-from reconciler.objects.status import kstatus, progressing
+from reconciler.objects.status import UNREADABLE, Unreadable, kstatus, progressing
 
 __all__ = ["find", "is_active_run", "known", "readiness"]
 
@@ -43,7 +43,10 @@ def is_active_run(live: Observed) -> bool:
     kind = find(live.key.group_kind)
     if kind.prune is not PruneClass.RUN or kind.job is None or not live.is_present:
         return False
-    state = kind.job.state(live.body or {})
+    try:
+        state = kind.job.state(live.body or {})
+    except UNREADABLE:
+        return True  # nobody can tell, so nothing may be done to it
     return not state.is_finished and not state.suspended
 
 
@@ -58,6 +61,16 @@ def readiness(live: Observed, lookup: Callable[[ObjectKey], Observed] | None = N
         return Readiness(ReadinessState.ABSENT, "does not exist")
     if live.is_terminating:
         return Readiness(ReadinessState.TERMINATING, "is being deleted")
+    try:
+        return _judge(live, lookup)
+    except Unreadable as why:
+        return Readiness(ReadinessState.UNKNOWN, f"its status cannot be read: {why}")
+    except UNREADABLE:
+        text = "its status cannot be read: it has a shape that this program does not know"
+        return Readiness(ReadinessState.UNKNOWN, text)
+
+
+def _judge(live: Observed, lookup: Callable[[ObjectKey], Observed] | None) -> Readiness:
     kind, body = find(live.key.group_kind), live.body or {}
     own = kind.ready(body)
     if not own.is_ready or kind.child is None or lookup is None:

@@ -26,6 +26,7 @@ from reconciler.objects.status import (
     condition_text,
     failed,
     status_of,
+    text_of,
     time_of,
 )
 
@@ -42,10 +43,10 @@ _PHASES = {
 
 def _state(body: Body) -> JobState:
     status = status_of(body)
-    phase = str(status.get("phase") or "")
+    phase = text_of(status, "phase")
     return JobState(
         _PHASES.get(phase, JobPhase.PENDING),
-        str(status.get("message") or phase),
+        text_of(status, "message") or phase,
         time_of(status.get("startedAt")),
         time_of(status.get("finishedAt")),
         (body.get("spec") or {}).get("suspend") is True,

@@ -7,7 +7,16 @@ from typing import Any
 
 from reconciler.objects.key import GroupKind
 from reconciler.objects.kind import Body, Kind, Readiness, Wave
-from reconciler.objects.status import READY, always_ready, kstatus, progressing, status_of
+from reconciler.objects.status import (
+    READY,
+    always_ready,
+    kstatus,
+    mapping_of,
+    mappings_of,
+    progressing,
+    status_of,
+    text_of,
+)
 
 __all__ = ["KINDS"]
 
@@ -24,10 +33,12 @@ def _route(body: Body) -> Readiness:
     The status has an entry per parent and controller. The entry of a controller that is gone stays
     for ever, and so does one for a parent that the route no longer names: only entries for the
     route's own parents count, and among these the ones of this generation when there are any."""
-    entries = [e for e in _maps(status_of(body).get("parents")) if _maps(e.get("conditions"))]
-    parents = _maps((body.get("spec") or {}).get("parentRefs"))
+    entries = [e for e in mappings_of(status_of(body), "parents") if mappings_of(e, "conditions")]
+    parents = mappings_of(mapping_of(body, "spec"), "parentRefs")
     for parent in parents:
-        found = [e for e in entries if _place(e.get("parentRef"), body) == _place(parent, body)]
+        found = [
+            e for e in entries if _place(mapping_of(e, "parentRef"), body) == _place(parent, body)
+        ]
         if not found:
             return progressing(_NOBODY)
         current = [entry for entry in found if _is_current(entry, body)]
@@ -39,15 +50,9 @@ def _route(body: Body) -> Readiness:
     return READY if parents else progressing(_NOBODY)
 
 
-def _maps(found: Any) -> list[Mapping[str, Any]]:
-    items = found if isinstance(found, list) else ()
-    return [item for item in items if isinstance(item, Mapping)]
-
-
-def _place(parent: Any, body: Body) -> tuple[str, ...]:
+def _place(parent: Mapping[str, Any], body: Body) -> tuple[str, ...]:
     """What a parentRef names, with the defaults of the API."""
-    parent = parent if isinstance(parent, Mapping) else {}
-    home = (body.get("metadata") or {}).get("namespace", "")
+    home = mapping_of(body, "metadata").get("namespace", "")
     defaults = {"group": _GROUP, "kind": "Gateway", "namespace": home}
     names = ("group", "kind", "namespace", "name", "sectionName", "port")
     return tuple(str(parent.get(name, defaults.get(name, ""))) for name in names)
@@ -57,20 +62,20 @@ def _is_current(entry: Mapping[str, Any], body: Body) -> bool:
     generation = (body.get("metadata") or {}).get("generation")
     return all(
         condition.get("observedGeneration", generation) == generation
-        for condition in _maps(entry.get("conditions"))
+        for condition in mappings_of(entry, "conditions")
         if condition.get("type") in ("Accepted", "ResolvedRefs")
     )
 
 
 def _problem(entry: Mapping[str, Any]) -> str:
     """Why a controller has not accepted the route; "" when it has."""
-    seen = {c.get("type"): c for c in _maps(entry.get("conditions"))}
+    seen = {c.get("type"): c for c in mappings_of(entry, "conditions")}
     if "Accepted" not in seen:
         return "the gateway has not accepted it yet"
     for kind in ("Accepted", "ResolvedRefs"):
         found = seen.get(kind)
         if found is not None and found.get("status") != "True":
-            return str(found.get("message") or found.get("reason") or kind)
+            return text_of(found, "message") or text_of(found, "reason") or kind
     return ""
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import reconciler
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.objects.kind import Body, Kind, Readiness, Wave
@@ -16,8 +14,10 @@ from reconciler.objects.status import (
     count_of,
     failed,
     kstatus,
+    mapping_of,
     progressing,
     status_of,
+    text_of,
 )
 
 __all__ = ["KINDS"]
@@ -41,15 +41,14 @@ _CONTENT = f"{reconciler.API_DOMAIN}/content"
 def _inference_service(body: Body) -> Readiness:
     # KServe copies observedGeneration from a child object, so it says nothing about this one.
     status = status_of(body)
-    model = status.get("modelStatus")
-    model = model if isinstance(model, Mapping) else {}
-    failure = model.get("lastFailureInfo")
-    reason = failure.get("reason") if isinstance(failure, Mapping) else None
-    if model.get("transitionStatus") == "InvalidSpec":
-        return failed(str(reason or "InvalidSpec"))
-    if model.get("transitionStatus") == "BlockedByFailedLoad":
+    model = mapping_of(status, "modelStatus")
+    reason = text_of(mapping_of(model, "lastFailureInfo"), "reason")
+    transition = text_of(model, "transitionStatus")
+    if transition == "InvalidSpec":
+        return failed(reason or transition)
+    if transition == "BlockedByFailedLoad":
         # One failed attempt of a container gives this: the next may succeed.
-        return progressing(str(reason or "BlockedByFailedLoad"))
+        return progressing(reason or transition)
     if condition(status, "Ready") != "True":
         # The reason is PredictorReady's; Ready speaks of the ingress.
         texts = (condition_text(status, kind) for kind in ("PredictorReady", "Ready"))
@@ -66,11 +65,11 @@ def _child(body: Body) -> ObjectKey:
 def _lags(body: Body, child: Body) -> str:
     """Why the Deployment is not what the InferenceService asks for: KServe has not changed it yet,
     or an autoscaler has not lifted its replicas."""
-    predictor = (body.get("spec") or {}).get("predictor") or {}
-    spec = child.get("spec") or {}
-    pod = (spec.get("template") or {}).get("metadata") or {}
-    wanted = (predictor.get("annotations") or {}).get(_CONTENT)
-    if wanted is not None and (pod.get("annotations") or {}).get(_CONTENT) != wanted:
+    predictor = mapping_of(mapping_of(body, "spec"), "predictor")
+    spec = mapping_of(child, "spec")
+    pod = mapping_of(mapping_of(spec, "template"), "metadata")
+    wanted = mapping_of(predictor, "annotations").get(_CONTENT)
+    if wanted is not None and mapping_of(pod, "annotations").get(_CONTENT) != wanted:
         return "KServe has not changed its Deployment yet"
     replicas, asked = count_of(spec, "replicas", 1), count_of(predictor, "minReplicas", 1)
     return f"its Deployment has {replicas} of {asked} replicas" if replicas < asked else ""

@@ -7,7 +7,17 @@ from collections.abc import Iterator, Sequence
 from reconciler.objects.job import job_readiness, replicated_job
 from reconciler.objects.key import GroupKind
 from reconciler.objects.kind import Body, Kind, PruneClass, Readiness, Wave
-from reconciler.objects.status import READY, always_ready, failed, progressing, status_of
+from reconciler.objects.status import (
+    READY,
+    always_ready,
+    count_of,
+    failed,
+    mapping_of,
+    mappings_of,
+    progressing,
+    status_of,
+    text_of,
+)
 
 __all__ = ["KINDS"]
 
@@ -23,25 +33,25 @@ def _model_version(body: Body) -> Readiness:
     status = status_of(body)
     match status.get("imageBuildPhase"):
         case "ImageBuildSucceeded":
-            if not status.get("image"):
+            if not text_of(status, "image"):
                 return failed("built without an image: the tag was used before")
             return READY
         case "ImageBuildFailed":
-            return failed(str(status.get("message") or "the build failed"))
+            return failed(text_of(status, "message") or "the build failed")
         case _:
             return progressing("the image is being built")
 
 
 def _inference(body: Body) -> Readiness:
     """An Inference has no conditions: it is ready when every predictor has its replicas ready."""
-    predictors = (body.get("spec") or {}).get("predictors") or []
-    statuses = {p.get("name"): p for p in status_of(body).get("predictorStatuses") or []}
+    predictors = mappings_of(mapping_of(body, "spec"), "predictors")
+    statuses = {p.get("name"): p for p in mappings_of(status_of(body), "predictorStatuses")}
     for predictor in predictors:
-        wanted = int(predictor.get("replicas", 1))
-        ready = int((statuses.get(predictor.get("name")) or {}).get("readyReplicas", 0))
+        wanted = count_of(predictor, "replicas", 1)
+        ready = count_of(statuses.get(predictor.get("name")), "readyReplicas")
         if ready < wanted:
             return progressing(f"{ready} of {wanted} ready")
-    return READY
+    return READY if predictors else progressing("it has no predictor")
 
 
 def _jobs() -> Iterator[Kind]:

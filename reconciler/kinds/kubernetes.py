@@ -24,11 +24,14 @@ from reconciler.objects.status import (
     always_ready,
     condition,
     condition_text,
+    count_of,
     failed,
     is_observed,
     kstatus,
+    mapping_of,
     progressing,
     status_of,
+    text_of,
     time_of,
 )
 
@@ -45,27 +48,29 @@ def _definition(body: Body) -> Readiness:
 
 
 def _namespace(body: Body) -> Readiness:
-    phase = status_of(body).get("phase", "Active")
-    return READY if phase == "Active" else progressing(str(phase))
+    phase = text_of(status_of(body), "phase") or "Active"
+    return READY if phase == "Active" else progressing(phase)
 
 
 def _deployment(body: Body) -> Readiness:
-    spec, status = body.get("spec") or {}, status_of(body)
+    spec, status = mapping_of(body, "spec"), status_of(body)
     if condition(status, "Progressing") == "False":
         return failed(condition_text(status, "Progressing") or "deadline exceeded")
-    wanted = int(spec.get("replicas", 1))
+    wanted = count_of(spec, "replicas", 1)
     if not status or not is_observed(body) or status.get("observedGeneration") is None:
         return progressing(f"0 of {wanted} ready")
-    updated, ready = int(status.get("updatedReplicas", 0)), int(status.get("readyReplicas", 0))
-    if updated < wanted or ready < wanted or int(status.get("replicas", 0)) > updated:
+    updated, ready = count_of(status, "updatedReplicas"), count_of(status, "readyReplicas")
+    if updated < wanted or ready < wanted or count_of(status, "replicas") > updated:
         return progressing(f"{min(ready, updated)} of {wanted} ready")
     return READY
 
 
 def _stateful_set(body: Body) -> Readiness:
-    spec, status = body.get("spec") or {}, status_of(body)
-    wanted, ready = int(spec.get("replicas", 1)), int(status.get("readyReplicas", 0))
-    if status and is_observed(body) and ready >= wanted:
+    spec, status = mapping_of(body, "spec"), status_of(body)
+    wanted, ready = count_of(spec, "replicas", 1), count_of(status, "readyReplicas")
+    if not status or not is_observed(body) or status.get("observedGeneration") is None:
+        return progressing(f"0 of {wanted} ready")
+    if ready >= wanted and count_of(status, "updatedReplicas", wanted) >= wanted:
         return READY
     return progressing(f"{ready} of {wanted} ready")
 
@@ -79,7 +84,7 @@ def _job_state(body: Body) -> JobState:
         return JobState(JobPhase.FAILED, condition_text(status, "Failed"), started, ended)
     if condition(status, "Complete") == "True":
         return JobState(JobPhase.SUCCEEDED, condition_text(status, "Complete"), started, ended)
-    phase = JobPhase.RUNNING if status.get("active") else JobPhase.PENDING
+    phase = JobPhase.RUNNING if count_of(status, "active") else JobPhase.PENDING
     return JobState(phase, "", started, None, suspended)
 
 

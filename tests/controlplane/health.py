@@ -26,6 +26,68 @@ def _inferenceservice(_body):
     return {"conditions": [{"type": "Ready", "status": "True"}]}
 
 
+def _predictor(body):
+    """The Deployment that KServe makes of an InferenceService. It copies the labels of the service
+    to the Deployment, and the annotations of the predictor to the pods."""
+    metadata, predictor = body["metadata"], body["spec"]["predictor"]
+    name = f"{metadata['name']}-predictor"
+    app = {"app": name}
+    owner = {
+        "apiVersion": body["apiVersion"],
+        "kind": body["kind"],
+        "name": metadata["name"],
+        "uid": metadata["uid"],
+        "controller": True,
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {
+            "name": name,
+            "namespace": metadata["namespace"],
+            "labels": metadata.get("labels", {}),
+            "ownerReferences": [owner],
+        },
+        "spec": {
+            "replicas": predictor.get("minReplicas", 1),
+            "selector": {"matchLabels": app},
+            "template": {
+                "metadata": {"labels": app, "annotations": predictor.get("annotations", {})},
+                "spec": {"containers": [{"name": "server", "image": "example.org/server:1"}]},
+            },
+        },
+    }
+
+
+def _is_alike(live, wanted):
+    pods = live["template"]["metadata"].get("annotations", {})
+    return (
+        live["replicas"] == wanted["replicas"]
+        and pods == wanted["template"]["metadata"]["annotations"]
+    )
+
+
+def _make_children(cluster):
+    """Does KServe's part: makes and changes the Deployments of its services."""
+    for seen in cluster.list(GroupKind("serving.kserve.io", "InferenceService")).items:
+        kind = {"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService"}
+        wanted = _predictor({**seen.body, **kind})
+        place = f"/apis/apps/v1/namespaces/{seen.key.namespace}/deployments"
+        path = f"{place}/{wanted['metadata']['name']}"
+        found = cluster._transport.request("GET", path)
+        live = orjson.loads(found.data) if found.status == 200 else None
+        if live is not None and _is_alike(live["spec"], wanted["spec"]):
+            continue
+        answer = cluster._transport.request(
+            "PATCH",
+            path,
+            [("fieldManager", "kserve"), ("force", "true")],
+            orjson.dumps(wanted),
+            (("Content-Type", "application/apply-patch+yaml"),),
+        )
+        assert answer.status in (200, 201, 403, 404), answer
+
+
 def _inference(body):
     return {
         "predictorStatuses": [
@@ -82,6 +144,8 @@ _RULES = {
 def report(cluster: KubernetesCluster, kinds=tuple(_RULES)):
     """One look at all objects of these kinds; a write where the status is not the healthy one."""
     served = cluster.discover().kinds
+    if GroupKind("serving.kserve.io", "InferenceService") in served:
+        _make_children(cluster)
     for kind in kinds:
         if kind not in served:
             continue

@@ -18,10 +18,32 @@ STATE = inventory.state_key(UnitId.parse("prod/one/web"))
 ROUTE = flow.key("HTTPRoute", "ml-one", "web")
 
 
-def split_of(text, backend=PLAIN, more=""):
-    tree = support.small(**flow.vision(backend)).but(
-        {"models/web/versions/v3.yaml": support.record("v3")}
+def record_of(version):
+    """A version record that KubeDL can serve, too."""
+    return f"{support.record(version)}modelVersion: web-{version}\n"
+
+
+def model_version(version):
+    return (
+        "apiVersion: model.kubedl.io/v1alpha1\nkind: ModelVersion\n"
+        f"metadata: {{name: web-{version}}}\n"
+        "spec:\n  modelName: web\n  imageRepo: registry.example/web\n"
+        f"  imageTag: {version}\n"
+        "  storage: {localStorage: {path: /m, nodeName: n1}}\n"
     )
+
+
+def split_of(text, backend=PLAIN, more=""):
+    records = {f"models/web/versions/{v}.yaml": record_of(v) for v in ("v1", "v2", "v3")}
+    tree = support.small(**flow.vision(backend)).but(records)
+    if backend == KUBEDL:
+        models = "---\n".join(model_version(name) for name in ("v1", "v2", "v3"))
+        tree = tree.but(
+            {
+                "models/web/models.yaml": models,
+                "environments/prod/one/web.yaml": "manifests: [models.yaml]\n",
+            }
+        )
     return tree.but({"environments/prod/web.yaml": f"serving:\n  traffic: {text}\n{more}"})
 
 
@@ -285,14 +307,11 @@ def test_a_promotion_back_to_a_version_that_still_runs_takes_the_fast_path():
 
 def test_a_wave_waits_for_an_unready_member_of_a_lower_wave_that_an_earlier_pass_wrote():
     """KubeDL's Inference, applied before its image is built, never recovers."""
-    version = (
-        "apiVersion: model.kubedl.io/v1alpha1\nkind: ModelVersion\nmetadata: {name: web-1}\n"
-        "spec:\n  modelName: web\n  imageRepo: registry.example/web\n  imageTag: v1\n"
-        "  storage: {localStorage: {path: /m, nodeName: n1}}\n"
-    )
     tree = support.small(**flow.vision(KUBEDL)).but(
         {
-            "models/web/extra.yaml": version,
+            "models/web/extra.yaml": model_version("v1"),
+            "models/web/versions/v1.yaml": record_of("v1"),
+            "models/web/versions/v2.yaml": record_of("v2"),
             "environments/prod/one/web.yaml": "manifests: [extra.yaml]\n",
         }
     )

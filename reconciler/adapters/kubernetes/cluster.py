@@ -127,7 +127,10 @@ class KubernetesCluster:
         ):
             self._seen.pop(key, None)
             return absent_object(key)
-        raise ClusterUnreadable(f"{key.full()} could not be read: {refused.message}")
+        raise ClusterUnreadable(
+            f"{key.full()} could not be read: {refused.message}",
+            forbidden=isinstance(refused, Refused) and refused.code == 403,
+        )
 
     def list(
         self, kind: GroupKind, namespace: str = "", labels: Mapping[str, str] | None = None

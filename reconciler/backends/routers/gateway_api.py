@@ -17,6 +17,7 @@ from reconciler.diagnostics import Diagnostic, error
 from reconciler.lifecycle.decision import Weights
 from reconciler.objects.draft import Draft, Tree
 from reconciler.objects.key import GroupKind, ObjectKey
+from reconciler.objects.status import count_of, mapping_of, mappings_of
 from reconciler.origin import Value, built_in
 
 __all__ = ["ROUTER"]
@@ -77,11 +78,10 @@ def _read(app: App, lookup: Lookup) -> LiveRoute:
     if not live.is_present:
         return LiveRoute(None, unread=bool(live.why))
     backends: dict[tuple[str, int], int] = {}
-    spec: Mapping[str, Any] = (live.body or {}).get("spec") or {}
-    for rule in spec.get("rules") or ():
-        for backend in rule.get("backendRefs") or ():
+    for rule in mappings_of(mapping_of(live.body, "spec"), "rules"):
+        for backend in mappings_of(rule, "backendRefs"):
             place = _place(backend, app.namespace)
-            backends[place] = backends.get(place, 0) + int(backend.get("weight", 1))
+            backends[place] = backends.get(place, 0) + count_of(backend, "weight", 1)
     state = kinds.readiness(live)
     return LiveRoute(backends, accepted=state.is_ready, why=state.text)
 

@@ -9,7 +9,7 @@ release. The route points at the Service `<name>-predictor`, which KServe create
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,7 +23,7 @@ from reconciler.diagnostics import Diagnostic, error
 from reconciler.lifecycle.facts import Capacity
 from reconciler.objects.draft import Draft, Tree, walk
 from reconciler.objects.key import GroupKind, ObjectKey
-from reconciler.objects.status import count_of, status_of
+from reconciler.objects.status import count_of, mapping_of, status_of, text_of
 from reconciler.origin import BUILT_IN, Value, built_in, derive, plain
 
 __all__ = ["SERVING"]
@@ -139,14 +139,12 @@ def _capacity(app: App, service: str, lookup: Lookup) -> Capacity | None:
     if not live.is_present:
         return Capacity(0, 0)
     body = live.body or {}
-    predictor = (body.get("spec") or {}).get("predictor")
+    predictor = mapping_of(mapping_of(body, "spec"), "predictor")
     desired = count_of(predictor, "minReplicas", 1)
     ready, _ = pod.count_replicas(child.body or {}) if child.is_present else (0, 0)
-    model = status_of(body).get("modelStatus")
-    model = model if isinstance(model, Mapping) else {}
-    last = model.get("lastFailureInfo")
-    reason = last.get("reason") if isinstance(last, Mapping) else None
-    transition = model.get("transitionStatus")
+    model = mapping_of(status_of(body), "modelStatus")
+    reason = text_of(mapping_of(model, "lastFailureInfo"), "reason")
+    transition = text_of(model, "transitionStatus")
     why = f"the model failed to load: {reason or transition}"
     if transition == "InvalidSpec":
         return Capacity(0, desired, failed=why)

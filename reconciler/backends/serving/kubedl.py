@@ -21,7 +21,7 @@ from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.lifecycle.facts import Capacity
 from reconciler.objects.draft import Draft, Tree, walk
 from reconciler.objects.key import GroupKind, ObjectKey
-from reconciler.objects.status import count_of, status_of
+from reconciler.objects.status import count_of, mapping_of, mappings_of, status_of
 from reconciler.origin import Value, built_in, derive, plain
 from reconciler.spec import serving as spec
 from reconciler.spec.constraint import AbsolutePath
@@ -123,8 +123,8 @@ def _capacity(app: App, service: str, lookup: Lookup) -> Capacity | None:
     if not live.is_present:
         return None if live.why else Capacity(0, 0)
     body = live.body or {}
-    predictors = (body.get("spec") or {}).get("predictors") or ()
-    statuses = status_of(body).get("predictorStatuses") or ()
+    predictors = mappings_of(mapping_of(body, "spec"), "predictors")
+    statuses = mappings_of(status_of(body), "predictorStatuses")
     ready = sum(count_of(p, "readyReplicas") for p in statuses)
     return Capacity(ready, sum(count_of(p, "replicas", 1) for p in predictors))
 

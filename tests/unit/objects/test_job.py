@@ -6,6 +6,7 @@ import pytest
 
 from reconciler.objects.job import job_readiness, replicated_job
 from reconciler.objects.kind import JobPhase, ReadinessState
+from reconciler.objects.status import Unreadable
 
 JOB = replicated_job("replicaSpecs", ("Chief", "Master"), "example.org/", policy="runPolicy")
 
@@ -82,8 +83,15 @@ def test_the_most_telling_role_that_is_there_decides(replicas, roles, chief):
     }
 
 
-@pytest.mark.parametrize("odd", [None, "x", [], {"conditions": "x"}, {"conditions": [1, None]}])
-def test_an_odd_status_is_a_job_that_has_not_begun(odd):
+@pytest.mark.parametrize("odd", ["x", [], {"conditions": "x"}, {"conditions": [1, None]}])
+def test_an_odd_status_is_unreadable(odd):
     body = {"metadata": {"name": "train"}, "spec": None, "status": odd}
-    assert JOB.state(body).phase is JobPhase.PENDING
+    with pytest.raises(Unreadable, match=r"status|conditions"):
+        JOB.state(body)
     assert JOB.roles(body) == {}
+
+
+def test_a_job_without_a_status_has_not_begun():
+    assert JOB.state({"metadata": {"name": "train"}, "spec": None, "status": None}).phase is (
+        JobPhase.PENDING
+    )
