@@ -20,7 +20,7 @@ __all__ = ["ENVIRONMENTS", "OBJECTS_PER_APP", "expected_objects", "files", "writ
 
 ENVIRONMENTS = ("dev", "staging", "prod")
 OBJECTS_PER_APP = 4
-OBJECTS_PER_GROUP = 3
+OBJECTS_PER_GROUP = 4
 _TYPES = ("vision", "ranking", "forecast", "llm")
 _TEAMS = ("ads", "feed", "fraud", "growth", "maps", "music", "news", "search", "shop", "video")
 

@@ -1,5 +1,5 @@
-"""Draws the objects of a group itself: namespace, quota, service account. They belong to the
-pseudo-app `_group`, which has an inventory as an app has."""
+"""Draws the objects of a group itself: namespace, quota, default sizes, service account. They
+belong to the pseudo-app `_group`, which has an inventory as an app has."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from typing import Any
 from reconciler.apps.app import Foundation
 from reconciler.objects.draft import Draft
 from reconciler.objects.key import GroupKind, ObjectKey
-from reconciler.origin import BUILT_IN, derive
+from reconciler.origin import BUILT_IN, Value, derive
+from reconciler.spec.environment import Group
 
 __all__ = ["draw", "kinds_of"]
 
 _RULE = "foundation"
+#: What a container gets that asks for nothing: its requests and its limits.
+_REQUESTS = {"cpu": "100m", "memory": "256Mi"}
+_LIMITS = {"cpu": "2", "memory": "4Gi"}
 
 
 def draw(unit: Foundation) -> Iterator[Draft]:
@@ -49,6 +53,37 @@ def draw(unit: Foundation) -> Iterator[Draft]:
             {"metadata": {"name": "group"}, "spec": {"hard": hard}},
             _RULE,
         )
+    if defaults := _list_defaults(spec):
+        limit: dict[str, Any] = {"type": "Container", **defaults}
+        yield Draft(
+            ObjectKey("", "LimitRange", namespace.value, "group"),
+            "v1",
+            {"metadata": {"name": "group"}, "spec": {"limits": [limit]}},
+            _RULE,
+        )
+
+
+def _list_defaults(spec: Group) -> dict[str, dict[str, Value[str]]]:
+    """The defaults of a LimitRange: a quota refuses every pod that does not say how much of a
+    limited resource it takes."""
+    requests: dict[str, Value[str]] = {}
+    limits: dict[str, Value[str]] = {}
+    for name in ("cpu", "memory"):
+        given = spec.container_defaults.get(name)
+        requested = spec.quota.get(f"requests.{name}", spec.quota.get(name))
+        limited = spec.quota.get(f"limits.{name}")
+        if given is not None:
+            requests[name] = given.map(str)
+            if limited is not None:
+                limits[name] = given.map(str)
+            continue
+        if requested is not None:
+            requests[name] = derive(_REQUESTS[name], requested)
+        if limited is not None:
+            limits[name] = derive(_LIMITS[name], limited)
+            requests.setdefault(name, derive(_REQUESTS[name], limited))
+    found = {"default": limits, "defaultRequest": requests}
+    return {field: values for field, values in found.items() if values}
 
 
 def kinds_of(unit: Foundation) -> frozenset[GroupKind]:

@@ -259,6 +259,32 @@ ENTRIES = (
         "Write a framework that KubeDL knows, or give the server its model by command and args.",
     ),
     Entry(
+        "E_ARGO_BRACES",
+        "A text with `{{` stands in a container that Argo starts itself. Argo reads it as one of "
+        "its placeholders, finds none, and refuses the whole schedule (condition SpecError).",
+        "Write a reference of this config as `${{ … }}`, and give values to a step by variables. "
+        "In the command and the arguments of the training itself `{{` is kept as it is.",
+    ),
+    Entry(
+        "W_KSERVE_MODEL_NAME",
+        "A KServe runtime puts the name of its object into the request path, and each version is "
+        "an object of its own: the path would change with each promotion. For the runtimes that "
+        "take `--model_name` the model's name is drawn; this server is none of them.",
+        "Give the server the model's name by `serving.args` or `serving.env`, or tell its callers.",
+    ),
+    Entry(
+        "W_KUBEDL_MODEL_PATH",
+        "KubeDL mounts the model where TF Serving does not look: TF Serving wants a folder below "
+        "its base path whose name is a number.",
+        "Let `serving.kubedl.modelPath` end in a number, and let the base path be the one above.",
+    ),
+    Entry(
+        "W_SCALE_TARGET",
+        "A manifest scales an object that is drawn for one version. After the next promotion the "
+        "version's object has another name, and the manifest scales nothing.",
+        "Set `serving.replicas`, or select the object by a name that stays.",
+    ),
+    Entry(
         "W_KUBEDL_PORT",
         "KubeDL's Services reach the container ports 8080 and 9000 only, and `serving.port` is "
         "another one.",

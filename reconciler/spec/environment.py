@@ -61,6 +61,11 @@ class Group:
     """Whether the group's foundation owns the namespace."""
     quota: Mapping[str, Value[Quantity]] = field(default_factory=dict)
     """Hard limits of a ResourceQuota, by resource name (`requests.nvidia.com/gpu: 8`)."""
+    container_defaults: Mapping[str, Value[Quantity]] = field(default_factory=dict)
+    """What a container gets that asks for no `cpu` or `memory`, as a LimitRange. With a quota on
+    one of these there is always a default, because the quota would refuse the pods that controllers
+    add (KubeDL's image builds and model loaders ask for nothing): 100m and 256Mi, or as limits 2
+    and 4Gi."""
     pools: Mapping[str, Pool] = field(default_factory=dict)
     service_account: Value[Label] | None = None
     """The service account of all pods. The group's foundation creates it."""

@@ -46,7 +46,7 @@ def test_json_names_the_text_s_place_and_the_field_inside(sample):
     assert change["object"] == "WorkflowTemplate.argoproj.io ml-train/mnist-train"
     field = change["fields"][1]
     assert (field["path"], field["before"], field["after"]) == (
-        "spec.templates[2].container.env[1].value",
+        "spec.templates[3].container.env[1].value",
         3,
         7,
     )

@@ -37,7 +37,7 @@ def test_a_small_fleet_loads_without_a_word_and_gives_the_objects_promised(model
 
 
 def test_the_full_fleet_is_what_the_budget_speaks_of():
-    assert fleet.expected_objects(1000) == 12_000 + 30 * 3
+    assert fleet.expected_objects(1000) == 12_000 + 30 * 4
 
 
 def test_the_floor_reads_every_generated_file_with_its_places(tmp_path):

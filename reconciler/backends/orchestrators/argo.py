@@ -28,7 +28,7 @@ import reconciler
 from reconciler.apps.app import App
 from reconciler.backends import pod, trainer
 from reconciler.backends.contract import Framework, Orchestrator, check_name_fits, find_framework
-from reconciler.diagnostics import Diagnostic, warning
+from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.lifecycle import schedule as schedules
 from reconciler.objects.draft import Draft, Embedded, Placeholder, Tree
 from reconciler.objects.key import GroupKind, ObjectKey
@@ -199,6 +199,19 @@ def _ingest(app: App, training: Training) -> Iterator[Tree]:
         "name": "ingest",
         **_user_step(app, ingest, list(ingest.args)),
     }
+    if ingest.retry is not None:
+        tree["retryStrategy"] = {
+            "limit": ingest.retry.limit.map(str),
+            # OnError does not retry a container that fails (Argo 4.1.2).
+            "retryPolicy": "Always",
+            "backoff": {"duration": pod.go_duration(ingest.retry.backoff)},
+        }
+        if ingest.memoize is not None:
+            # With both on one template, a memo hit makes the Workflow hang (Argo 3.7 to 4.1.2). So
+            # the outer template remembers, and the inner one tries again.
+            yield {**tree, "name": "ingest-data"}
+            inner = [{"name": "data", "template": "ingest-data"}]
+            tree = {"name": "ingest", "dag": {"tasks": inner}}
     if ingest.memoize is not None:
         # Argo finds a cache ConfigMap by its name only. With environment, group and model in the
         # name, two teams never share entries. Dots separate them: `a-b/c` and `a/b-c` differ.
@@ -207,12 +220,6 @@ def _ingest(app: App, training: Training) -> Iterator[Tree]:
             "key": ingest.memoize.key.map(_memo_key),
             "maxAge": pod.go_duration(ingest.memoize.max_age),
             "cache": {"configMap": {"name": cache}},
-        }
-    if ingest.retry is not None:
-        tree["retryStrategy"] = {
-            "limit": ingest.retry.limit.map(str),
-            "retryPolicy": "OnError",
-            "backoff": {"duration": pod.go_duration(ingest.retry.backoff)},
         }
     yield tree
 
@@ -351,6 +358,7 @@ def _check(app: App) -> Iterable[Diagnostic]:
     training = trainer.training_of(app)
     if not app.trains:
         return
+    yield from _check_braces(training)
     job = find_framework(training.framework.value).kind
     for entry in training.schedules:
         if entry.concurrency.value == "Replace":
@@ -368,6 +376,34 @@ def _check(app: App) -> Iterable[Diagnostic]:
             # A run is <cron>-<unix seconds>, and its jobs <run>-<candidate>.
             source = entry.name if candidate_name.origin is BUILT_IN else candidate_name
             yield from check_name_fits(job, f"{name}-{'0' * 10}-{candidate_name.value}", source)
+
+
+def _check_braces(training: Training) -> Iterator[Diagnostic]:
+    """Errors for `{{` in the containers that Argo starts itself: Argo reads it as a placeholder of
+    its own, and the CronWorkflow then has the condition SpecError. In a job the text is escaped."""
+    steps = (("ingest", training.ingest), ("evaluate", training.evaluate))
+    for name, step in steps:
+        if step is None:
+            continue
+        for field, texts in (("command", step.command), ("args", step.args)):
+            for index, text in enumerate(texts):
+                if "{{" in text.value:
+                    yield _braces(text, f"training.{name}.{field}[{index}]")
+    if training.ingest is not None or training.evaluate is not None:
+        for variable in training.env:
+            value = variable.value
+            if isinstance(value.value, str) and "{{" in value.value:
+                yield _braces(value, f"training.env[name={variable.name.value}].value")
+
+
+def _braces(text: Value[Any], path: str) -> Diagnostic:
+    return error(
+        "E_ARGO_BRACES",
+        "Argo reads `{{` as a placeholder of its own, and no such placeholder exists here",
+        text.site,
+        path=path,
+        help="a reference of this config is written `${{ … }}`; a step gets values by variables",
+    )
 
 
 def _kinds(app: App) -> frozenset[GroupKind]:

@@ -19,17 +19,23 @@ import reconciler
 from reconciler.apps.app import App
 from reconciler.backends import pod
 from reconciler.backends.contract import Endpoint, Lookup, Serving, Version, check_name_fits
-from reconciler.diagnostics import Diagnostic, error
+from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.lifecycle.facts import Capacity
 from reconciler.objects.draft import Draft, Tree, walk
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.objects.status import count_of, mapping_of, status_of, text_of
 from reconciler.origin import BUILT_IN, Value, built_in, derive, plain
+from reconciler.spec import serving as spec
+from reconciler.spec.constraint import Text
 
 __all__ = ["SERVING"]
 
 _KIND = GroupKind("serving.kserve.io", "InferenceService")
 _CHILD = GroupKind("apps", "Deployment")
+#: Formats whose servers take `--model_name` (KServe 0.20, protocol v1).
+_NAMED = frozenset(
+    {"tensorflow", "sklearn", "xgboost", "lightgbm", "pmml", "paddle", "huggingface"}
+)
 _CONTENT = f"{reconciler.API_DOMAIN}/content"
 
 
@@ -39,6 +45,9 @@ class Options:
 
     deployment_mode: Value[Literal["Standard"]] = built_in("Standard")
     protocol: Value[Literal["v1", "v2"]] | None = None
+    model_name: Value[Text] | None = None
+    """The name of the model in the request path, the same for every version. Without it the model's
+    name, for the servers that take `--model_name`."""
 
 
 def _key(app: App, version: str) -> ObjectKey:
@@ -65,8 +74,8 @@ def _draw(app: App, version: Version) -> tuple[Draft, ...]:
         model["image"] = serving.image
     if serving.command:
         model["command"] = list(serving.command)
-    if serving.args:
-        model["args"] = list(serving.args)
+    if args := [*_name_args(app, serving), *serving.args]:
+        model["args"] = args
     if serving.port.origin is not BUILT_IN:
         # Without a configured port, the serving runtime's port stays.
         model["ports"] = [{"containerPort": serving.port, "protocol": "TCP"}]
@@ -108,6 +117,25 @@ def _draw(app: App, version: Version) -> tuple[Draft, ...]:
     key = _key(app, version.name.value)
     tree = {"metadata": metadata, "spec": {"predictor": predictor}}
     return (Draft(key, "serving.kserve.io/v1beta1", tree, "kserve"),)
+
+
+def _name_args(app: App, serving: spec.Serving) -> Iterator[Value[str]]:
+    """The argument that keeps the request path the same for all versions: a runtime's own argument
+    is the name of the object (`--model_name={{.Name}}`). KServe puts a model's arguments behind the
+    runtime's, and these servers take the last one."""
+    options: Options = app.options.get("kserve") or Options()
+    if options.model_name is not None:
+        yield options.model_name.map(lambda name: f"--model_name={name}")
+    elif _takes_name(serving, options):
+        assert serving.framework is not None
+        yield derive(f"--model_name={app.model}", serving.framework)
+
+
+def _takes_name(serving: spec.Serving, options: Options) -> bool:
+    named = serving.framework is not None and serving.framework.value in _NAMED
+    is_plain = options.protocol is None or options.protocol.value == "v1"
+    own = any("model_name" in arg.value or "model-name" in arg.value for arg in serving.args)
+    return named and is_plain and not own and not serving.command
 
 
 def _digest(predictor: Tree) -> Value[str]:
@@ -165,8 +193,29 @@ def _check(app: App) -> Iterable[Diagnostic]:
             help="set serving.framework, e.g. tensorflow, pytorch, sklearn, onnx, huggingface",
         )
     yield from _check_records(app)
+    yield from _check_model_name(app)
     for version, record in app.records.items():
         yield from check_name_fits(_KIND, _key(app, version).name, record.version)
+
+
+def _check_model_name(app: App) -> Iterator[Diagnostic]:
+    serving = app.spec.serving
+    options: Options = app.options.get("kserve") or Options()
+    if not app.serves or serving is None or serving.framework is None:
+        return
+    given = [arg.value for arg in serving.args] + [item.name.value for item in serving.env]
+    own = any("model_name" in text.lower().replace("-", "_") for text in given)
+    if own or serving.command or options.model_name is not None or _takes_name(serving, options):
+        return
+    yield warning(
+        "W_KSERVE_MODEL_NAME",
+        f"the server of {serving.framework.value} may put the version's name "
+        f"({app.model}-<version>) into the request path, so each promotion changes the path",
+        serving.framework.site,
+        path="serving.framework",
+        help="set serving.kserve.modelName where the server takes --model_name, or name the model "
+        "by serving.args or serving.env",
+    )
 
 
 def _check_records(app: App) -> Iterator[Diagnostic]:

@@ -29,6 +29,7 @@ from reconciler.spec.constraint import AbsolutePath
 __all__ = ["SERVING"]
 
 _KIND = GroupKind("serving.kubedl.io", "Inference")
+_SERVICE = GroupKind("", "Service")
 _PREDICTOR = "p"
 
 
@@ -102,7 +103,19 @@ def _draw(app: App, version: Version) -> tuple[Draft, ...]:
     spec = {"framework": _framework(app), "predictors": [_predictor(app, version)]}
     key = ObjectKey(*_KIND, app.namespace, name.value)
     tree = {"metadata": metadata, "spec": spec}
-    return (Draft(key, "serving.kubedl.io/v1alpha1", tree, "kubedl"),)
+    return (Draft(key, "serving.kubedl.io/v1alpha1", tree, "kubedl"), _entry(app, name))
+
+
+def _entry(app: App, name: Value[str]) -> Draft:
+    """The Service by the Inference's own name. KubeDL makes it when it does not exist, changes it
+    never, and leaves it behind when the Inference goes; drawn, it goes with the Inference."""
+    ports = [
+        {"name": label, "port": port, "protocol": "TCP", "targetPort": port}
+        for label, port in (("http", 8080), ("grpc", 9000))
+    ]
+    selector = {"kubedl.io/inference-name": name}
+    tree = {"metadata": {"name": name}, "spec": {"ports": ports, "selector": selector}}
+    return Draft(ObjectKey(*_SERVICE, app.namespace, name.value), "v1", tree, "kubedl")
 
 
 def _endpoint(app: App, version: Version) -> Endpoint:
@@ -145,6 +158,7 @@ def _check(app: App) -> Iterable[Diagnostic]:
         return
     yield from _check_framework(serving)
     yield from _check_records(app)
+    yield from _check_model_path(app, serving)
     if serving.port.value not in (8080, 9000):
         yield warning(
             "W_KUBEDL_PORT",
@@ -176,6 +190,24 @@ def _check_records(app: App) -> Iterator[Diagnostic]:
             )
 
 
+def _check_model_path(app: App, serving: spec.Serving) -> Iterator[Diagnostic]:
+    options: Options = app.options.get("kubedl") or Options()
+    path = options.model_path
+    if _framework(app).value != "TFServing" or (
+        path is not None and path.value.rstrip("/").rpartition("/")[2].isdigit()
+    ):
+        return
+    where = path.value if path is not None else "/kubedl-model/<ModelVersion>"
+    yield warning(
+        "W_KUBEDL_MODEL_PATH",
+        f"KubeDL mounts the model at {where}, and TF Serving loads only a folder whose name is a "
+        "number",
+        (path if path is not None else serving.backend).site,
+        path="serving.kubedl.modelPath",
+        help="set serving.kubedl.modelPath, e.g. /models/x/1, and --model_base_path=/models/x",
+    )
+
+
 def _check_framework(serving: spec.Serving) -> Iterator[Diagnostic]:
     named = serving.framework
     if named is not None and named.value not in ("TFServing", "Triton"):
@@ -190,5 +222,5 @@ def _check_framework(serving: spec.Serving) -> Iterator[Diagnostic]:
 
 
 SERVING = Serving(
-    "kubedl", (_KIND,), _draw, _endpoint, _main, _service_of, _capacity, _check, Options
+    "kubedl", (_KIND, _SERVICE), _draw, _endpoint, _main, _service_of, _capacity, _check, Options
 )
