@@ -52,6 +52,10 @@ class Mistakes:
         return tuple(sorted(self.found.values(), key=lambda d: (d.site or nowhere, d.code, d.path)))
 
 
+#: Errors after which a value is still a text with a reference in it.
+_UNRESOLVED = frozenset({"E_REF_MISSING", "E_REF_SYNTAX", "E_CYCLE", "E_INTERP_TYPE"})
+
+
 class FoldedLayers(NamedTuple):
     """The merged values of one unit, the layer files that they came from (lowest first), and the
     locks."""
@@ -62,6 +66,8 @@ class FoldedLayers(NamedTuple):
     is_sound: bool = True
     """False when merging found errors. A lower layer's value then stands in place of a wrong one,
     so that validation can find more errors."""
+    unresolved: frozenset[Site] = frozenset()
+    """The places of references that lead nowhere: what stands there says nothing more."""
 
 
 class LayerReader:
@@ -192,7 +198,7 @@ class LayerReader:
             if parsed is None:
                 if not layer.optional:
                     has_error = True
-                    if not self._is_reported(path):
+                    if not self._is_reported(path) and not self._is_type_unread(layer, model):
                         self.mistakes.add((self._missing(layer, path, model),), unit)
                 continue
             if wrong := self._file_mistakes(parsed, path):
@@ -202,7 +208,10 @@ class LayerReader:
             return None
         merged = merge.fold(documents, self.order, self.prefixes)
         is_sound = not self.mistakes.add(merged.diagnostics, unit)
-        return FoldedLayers(merged.tree, tuple(d.file for d in documents), merged.locks, is_sound)
+        files = tuple(d.file for d in documents)
+        broken = (d.site for d in merged.diagnostics if d.code in _UNRESOLVED)
+        unresolved = frozenset(site for site in broken if site is not None)
+        return FoldedLayers(merged.tree, files, merged.locks, is_sound, unresolved)
 
     def _file_mistakes(self, parsed: document.Document, path: str) -> tuple[Diagnostic, ...]:
         found = self.wrong.get(path)
@@ -217,8 +226,19 @@ class LayerReader:
     def _is_reported(self, path: str) -> bool:
         """Whether the layout's diagnostics already name this missing file."""
         return any(
-            d.code == "E_FILE_MISSING" and d.message.endswith(f" {path}")
+            d.code == "E_FILE_MISSING"
+            and (d.message.endswith(f" {path}") or (d.site is not None and d.site.file == path))
             for d in self.layout.diagnostics
+        )
+
+    def _is_type_unread(self, layer: stack.Layer, model: str) -> bool:
+        """Whether the model's file is no YAML, so that nobody knows its type: the file's own error
+        says enough."""
+        parsed = self.documents.get(self.layout.models.get(model, ""))
+        return (
+            "{type}" in layer.file
+            and parsed is not None
+            and any(d.code == "E_SYNTAX" for d in parsed.diagnostics)
         )
 
     def _missing(self, layer: stack.Layer, path: str, model: str) -> Diagnostic:

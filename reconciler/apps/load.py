@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 from reconciler.apps import (
     manifest_files,
+    missing,
     plain_secrets,
     repository,
     rules,
@@ -189,23 +190,27 @@ class _Loader:
         return None if any(d.is_error for d in found) else order
 
     def _add_layout_mistakes(self, selected: list[AppFiles]) -> None:
+        """Adds the mistakes of the layout, each with the units that the file reaches. Cost: one
+        look-up per mistake; only a path that cannot be (E_PATH) is compared with every app."""
+        readers: dict[str, list[UnitId]] = {}
+        for (environment, group), file in self.layout.groups.items():
+            if self.selection.takes(environment, group):
+                readers.setdefault(file, []).append(UnitId.foundation(environment, group))
+        for app in selected:
+            head = f"environments/{app.environment}"
+            for file in (
+                app.file,
+                f"models/{app.model}/",
+                f"{head}/{app.group}/group.yaml",
+                f"{head}/environment.yaml",
+            ):
+                readers.setdefault(file, []).append(app.id)
         for item in self.layout.diagnostics:
             path = item.site.file if item.site else ""
             folder = path.rpartition("/")[0]
-            reached = [
-                UnitId.foundation(environment, group)
-                for (environment, group), file in self.layout.groups.items()
-                if file == path and self.selection.takes(environment, group)
-            ]
-            reached += [
-                app.id
-                for app in selected
-                if path == app.file
-                or (item.code == "E_PATH" and _is_read_below(path, app))
-                or folder == f"models/{app.model}"
-                or path == f"environments/{app.environment}/{app.group}/group.yaml"
-                or path == f"environments/{app.environment}/environment.yaml"
-            ]
+            reached = [*readers.get(path, ()), *readers.get(f"{folder}/", ())]
+            if item.code == "E_PATH":
+                reached += [app.id for app in selected if _is_read_below(path, app)]
             self.mistakes.add((item,), *reached)
 
     # -- one unit ----------------------------------------------------------------------------------
@@ -263,7 +268,8 @@ class _Loader:
         core, blocks, wrong = _split_options(tree, self.capabilities)
         bad |= self.mistakes.add(wrong, files.id)
         spec, found = validate.validate(Application, core, elsewhere=self.capabilities)
-        bad |= self.mistakes.add(found, files.id)
+        found = missing.fold(d for d in found if d.site not in folded.unresolved)
+        bad |= self.mistakes.add(found, files.id) or spec is None
         options: dict[str, Any] = {}
         for path, name, cls, node in blocks:
             value, found = validate.validate(cls, node, at=path)

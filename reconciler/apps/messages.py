@@ -27,6 +27,10 @@ _CODES = {
 }
 
 
+#: Keys of a pod's spec that are written otherwise here.
+_AS_IN_PODS = {"valueFrom": "a secret is written value: !secret name/key"}
+
+
 class MessageWriter:
     """Turns pydantic's findings about one tree into diagnostics.
 
@@ -101,7 +105,9 @@ class MessageWriter:
             origin.site,
             path=_spell(self.at, steps),
             related=list_overridden(origin),
-            help=did_you_mean(str(steps[-1]), known) or f"known fields: {', '.join(known)}",
+            help=_AS_IN_PODS.get(str(steps[-1]))
+            or did_you_mean(str(steps[-1]), known)
+            or f"known fields: {', '.join(known)}",
         )
 
 
@@ -118,6 +124,17 @@ def _hint(kind: str, context: Mapping[str, Any], node: Node | None) -> str:
         return (
             "a secret is the value of an environment variable: {name: …, value: !secret name/key}"
         )
+    if isinstance(node, Branch) and (reference := node.get("secretKeyRef")) is not None:
+        names = (
+            [reference.get(key) for key in ("name", "key")] if isinstance(reference, Branch) else []
+        )
+        words = [str(n.value) for n in names if isinstance(n, Value)]
+        return f"write !secret {'/'.join(words) if len(words) == 2 else 'name/key'}"
+    if kind == "kind" and isinstance(datum, str):
+        wanted = str(context.get("wanted", ""))
+        looks_right = re.fullmatch(r"-?[0-9]+(\.[0-9]+)?|true|false", datum) is not None
+        if looks_right and wanted.startswith(("a whole number", "a number", "true")):
+            return f"write {datum} without quotes"
     if kind == "kind" and isinstance(datum, int | float | bool):
         wanted = str(context.get("wanted", ""))
         if "duration" in wanted and not isinstance(datum, bool):

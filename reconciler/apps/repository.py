@@ -178,6 +178,15 @@ class _Findings:
             yield from _name("model", model, path)
         for app in self.apps:
             yield from self._app(app)
+        groups = sorted({(app.environment, app.group) for app in self.apps} - self.groups.keys())
+        for environment, group in groups:
+            path = f"environments/{environment}/{group}/{_GROUP_FILE}"
+            yield error(
+                "E_FILE_MISSING",
+                "the group has no such file, and its apps need it",
+                Site(path, 0, 0),
+                help="write `group: {namespace: …}` into it",
+            )
         for path, why in self.odd:
             yield error("E_PATH", f"{path} {why}", Site(path, 0, 0), help="rename it")
         for path in self.misspelt:
@@ -207,9 +216,6 @@ class _Findings:
                 or "a file in this folder makes an app of the model with the file's name; "
                 "plain manifests go into a subfolder",
             )
-        if (app.environment, app.group) not in self.groups:
-            folder = f"environments/{app.environment}/{app.group}"
-            yield _missing(app.file, f"{folder}/{_GROUP_FILE}", "app")
 
 
 def _name(what: str, name: str, path: str) -> Iterator[Diagnostic]:

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from reconciler.diagnostics import Diagnostic, Related
-from reconciler.layers import scalars
+from reconciler.layers import scalars, syntax_hints
 from reconciler.layers.markers import Marked
 from reconciler.layers.scalars import STANDARD_TAG, ScalarReader, StopReading
 from reconciler.origin import Branch, Items, Origin, Site, Value
@@ -45,6 +45,8 @@ _ASCII = bytes((9, 10, 13, *range(0x20, 0x7F)))
 #: Only comments: most files of a fleet are like this and say that an app exists. The parser decides
 #: about files with tabs or carriage returns.
 _NOTHING = re.compile(r"(?: *(?:#[^\n\t\r]*)?\n)* *(?:#[^\n\t\r]*)?")
+#: Errors that are not told beside a syntax error.
+_DOUBTFUL = frozenset({"E_ROOT_TYPE", "E_KEY_TYPE", "E_AMBIGUOUS", "E_EMPTY", "E_TAG_PLACE"})
 _START = re.compile(rb"^---(\s|$)", re.MULTILINE)
 _LINE = re.compile(r"\r\n|\r|\n")
 _LFS = b"version https://git-lfs.github.com/spec/"
@@ -196,7 +198,7 @@ class _Builder(ScalarReader):
                 # libyaml cannot read `: value`, a map with an empty plain key.
                 self.error("E_KEY_TYPE", 'an empty key must be quoted: ""', site)
             else:
-                self.error("E_SYNTAX", words or "not YAML", site)
+                self._report_syntax(text, words or "not YAML", site)
         except yaml.YAMLError as bad:
             self.error("E_SYNTAX", str(bad).splitlines()[0], Site(self.file, 1, 1))
         finally:
@@ -204,6 +206,17 @@ class _Builder(ScalarReader):
             if dispose is not None:
                 dispose()
         return None
+
+    def _report_syntax(self, text: str, words: str, site: Site) -> None:
+        """Reports why the file is no YAML: one error, since what was read before it may be read
+        wrongly for the same reason."""
+        self.found = [d for d in self.found if d.code not in _DOUBTFUL]
+        hint = syntax_hints.explain(text, site.line)
+        if hint is None:
+            self.error("E_SYNTAX", words, site)
+            return
+        place = Site(self.file, hint.line, hint.column)
+        self.error("E_SYNTAX", hint.message, place, help=hint.help)
 
     def _read_documents(self) -> Branch | None:
         self.next()  # stream start

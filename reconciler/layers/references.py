@@ -19,6 +19,7 @@ from reconciler.layers.markers import Raw
 from reconciler.layers.paths import Path, Selector, spell
 from reconciler.layers.templates import OPEN, Malformed, Part, Ref
 from reconciler.origin import Branch, Items, Node, Origin, SecretRef, Site, Value
+from reconciler.suggest import nearest, question
 
 __all__ = ["Pending", "resolve"]
 
@@ -299,16 +300,23 @@ class _Resolver:
     ) -> None:
         related = []
         text = f"nothing at {ref.text}"
+        close = None
         if isinstance(parent, Branch) and step in parent.deleted:
             text = f"{ref.text} is deleted by a layer"
             related = [Related(parent.deleted[step].site, "deleted here")]
+        elif isinstance(parent, Branch) and isinstance(step, str):
+            close = nearest(step, (str(key) for key in parent.children))
+        way_out = "correct the path, or give a default: ${{ path ?? default }}"
         self.report(
             "E_REF_MISSING",
             text,
             node,
             path,
             related=related,
-            help="correct the path, or give a default: ${{ path ?? default }}",
+            found=ref.text,
+            help=f"{question(close)} Or give a default: ${{{{ path ?? default }}}}"
+            if close is not None
+            else way_out,
         )
 
     def report_cycle(self, path: Path) -> None:

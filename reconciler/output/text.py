@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
 from reconciler.diagnostics import ConfigInvalid, Diagnostic
 from reconciler.errors import ReconcilerError
+from reconciler.origin import Site
 from reconciler.secrets import printable, strip_userinfo
+from reconciler.unit import UnitId
 
 __all__ = ["Lines", "Style", "render_diagnostics", "render_error"]
 
@@ -59,10 +63,11 @@ def _render_one(diagnostic: Diagnostic, lines: Lines, style: Style) -> str:
     path = f"{diagnostic.path}: " if diagnostic.path else ""
     out = [f"{head}: {_safe(path + diagnostic.message)}"]
     if diagnostic.site is not None:
-        out.append(f"  --> {_safe(str(diagnostic.site))}")
         source = lines(diagnostic.site.file, diagnostic.site.line)
-        if source is not None:
-            out += _excerpt(diagnostic, source.rstrip("\r\n"), paint)
+        if source is None:
+            out.append(f"  --> {_safe(str(diagnostic.site))}")
+        else:
+            out += _excerpt(diagnostic, diagnostic.site, source.rstrip("\r\n"), paint)
     for related in diagnostic.related:
         line = f"   {_safe(related.message)}: {_safe(str(related.site))}"
         source = lines(related.site.file, related.site.line)
@@ -70,33 +75,90 @@ def _render_one(diagnostic: Diagnostic, lines: Lines, style: Style) -> str:
             line += f"   {style.dim(_safe(source.strip())[:60])}"
         out.append(line)
     if diagnostic.apps:
-        out.append(f"   reaches: {_join([str(app) for app in diagnostic.apps])}")
+        out.append(f"   reaches: {_join(diagnostic.apps)}")
     if diagnostic.help:
         out.append(f"   help: {_safe(diagnostic.help)}")
     return "\n".join(out) + "\n"
 
 
-def _excerpt(diagnostic: Diagnostic, source: str, paint: Callable[[str], str]) -> list[str]:
-    assert diagnostic.site is not None
-    number = str(diagnostic.site.line)
-    shown = _safe(source.replace("\t", " "))[:90]
-    column = diagnostic.site.column
-    if column > 90:
-        return [f"  {number} | {shown}"]
-    carets = max(1, len(diagnostic.found.split(": ")[-1]) if diagnostic.found else 1)
-    word = 0
-    rest = source[column - 1 :]
-    while word < len(rest) and (rest[word].isalnum() or rest[word] in "_-."):
-        word += 1
-    carets = max(1, word)
-    mark = " " * (column - 1) + paint("^" * carets)
+#: Mistakes of a key, not of the value behind it: the key is underlined.
+_OF_KEYS = frozenset(
+    {"E_UNKNOWN_KEY", "E_MISSING", "E_EMPTY", "E_DUP_KEY", "E_KEY_TYPE", "E_KEY_NFC", "E_NEW_KEY"}
+    | {"E_LOCKED", "E_LAYER_PATH", "E_SECRET_IN_GIT", "E_OVERRIDE_MISSING", "E_DELETE_MISSING"}
+    | {"W_NO_EFFECT", "W_NOT_HONOURED"}
+)
+_KEY = re.compile(r"(?:\"[^\"]*\"|'[^']*'|[^\s:,{}\[\]\"'#&*!][^:,{}\[\]#]*?)\s*:[ \t]+")
+_VALUE = re.compile(
+    r"(?:![^\s]+[ \t]+)?(?P<value>\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*'|\$\{\{.*?\}\}[^,}\]]*|"
+    r"[^\s,{}\[\]#|>&*](?:[^,{}\[\]]*?)(?=\s+#|\s*[,}\]]|\s*$))"
+)
+_SHOWN = 90
+
+
+def _excerpt(
+    diagnostic: Diagnostic, site: Site, source: str, paint: Callable[[str], str]
+) -> list[str]:
+    """The place and the config line with carets below what is wrong. A long line is cut around the
+    carets."""
+    start, end = _find_span(diagnostic, site, source)
+    column = start + 1 if site.column else site.column
+    place = site if column == site.column else Site(site.file, site.line, column)
+    out = [f"  --> {_safe(str(place))}"]
+    number = str(site.line)
+    if not site.column or start > len(source):
+        return [*out, f"  {number} | {_safe(source)[:_SHOWN]}"]
+    cut = 0
+    if end > _SHOWN and start > _SHOWN // 2:
+        cut = min(start - _SHOWN // 3, max(0, len(source) - _SHOWN))
+    lead = "…" if cut else ""
+    before, marked = source[cut:start], source[start:end]
+    shown = lead + _safe((source[cut:]).replace("\t", " "))[:_SHOWN]
+    carets = "^" * max(1, min(_width(_safe(marked)), _SHOWN - _width(_safe(before)) + len(lead)))
+    blanks = " " * (len(lead) + _width(_safe(before.replace("\t", " "))))
     label = f" {_safe(diagnostic.found)}" if diagnostic.found else ""
-    return [f"  {number} | {shown}", f"  {' ' * len(number)} | {mark}{label}"]
+    return [
+        *out,
+        f"  {number} | {shown}",
+        f"  {' ' * len(number)} | {blanks}{paint(carets)}{label}",
+    ]
 
 
-def _join(apps: Sequence[str], most: int = 4) -> str:
-    more = f" and {len(apps) - most} more" if len(apps) > most else ""
-    return ", ".join(apps[:most]) + more
+def _find_span(diagnostic: Diagnostic, site: Site, source: str) -> tuple[int, int]:
+    """Where the underlined part begins and ends in the line. A diagnostic's place is that of a key;
+    the value behind it is what most are about."""
+    start = max(0, site.column - 1)
+    if diagnostic.code not in _OF_KEYS and (key := _KEY.match(source, start)) is not None:
+        value = _VALUE.match(source, key.end())
+        if value is not None:
+            start, end = value.span("value")
+            # What was found may be a part of the value, for example one of its references.
+            part = source.find(diagnostic.found, start, end) if diagnostic.found else -1
+            return (part, part + len(diagnostic.found)) if part >= 0 else (start, end)
+    end = start
+    while end < len(source) and (source[end].isalnum() or source[end] in "_-."):
+        end += 1
+    return start, max(end, start + 1)
+
+
+def _width(text: str) -> int:
+    """The columns that a text takes on a terminal: two for each wide character of East Asia, none
+    for a combining one."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )
+
+
+def _join(apps: Sequence[UnitId], most: int = 4) -> str:
+    """The apps by name when they are few, else their number and environments."""
+    if len(apps) <= most:
+        return ", ".join(str(app) for app in apps)
+    environments = list(dict.fromkeys(app.environment for app in apps))
+    shown = ", ".join(environments[:most])
+    more = f" and {len(environments) - most} more" if len(environments) > most else ""
+    return f"{len(apps)} apps of {shown}{more}"
 
 
 def _safe(text: str) -> str:

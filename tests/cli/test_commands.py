@@ -103,9 +103,9 @@ def test_check_shows_all_mistakes_on_their_lines(repo):
     assert code == 1
     assert (
         "error[E_TYPE_CHANGE]: serving.replicas: a number below and a string here\n"
-        f"  --> {OWN}:2:3\n"
+        f"  --> {OWN}:2:13\n"
         '  2 |   replicas: "three"\n'
-        "    |   ^^^^^^^^ string\n"
+        "    |             ^^^^^^^ string\n"
     ) in out
     assert "below: a number: environments/base.yaml:1:11" in out
     assert "reaches: prod/one/web" in out

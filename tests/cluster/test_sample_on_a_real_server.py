@@ -86,7 +86,7 @@ def rendered(repo, tmp_path_factory):
 def test_one_run_brings_everything_up(runs):
     code, out, _ = runs[0]
     assert code == 0, out
-    assert "48 created" in out
+    assert "54 created" in out
 
 
 def test_the_first_run_writes_each_object_once(runs):
@@ -94,7 +94,7 @@ def test_the_first_run_writes_each_object_once(runs):
     and then exists for all but one."""
     made = [e for e in writes(runs[0][2]) if e.namespace != "ml-reconciler" and e.code != 409]
     assert all(entry.code < 400 for entry in made)
-    assert len(made) == 48 + 1
+    assert len(made) == 54 + 1
     named = [(e.resource, e.namespace, e.name) for e in made if e.name]
     assert len(set(named)) == len(named)
 
@@ -107,7 +107,7 @@ def test_the_second_run_writes_nothing_and_asks_once_for_each_kind(runs):
     assert len(lists) == len(kinds)
     # Discovery takes two requests, and one tells which cluster it is.
     assert len(entries) <= len(kinds) + 3
-    assert len(kinds) == 13
+    assert len(kinds) == 14
 
 
 # -- against kubectl -------------------------------------------------------------------------------
