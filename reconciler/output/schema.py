@@ -150,7 +150,9 @@ def _app() -> Schema:
             "due": _TIME_OR_NULL,
             "records": _FLAG,
             "inputs": _TEXT,
-        }
+            "hold": _hold(),
+        },
+        "hold",
     )
     result = _record(
         {
@@ -177,6 +179,10 @@ def _app() -> Schema:
         "decision",
         "result",
     )
+
+
+def _hold() -> Schema:
+    return _record({"why": _TEXT, "since": _TIME_OR_NULL, "wayOut": _TEXT})
 
 
 def _refusal() -> Schema:

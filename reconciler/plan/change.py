@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from reconciler.lifecycle.decision import Decision, Fires, Reason, Weights
+from reconciler.lifecycle.decision import Decision, Fires, Hold, Reason, Weights
 from reconciler.objects.draft import FieldPath, Manifest
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.kind import Wave
@@ -308,6 +308,11 @@ class AppPlan:
     @property
     def is_unjudged(self) -> bool:
         return any(c.standing is Standing.UNJUDGED for c in self.changes())
+
+    @property
+    def hold(self) -> Hold | None:
+        """Why the rollout of the unit waits for a person; None when it does not."""
+        return self.decision.hold if self.decision is not None and not self.suspended else None
 
     @property
     def is_held(self) -> bool:

@@ -26,7 +26,7 @@ from reconciler.engine.views.report import (
 from reconciler.engine.views.rights import Rights, Role
 from reconciler.engine.views.status import AppStatus, FleetStatus
 from reconciler.engine.views.versions import Published, Versions
-from reconciler.lifecycle.decision import Reason
+from reconciler.lifecycle.decision import Hold, Reason
 from reconciler.objects.draft import Manifest, show_path, walk
 from reconciler.origin import Origin, SecretRef, plain
 from reconciler.output.format import Format, Options
@@ -230,6 +230,8 @@ def _app(app: AppPlan, result: Any) -> dict[str, Any]:
             "records": app.swap is not None,
             "inputs": decision.inputs,
         }
+        if decision.hold is not None:
+            out["decision"]["hold"] = hold_data(decision.hold)
     if result is not None:
         out["result"] = {
             "status": result.status.value,
@@ -240,6 +242,11 @@ def _app(app: AppPlan, result: Any) -> dict[str, Any]:
             ],
         }
     return out
+
+
+def hold_data(hold: Hold) -> dict[str, Any]:
+    """A hold as JSON data."""
+    return {"why": hold.why, "since": _utc_or_null(hold.since), "wayOut": hold.way_out}
 
 
 def change_data(change: Change) -> dict[str, Any]:
