@@ -75,6 +75,10 @@ def _map(item: Schema) -> Schema:
     return {"type": "object", "additionalProperties": item}
 
 
+def _or_null(record: Schema) -> Schema:
+    return {"anyOf": [record, {"type": "null"}]}
+
+
 def _words(values: Any) -> Schema:
     """One of an enumeration's values."""
     return {"enum": [value.value for value in values]}
@@ -257,7 +261,19 @@ def _chain() -> Schema:
 
 def _status() -> Schema:
     last_run = _record({"result": _TEXT, "at": _TIME})
-    step = _record({"kind": _words(StepKind), "text": _TEXT, "at": _TIME_OR_NULL})
+    step = _record({"kind": _words(StepKind), "text": _TEXT, "at": _TIME_OR_NULL, "pending": _FLAG})
+    training = _record({"schedule": _TEXT, "at": _TIME, "running": _FLAG})
+    rollout = _record(
+        {
+            "stable": _TEXT,
+            "wanted": _TEXT,
+            "weight": _COUNT,
+            "step": _COUNT,
+            "steps": _COUNT,
+            "until": _TIME_OR_NULL,
+            "waits": _TEXT,
+        }
+    )
     return _record(
         {
             "app": _APP,
@@ -265,9 +281,14 @@ def _status() -> Schema:
             "version": _TEXT_OR_NULL,
             "traffic": _map({"type": "integer", "minimum": 0, "maximum": 100}),
             "revision": _TEXT_OR_NULL,
-            "lastRun": {"anyOf": [last_run, {"type": "null"}]},
+            "lastRun": _or_null(last_run),
             "next": _list(step),
             "blocked": _list(_TEXT),
+            "inGit": _FLAG,
+            "unrouted": _TEXT,
+            "lastTraining": _or_null(training),
+            "rollout": _or_null(rollout),
+            "hold": _or_null(_hold()),
         }
     )
 

@@ -24,7 +24,12 @@ from reconciler.engine.views.report import (
     Timeline,
 )
 from reconciler.engine.views.rights import Rights, Role
-from reconciler.engine.views.status import AppStatus, FleetStatus
+from reconciler.engine.views.status import (
+    AppStatus,
+    FleetStatus,
+    LastTraining,
+    RolloutProgress,
+)
 from reconciler.engine.views.versions import Published, Versions
 from reconciler.lifecycle.decision import Hold, Reason
 from reconciler.objects.draft import Manifest, show_path, walk
@@ -320,10 +325,40 @@ def _status(row: AppStatus) -> dict[str, Any]:
         "revision": row.revision or None,
         "lastRun": {"result": last.result, "at": _utc(last.at)} if last is not None else None,
         "next": [
-            {"kind": step.kind.value, "text": step.text, "at": _utc_or_null(step.at)}
+            {
+                "kind": step.kind.value,
+                "text": step.text,
+                "at": _utc_or_null(step.at),
+                "pending": step.pending,
+            }
             for step in row.next
         ],
         "blocked": list(row.blocked),
+        "inGit": row.in_git,
+        "unrouted": row.unrouted,
+        "lastTraining": _training(row.last_training),
+        "rollout": _rollout(row.rollout),
+        "hold": hold_data(row.hold) if row.hold is not None else None,
+    }
+
+
+def _training(last: LastTraining | None) -> dict[str, Any] | None:
+    if last is None:
+        return None
+    return {"schedule": last.schedule, "at": _utc(last.at), "running": last.running}
+
+
+def _rollout(found: RolloutProgress | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "stable": found.stable,
+        "wanted": found.wanted,
+        "weight": found.weight,
+        "step": found.step,
+        "steps": found.steps,
+        "until": _utc_or_null(found.until),
+        "waits": found.waits,
     }
 
 
