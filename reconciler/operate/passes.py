@@ -342,5 +342,5 @@ _WAITS_AFTER = (UnitState.SUCCESS, UnitState.NOOP, UnitState.INCOMPLETE)
 def _reasons(app: AppPlan) -> str:
     for change in app.changes():
         if not change.goes and change.reasons:
-            return f"{change.key}: {change.reasons[0].text}"
+            return f"{change.key}: {change.reasons[-1].text}"
     return "held back"

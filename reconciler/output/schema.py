@@ -138,6 +138,7 @@ def _plan() -> Schema:
             "offline": _FLAG,
             "commit": _TEXT,
             "counts": _map(_COUNT),
+            "drifted": _COUNT,
             "requests": _COUNT,
             "apps": _list(_app()),
         }
@@ -221,6 +222,7 @@ def _change() -> Schema:
             "standing": {"enum": ["go", "held", "unjudged"]},
             "wave": _COUNT,
             "takesOver": _list(_TEXT),
+            "drift": _FLAG,
             "reasons": _list(_reason()),
             "fields": _list(field),
             "manifest": _TEXT_OR_NULL,

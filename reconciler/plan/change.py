@@ -116,6 +116,8 @@ class Change:
     """The object, or its namespace, is being deleted: the run is incomplete until it is absent."""
     conflict: FieldConflict | None = None
     """Fields that other managers own and that Git wants otherwise; None without a conflict."""
+    drifts: bool = False
+    """Git wants what was applied last, and the cluster has something else."""
     unverified: str = ""
     """What this run creates before the server can judge the object (`Namespace NAME`, or a kind).
     Apply then asks the server ahead of the first write of the object's wave."""
@@ -373,6 +375,16 @@ class Plan:
                 if change.goes and not app.suspended:
                     out[change.action] += 1
         return out
+
+    @property
+    def drifted(self) -> int:
+        """How many of the counted objects only restore what was applied last."""
+        return sum(
+            1
+            for app in self.apps
+            for change in app.changes()
+            if change.drifts and change.goes and not app.suspended
+        )
 
     @property
     def has_changes(self) -> bool:

@@ -76,6 +76,9 @@ def _counts(results: tuple[ApplyResult, ...]) -> str:
         "unchanged": sum(r.unchanged for r in results),
     }
     parts = [f"{n} {word}" for word, n in counts.items() if n]
+    drifted = sum(1 for r in results for change, _ in r.done if change.drifts)
+    if drifted:
+        parts.append(f"drift of {count(drifted, 'object')} corrected")
     if not any(r.done for r in results):
         parts.insert(0, "nothing to do")
     return ", ".join(parts)

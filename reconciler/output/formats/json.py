@@ -199,6 +199,7 @@ def plan_data(section: Changes) -> dict[str, Any]:
         "offline": plan.offline,
         "commit": plan.commit,
         "counts": {action.value: n for action, n in plan.counts().items()},
+        "drifted": plan.drifted,
         "requests": plan.requests,
         "apps": [_app(app, results.get(app.unit)) for app in plan.apps],
     }
@@ -263,6 +264,7 @@ def change_data(change: Change) -> dict[str, Any]:
         "standing": change.standing.value,
         "wave": int(change.wave),
         "takesOver": list(change.takes_over),
+        "drift": change.drifts,
         "reasons": [_reason(r) for r in change.reasons],
         "fields": [_field(f) for f in change.fields],
         "manifest": change.desired.digest if change.desired is not None else None,
