@@ -11,6 +11,7 @@ from reconciler.engine.views.status import Health, StepKind
 from reconciler.errors import ExitCode
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.objects.observed import absent_object, live_object, unread_object
+from reconciler.objects.outcome import RefusalCause
 from reconciler.objects.timetable import read_timetable
 from reconciler.plan.inventory import inventory_key
 from reconciler.plan.snapshot import Snapshot
@@ -19,7 +20,7 @@ from reconciler.simulation.cluster import RequestRefused
 from reconciler.simulation.controller import SimulationSettings
 from reconciler.unit import UnitId
 from tests import flow
-from tests.support import record, sample, select, small
+from tests.support import NOW, record, sample, select, small
 
 APP = UnitId("prod", "one", "web")
 OWN = "environments/prod/one/web.yaml"
@@ -89,7 +90,7 @@ def test_one_object_that_cannot_be_read_does_not_blank_the_traffic(place):
 def _refuse(kind):
     def before(verb, target):
         if verb == "list" and kind in target:
-            raise RequestRefused(flow.refuse(flow.RefusalCause.FORBIDDEN).refused)
+            raise RequestRefused(flow.refuse(RefusalCause.FORBIDDEN).refused)
 
     return before
 
@@ -299,6 +300,6 @@ def test_a_timetable_of_a_wrong_shape_starts_nothing(spec):
 
 
 def test_environments_are_in_the_order_of_their_ranks():
-    report = status.status(sample(), select(), None, flow.support.NOW)
+    report = status.status(sample(), select(), None, NOW)
     found = [row.app.environment for row in report.sections[1].apps]
     assert list(dict.fromkeys(found)) == ["dev", "staging", "prod"]
