@@ -45,6 +45,7 @@ __all__ = [
 
 #: The label on every object of one served version.
 _VERSION = f"{reconciler.API_DOMAIN}/version"
+_MODEL = f"{reconciler.API_DOMAIN}/model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,21 +389,28 @@ def _is_applied(item: NoopCheck) -> bool:
 
 def _explain_create(change: Change) -> Reason:
     """Why an object is made, at the line that it comes from: that of its name, else the first one
-    of its content. A label's line would say nothing, since every object has the same labels."""
+    of its content, in a file of its own model where there is one. A line of its labels or of its
+    namespace would say nothing, since many objects have the same ones."""
     assert change.desired is not None
+    labels = (change.desired.body.get("metadata") or {}).get("labels") or {}
+    model = str(labels.get(_MODEL))
     lines = [
-        (path[:2] in _COMMON, origin)
+        (
+            (path[0] == "metadata") + (not _COMMON.isdisjoint(path)),
+            model not in origin.site.file.removesuffix(".yaml").split("/"),
+            origin,
+        )
         for (path, _), origin in zip(walk(change.desired.body), change.desired.origins, strict=True)
         if origin is not None
     ]
     name = change.desired.origin_at(("metadata", "name"))
-    first = name or min(lines, key=lambda line: line[0], default=(False, None))[1]
+    first = name or min(lines, key=lambda line: line[:2], default=(0, True, None))[2]
     if change.drifts:
         return Reason("drift: applied, and gone from the cluster since", first)
     return Reason("new in Git", first)
 
 
-_COMMON = (("metadata", "labels"), ("metadata", "annotations"))
+_COMMON = frozenset(("labels", "annotations"))
 
 
 def _explain_drift(change: Change) -> Reason:
