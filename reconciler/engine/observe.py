@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import reconciler
 from reconciler.apps.app import Fleet, Selection
-from reconciler.backends import draw
+from reconciler.backends import draw, live_split
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.objects.observed import Observed
 from reconciler.plan import inventory, records, statuses
@@ -44,6 +44,7 @@ def read_snapshot(
         if unit in handovers.values() or selection is None or _is_selected(selection, unit)
     )
     kinds = {m.key.group_kind for unit in selected for m in state.inventories[unit].members}
+    kinds |= live_split.reads_of(kinds)
     for unit in fleet.units():
         kinds |= draw.kinds_read(unit)
 

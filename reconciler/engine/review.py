@@ -177,7 +177,8 @@ class _Run:
         found: list[Finding] = []
         apps: list[AppPlan] = []
         clusters: list[PlannedCluster] = []
-        for place, part, snapshot in self._sides(fleet, targets):
+        sent_before: dict[int, int] = {}
+        for place, part, snapshot in self._sides(fleet, targets, sent_before):
             drawn = draw.draw_units(
                 part, snapshot, self.now, foresees=options.foresees, memo=options.memo
             )
@@ -191,7 +192,8 @@ class _Run:
                 part, units, snapshot, client, options, selection=self.chosen
             )
             if client is not None:
-                read, sent = len(snapshot.objects), client.requests
+                # A client lives as long as a loop: count from the start of this review.
+                read, sent = len(snapshot.objects), client.requests - sent_before[place]
                 uid = snapshot.cluster_uid
                 clusters.append(PlannedCluster(snapshot.cluster, uid, place, read, sent))
         plan = None
@@ -203,14 +205,16 @@ class _Run:
         return Review(fleet, unmapped, tuple(found), tuple(done), plan)
 
     def _sides(
-        self, fleet: Fleet, targets: Targets[ClusterReader] | None
+        self, fleet: Fleet, targets: Targets[ClusterReader] | None, sent_before: dict[int, int]
     ) -> Iterator[tuple[int, Fleet, Snapshot]]:
         """(client's index, its part of the fleet, its snapshot); without targets, the whole fleet
-        with an offline snapshot."""
+        with an offline snapshot. `sent_before` gets the number of requests that each client had
+        sent before."""
         if targets is None:
             yield 0, fleet, Snapshot.none()
             return
         for place, part in split_fleet(fleet, targets):
+            sent_before[place] = targets.clients[place].requests
             seen = observe.read_snapshot(
                 targets.clients[place],
                 part,

@@ -16,6 +16,7 @@ from reconciler.unit import UnitId
 __all__ = [
     "Decision",
     "Fires",
+    "Hold",
     "KeptBackend",
     "Reason",
     "ReasonKind",
@@ -100,6 +101,20 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """Nothing moves until a person does something. `since` has a zone; None where an older state
+    did not record it. `way_out` says what the person can do."""
+
+    why: str
+    way_out: str
+    since: datetime | None = None
+
+    def __str__(self) -> str:
+        since = f"since {self.since:%Y-%m-%d %H:%M %Z}: " if self.since is not None else ""
+        return f"{since}{self.why}"
+
+
+@dataclass(frozen=True, slots=True)
 class Fires:
     """The next times of a schedule, in UTC. `cron` is the expression after `H` is resolved."""
 
@@ -113,7 +128,8 @@ class Fires:
 class Decision(Generic[T]):
     """What was decided about `subject`. `state` is the new state to store with a compare-and-swap
     before the decision is carried out; None when the stored state stays. `due` is the time to
-    decide again. `inputs` is a digest of all inputs."""
+    decide again. `inputs` is a digest of all inputs. `hold` is None while the rollout goes on by
+    itself."""
 
     subject: UnitId
     verdict: RolloutVerdict
@@ -122,3 +138,4 @@ class Decision(Generic[T]):
     state: Mapping[str, str] | None = None
     due: datetime | None = None
     inputs: str = ""
+    hold: Hold | None = None

@@ -92,6 +92,7 @@ class RolloutState:
     unready_since: str = ""
     held_digest: str = ""
     held_why: str = ""
+    held_since: str = ""
     previous: str = ""
     """The version that was stable before `stable`, and the digest of its record: a return to it
     while it still runs skips the steps."""

@@ -24,7 +24,14 @@ from typing import Any
 import orjson
 
 from reconciler.lifecycle import traffic
-from reconciler.lifecycle.decision import Decision, Reason, RolloutVerdict, Share, Weights
+from reconciler.lifecycle.decision import (
+    Decision,
+    Hold,
+    Reason,
+    RolloutVerdict,
+    Share,
+    Weights,
+)
 from reconciler.lifecycle.facts import PREPARING, Capacity, RolloutFacts, RolloutState
 from reconciler.origin import Value, derive
 from reconciler.spec.constraint import seconds
@@ -184,8 +191,7 @@ class _Machine:
         if self.state.stable == self.wanted.value:
             return self._rest()
         if self.state.held_digest and self.state.held_digest == self.digest:
-            why = f"{self.wanted.value} is held: {self.state.held_why}"
-            return self._all_stable(RolloutVerdict.HELD, Reason(why, self.wanted.origin))
+            return self._held(RolloutVerdict.HELD)
         if self.wanted.value not in self.facts.capacity:
             return self._unknown(f"the backend of {self.wanted.value} could not be read")
         if (self.state.wanted, self.state.wanted_digest) != (self.wanted.value, self.digest):
@@ -312,7 +318,13 @@ class _Machine:
         text = text if over else "the route is not accepted yet"
         why = f"{text}: {self.facts.route_text}" if self.facts.route_text else text
         due = None if over else deadline
-        return self._weights(weight, RolloutVerdict.WAITING, Reason(why, weight.origin), due=due)
+        decision = self._weights(
+            weight, RolloutVerdict.WAITING, Reason(why, weight.origin), due=due
+        )
+        if not over:
+            return decision
+        way_out = "make the controller of the Gateway accept the route; its status says what it is"
+        return replace(decision, hold=Hold(why, way_out, deadline))
 
     def _promoted(self) -> RolloutState:
         """The state of a rollout that is over."""
@@ -359,10 +371,25 @@ class _Machine:
             wanted=self.wanted.value,
             wanted_digest=self.digest,
             held_digest=self.digest,
-            held_why=f"{why} ({_clock(self.now)})",
+            held_why=why,
+            held_since=_stamp(self.now),
         )
-        text = f"{self.wanted.value} given up: {why}; held until Git changes"
-        return self._all_stable(RolloutVerdict.ABORTING, Reason(text, self.wanted.origin))
+        return self._held(RolloutVerdict.ABORTING)
+
+    def _held(self, verdict: RolloutVerdict) -> Decision[Weights]:
+        """All traffic stays with the stable version until a person decides about the wanted one."""
+        state, wanted = self.state, self.wanted.value
+        hold = Hold(
+            state.held_why,
+            f"point serving.version at another version; to try {wanted} again, point it at "
+            f"{state.stable} first",
+            _time_or_none(state.held_since),
+        )
+        is_new = verdict is RolloutVerdict.ABORTING
+        lead = f"{wanted} given up: {hold.why}; held" if is_new else f"{wanted} is held {hold}"
+        texts = (lead, f"way out: {hold.way_out}")
+        reasons = (Reason(text, self.wanted.origin) for text in texts)
+        return replace(self._all_stable(verdict, *reasons), hold=hold)
 
     def _unknown(self, why: str) -> Decision[Weights]:
         """A fact could not be read: the weights of the stored state stay."""
@@ -443,11 +470,15 @@ def _stamp(moment: datetime) -> str:
 def _time(stamp: str, fallback: datetime) -> datetime:
     """A stored time. For a garbled text `fallback`, the present time, so that a wait gets longer
     and never shorter."""
+    return _time_or_none(stamp) or fallback
+
+
+def _time_or_none(stamp: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(stamp)
     except ValueError:
-        return fallback
-    return moment if moment.tzinfo is not None else fallback
+        return None
+    return moment if moment.tzinfo is not None else None
 
 
 def _clock(moment: datetime) -> str:

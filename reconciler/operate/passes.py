@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 
 from reconciler.apply.result import ApplyResult, ApplyStatus
@@ -25,6 +26,7 @@ from reconciler.operate.drift import (
     without_git,
     without_objects,
 )
+from reconciler.operate.holds import find_wait
 from reconciler.operate.leases import Leases
 from reconciler.plan.change import NO_APPROVALS, AppPlan, Approvals, Plan
 from reconciler.plan.statuses import GroupStatus
@@ -45,6 +47,7 @@ class UnitState(StrEnum):
     BLOCKED = "blocked"  # a mistake in its config
     DENIED = "denied"
     REFUSED = "refused"  # a guard needs a person's approval
+    HELD = "held"  # a rollout, or an object of the plan, waits for a person
     UNKNOWN = "unknown"  # the cluster could not be read
     DRIFTED = "drifted"  # differs from what was applied, and is only reported
     BACKING_OFF = "backing_off"
@@ -173,9 +176,11 @@ def run_pass(
         ),
     )
     results = {r.unit: r for r in run.results}
-    outcomes = tuple(_unit_results(reviewed, results, left_out))
+    outcomes = tuple(_unit_results(reviewed, results, left_out, clock.now()))
     plan = reviewed.plan
-    code = _exit_code(run.exit_code, locked, settings)
+    waits = any(o.state in (UnitState.HELD, UnitState.INCOMPLETE) for o in outcomes)
+    codes = [run.exit_code, *([ExitCode.INCOMPLETE] if waits else [])]
+    code = _exit_code(most_severe(codes), locked, settings)
     return Pass(run, code, plan, outcomes, locked, reviewed.statuses, plan.commit, plan.label)
 
 
@@ -265,12 +270,13 @@ def _unit_results(
     reviewed: Review,
     results: Mapping[UnitId, ApplyResult],
     left_out: Mapping[UnitId, tuple[UnitState, str]],
+    now: datetime,
 ) -> Iterator[UnitResult]:
     assert reviewed.plan is not None
     planned = set()
     for app in reviewed.plan.apps:
         planned.add(app.unit)
-        yield _unit_result(app, reviewed, results.get(app.unit), left_out.get(app.unit))
+        yield _unit_result(app, reviewed, results.get(app.unit), left_out.get(app.unit), now)
     for unit, codes in sorted(reviewed.fleet.blocked.items()):
         if unit not in planned:
             yield UnitResult(
@@ -294,6 +300,7 @@ def _unit_result(
     reviewed: Review,
     result: ApplyResult | None,
     left_out: tuple[UnitState, str] | None,
+    now: datetime,
 ) -> UnitResult:
     objects = len(app.members)
     restored = drifted_objects(app)
@@ -310,21 +317,30 @@ def _unit_result(
     text = "; ".join(f"{key}: {why}" if key else why for key, why in result.problems)
     state = _STATES[result.status]
     if state in (UnitState.SUCCESS, UnitState.NOOP) and (app.refusals or app.is_held):
-        state, text = UnitState.REFUSED, app.refusals[0].text if app.refusals else _reasons(app)
+        state = UnitState.REFUSED if app.refusals else UnitState.HELD
+        text = app.refusals[0].text if app.refusals else _reasons(app)
+    wait = find_wait(app, reviewed, now)
+    if wait is not None and state in _WAITS_AFTER:
+        state = UnitState.HELD if wait.hold is not None else UnitState.INCOMPLETE
+        text = "; ".join(filter(None, (wait.text, text)))
     corrected: dict[str, int] = {}
     for change, verb in result.done:
         if change.key in restored and verb is not Verb.UNCHANGED:
             corrected[change.key.kind] = corrected.get(change.key.kind, 0) + 1
-    fought = {
+    taken_back = {
         c.key.full(): c.takes_over for c, _ in result.done if c.key in restored and c.takes_over
     }
     done = tuple(result.list_done())
     gone = app.removed and state in (UnitState.SUCCESS, UnitState.NOOP)
-    return UnitResult(app.unit, state, text, objects, drifted, corrected, fought, done, gone)
+    return UnitResult(app.unit, state, text, objects, drifted, corrected, taken_back, done, gone)
+
+
+#: Results that do not matter beside the fact that traffic waits.
+_WAITS_AFTER = (UnitState.SUCCESS, UnitState.NOOP, UnitState.INCOMPLETE)
 
 
 def _reasons(app: AppPlan) -> str:
     for change in app.changes():
         if not change.goes and change.reasons:
-            return f"{change.key}: {change.reasons[0].text}"
+            return f"{change.key}: {change.reasons[-1].text}"
     return "held back"

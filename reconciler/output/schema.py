@@ -75,6 +75,10 @@ def _map(item: Schema) -> Schema:
     return {"type": "object", "additionalProperties": item}
 
 
+def _or_null(record: Schema) -> Schema:
+    return {"anyOf": [record, {"type": "null"}]}
+
+
 def _words(values: Any) -> Schema:
     """One of an enumeration's values."""
     return {"enum": [value.value for value in values]}
@@ -134,6 +138,7 @@ def _plan() -> Schema:
             "offline": _FLAG,
             "commit": _TEXT,
             "counts": _map(_COUNT),
+            "drifted": _COUNT,
             "requests": _COUNT,
             "apps": _list(_app()),
         }
@@ -150,7 +155,9 @@ def _app() -> Schema:
             "due": _TIME_OR_NULL,
             "records": _FLAG,
             "inputs": _TEXT,
-        }
+            "hold": _hold(),
+        },
+        "hold",
     )
     result = _record(
         {
@@ -177,6 +184,10 @@ def _app() -> Schema:
         "decision",
         "result",
     )
+
+
+def _hold() -> Schema:
+    return _record({"why": _TEXT, "since": _TIME_OR_NULL, "wayOut": _TEXT})
 
 
 def _refusal() -> Schema:
@@ -211,6 +222,7 @@ def _change() -> Schema:
             "standing": {"enum": ["go", "held", "unjudged"]},
             "wave": _COUNT,
             "takesOver": _list(_TEXT),
+            "drift": _FLAG,
             "reasons": _list(_reason()),
             "fields": _list(field),
             "manifest": _TEXT_OR_NULL,
@@ -251,7 +263,19 @@ def _chain() -> Schema:
 
 def _status() -> Schema:
     last_run = _record({"result": _TEXT, "at": _TIME})
-    step = _record({"kind": _words(StepKind), "text": _TEXT, "at": _TIME_OR_NULL})
+    step = _record({"kind": _words(StepKind), "text": _TEXT, "at": _TIME_OR_NULL, "pending": _FLAG})
+    training = _record({"schedule": _TEXT, "at": _TIME, "running": _FLAG})
+    rollout = _record(
+        {
+            "stable": _TEXT,
+            "wanted": _TEXT,
+            "weight": _COUNT,
+            "step": _COUNT,
+            "steps": _COUNT,
+            "until": _TIME_OR_NULL,
+            "waits": _TEXT,
+        }
+    )
     return _record(
         {
             "app": _APP,
@@ -259,9 +283,14 @@ def _status() -> Schema:
             "version": _TEXT_OR_NULL,
             "traffic": _map({"type": "integer", "minimum": 0, "maximum": 100}),
             "revision": _TEXT_OR_NULL,
-            "lastRun": {"anyOf": [last_run, {"type": "null"}]},
+            "lastRun": _or_null(last_run),
             "next": _list(step),
             "blocked": _list(_TEXT),
+            "inGit": _FLAG,
+            "unrouted": _TEXT,
+            "lastTraining": _or_null(training),
+            "rollout": _or_null(rollout),
+            "hold": _or_null(_hold()),
         }
     )
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from reconciler.engine.views.layers import Layers
 from reconciler.engine.views.objects import Objects
 from reconciler.engine.views.repairs import DamagedInventory, RepairObject, Repairs
 from reconciler.engine.views.rights import Rights
-from reconciler.engine.views.status import AppStatus, FleetStatus, LastRun, StepKind
+from reconciler.engine.views.status import FleetStatus
 from reconciler.engine.views.versions import Published, Versions
+from reconciler.output import status_table
+from reconciler.output.table import Table
 
 __all__ = ["Rows", "Table", "tables"]
 
@@ -19,20 +20,11 @@ __all__ = ["Rows", "Table", "tables"]
 Rows: TypeAlias = FleetStatus | Layers | Objects | Repairs | Rights | Versions
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """The cells are texts. `title` is "" where a section has one table only."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    title: str = ""
-
-
 def tables(section: Rows) -> Iterator[Table]:
     """The tables of a section, in order. `repair` has one per inventory."""
     match section:
         case FleetStatus():
-            yield Table(_STATUS, tuple(map(_status, section.apps)))
+            yield status_table.table_of(section)
         case Versions():
             yield Table(_VERSIONS, tuple(map(_version, section.versions)))
         case Layers():
@@ -45,35 +37,8 @@ def tables(section: Rows) -> Iterator[Table]:
             yield Table(_RIGHTS, tuple(_rules(section)))
 
 
-_STATUS = ("APP", "HEALTH", "VERSION", "TRAFFIC", "REVISION", "LAST RUN", "NEXT")
 _VERSIONS = ("MODEL", "VERSION", "DIGEST", "METRICS", "TRAINED", "FOUND IN")
 _RIGHTS = ("NAMESPACE", "SUBJECT", "RESOURCES", "VERBS", "NAMES")
-
-
-def _status(row: AppStatus) -> tuple[str, ...]:
-    revision = row.revision if row.revision.startswith("worktree") else row.revision[:7]
-    shared = "split" if len(row.serving) > 1 else "-"
-    return (
-        str(row.app),
-        row.health or "-",
-        row.version or shared,
-        " ".join(f"{version} {weight}" for version, weight in row.serving.items()) or "-",
-        revision or "-",
-        _last_run(row.last_run),
-        ", ".join(row.blocked) or _next(row),
-    )
-
-
-def _last_run(last: LastRun | None) -> str:
-    return f"{last.result} {last.at:%m-%d %H:%M}" if last is not None else "-"
-
-
-def _next(row: AppStatus) -> str:
-    """The next time of a schedule; without a schedule the next step of the rollout."""
-    for step in row.next:
-        if step.kind is StepKind.SCHEDULE and step.at is not None:
-            return f"{step.text} {step.at:%m-%d %H:%M} UTC"
-    return row.next[0].text if row.next else ""
 
 
 def _version(row: Published) -> tuple[str, ...]:

@@ -17,7 +17,8 @@ from reconciler.layers.emit import emit
 from reconciler.output import rights
 from reconciler.output.format import Options
 from reconciler.output.manifests import document
-from reconciler.output.tables import Table, tables
+from reconciler.output.table import layout
+from reconciler.output.tables import tables
 from reconciler.secrets import printable
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ def render(view: View, options: Options) -> Iterator[str]:
     match view:
         case FleetStatus() | Layers() | Repairs() | Versions():
             for table in tables(view):
-                yield _table(table, options)
+                yield "\n".join(layout(table, options.style, options.width)).replace(
+                    "→", options.style.arrow
+                )
         case Promotion():
             yield from _promotion(view)
         case Objects():
@@ -47,14 +50,3 @@ def _promotion(section: Promotion) -> Iterator[str]:
     head = f"{section.model} in {section.environment}: {was}{section.after}"
     yield printable(f"{head}\ndigest {section.digest}")
     yield printable(section.diff)
-
-
-def _table(table: Table, options: Options) -> str:
-    rows = [table.columns, *table.rows]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(table.columns))]
-    out = [options.style.bold(table.title)] if table.title else []
-    for number, row in enumerate(rows):
-        cells = [printable(cell).ljust(widths[i]) for i, cell in enumerate(row)]
-        line = "  ".join(cells).rstrip()
-        out.append(options.style.bold(line) if number == 0 else line)
-    return "\n".join(out)

@@ -14,7 +14,7 @@ import reconciler
 from reconciler import kinds
 from reconciler.apps.app import Unit
 from reconciler.lifecycle.decision import Decision, Fires, Reason, RolloutVerdict, Weights
-from reconciler.objects.draft import Draft, Manifest, digest
+from reconciler.objects.draft import Draft, Manifest, digest, walk
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.observed import Observed, Presence
 from reconciler.objects.outcome import CLUSTER_SCOPED, Done, Outcome, RefusalCause, Refused, Unknown
@@ -45,6 +45,7 @@ __all__ = [
 
 #: The label on every object of one served version.
 _VERSION = f"{reconciler.API_DOMAIN}/version"
+_MODEL = f"{reconciler.API_DOMAIN}/model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +283,7 @@ def _plan_change(
         desired=prediction.manifest,
         expects=_expect(live),
         takes_over=prediction.took,
+        drifts=not snapshot.offline and _is_applied(item),
     )
     if live.presence is Presence.UNREAD and not snapshot.offline:
         return _with_standing(change, Standing.UNJUDGED, f"not judged: {live.why}")
@@ -375,19 +377,50 @@ def _compare_prediction(
     )
     if not fields and not change.takes_over and not released and not change.reasons:
         return None
-    return replace(
-        change, fields=fields, reasons=(change.reasons or _explain_update(fields)) + released
-    )
+    reasons = change.reasons or _explain_update(change, fields)
+    return replace(change, fields=fields, reasons=reasons + released)
+
+
+def _is_applied(item: NoopCheck) -> bool:
+    """Whether the draft is what was applied last, to the byte."""
+    member = item.member
+    return member is not None and bool(member.uid) and member.manifest == item.digest
 
 
 def _explain_create(change: Change) -> Reason:
+    """Why an object is made, at the line that it comes from: that of its name, else the first one
+    of its content, in a file of its own model where there is one. A line of its labels or of its
+    namespace would say nothing, since many objects have the same ones."""
     assert change.desired is not None
+    labels = (change.desired.body.get("metadata") or {}).get("labels") or {}
+    model = str(labels.get(_MODEL))
+    lines = [
+        (
+            (path[0] == "metadata") + (not _COMMON.isdisjoint(path)),
+            model not in origin.site.file.removesuffix(".yaml").split("/"),
+            origin,
+        )
+        for (path, _), origin in zip(walk(change.desired.body), change.desired.origins, strict=True)
+        if origin is not None
+    ]
     name = change.desired.origin_at(("metadata", "name"))
-    first = name or next((o for o in change.desired.origins if o is not None), None)
+    first = name or min(lines, key=lambda line: line[:2], default=(0, True, None))[2]
+    if change.drifts:
+        return Reason("drift: applied, and gone from the cluster since", first)
     return Reason("new in Git", first)
 
 
-def _explain_update(fields: tuple[FieldChange, ...]) -> tuple[Reason, ...]:
+_COMMON = frozenset(("labels", "annotations"))
+
+
+def _explain_drift(change: Change) -> Reason:
+    who = f" by {', '.join(change.takes_over)}" if change.takes_over else ""
+    return Reason(f"drift: changed in the cluster{who} since it was applied")
+
+
+def _explain_update(change: Change, fields: tuple[FieldChange, ...]) -> tuple[Reason, ...]:
+    if change.drifts and (fields or change.takes_over):
+        return (_explain_drift(change),)
     unmanaged = [f for f in fields if f.origin is None and f.removed]
     if unmanaged and len(unmanaged) == len(fields):
         return (Reason("no longer in Git"),)

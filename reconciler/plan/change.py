@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from reconciler.lifecycle.decision import Decision, Fires, Reason, Weights
+from reconciler.lifecycle.decision import Decision, Fires, Hold, Reason, Weights
 from reconciler.objects.draft import FieldPath, Manifest
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.kind import Wave
@@ -116,6 +116,8 @@ class Change:
     """The object, or its namespace, is being deleted: the run is incomplete until it is absent."""
     conflict: FieldConflict | None = None
     """Fields that other managers own and that Git wants otherwise; None without a conflict."""
+    drifts: bool = False
+    """Git wants what was applied last, and the cluster has something else."""
     unverified: str = ""
     """What this run creates before the server can judge the object (`Namespace NAME`, or a kind).
     Apply then asks the server ahead of the first write of the object's wave."""
@@ -310,6 +312,11 @@ class AppPlan:
         return any(c.standing is Standing.UNJUDGED for c in self.changes())
 
     @property
+    def hold(self) -> Hold | None:
+        """Why the rollout of the unit waits for a person; None when it does not."""
+        return self.decision.hold if self.decision is not None and not self.suspended else None
+
+    @property
     def is_held(self) -> bool:
         """Whether a rule stops an object from being made as Git says. Does not count deletes that a
         guard holds, which are refusals, nor objects that are kept because they hold state, nor
@@ -368,6 +375,16 @@ class Plan:
                 if change.goes and not app.suspended:
                     out[change.action] += 1
         return out
+
+    @property
+    def drifted(self) -> int:
+        """How many of the counted objects only restore what was applied last."""
+        return sum(
+            1
+            for app in self.apps
+            for change in app.changes()
+            if change.drifts and change.goes and not app.suspended
+        )
 
     @property
     def has_changes(self) -> bool:

@@ -563,7 +563,7 @@ def test_an_emptied_tree_refuses(sample):
     code, out = sample.live("reconcile", "--once")
     assert code == 1
     assert "deleted" not in out
-    assert sample.live("status", "--revision", "HEAD~1")[1].count("ready") == 9
+    assert sample.live("status", "--revision", "HEAD~1")[1].count(" ready ") == 9
 
 
 @pytest.mark.parametrize("command", [["check"], ["plan"], ["render"]])

@@ -125,4 +125,5 @@ def test_a_kill_ahead_of_any_effect_of_an_abort_ends_with_all_traffic_on_stable(
 def _without_held(ends):
     state = ends["ConfigMap ml-reconciler/prod.one.web.rollout"]["data"]
     assert state.pop("held_why").startswith("not ready within 20m")
+    assert state.pop("held_since")
     return ends

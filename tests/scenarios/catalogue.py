@@ -145,6 +145,7 @@ def _run_ends(place):
 def _without_held(ends):
     state = ends["ConfigMap ml-reconciler/prod.one.web.rollout"]["data"]
     state.pop("held_why", None)
+    state.pop("held_since", None)
     return ends
 
 

@@ -249,7 +249,7 @@ def test_a_hold_outlives_a_rename():
         }
     )
     place.client.settings = SimulationSettings()
-    flow.settled(renamed, place)
+    flow.walk(renamed, place, timeout=10)
     state = place.cluster.server.get(inventory.state_key(UnitId.parse("prod/uno/web")))["data"]
     assert state["held_why"].startswith("not ready within 20m")
     assert flow.live(place, "Deployment", "ml-one", "web-v2") is None

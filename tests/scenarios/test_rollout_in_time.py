@@ -163,7 +163,8 @@ def test_twenty_more_runs_do_not_try_again_nor_does_an_unrelated_change(failing)
         if a.unit == UnitId.parse("prod/one/web")
     )
     assert decision.verdict == "held"
-    assert "v2 is held: not ready within 20m" in decision.reasons[0].text
+    assert decision.reasons[0].text.startswith("v2 is held since 2026-11-23 ")
+    assert decision.reasons[0].text.endswith("UTC: not ready within 20m")
 
 
 def test_a_new_digest_of_the_record_tries_again(failing):

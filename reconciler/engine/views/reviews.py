@@ -99,6 +99,8 @@ def _summary(reviewed: Review) -> str:
         "delete": "to delete",
     }
     parts = [f"{counts[k]} {words[k]}" for k in words if k in counts]
+    if reviewed.plan.drifted:
+        parts.append(f"drift of {count(reviewed.plan.drifted, 'object')} among these")
     if decisions:
         parts.append(count(decisions, "decision"))
     if held:

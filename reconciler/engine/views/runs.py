@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 from reconciler.apply.result import ApplyResult, ApplyStatus
 from reconciler.engine.apply_plan import RunResult
 from reconciler.engine.review import Review, exit_code_of
 from reconciler.engine.views.report import Changes, Findings, Report
 from reconciler.engine.views.words import count, listed
 from reconciler.errors import ExitCode
+from reconciler.lifecycle.decision import RolloutVerdict
 from reconciler.objects.outcome import Verb
-from reconciler.plan.change import Action
+from reconciler.plan.change import Action, AppPlan, Refusal, Standing
 
 __all__ = ["run_report"]
 
@@ -47,8 +51,22 @@ def _changes(
 
 
 def _summary(reviewed: Review, results: tuple[ApplyResult, ...], code: ExitCode) -> str:
+    """The last line: what was written, then everything that keeps the run from being done, each
+    refusal with the option that approves it. `All healthy` only where nothing of that is so."""
+    apps = reviewed.plan.apps if reviewed.plan is not None else ()
+    troubles = [*_troubles(reviewed, results), *_refusals(reviewed)]
     if not results and code is not ExitCode.DONE:
-        return "Nothing was written."
+        return " ".join(["Nothing was written.", *troubles])
+    text = f"applied {reviewed.fleet.label}: {_counts(results)}."
+    if troubles:
+        return " ".join([text, *troubles])
+    waits = any(_waits(app) for app in apps)
+    # The run looks at health only where it wrote something.
+    is_healthy = any(r.status is ApplyStatus.DONE for r in results) and not waits
+    return f"{text} All healthy." if is_healthy else text
+
+
+def _counts(results: tuple[ApplyResult, ...]) -> str:
     remade = sum(1 for r in results for change, _ in r.done if change.action is Action.REPLACE)
     counts = {
         "created": sum(r.count(Verb.CREATED) for r in results) - remade,
@@ -58,26 +76,59 @@ def _summary(reviewed: Review, results: tuple[ApplyResult, ...], code: ExitCode)
         "unchanged": sum(r.unchanged for r in results),
     }
     parts = [f"{n} {word}" for word, n in counts.items() if n]
+    drifted = sum(1 for r in results for change, _ in r.done if change.drifts)
+    if drifted:
+        parts.append(f"drift of {count(drifted, 'object')} corrected")
     if not any(r.done for r in results):
         parts.insert(0, "nothing to do")
-    text = f"applied {reviewed.fleet.label}: {', '.join(parts)}"
+    return ", ".join(parts)
+
+
+def _troubles(reviewed: Review, results: tuple[ApplyResult, ...]) -> Iterator[str]:
+    """One sentence for each way in which units are not as Git wants them."""
     apps = reviewed.plan.apps if reviewed.plan is not None else ()
-    held = [app.unit for app in apps if app.is_held]
-    unjudged = [app.unit for app in apps if app.is_unjudged]
     unfinished = [r for r in results if r.status not in (ApplyStatus.DONE, ApplyStatus.NOTHING)]
     if unfinished:
         names = listed([r.unit for r in unfinished])
-        return f"{text}. {count(len(unfinished), 'app')} incomplete: {names}."
+        yield f"{count(len(unfinished), 'app')} incomplete: {names}."
     blocked = sorted({*reviewed.fleet.blocked, *reviewed.denied, *reviewed.damaged})
     if blocked:
-        return f"{text}. Blocked: {listed(blocked)}."
-    if unjudged:
-        return f"{text}. Not judged: {listed(unjudged)}."
-    if held:
-        return f"{text}. Held: {listed(held)}."
-    # The run looks at health only where it wrote something.
-    return (
-        f"{text}. All healthy."
-        if any(r.status is ApplyStatus.DONE for r in results)
-        else f"{text}."
-    )
+        yield f"Blocked: {listed(blocked)}."
+    if unjudged := [app.unit for app in apps if app.is_unjudged]:
+        yield f"Not judged: {listed(unjudged)}."
+    if held := [_describe_held(app) for app in apps if app.is_held or app.hold is not None]:
+        yield f"Held: {listed(held, _MOST)}."
+
+
+def _describe_held(app: AppPlan) -> str:
+    if app.hold is not None:
+        return f"{app.unit} {app.hold}"
+    held = [c for c in app.changes() if c.standing is Standing.HELD and c.reasons]
+    return f"{app.unit}: {held[0].key}: {held[0].reasons[-1].text}" if held else str(app.unit)
+
+
+def _waits(app: AppPlan) -> bool:
+    """Whether traffic waits for replicas that are not ready."""
+    return app.decision is not None and app.decision.verdict is RolloutVerdict.WAITING
+
+
+def _refusals(reviewed: Review) -> Iterator[str]:
+    """What guards refused, each with its way out. Where there are more than are shown, the options
+    that approve them all follow, to be copied."""
+    refusals = reviewed.plan.refusals if reviewed.plan is not None else ()
+    if not refusals:
+        return
+    more = f"; and {len(refusals) - _MOST} more" if len(refusals) > _MOST else ""
+    yield f"Refused: {'; '.join(map(_describe_refusal, refusals[:_MOST]))}{more}."
+    ways = {word: None for refusal in refusals for word in _OPTION.findall(refusal.way_out)}
+    if more and ways:
+        yield f"If all of it is meant: {' '.join(ways)}"
+
+
+def _describe_refusal(refusal: Refusal) -> str:
+    return f"{refusal.text} ({refusal.way_out})" if refusal.way_out else refusal.text
+
+
+#: An option with its value, as the way out of a refusal names it.
+_OPTION = re.compile(r"--(?:approve-[a-z]+|allow-rewind) \S+")
+_MOST = 3

@@ -7,13 +7,24 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from reconciler.lifecycle.decision import Hold
 from reconciler.unit import UnitId
 
-__all__ = ["AppStatus", "FleetStatus", "Health", "LastRun", "NextStep", "StepKind"]
+__all__ = [
+    "AppStatus",
+    "FleetStatus",
+    "Health",
+    "LastRun",
+    "LastTraining",
+    "NextStep",
+    "RolloutProgress",
+    "StepKind",
+]
 
 
 class Health(StrEnum):
-    """The health of an app, by the worst of its objects."""
+    """The health of an app, by the worst of its recorded objects. The config has no say in it, but
+    for an app that is not in the cluster."""
 
     READY = "ready"
     IDLE = "idle"  # its objects are there, and it serves nothing
@@ -22,8 +33,8 @@ class Health(StrEnum):
     ABSENT = "absent"  # none of its objects is there
     FAILED = "failed"
     UNKNOWN = "unknown"  # something could not be read
-    HELD = "held"  # its rollout goes back, or waits for a person
-    BLOCKED = "blocked"  # its config has mistakes
+    HELD = "held"  # it waits for a person
+    BLOCKED = "blocked"  # its config has mistakes, and the cluster has nothing of it
 
 
 class StepKind(StrEnum):
@@ -31,34 +42,66 @@ class StepKind(StrEnum):
 
     ROLLOUT = "rollout"
     SCHEDULE = "schedule"
+    PASS = "pass"  # what the next pass does because Git differs from what is applied
 
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
-    """The last run that changed or found something, as recorded in the cluster. `at` is in UTC."""
+    """The last pass of this program that changed or found something, as recorded in the cluster.
+    `at` is in UTC."""
 
     result: str
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
+class LastTraining:
+    """The last training that a schedule in the cluster started. `at` is in UTC; `running`: it, or
+    one before it, has not finished."""
+
+    schedule: str
+    at: datetime
+    running: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutProgress:
+    """A rollout that goes on: `weight` is the live percentage of `wanted`; the rest goes to
+    `stable`. `step` counts from 1; 0 before the first. `until` is when the next step is due, in
+    UTC; None where that is not a matter of time. `waits` says for what it waits instead."""
+
+    stable: str
+    wanted: str
+    weight: int
+    step: int
+    steps: int
+    until: datetime | None = None
+    waits: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class NextStep:
     """The next step of an app: a step of its rollout (`text` is the reason), or the next time of a
-    schedule (`text` is the name of the schedule). `at` is in UTC; None where no time is known."""
+    schedule (`text` is the name of the schedule). `at` is in UTC; None where no time is known.
+
+    `pending`: not what is applied, but what the tree that was read would change."""
 
     kind: StepKind
     text: str
     at: datetime | None = None
+    pending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class AppStatus:
     """One app.
 
-    `health` is None where no cluster was asked. `traffic` maps each version that runs to its
-    percentage, 0 included. `revision` is the full commit that was applied last, or the name of a
-    work tree; "" where nothing was applied. `blocked` holds the codes of the mistakes that block
-    the app."""
+    `health` is None where no cluster was asked. `traffic` maps each version that runs to the
+    percentage that the live route sends to it, 0 included; without a cluster, Git's target.
+    `unrouted` says why that is not known, or not in force; "" otherwise. `revision` is the full
+    commit that was applied last, or the name of a work tree; "" where nothing was applied.
+    `blocked` holds the codes of the mistakes that block the app. `in_git` is False for an app that
+    only the cluster has. `hold` says why the app waits for a person."""
 
     app: UnitId
     health: Health | None = None
@@ -67,6 +110,11 @@ class AppStatus:
     last_run: LastRun | None = None
     next: tuple[NextStep, ...] = ()
     blocked: tuple[str, ...] = ()
+    unrouted: str = ""
+    last_training: LastTraining | None = None
+    rollout: RolloutProgress | None = None
+    hold: Hold | None = None
+    in_git: bool = True
 
     @property
     def serving(self) -> Mapping[str, int]:
@@ -82,6 +130,6 @@ class AppStatus:
 
 @dataclass(frozen=True, slots=True)
 class FleetStatus:
-    """All selected apps, sorted by their ids as texts."""
+    """All selected apps: by the rank of their environment, then by their ids as texts."""
 
     apps: tuple[AppStatus, ...]

@@ -24,9 +24,14 @@ from reconciler.engine.views.report import (
     Timeline,
 )
 from reconciler.engine.views.rights import Rights, Role
-from reconciler.engine.views.status import AppStatus, FleetStatus
+from reconciler.engine.views.status import (
+    AppStatus,
+    FleetStatus,
+    LastTraining,
+    RolloutProgress,
+)
 from reconciler.engine.views.versions import Published, Versions
-from reconciler.lifecycle.decision import Reason
+from reconciler.lifecycle.decision import Hold, Reason
 from reconciler.objects.draft import Manifest, show_path, walk
 from reconciler.origin import Origin, SecretRef, plain
 from reconciler.output.format import Format, Options
@@ -194,6 +199,7 @@ def plan_data(section: Changes) -> dict[str, Any]:
         "offline": plan.offline,
         "commit": plan.commit,
         "counts": {action.value: n for action, n in plan.counts().items()},
+        "drifted": plan.drifted,
         "requests": plan.requests,
         "apps": [_app(app, results.get(app.unit)) for app in plan.apps],
     }
@@ -230,6 +236,8 @@ def _app(app: AppPlan, result: Any) -> dict[str, Any]:
             "records": app.swap is not None,
             "inputs": decision.inputs,
         }
+        if decision.hold is not None:
+            out["decision"]["hold"] = hold_data(decision.hold)
     if result is not None:
         out["result"] = {
             "status": result.status.value,
@@ -242,6 +250,11 @@ def _app(app: AppPlan, result: Any) -> dict[str, Any]:
     return out
 
 
+def hold_data(hold: Hold) -> dict[str, Any]:
+    """A hold as JSON data."""
+    return {"why": hold.why, "since": _utc_or_null(hold.since), "wayOut": hold.way_out}
+
+
 def change_data(change: Change) -> dict[str, Any]:
     """One change as JSON data. `desired` is left out, so that no body of a Secret is printed."""
     out: dict[str, Any] = {
@@ -251,6 +264,7 @@ def change_data(change: Change) -> dict[str, Any]:
         "standing": change.standing.value,
         "wave": int(change.wave),
         "takesOver": list(change.takes_over),
+        "drift": change.drifts,
         "reasons": [_reason(r) for r in change.reasons],
         "fields": [_field(f) for f in change.fields],
         "manifest": change.desired.digest if change.desired is not None else None,
@@ -313,10 +327,40 @@ def _status(row: AppStatus) -> dict[str, Any]:
         "revision": row.revision or None,
         "lastRun": {"result": last.result, "at": _utc(last.at)} if last is not None else None,
         "next": [
-            {"kind": step.kind.value, "text": step.text, "at": _utc_or_null(step.at)}
+            {
+                "kind": step.kind.value,
+                "text": step.text,
+                "at": _utc_or_null(step.at),
+                "pending": step.pending,
+            }
             for step in row.next
         ],
         "blocked": list(row.blocked),
+        "inGit": row.in_git,
+        "unrouted": row.unrouted,
+        "lastTraining": _training(row.last_training),
+        "rollout": _rollout(row.rollout),
+        "hold": hold_data(row.hold) if row.hold is not None else None,
+    }
+
+
+def _training(last: LastTraining | None) -> dict[str, Any] | None:
+    if last is None:
+        return None
+    return {"schedule": last.schedule, "at": _utc(last.at), "running": last.running}
+
+
+def _rollout(found: RolloutProgress | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "stable": found.stable,
+        "wanted": found.wanted,
+        "weight": found.weight,
+        "step": found.step,
+        "steps": found.steps,
+        "until": _utc_or_null(found.until),
+        "waits": found.waits,
     }
 
 

@@ -65,10 +65,25 @@ def test_a_status_has_numbers_times_and_whole_commits():
         "revision": sections.COMMIT,
         "lastRun": {"result": "applied", "at": "2026-11-23T10:00:30Z"},
         "next": [
-            {"kind": "rollout", "text": "at 10 % for 1 h", "at": "2026-11-23T10:00:30Z"},
-            {"kind": "schedule", "text": "nightly", "at": "2026-11-23T10:00:30Z"},
+            {
+                "kind": "rollout",
+                "text": "at 10 % for 1 h",
+                "at": "2026-11-23T10:00:30Z",
+                "pending": False,
+            },
+            {
+                "kind": "schedule",
+                "text": "nightly",
+                "at": "2026-11-23T10:00:30Z",
+                "pending": False,
+            },
         ],
         "blocked": [],
+        "inGit": True,
+        "unrouted": "",
+        "lastTraining": None,
+        "rollout": None,
+        "hold": None,
     }
     assert (second["health"], second["blocked"]) == ("blocked", ["E_TYPE"])
 

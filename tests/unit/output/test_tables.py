@@ -18,27 +18,19 @@ def test_a_status_is_cut_for_the_screen():
     assert first == (
         "prod/one/web",
         "ready",
-        "split",
-        "v1 90 v2 10",
+        "v1 90  v2 10",
         "0123456",
-        "applied 11-23 10:00",
-        "nightly 11-23 10:00 UTC",
+        "applied 11-23 10:00Z",
+        "at 10 % for 1 h; nightly 11-23 10:00 UTC",
     )
-    assert second == ("prod/two/web", "blocked", "-", "-", "-", "-", "E_TYPE")
+    assert second == ("prod/two/web", "blocked", "-", "-", "-", "blocked: E_TYPE")
 
 
 @pytest.mark.parametrize("revision", ["worktree", "worktree@0123456"])
 def test_a_work_tree_s_name_is_not_cut(revision):
-    ((*_, shown, _, following),) = rows(
-        FleetStatus(
-            (
-                AppStatus(
-                    sections.APP,
-                    revision=revision,
-                    next=(NextStep(StepKind.ROLLOUT, "waits for a replica"),),
-                ),
-            )
-        )
+    step = NextStep(StepKind.ROLLOUT, "waits for a replica")
+    ((*_, shown, following),) = rows(
+        FleetStatus((AppStatus(sections.APP, revision=revision, next=(step,)),))
     )
     assert (shown, following) == (revision, "waits for a replica")
 
