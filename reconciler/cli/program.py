@@ -98,6 +98,7 @@ def main(args: list[str] | None = None) -> NoReturn:
     terminal.open_missing_streams()
     setattr(warnings, "showwarning", _Warnings().show)  # noqa: B010 - typed as a function
     memory.calm_collector()
+    memory.shrink_stacks()
     sys.exit(int(run(args)))
 
 
@@ -164,6 +165,9 @@ def _run_guarded(args: list[str] | None, *, debug: bool) -> ExitCode:
     except ImportError as error:
         # With too little memory an import fails because its library cannot be mapped.
         short = "failed to map segment" in str(error) or "allocate memory" in str(error)
+        return _report_memory() if short else _report_defect(error, debug=debug)
+    except RuntimeError as error:
+        short = "can't start new thread" in str(error)
         return _report_memory() if short else _report_defect(error, debug=debug)
     except Exception as error:  # noqa: BLE001 - the one place that catches everything
         return _report_defect(error, debug=debug)
