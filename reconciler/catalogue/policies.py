@@ -59,6 +59,18 @@ ENTRIES = (
         "Change the config line that the finding names; the policy's remediation says how.",
     ),
     Entry(
+        "W_POLICY_BASE",
+        "The policies of the revision that a proposal is compared with have errors, so only the "
+        "proposal's own policies judge it.",
+        "Correct the policies in a pull request of their own, and merge it first.",
+    ),
+    Entry(
+        "W_POLICY_CHANGED",
+        "A proposal changes policies. Until it is merged, the policies of its base judge it as "
+        "well: what they deny stays denied.",
+        "Merge the change of the policies first, in a pull request of its own.",
+    ),
+    Entry(
         "W_POLICY_OFFLINE",
         "An expression of a policy asks for something that only a cluster can answer.",
         "Nothing has to be done: every object that the policy matches gets a finding, and the "

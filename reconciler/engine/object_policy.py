@@ -16,21 +16,25 @@ from reconciler.policy.finding import Finding
 from reconciler.ports import Tree
 from reconciler.unit import UnitId
 
-__all__ = ["denied_units", "judge_units", "load_policies"]
+__all__ = ["denied_units", "is_policy_file", "judge_units", "load_policies"]
 
 _FOLDER = "policies/"
 
 
 def load_policies(tree: Tree) -> tuple[PolicySet, tuple[Diagnostic, ...]]:
     """The policies of a tree, and the mistakes in their files. A mistake blocks every unit."""
-    paths = [
-        path
-        for path in tree.blobs()
-        if path.startswith(_FOLDER)
-        and path.endswith((".yaml", ".yml"))
-        and not path.startswith((_FOLDER + "tests/", _FOLDER + "exemptions/"))
-    ]
+    paths = [path for path in tree.blobs() if is_policy_file(path)]
     return policy.load(dict(tree.read(paths)))
+
+
+def is_policy_file(path: str) -> bool:
+    """Whether a file holds policies: every YAML file of policies/ does, except the tests. So what
+    is not evaluated, an exemption too, is refused instead of passed over."""
+    return (
+        path.startswith(_FOLDER)
+        and path.endswith((".yaml", ".yml"))
+        and not path.startswith(_FOLDER + "tests/")
+    )
 
 
 def judge_units(

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from reconciler.apps.app import Fleet, Selection
 from reconciler.diagnostics import Diagnostic, error, warning
-from reconciler.engine import compare_base, draw, load, object_policy, observe, predict
+from reconciler.engine import base_policy, compare_base, draw, load, object_policy, observe, predict
 from reconciler.engine.draw import UnitDrafts
 from reconciler.engine.guards import conflicts, history, prune, strangers, upgrade
 from reconciler.engine.guards.guard import Guard, hold
@@ -124,10 +124,18 @@ def review(
         # Without all policies no unit can be judged: block every unit, and count none as removed.
         fleet, chosen = _all_blocked(fleet, faults), None
     run = _Run(tree, selection, chosen, now, options, policies)
-    if reader is None and base is not None:
+    if reader is None and base is not None and options.plans:
         done = run.compare(fleet, base)
     else:
         done = run.plan(fleet, targets_of(reader) if reader is not None else None)
+    if base is not None and chosen is not None:
+        verdict = base_policy.judge_by_base(policies, tree, base, now)
+        units = frozenset(unit.id for unit in fleet.units())
+        done = replace(
+            done,
+            findings=verdict.joined(done.findings, units),
+            diagnostics=(*done.diagnostics, *verdict.diagnostics),
+        )
     diagnostics = (*fleet.diagnostics, *faults, *done.diagnostics)
     has_units = any(part.units for part in done.parts) or (done.plan is not None and done.plan.apps)
     if not has_units and not done.fleet.blocked:

@@ -17,10 +17,15 @@ __all__ = ["COMMAND"]
     short_help="Show all mistakes and policy findings of the config.",
     epilog=options.examples("reconciler check", "reconciler check --environment prod -o json"),
 )
+@click.option(
+    "--base",
+    metavar="REV",
+    help="Judge by the policies of this revision too: a branch cannot loosen its own judge.",
+)
 @options.reporting
 @options.common
 @options.selection
-def COMMAND(common: options.CommonOptions) -> ExitCode:  # noqa: N802
+def COMMAND(common: options.CommonOptions, base: str | None) -> ExitCode:  # noqa: N802
     """Load, merge and validate the config and judge it by the policies, without a cluster.
 
     One run shows every mistake, each with its line; nothing is written. Exit 1 with a mistake, 3
@@ -35,6 +40,9 @@ def COMMAND(common: options.CommonOptions) -> ExitCode:  # noqa: N802
 
     tree = source.tree(common)
     run_options = RunOptions(plans=False, foresees=False)
-    reviewed = review.review(tree, selection(common), now(common), options=run_options)
+    compared = source.base_tree(common, base) if base is not None else None
+    reviewed = review.review(
+        tree, selection(common), now(common), base=compared, options=run_options
+    )
     report = check_report(reviewed)
     return reporting.show(replace(common, show_all=True), report, tree)

@@ -8,8 +8,8 @@ needs more is reported as not evaluable.
 Limits replace Kubernetes' cost model and are stricter: the length of the text and the depth of
 loops are checked at compile time, the engine stops after 10,000 loop steps, and the product of
 steps and the longest text that functions read is checked before a loop runs, and the bytes that an
-evaluation may make are estimated before it. So an evaluation takes at most about 200 ms of CPU and some 200 MB, and
-gives the same result on every machine, without a clock or a killed process.
+evaluation may make are estimated before it. So an evaluation takes at most about 200 ms of CPU and
+some 200 MB, and gives the same result on every machine, without a clock or a killed process.
 """
 
 from __future__ import annotations
