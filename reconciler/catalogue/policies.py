@@ -20,8 +20,9 @@ ENTRIES = (
     ),
     Entry(
         "E_POLICY_BINDING",
-        "A binding names a policy that is in no file of policies/.",
-        "Correct `spec.policyName`, or add the policy.",
+        "A binding names a policy that is in no file of policies/, or an environment or group that "
+        "does not exist.",
+        "Correct the name, or add what it names.",
     ),
     Entry(
         "E_POLICY_KEY",
@@ -38,6 +39,11 @@ ENTRIES = (
         "E_POLICY_NAME",
         "Two policies, or two bindings, have the same name.",
         "Rename one of them.",
+    ),
+    Entry(
+        "E_POLICY_TEST",
+        "A case of policies/tests/ has another result than it expects, or a file there is no test.",
+        "Correct the policy or the case; `reconciler policy test` runs them.",
     ),
     Entry(
         "P_ERROR",
@@ -81,6 +87,11 @@ ENTRIES = (
         "A policy's parameter is missing, a parameter is used by no policy, or a policy and its "
         "binding disagree whether there is one.",
         "Add the parameter's object to policies/, or remove what is not used.",
+    ),
+    Entry(
+        "W_POLICY_UNTESTED",
+        "A policy has no test, so nobody knows that it catches what it should.",
+        "Write policies/tests/<policy>.yaml with cases that it allows and denies.",
     ),
     Entry(
         "W_POLICY_UNBOUND",

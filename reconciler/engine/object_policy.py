@@ -7,16 +7,17 @@ from collections.abc import Iterable, Iterator
 from reconciler import policy
 from reconciler.apps.app import App, Unit
 from reconciler.backends import draw
-from reconciler.diagnostics import Diagnostic
+from reconciler.diagnostics import Diagnostic, error
 from reconciler.engine.draw import UnitDrafts
 from reconciler.engine.memo import Memo
 from reconciler.plan.snapshot import Snapshot
 from reconciler.policy.evaluate import PolicySet, Subject, judge_objects, may_judge
 from reconciler.policy.finding import Finding
 from reconciler.ports import Tree
+from reconciler.suggest import did_you_mean
 from reconciler.unit import UnitId
 
-__all__ = ["denied_units", "is_policy_file", "judge_units", "load_policies"]
+__all__ = ["check_reach", "denied_units", "is_policy_file", "judge_units", "load_policies"]
 
 _FOLDER = "policies/"
 
@@ -35,6 +36,26 @@ def is_policy_file(path: str) -> bool:
         and path.endswith((".yaml", ".yml"))
         and not path.startswith(_FOLDER + "tests/")
     )
+
+
+def check_reach(policies: PolicySet, known: Iterable[UnitId]) -> Iterator[Diagnostic]:
+    """An error for each environment and group that a binding names and that does not exist."""
+    units = tuple(known)
+    places = {
+        "environments": {unit.environment for unit in units},
+        "groups": {f"{unit.environment}/{unit.group}" for unit in units},
+    }
+    for binding in (b for _, bindings in policies.bound for b in bindings):
+        for key, names in (("environments", binding.environments), ("groups", binding.groups)):
+            for name in sorted((names or frozenset()) - places[key]):
+                yield error(
+                    "E_POLICY_BINDING",
+                    f"the binding {binding.name!r} names the {key[:-1]} {name!r}, which does not "
+                    "exist",
+                    binding.site,
+                    help=did_you_mean(name, places[key])
+                    or f"there are: {', '.join(sorted(places[key]))}",
+                )
 
 
 def judge_units(

@@ -136,7 +136,8 @@ def review(
             findings=verdict.joined(done.findings, units),
             diagnostics=(*done.diagnostics, *verdict.diagnostics),
         )
-    diagnostics = (*fleet.diagnostics, *faults, *done.diagnostics)
+    reach = tuple(object_policy.check_reach(policies, fleet.known)) if fleet.known else ()
+    diagnostics = (*fleet.diagnostics, *faults, *reach, *done.diagnostics)
     has_units = any(part.units for part in done.parts) or (done.plan is not None and done.plan.apps)
     if not has_units and not done.fleet.blocked:
         diagnostics = (*diagnostics, *_explain_empty(done.fleet, selection))

@@ -4,6 +4,7 @@ import pytest
 
 from reconciler.engine import base_policy, review
 from reconciler.engine.run_options import RunOptions
+from reconciler.policy.evaluate import PolicySet
 from tests.support import NOW, sample, select
 
 SAFETY = "policies/pod-safety.yaml"
@@ -62,4 +63,28 @@ def test_a_policy_that_is_wrong_on_the_base_already_can_be_corrected():
 
 
 def test_without_a_changed_policy_the_base_adds_nothing():
-    assert base_policy.judge_by_base(None, sample(), sample(), NOW) == base_policy.BaseVerdict()
+    assert (
+        base_policy.judge_by_base(PolicySet(), sample(), sample(), NOW) == base_policy.BaseVerdict()
+    )
+
+
+@pytest.mark.parametrize(
+    ("note", "said"),
+    [
+        ("environments: prdo", "'prdo'"),
+        ("groups: prod/hz-aa", "'prod/hz-aa'"),
+    ],
+)
+def test_a_binding_to_what_does_not_exist_is_an_error(note, said):
+    text = TEXT.replace("level: deny", f"level: deny\n    ml-reconciler.dev/{note}")
+    seen = judged(sample().but({SAFETY: text}), None, False)
+    (found,) = [d for d in seen.diagnostics if d.code == "E_POLICY_BINDING"]
+    assert said in found.message
+    assert "did you mean" in found.help
+
+
+def test_a_rule_for_a_kind_s_name_instead_of_its_resource_is_an_error():
+    text = TEXT.replace('resources: ["*"]', "resources: [deployment]")
+    seen = judged(sample().but({SAFETY: text}), None, False)
+    (found,) = [d for d in seen.diagnostics if d.code == "E_POLICY"]
+    assert "deployments" in found.help
