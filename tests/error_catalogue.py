@@ -147,10 +147,6 @@ COMMANDS = {
     "P_ERROR": (["check"], _with_expression("object.spec.most < 9")),
     "P_NOT_EVALUABLE": (["check"], _with_expression(_ASKS[1])),
     "P_VIOLATED": (["check"], _with_expression("object.spec.replicas > 1")),
-    "W_POLICY_MATCH": (
-        ["check"],
-        {**_BOUND, "policies/a.yaml": _POLICY.replace("[deployments]", "[deployment]")},
-    ),
     "W_NO_EFFECT": (["check"], {_OWN: "serving: {hostnames: [web.example]}\n"}),
     "W_NO_APPS": (["check"], dict.fromkeys(n for n in small().files if "layers" not in n)),
 }

@@ -20,8 +20,9 @@ ENTRIES = (
     ),
     Entry(
         "E_POLICY_BINDING",
-        "A binding names a policy that is in no file of policies/.",
-        "Correct `spec.policyName`, or add the policy.",
+        "A binding names a policy that is in no file of policies/, or an environment or group that "
+        "does not exist.",
+        "Correct the name, or add what it names.",
     ),
     Entry(
         "E_POLICY_KEY",
@@ -38,6 +39,13 @@ ENTRIES = (
         "E_POLICY_NAME",
         "Two policies, or two bindings, have the same name.",
         "Rename one of them.",
+    ),
+    Entry(
+        "E_POLICY_TEST",
+        "A case of policies/tests/ has another result than it expects, or a file there is no test.",
+        "Correct the policy or the case; `reconciler policy test` runs them.",
+        "error[E_POLICY_TEST]: an MPIJob without limits: expected deny, and nothing was found\n"
+        "  --> policies/tests/resource-limits.yaml:40:3",
     ),
     Entry(
         "P_ERROR",
@@ -59,10 +67,21 @@ ENTRIES = (
         "Change the config line that the finding names; the policy's remediation says how.",
     ),
     Entry(
-        "W_POLICY_MATCH",
-        "A rule of a policy names a resource that is nearly, but not quite, that of a kind, so it "
-        "matches nothing. A resource is the plural of a kind, in small letters: `deployments`.",
-        "Correct the resource.",
+        "W_POLICY_BASE",
+        "The policies of the revision that a proposal is compared with have errors, so only the "
+        "proposal's own policies judge it.",
+        "Correct the policies in a pull request of their own, and merge it first.",
+        "warning[W_POLICY_BASE]: the policies of origin/main@1f2e3d4 have errors, so they judge "
+        "nothing here\n   help: correct the policies in a pull request of their own, and merge it first",
+    ),
+    Entry(
+        "W_POLICY_CHANGED",
+        "A proposal changes policies. Until it is merged, the policies of its base judge it as "
+        "well: what they deny stays denied.",
+        "Merge the change of the policies first, in a pull request of its own.",
+        "warning[W_POLICY_CHANGED]: the policies are not those of origin/main@1f2e3d4: "
+        "policies/pod-safety.yaml differs; 1 finding on 1 app no longer, or less strictly\n"
+        "   help: until this is merged, what the policies of origin/main@1f2e3d4 deny stays denied",
     ),
     Entry(
         "W_POLICY_OFFLINE",
@@ -75,6 +94,13 @@ ENTRIES = (
         "A policy's parameter is missing, a parameter is used by no policy, or a policy and its "
         "binding disagree whether there is one.",
         "Add the parameter's object to policies/, or remove what is not used.",
+    ),
+    Entry(
+        "W_POLICY_UNTESTED",
+        "A policy has no test, so nobody knows that it catches what it should.",
+        "Write policies/tests/<policy>.yaml with cases that it allows and denies.",
+        "warning[W_POLICY_UNTESTED]: the policy 'pod-safety' has no test\n"
+        "  --> policies/pod-safety.yaml:1:1\n   help: write policies/tests/pod-safety.yaml",
     ),
     Entry(
         "W_POLICY_UNBOUND",

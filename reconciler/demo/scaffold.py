@@ -109,6 +109,7 @@ _README = """\
 ```console
 $ reconciler check                                        # all mistakes and policy findings
 $ reconciler plan --base main                             # what a branch would change
+$ reconciler policy test                                  # the cases of policies/tests/
 $ reconciler explain serving.replicas --app dev/main/hello  # where a value comes from
 $ reconciler promote hello --to prod --version v2         # a one-line edit
 $ reconciler reconcile --once --embedded try.db           # a try, on an embedded cluster
@@ -154,6 +155,7 @@ def files(ci: str) -> dict[str, str]:
     for name in _POLICIES:
         for path in (f"policies/{name}.yaml", f"policies/tests/{name}.yaml"):
             out[path] = (shipped / path).read_text("utf-8")
+    out["policies/README.md"] = (shipped / "policies/README.md").read_text("utf-8")
     for source, target in CI[ci]:
         out[target] = (shipped / source).read_text("utf-8")
     out |= {f"schemas/{name}": text for name, text in schemas.texts().items()}

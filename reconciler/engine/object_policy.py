@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from reconciler import kinds, policy
+from reconciler import policy
 from reconciler.apps.app import App, Fleet, Selection, Unit
 from reconciler.backends import draw
 from reconciler.diagnostics import Diagnostic, error, warning
@@ -14,16 +14,15 @@ from reconciler.layers import document
 from reconciler.plan.snapshot import Snapshot
 from reconciler.policy.evaluate import PolicySet, Subject, judge_objects, may_judge
 from reconciler.policy.finding import Finding
-from reconciler.policy.match import plural_of
 from reconciler.ports import Tree
-from reconciler.suggest import did_you_mean, nearest, question
+from reconciler.suggest import did_you_mean
 from reconciler.unit import UnitId
 
 __all__ = [
-    "check_kinds",
     "check_scopes",
     "check_side_files",
     "denied_units",
+    "is_policy_file",
     "judge_units",
     "load_policies",
 ]
@@ -33,14 +32,18 @@ _FOLDER = "policies/"
 
 def load_policies(tree: Tree) -> tuple[PolicySet, tuple[Diagnostic, ...]]:
     """The policies of a tree, and the mistakes in their files. A mistake blocks every unit."""
-    paths = [
-        path
-        for path in tree.blobs()
-        if path.startswith(_FOLDER)
+    paths = [path for path in tree.blobs() if is_policy_file(path)]
+    return policy.load(dict(tree.read(paths)))
+
+
+def is_policy_file(path: str) -> bool:
+    """Whether a file may hold policies, bindings or parameters: every YAML file of policies/, but
+    those of its folders for tests and exemptions (see `check_side_files`)."""
+    return (
+        path.startswith(_FOLDER)
         and path.endswith((".yaml", ".yml"))
         and not path.startswith((_FOLDER + "tests/", _FOLDER + "exemptions/"))
-    ]
-    return policy.load(dict(tree.read(paths)))
+    )
 
 
 def check_scopes(policies: PolicySet, fleet: Fleet, selection: Selection) -> Iterator[Diagnostic]:
@@ -63,26 +66,6 @@ def check_scopes(policies: PolicySet, fleet: Fleet, selection: Selection) -> Ite
                         "less than it says",
                         binding.site,
                         help=did_you_mean(name, names, also=f"known: {', '.join(sorted(names))}"),
-                    )
-
-
-def check_kinds(policies: PolicySet, units: Iterable[UnitDrafts]) -> Iterator[Diagnostic]:
-    """Warnings for resources of a policy's rules that are nearly the plural of a known or drawn
-    kind: `deployment` matches nothing. A kind of other clusters may be named."""
-    drawn = {draft.key.group_kind for item in units for draft in item.drafts}
-    plurals = {plural_of(kind) for kind in (*kinds.known(), *drawn)} | {"*"}
-    for judge, _ in policies.bound:
-        for rule in judge.match.rules or ():
-            for resource in rule.resources:
-                name = resource.partition("/")[0]
-                close = None if name in plurals else nearest(name, plurals, cutoff=0.9)
-                if close is not None:
-                    yield warning(
-                        "W_POLICY_MATCH",
-                        f"{judge.name!r} is for {resource!r}, which no kind here is called",
-                        judge.site,
-                        path="spec.matchConstraints.resourceRules",
-                        help=question(close),
                     )
 
 

@@ -8,7 +8,16 @@ from datetime import datetime
 
 from reconciler.apps.app import Fleet, Selection
 from reconciler.diagnostics import Diagnostic, error, warning
-from reconciler.engine import compare_base, draw, effect, load, object_policy, observe, predict
+from reconciler.engine import (
+    base_policy,
+    compare_base,
+    draw,
+    effect,
+    load,
+    object_policy,
+    observe,
+    predict,
+)
 from reconciler.engine.draw import UnitDrafts
 from reconciler.engine.guards import conflicts, fights, history, prune, records, strangers, upgrade
 from reconciler.engine.guards.guard import Guard, hold
@@ -130,14 +139,21 @@ def review(
         done = run.compare(fleet, base)
     else:
         done = run.plan(fleet, targets_of(reader) if reader is not None else None)
+    if base is not None and chosen is not None:
+        verdict = base_policy.judge_by_base(policies, tree, base, now)
+        judged = frozenset(unit.id for unit in fleet.units())
+        done = replace(
+            done,
+            findings=verdict.joined(done.findings, judged),
+            diagnostics=(*done.diagnostics, *verdict.diagnostics),
+        )
     diagnostics = (*fleet.diagnostics, *faults, *done.diagnostics)
     if selection.is_everything:
         units = done.units
         silent = memo.of_commit(
             tree, selection, "effect", lambda: tuple(effect.find_without_effect(fleet, units))
         )
-        checks = (object_policy.check_kinds(policies, units), object_policy.check_side_files(tree))
-        diagnostics = (*diagnostics, *silent, *(item for found in checks for item in found))
+        diagnostics = (*diagnostics, *silent, *object_policy.check_side_files(tree))
     has_units = any(part.units for part in done.parts) or (done.plan is not None and done.plan.apps)
     if not has_units and not done.fleet.blocked:
         diagnostics = (*diagnostics, *_explain_empty(done.fleet, selection))

@@ -27,7 +27,7 @@ from reconciler.policy.cel.syntax import (
 
 __all__ = ["find_blame"]
 
-_MOST_STEPS = 2_000
+_MOST_STEPS = 20_000
 _MOST_ELEMENTS = 64
 
 

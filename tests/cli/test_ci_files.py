@@ -4,6 +4,7 @@ import http.server
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -168,8 +169,7 @@ def test_the_action_fails_with_annotations_and_leaves_the_reports(shell, sample,
 
 
 def test_the_action_fails_where_there_is_no_policy(shell, sample, tmp_path):
-    for path in (sample.folder / "policies").glob("*.yaml"):
-        path.unlink()
+    shutil.rmtree(sample.folder / "policies")
     assert action(shell, sample, tmp_path).returncode == 1
     assert action(shell, sample, tmp_path, FAIL_ON="").returncode == 0
 

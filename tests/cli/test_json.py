@@ -19,6 +19,7 @@ ARGUMENTS: dict[str, list[list[str]]] = {
     "layers": [[]],
     "merge": [["--layers", "layers.yaml"], ["--layers", "layers.yaml", "--provenance"]],
     "plan": [[], ["live"], ["--base", "HEAD"]],
+    "policy": [["test"]],
     "promote": [["web", "--to", "prod", "--version", "v2", "--dry-run"]],
     "rbac": [[], ["--for", "plan", "--user", "ci@example.org"]],
     "reconcile": [["live", "--once"]],
@@ -29,13 +30,14 @@ ARGUMENTS: dict[str, list[list[str]]] = {
 }
 RUNS = [(name, args) for name, several in ARGUMENTS.items() for args in several]
 #: What each document has beside the head, at least.
-KEYS = {
+KEYS: dict[str, set[str]] = {
     "apply": {"plan"},
     "check": {"apps", "policies"},
     "explain": {"chains"},
     "layers": {"layers"},
     "merge": {"value", "errors", "warnings"},
     "plan": {"plan"},
+    "policy": set(),
     "promote": {"promotion"},
     "rbac": {"rights"},
     "reconcile": {"plan", "results"},

@@ -24,7 +24,7 @@ __all__ = ["COMMAND"]
 @click.option(
     "--base",
     metavar="REV",
-    help="Also refuse version records that were edited since this revision.",
+    help="Judge by the policies of this revision too, and refuse version records edited since.",
 )
 @options.reporting
 @options.common

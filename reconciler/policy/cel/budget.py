@@ -1,4 +1,4 @@
-"""How much memory an evaluation may take at most, from the sizes of what it reads.
+"""How much memory and text an evaluation may take at most, from the sizes of what it reads.
 
 The engine limits loop steps, not the bytes that an expression makes: ten thousand steps that each
 join two long texts take gigabytes. So the bytes are estimated before an evaluation, from above: a
@@ -12,15 +12,40 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from reconciler.policy.cel import syntax
-from reconciler.policy.cel.syntax import Call, Comprehension, Const, Ident, ListOf, MapOf, Node
+from reconciler.policy.cel.syntax import (
+    Call,
+    Comprehension,
+    Const,
+    Ident,
+    ListOf,
+    MapOf,
+    Node,
+    Select,
+)
 
-__all__ = ["Size", "bytes_of"]
+__all__ = ["Bytes", "Size", "bytes_of", "texts_read"]
 
-#: The bytes of an element of a list beside its text.
+#: The bytes of an element of a list.
 _ELEMENT = 64
+#: The bytes of an element of each list that a loop leaves behind as it gathers the next one.
+_GATHERED = 16
 #: Functions whose results hold neither texts nor lists.
 _PLAIN = frozenset(
-    {"_&&_", "_||_", "!_", "_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_", "@in", "_in_", "size"}
+    {
+        "_&&_",
+        "_||_",
+        "!_",
+        "_==_",
+        "_!=_",
+        "_<_",
+        "_<=_",
+        "_>_",
+        "_>=_",
+        "@in",
+        "_in_",
+        "size",
+        "type",
+    }
     | {"startsWith", "endsWith", "contains", "matches", "indexOf", "lastIndexOf", "int", "uint"}
     | {"double", "bool", "hasValue", "isSorted", "isQuantity", "isInteger", "isURL", "sign"}
     | {"isGreaterThan", "isLessThan", "compareTo", "asInteger", "asApproximateFloat"}
@@ -29,11 +54,68 @@ _PLAIN = frozenset(
 )
 
 
+#: Functions that read no text, or compare it at once.
+_READ_NO_TEXT = frozenset(
+    {"_&&_", "_||_", "!_", "_?_:_", "_[_]", "_?._", "_[?_]", "_?[_]", "_==_", "_!=_", "@in", "_in_"}
+    | {"_<_", "_<=_", "_>_", "_>=_", "_-_", "_*_", "_/_", "_%_", "-_", "type", "dyn", "sum"}
+    | {"or", "orValue", "hasValue", "value", "optional.of", "optional.none", "@not_strictly_false"}
+    | {"__not_strictly_false__"}
+)
+
+
 class Size(NamedTuple):
     """The most elements of a list or map, and the longest text, in characters."""
 
     most: int = 0
     longest: int = 0
+
+
+class Bytes(NamedTuple):
+    """The most bytes of the texts and short lists that an evaluation makes, and of the lists that
+    its loops leave behind."""
+
+    made: int
+    gathered: int
+
+
+def texts_read(node: Node) -> frozenset[str] | None:
+    """The fields whose texts the functions of an expression read; None where they may read any
+    text. Loops, conditions and comparisons read none."""
+    fields: set[str] = set()
+    waiting = [node]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, MapOf) and part.entries:
+            return None  # It gives a field's name to any text.
+        waiting += syntax.children(part)
+        if not isinstance(part, Call) or part.function in _READ_NO_TEXT or _appends(part):
+            continue
+        for operand in syntax.children(part):
+            field = _field_of(operand)
+            if field is None:
+                return None
+            fields |= {field} - {""}
+    return frozenset(fields)
+
+
+def _field_of(node: Node) -> str | None:
+    """The field that a node selects, "" for a constant, None for anything else."""
+    match node:
+        case Const():
+            return ""
+        case Select(test=False):
+            return node.field
+        case Call(function="_?._", args=(_, Const(value=str() as field))):
+            return field
+        case Call(function="orValue", target=Call() as target, args=(Const(),)):
+            return _field_of(target)
+    return None
+
+
+def _appends(node: Call) -> bool:
+    """Whether a call is the step of a loop that gathers a list."""
+    first = node.args[0] if node.args else None
+    return node.function == "_+_" and isinstance(first, Ident) and first.name.startswith("@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +132,9 @@ class _Bound:
         return _Bound(self.inner, self.inner, self.longest)
 
 
-def bytes_of(node: Node, inputs: Size, steps: int) -> int:
+def bytes_of(node: Node, inputs: Size, steps: int) -> Bytes:
     """The most bytes that evaluating `node` makes, when each name that it reads has the size
-    `inputs`. A loop makes at most `steps` steps."""
+    `inputs`. All loops together make at most `steps` steps."""
     return _Estimate(inputs, steps).total(node)
 
 
@@ -61,10 +143,14 @@ class _Estimate:
         self._inputs = _Bound(inputs.most, inputs.most, inputs.longest)
         self._steps = steps
         self._bytes = 0
+        self._gathered = 0
+        self._longest_list = 0
 
-    def total(self, node: Node) -> int:
+    def total(self, node: Node) -> Bytes:
         self._of(node, {}, 1)
-        return self._bytes
+        # The loops share the steps, so the longest list decides how much all of them gather.
+        most = _GATHERED * self._longest_list * self._steps
+        return Bytes(self._bytes, min(self._gathered, most))
 
     def _make(self, bound: _Bound, times: int) -> _Bound:
         self._bytes += times * (bound.longest + _ELEMENT * bound.count)
@@ -85,7 +171,8 @@ class _Estimate:
         if isinstance(node, ListOf | MapOf):
             largest = _largest(parts)
             inner = max(largest.count, largest.inner)
-            return self._make(_Bound(len(parts), inner, largest.longest), times)
+            self._bytes += times * _ELEMENT * len(parts)
+            return _Bound(len(parts), inner, largest.longest)
         return parts[0].part
 
     def _loop(self, node: Comprehension, names: Mapping[str, _Bound], times: int) -> _Bound:
@@ -93,9 +180,13 @@ class _Estimate:
         start = self._of(node.init, names, times)
         turns = max(1, min(over.count, self._steps))
         inside = {**names, node.variable: over.part, node.accumulator: start}
-        self._of(node.condition, inside, times * turns)
-        step = self._of(node.step, inside, times * turns)
+        runs = min(times * turns, self._steps)
+        self._of(node.condition, inside, runs)
+        step = self._of(node.step, inside, runs)
         added = max(0, step.count - start.count) * turns
+        if added:
+            self._gathered += max(1, runs // turns) * _GATHERED * added * turns
+            self._longest_list = max(self._longest_list, turns)
         gathered = _Bound(start.count + added, max(step.inner, start.inner), step.longest)
         return self._of(node.result, {**names, node.accumulator: gathered}, times)
 
@@ -109,12 +200,11 @@ class _Estimate:
             case "_+_":
                 left, right = parts
                 inner, longest = largest.inner, largest.longest
-                if isinstance(node.args[0], Ident) and node.args[0].name.startswith("@"):
-                    # The accumulator of a loop: the engine appends to it and makes no copy.
+                if _appends(node):  # What it leaves behind is counted with its loop.
                     return _Bound(left.count + right.count, inner, longest)
                 longest = left.longest + right.longest
                 return self._make(_Bound(left.count + right.count, inner, longest), times)
-            case "_[_]" | "_?._" | "_[?_]":
+            case "_[_]" | "_?._" | "_[?_]" | "_?[_]":
                 return first.part
             case "replace" if len(parts) >= 3:
                 return self._make(_replaced(first, node.args[0], parts[2]), times)
@@ -124,7 +214,7 @@ class _Estimate:
             case "split" | "findAll" | "getQuery":
                 most = first.longest + 1
                 return self._make(_Bound(most, most, first.longest), times)
-            case "_?_:_" | "or" | "orValue" | "optional.of" | "optional.ofNonZeroValue":
+            case "_?_:_" | "or" | "orValue" | "dyn" | "optional.of" | "optional.ofNonZeroValue":
                 return largest
         return self._make(largest, times)
 

@@ -7,9 +7,9 @@ needs more is reported as not evaluable.
 
 Limits replace Kubernetes' cost model and are stricter: the length of the text and the depth of
 loops are checked at compile time, the engine stops after 10,000 loop steps, and the product of
-steps and the longest text is checked before a loop runs, and the bytes that an evaluation may make
-are estimated before it. So an evaluation takes at most about 200 ms of CPU and some 200 MB, and
-gives the same result on every machine, without a clock or a killed process.
+steps and the longest text that functions read is checked before a loop runs, and the bytes that an
+evaluation may make are estimated before it. So an evaluation takes at most about 200 ms of CPU and
+some 200 MB, and gives the same result on every machine, without a clock or a killed process.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from reconciler.policy.cel import budget, functions, syntax
-from reconciler.policy.cel.budget import Size
+from reconciler.policy.cel.budget import Bytes, Size
 from reconciler.policy.cel.syntax import Node
 
 __all__ = [
@@ -34,13 +34,15 @@ __all__ = [
     "Values",
 ]
 
-EXPRESSION_BYTES = 4096
-LOOP_DEPTH = 2
+EXPRESSION_BYTES = 8192
+LOOP_DEPTH = 16
 LOOP_STEPS = 10_000
 #: Loop steps times characters. At this limit a search takes about 200 ms, the worst replace 1 s.
 TEXT_STEPS = 25_000_000
 #: The memory of one evaluation, as `budget` estimates it.
 MEMORY_BYTES = 64_000_000
+#: The memory of the lists that the loops of one evaluation gather.
+LIST_BYTES = 128_000_000
 #: Each optMap doubles the tree of its operand, before the engine counts nodes.
 OPTIONAL_MAPS = 8
 
@@ -90,31 +92,44 @@ class _Unusable(ValueError):
     """A datum that expressions cannot use, for example an infinite number."""
 
 
-def _clean(datum: Any) -> tuple[Any, Size]:
-    """A datum as the API server's decoder gives it, and its size. Raises _Unusable.
+class _Cleaned(NamedTuple):
+    """A datum as the engine gets it, its size, its longest text by field, and why it cannot be
+    used ("" where it can)."""
+
+    datum: Any
+    size: Size
+    longest: Mapping[str, int]
+    fault: str = ""
+
+
+def _clean(datum: Any) -> _Cleaned:
+    """A datum as the API server's decoder gives it, and its sizes. Raises _Unusable.
 
     The decoder turns an integer beyond 64 bits into a float; the engine would make it unsigned.
     """
-    most = longest = 0
+    most = 0
+    longest: dict[str, int] = {}
 
-    def clean(node: Any) -> Any:
-        nonlocal most, longest
+    def clean(node: Any, field: str) -> Any:
+        nonlocal most
         kind = type(node)
         if kind is str:
-            longest = max(longest, len(node))
+            if len(node) > longest.get(field, 0):
+                longest[field] = len(node)
         elif kind is dict:
             most = max(most, len(node))
-            return {key: clean(child) for key, child in node.items()}
+            return {key: clean(child, key) for key, child in node.items()}
         elif kind is list:
             most = max(most, len(node))
-            return [clean(child) for child in node]
+            return [clean(child, field) for child in node]
         elif kind is int and not -(2**63) <= node < 2**63:
             return float(node)
         elif kind is float and not math.isfinite(node):
             raise _Unusable(f"{node} is not a finite number")
         return node
 
-    return clean(datum), Size(most, longest)
+    cleaned = clean(datum, "")
+    return _Cleaned(cleaned, Size(most, max(longest.values(), default=0)), longest)
 
 
 class Values:
@@ -126,7 +141,7 @@ class Values:
     def __init__(self, engine: Engine, data: Mapping[str, Any]) -> None:
         self._engine = engine
         self._raw = data
-        self._known: dict[str, tuple[Any, Size, str]] = {}
+        self._known: dict[str, _Cleaned] = {}
         self._activations: dict[frozenset[str], Any] = {}
 
     def extended(self, more: Mapping[str, Any]) -> Values:
@@ -138,34 +153,40 @@ class Values:
         }
         return out
 
-    def _of(self, name: str) -> tuple[Any, Size, str]:
+    def _of(self, name: str) -> _Cleaned:
         entry = self._known.get(name)
         if entry is None:
             try:
-                datum, size = _clean(self._raw[name])
-                entry = (datum, size, "")
+                entry = _clean(self._raw[name])
             except _Unusable as fault:
-                entry = (None, Size(0, 0), str(fault))
+                entry = _Cleaned(None, Size(), {}, str(fault))
             self._known[name] = entry
         return entry
 
     def fault(self, names: frozenset[str]) -> str:
         """Why one of the named values cannot be used; "" when all can."""
-        faults = [self._of(n)[2] for n in sorted(names) if n in self._raw]
+        faults = [self._of(n).fault for n in sorted(names) if n in self._raw]
         return next((f for f in faults if f), "")
 
     def size(self, names: frozenset[str]) -> Size:
         """The lengths of the longest list or map and of the longest text in the named values."""
-        sizes = [self._of(n)[1] for n in names if n in self._raw]
+        sizes = [self._of(n).size for n in names if n in self._raw]
         return Size(
             max((s.most for s in sizes), default=0), max((s.longest for s in sizes), default=0)
         )
+
+    def longest(self, names: frozenset[str], fields: frozenset[str] | None) -> int:
+        """The length of the longest text in the named values: of any, or of those in `fields`."""
+        if fields is None:
+            return self.size(names).longest
+        given = [self._of(n).longest for n in names if n in self._raw]
+        return max((one.get(field, 0) for one in given for field in fields), default=0)
 
     def activation(self, names: frozenset[str]) -> Any:
         """The named values in the engine's form. Unknown names are left out."""
         found = self._activations.get(names)
         if found is None:
-            data = {name: self._of(name)[0] for name in sorted(names) if name in self._raw}
+            data = {name: self._of(name).datum for name in sorted(names) if name in self._raw}
             found = self._activations[names] = self._engine.env.Activation(data)
         return found
 
@@ -180,6 +201,7 @@ class Program:
         "_estimates",
         "_expression",
         "_parts",
+        "_texts",
         "gives",
         "loops",
         "names",
@@ -192,7 +214,8 @@ class Program:
         self._engine = engine
         self._expression = expression
         self._parts: dict[bytes, Any] = {}
-        self._estimates: dict[tuple[bytes, Size], int] = {}
+        self._estimates: dict[tuple[bytes, Size], Bytes] = {}
+        self._texts: dict[bytes, frozenset[str] | None] = {}
         self.text = text
         self.parsed = parsed
         self.gives: str = expression.return_type().name()
@@ -218,11 +241,14 @@ class Program:
         if fault:
             return EvalResult(error=fault)
         size = values.size(names)
-        if self._bytes_of(node, size) > MEMORY_BYTES:
+        memory = self._bytes_of(node, size)
+        if memory.made > MEMORY_BYTES:
             return EvalResult(error="over budget: the texts that it makes are too long")
+        if memory.gathered > LIST_BYTES:
+            return EvalResult(error="over budget: the lists that it makes are too long")
         if loops:
             steps = min(max(1, size.most) ** loops, LOOP_STEPS)
-            if steps * size.longest > TEXT_STEPS:
+            if steps * values.longest(names, self._texts_of(node)) > TEXT_STEPS:
                 return EvalResult(error="over budget: the object's lists and texts are too long")
         try:
             result = expression.eval(values.activation(names))
@@ -234,7 +260,12 @@ class Program:
         except RuntimeError as fault_of_engine:
             return _failed(str(fault_of_engine))
 
-    def _bytes_of(self, node: Node, size: Size) -> int:
+    def _texts_of(self, node: Node) -> frozenset[str] | None:
+        if node.raw not in self._texts:
+            self._texts[node.raw] = budget.texts_read(node)
+        return self._texts[node.raw]
+
+    def _bytes_of(self, node: Node, size: Size) -> Bytes:
         """The memory of an evaluation. Sizes are rounded up, so that objects of similar size share
         one estimate."""
         rounded = Size(*(1 << part.bit_length() for part in size))

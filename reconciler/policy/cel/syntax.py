@@ -336,12 +336,11 @@ def selected(node: Node, name: str) -> frozenset[str] | None:
 def depth_of_loops(node: Node) -> int:
     """The largest number of loops inside each other. `optMap` expands to a loop over an empty list,
     which only binds a name and is not counted."""
-    deepest = max((depth_of_loops(child) for child in children(node)), default=0)
     if isinstance(node, Comprehension) and not _is_binding(node):
         inner = max(depth_of_loops(n) for n in (node.condition, node.step))
         outer = max(depth_of_loops(n) for n in (node.range, node.init, node.result))
         return max(inner + 1, outer)
-    return deepest
+    return max((depth_of_loops(child) for child in children(node)), default=0)
 
 
 def _is_binding(node: Comprehension) -> bool:

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import reconciler
+from reconciler import kinds
 from reconciler.diagnostics import Diagnostic, error
 from reconciler.layers import paths
 from reconciler.objects.draft import FieldPath
 from reconciler.objects.key import GroupKind, split_version
 from reconciler.origin import Site
-from reconciler.policy import documents
+from reconciler.policy import documents, match
 from reconciler.policy.cel import Engine, Mistake, NotEvaluable, Program
 from reconciler.policy.documents import Document
 from reconciler.policy.finding import FindingSeverity, Level
@@ -366,6 +367,7 @@ class _Reader:
                 "apiGroups", "apiVersions", "operations", "resources", "resourceNames", "scope"
             )
             scope = entry.text("scope", one_of=("Namespaced", "Cluster", "*"))
+            self.check_resources(entry)
             out.append(
                 ResourceRule(
                     entry.texts("apiGroups", required=True),
@@ -377,6 +379,19 @@ class _Reader:
                 )
             )
         return out
+
+    def check_resources(self, entry: Reader) -> None:
+        """Reports the name of a kind where a resource is meant: such a rule matches nothing."""
+        plurals = {k.kind.lower(): match.plural_of(k) for k in kinds.known()}
+        for name in entry.texts("resources"):
+            meant = plurals.get(name.partition("/")[0].lower())
+            if meant is not None and name.partition("/")[0] not in plurals.values():
+                entry.wrong(
+                    f"{name!r} is no resource, so the rule matches nothing",
+                    entry.at("resources"),
+                    entry.spelled("resources"),
+                    f"did you mean {meant!r}?",
+                )
 
     def selector(self, reader: Reader) -> Selector:
         reader.unknown("matchLabels", "matchExpressions")

@@ -47,7 +47,7 @@ def test_a_binding_to_an_environment_that_the_run_does_not_select_is_fine():
 def test_a_rule_for_a_resource_that_no_kind_has_is_told():
     files = {**BOUND, "policies/a.yaml": POLICY.replace("[deployments]", "[deployment]")}
     ((code, site, text),) = told(files)
-    assert (code, site.partition(":")[0]) == ("W_POLICY_MATCH", "policies/a.yaml")
+    assert (code, site.partition(":")[0]) == ("E_POLICY", "policies/a.yaml")
     assert "did you mean 'deployments'?" in text
 
 
