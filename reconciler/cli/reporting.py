@@ -150,6 +150,7 @@ def _options(common: CommonOptions, report: Report, read: Lines) -> Options:
         link_base=_link_base(common),
         marker=common.marker or " ".join([report.command, *_selection_flags(common)]),
         again=_again(common, report),
+        width=terminal.width(),
     )
 
 

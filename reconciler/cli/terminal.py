@@ -8,6 +8,7 @@ command has done its work. Standard error that cannot be written to changes noth
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from typing import TextIO
 
@@ -17,7 +18,11 @@ from reconciler.errors import ReconcilerError
 from reconciler.secrets import printable
 from reconciler.wiring.redaction import redactor
 
-__all__ = ["OutputLost", "note", "open_missing_streams", "write"]
+__all__ = ["OutputLost", "note", "open_missing_streams", "width", "write"]
+
+
+#: The columns of a text that goes to no terminal.
+DEFAULT_WIDTH = 100
 
 
 class OutputLost(ReconcilerError):
@@ -62,6 +67,22 @@ def note(text: str, *, end: str = "\n") -> None:
         click.echo(printable(redactor().redact(text)) + end, err=True, nl=False)
     except OSError:
         _drop(sys.stderr)
+
+
+def width() -> int:
+    """The columns of a text on standard output, 60 to 200: those of the terminal or of COLUMNS; 100
+    where there is neither."""
+    found = shutil.get_terminal_size((DEFAULT_WIDTH, 24)).columns
+    if not os.environ.get("COLUMNS") and not _is_terminal(sys.stdout):
+        found = DEFAULT_WIDTH
+    return min(200, max(60, found))
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    try:
+        return stream.isatty()
+    except (OSError, ValueError):
+        return False
 
 
 def _drop(stream: TextIO) -> None:

@@ -27,7 +27,8 @@ class Options:
     commit. `marker` names a comment, so that a later run can update that comment. `changed` are
     the (file, line) pairs that a proposal touches; issues on them come first. `budget` is the most
     bytes of the text, 0 for the limit of the format. `again` is the command that shows the same.
-    `reads` says which tree the command read; "" to leave it out.
+    `reads` says which tree the command read; "" to leave it out. `width` is the number of columns
+    of texts for people.
     """
 
     style: Style = field(default_factory=Style)
@@ -39,6 +40,7 @@ class Options:
     budget: int = 0
     again: str = ""
     reads: str = ""
+    width: int = 100
 
 
 @dataclass(frozen=True, slots=True)
