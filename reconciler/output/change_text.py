@@ -230,12 +230,14 @@ def lead(origin: Origin, told: frozenset[Site]) -> Site:
     return next((site for site in origin.sites() if site in told), origin.site)
 
 
-def place(origin: Origin | None, told: frozenset[Site] = frozenset()) -> str:
+def place(
+    origin: Origin | None, told: frozenset[Site] = frozenset(), *, through: bool = True
+) -> str:
     """`file:line:col (over …)`: the line that won and at most three lines that it overrides.
 
     Of a value that is made of several lines, the line in `told` leads, since it is the one that
-    changed. Without such a line the value's own line leads, and a single line that it refers to
-    follows."""
+    changed. Without such a line the value's own line leads, and with `through` a single line that
+    it refers to follows."""
     if origin is None:
         return ""
     first = lead(origin, told)
@@ -245,7 +247,7 @@ def place(origin: Origin | None, told: frozenset[Site] = frozenset()) -> str:
     text = str(links[0].site)
     if len(links) > 1:
         text += f" (over {', '.join(str(link.site) for link in links[1:4])})"
-    if len(origin.through) == 1:
+    if through and len(origin.through) == 1:
         text += f" through {origin.through[0].site}"
     return text
 

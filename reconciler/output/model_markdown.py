@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from reconciler.engine.views.models import ModelAction, ModelChange
 from reconciler.origin import Origin, Site
 from reconciler.output import model_rows
-from reconciler.output.markdown import cell, code, link
+from reconciler.output.markdown import cell, link
 from reconciler.output.model_rows import ModelRow, TrainingTime
 
 __all__ = ["model_lines", "training_lines"]
@@ -23,6 +23,7 @@ def model_lines(
 
     Equal changes of several apps are one row. New and removed apps have one row each."""
     alike: dict[tuple[str, str, Site | None], list[str]] = {}
+    removed: list[list[str]] = []
     out: list[list[str]] = []
     for change in changes:
         rows = list(model_rows.rows(change))
@@ -31,14 +32,14 @@ def model_lines(
                 key = (row.label, row.text, _site(row.origin))
                 alike.setdefault(key, []).append(str(change.app))
         elif change.action is ModelAction.REMOVED:
-            out.append([f"**removed** {code(str(change.app))}", "", ""])
+            removed.append([cell(str(change.app)), "**removed**", ""])
         else:
             out.append([f"**new** {cell(str(change.app))}", _new(rows, prose), _from(rows, base)])
     changed = [
         [_names(apps), f"{label} **{prose(text)}**", link(site, base, in_table=True)]
         for (label, text, site), apps in sorted(alike.items(), key=lambda item: _rank(item[0][0]))
     ]
-    return [*changed, *out]
+    return [*removed, *changed, *out]
 
 
 def _rank(label: str) -> int:

@@ -24,6 +24,7 @@ __all__ = ["ModelRow", "TrainingTime", "duration", "local", "rows", "training_ti
 
 #: An element of a list that has names, such as `training.candidates[name=cnn].args[0]`.
 _ELEMENT = re.compile(r"training\.(candidate|schedule)s\[name=([^\]]+)\]\.(.+)")
+_VARIABLE = re.compile(r"env\[name=([^\]]+)\]\.value")
 _LONGEST = 60
 
 
@@ -150,6 +151,7 @@ def _settings(settings: tuple[SettingChange, ...], arrow: str) -> Iterator[Model
         found = _ELEMENT.fullmatch(row.path)
         if found is None:
             label, _, name = row.path.partition(".")
+            name = _VARIABLE.sub(r"env \1", name)
             yield ModelRow(label, f"{name or label} {_values(row, arrow)}", row.origin)
         else:
             kind, name, rest = found.groups()

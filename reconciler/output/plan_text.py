@@ -126,7 +126,7 @@ def _model(model: ModelChange, shared: frozenset[Site], options: Options) -> Ite
     style = options.style
     for row in model_rows.rows(model, style.arrow):
         head = f"  {row.label:<{_LABEL - 1}} {printable(row.text)}"
-        where = place(row.origin)
+        where = place(row.origin, through=False)
         if row.origin is not None and row.origin.site in shared:
             where = f"{row.origin.site} (shared)"
         if where and len(head) + 3 + len(where) <= options.width:

@@ -96,7 +96,7 @@ def test_a_secret_in_a_job_is_masked_where_its_field_is_shown(sample):
     sample.edit(MODEL, "value: ab12ab12", "value: cd34cd34")
     out = plan(sample, "--all")
     assert re.search(r"env\[0\]\.value \(DB_PASSWORD\)\s+<redacted> -> <redacted>\n", out)
-    assert "env[name=DB_PASSWORD].value <redacted> -> <redacted>" in plan(sample)
+    assert "env DB_PASSWORD <redacted> -> <redacted>" in plan(sample)
     out += plan(sample) + plan(sample, "--output", "json") + plan(sample, "--output", "markdown")
     assert "ab12ab12" not in out
     assert "cd34cd34" not in out

@@ -178,13 +178,13 @@ def test_equal_changes_of_several_apps_are_one_row_of_the_comment_and_versions_c
         prose,
     )
     assert rows == [
+        ["`dev/main/old`", "**removed**", ""],
         ["`prod/hz-b/mnist`", "version **v1 → v2**", ""],
         [
             "`prod/hz-a/mnist`, `prod/hz-b/mnist`",
             "serving **replicas 1 → 2**",
             "`models/mnist/model.yaml:19`",
         ],
-        ["**removed** `dev/main/old`", "", ""],
     ]
 
 
