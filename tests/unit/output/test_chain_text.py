@@ -59,13 +59,16 @@ def test_environments_stand_in_the_order_of_their_ranks():
 
 
 def test_a_line_of_a_manifests_file_reaches_the_field_of_its_object():
-    report = explain.explain_at(sample(), select(), MONITOR, 10, NOW)
+    tree = sample()
+    lines = tree.files[MONITOR].decode().splitlines()
+    line = next(number for number, text in enumerate(lines, 1) if "interval: 30s" in text)
+    report = explain.explain_at(tree, select(), MONITOR, line, NOW)
     assert int(report.exit_code) == 0
     found = {chain.path: chain for chain in chains(report).chains}
-    port = found["ServiceMonitor/mnist spec.endpoints[0].port"]
-    assert port.value == "http"
-    assert port.used_by == (("ServiceMonitor/mnist", "spec.endpoints[0].port"),)
-    assert str(port.app) == APP
+    interval = found["ServiceMonitor/mnist spec.endpoints[0].interval"]
+    assert interval.value == "30s"
+    assert interval.used_by == (("ServiceMonitor/mnist", "spec.endpoints[0].interval"),)
+    assert str(interval.app) == APP
 
 
 def test_a_line_of_a_manifests_file_without_a_value_is_said_to_reach_nothing():

