@@ -7,6 +7,7 @@ __all__ = [
     "API_DOMAIN",
     "API_VERSION",
     "DISTRIBUTION",
+    "DOCUMENTATION",
     "FIELD_MANAGER",
     "TOOL_NAMESPACE",
     "__version__",
@@ -17,6 +18,7 @@ __version__ = "0.1.0"
 DISTRIBUTION = "ml-reconciler"
 API_DOMAIN = "ml-reconciler.dev"
 API_VERSION = f"{API_DOMAIN}/v1"
+DOCUMENTATION = f"https://{API_DOMAIN}"
 FIELD_MANAGER = "reconciler"
 #: Where inventories, rollout states and leases live; no group may use it.
 TOOL_NAMESPACE = "ml-reconciler"

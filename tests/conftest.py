@@ -2,8 +2,12 @@
 a line for each reason."""
 
 import collections
+import os
 
 from hypothesis import settings
+
+# Texts are as wide as on a pipe, whatever the terminal is that the tests are started on.
+os.environ.pop("COLUMNS", None)
 
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=60, database=None)
 settings.register_profile("long", deadline=None, max_examples=2000, database=None)

@@ -72,7 +72,8 @@ ENTRIES = (
         "proposal's own policies judge it.",
         "Correct the policies in a pull request of their own, and merge it first.",
         "warning[W_POLICY_BASE]: the policies of origin/main@1f2e3d4 have errors, so they judge "
-        "nothing here\n   help: correct the policies in a pull request of their own, and merge it first",
+        "nothing here\n"
+        "   help: correct the policies in a pull request of their own, and merge it first",
     ),
     Entry(
         "W_POLICY_CHANGED",

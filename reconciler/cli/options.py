@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from reconciler import extensions
-from reconciler.cli import terminal
+from reconciler.cli import completion, terminal
 from reconciler.errors import ReconcilerError
 from reconciler.wiring.common import CommonOptions
 
@@ -183,6 +183,7 @@ selection = _combine(
         "environments",
         multiple=True,
         metavar="ENV",
+        shell_complete=completion.environments,
         help="Only this environment.",
     ),
     click.option(
@@ -191,16 +192,24 @@ selection = _combine(
         "groups",
         multiple=True,
         metavar="GROUP",
+        shell_complete=completion.groups,
         help="Only this group, as `hz-a` or `prod/hz-a`.",
     ),
     click.option(
-        "--model", "-m", "models", multiple=True, metavar="MODEL", help="Only this model."
+        "--model",
+        "-m",
+        "models",
+        multiple=True,
+        metavar="MODEL",
+        shell_complete=completion.models,
+        help="Only this model.",
     ),
     click.option(
         "--app",
         "apps",
         multiple=True,
         metavar="ENV/GROUP/MODEL",
+        shell_complete=completion.apps,
         help="Only this application; several may be named.",
     ),
 )

@@ -79,7 +79,12 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
     epilog="Exit codes: 0 done or no difference; 1 error; 2 differences (with --exit-code); "
     "3 denied by policy; 4 refused by a guard; 5 lease held by another (with --fail-if-locked); "
     "6 applied, but incomplete, not healthy in time, or held since then; "
-    "130 interrupted with Ctrl-C.",
+    "130 interrupted with Ctrl-C."
+    "\n\n"
+    f"Documentation: {reconciler.DOCUMENTATION} (docs/ in the repo). What a code means: reconciler "
+    "explain CODE. Completion of commands, apps, models and versions: "
+    'eval "$(_RECONCILER_COMPLETE=bash_source reconciler)" in ~/.bashrc; zsh_source and '
+    "fish_source for other shells.",
 )
 @click.option(
     "--version",

@@ -21,6 +21,7 @@ from reconciler.errors import ExitCode, ReconcilerError, UsageMistake
 from reconciler.secret_texts import hide_secret_values
 from reconciler.secrets import MASK, Redactor
 from reconciler.wiring.common import CommonOptions
+from reconciler.wiring.logs import without_elapsed
 from reconciler.wiring.redaction import redactor
 from reconciler.wiring.source import describe
 
@@ -42,18 +43,26 @@ _READERS = ("apply", "check", "plan", "reconcile")
 
 
 class Progress:
-    """Prints one line per step to standard error, once the run has taken more than a second."""
+    """Says on standard error what a run does, once it has taken more than a second. On a terminal
+    one line is written anew in place; elsewhere a line is printed when a unit has come further, and
+    not when only time has gone by."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._start = clock()
-        self._last = ""
+        self._last: dict[str, str] = {}
 
     def progress(self, subject: str, text: str) -> None:
+        if self._clock() - self._start <= 1.0:
+            return
         line = f"{subject}   {text}"
-        if line != self._last and self._clock() - self._start > 1.0:
+        if terminal.is_looked_at():
+            terminal.rewrite(line)
+            return
+        steady = without_elapsed(text)
+        if self._last.get(subject) != steady:
+            self._last[subject] = steady
             terminal.note(line)
-            self._last = line
 
 
 def show(

@@ -18,7 +18,16 @@ from reconciler.errors import ReconcilerError
 from reconciler.secrets import printable
 from reconciler.wiring.redaction import redactor
 
-__all__ = ["OutputLost", "note", "open_missing_streams", "width", "write"]
+__all__ = [
+    "LogStream",
+    "OutputLost",
+    "is_looked_at",
+    "note",
+    "open_missing_streams",
+    "rewrite",
+    "width",
+    "write",
+]
 
 
 #: The columns of a text that goes to no terminal.
@@ -39,6 +48,58 @@ def open_missing_streams() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
 
 
+class _StatusLine:
+    """The last line of standard error, which is written anew in place while a command works. Only
+    on a terminal."""
+
+    def __init__(self) -> None:
+        self._shown = False
+
+    def show(self, text: str) -> None:
+        columns = shutil.get_terminal_size((DEFAULT_WIDTH, 24)).columns
+        line = printable(redactor().redact(text))[: max(1, columns - 1)]
+        _to_stderr(f"\r{line}\x1b[K")
+        self._shown = True
+
+    def clear(self) -> None:
+        if self._shown:
+            self._shown = False
+            _to_stderr("\r\x1b[K")
+
+
+_status = _StatusLine()
+
+
+def is_looked_at() -> bool:
+    """Whether standard error is a terminal, so that a line can be written anew in place."""
+    return _is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
+
+
+def rewrite(text: str) -> None:
+    """Shows a line in place of the one that `rewrite` showed last, on a terminal. The next text
+    that is printed takes its place."""
+    _status.show(text)
+
+
+class LogStream:
+    """Standard error as a stream for a log: each line takes the place of the line in place."""
+
+    def write(self, text: str) -> int:
+        _status.clear()
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+def _to_stderr(text: str) -> None:
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        _drop(sys.stderr)
+
+
 def write(text: str) -> bool:
     """Prints a document to standard output and masks the secrets that the run knows.
 
@@ -46,6 +107,7 @@ def write(text: str) -> bool:
     characters already. Raises OutputLost when the document could not be written.
     """
     shown = redactor().redact(text)
+    _status.clear()
     try:
         click.echo(shown, nl=False)
     except BrokenPipeError:
@@ -63,6 +125,7 @@ def write(text: str) -> bool:
 
 def note(text: str, *, end: str = "\n") -> None:
     """Prints a line for people to standard error: secrets masked, control characters escaped."""
+    _status.clear()
     try:
         click.echo(printable(redactor().redact(text)) + end, err=True, nl=False)
     except OSError:

@@ -34,6 +34,18 @@ def _last_lines(count: int) -> Callable[[str], str]:
     return keep
 
 
+def _last_blocks(count: int) -> Callable[[str], str]:
+    """As `_last_lines`, of blocks that empty lines part."""
+
+    def keep(text: str) -> str:
+        blocks = text.rstrip("\n").split("\n\n")
+        cut = "\n\n".join(blocks[:-count]).count("\n")
+        head = [f"... {cut} lines more ..."] if len(blocks) > count else []
+        return "\n\n".join([*head, *blocks[-count:]]) + "\n"
+
+    return keep
+
+
 class Story:
     """The chapters, in order. `as_told` is False once an exit code was not the expected one."""
 
@@ -73,7 +85,7 @@ class Story:
             "makes the cluster so, wave by wave.",
         )
         self.expect(stage.run("check", cluster=False))
-        self.expect(stage.run("apply", keep=_last_lines(12)))
+        self.expect(stage.run("apply", keep=_last_blocks(3)))
         self.expect(stage.run("apply"))
         stage.note("Twice changes nothing the second time.")
         self.expect(stage.run("status"))

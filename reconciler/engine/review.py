@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from reconciler.apps.app import Fleet, Selection
+from reconciler.apps.app import App, Fleet, Selection
 from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.engine import (
     base_policy,
@@ -71,6 +71,8 @@ class Review:
     plan: Plan | None = None
     policies: int = 0
     """The number of policies that have a binding."""
+    before: Mapping[UnitId, App] = field(default_factory=dict)
+    """The apps of the base revision; empty for a run without one."""
 
     @property
     def units(self) -> tuple[UnitDrafts, ...]:
@@ -295,7 +297,12 @@ class _Run:
         )
         parts_of = (ReviewPart(fleet, units, offline),)
         return Review(
-            fleet, (*base_warnings, *edited, *guard_warnings), tuple(found), parts_of, plan
+            fleet,
+            (*base_warnings, *edited, *guard_warnings),
+            tuple(found),
+            parts_of,
+            plan,
+            before={app.id: app for app in rendered.apps},
         )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from reconciler.layers import locks, paths
 from reconciler.layers.locks import Lock
 from reconciler.layers.paths import Path, Selector, spell
-from reconciler.origin import Branch, Deletion, Items, Node, Origin, Site
+from reconciler.origin import Branch, Deletion, Items, Node, Origin, Site, Value
 
-__all__ = ["find_at_line", "find_lock", "find_path", "list_origins", "referenced"]
+__all__ = ["find_at_line", "find_lock", "find_path", "list_leaves", "list_origins", "referenced"]
 
 
 def list_origins(tree: Branch) -> dict[str, Origin]:
@@ -24,6 +25,16 @@ def list_origins(tree: Branch) -> dict[str, Origin]:
         if node is not None or name not in out:
             out[name] = origin
     return out
+
+
+def list_leaves(node: Node, name: str) -> Iterator[tuple[str, Value[Any]]]:
+    """(path, leaf) of every leaf at or below a node whose own path is the key `name`, in order."""
+    if isinstance(node, Value):
+        yield name, node
+        return
+    for path, inner, _ in _walk(node, (name,)):
+        if isinstance(inner, Value):
+            yield spell(path), inner
 
 
 def referenced(origin: Origin) -> Iterator[Origin]:

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import reconciler
 from reconciler.errors import ReconcilerError
@@ -18,6 +18,7 @@ from reconciler.objects.outcome import Done
 from reconciler.operate.group_status import Transition, body_of, next_status
 from reconciler.operate.leases import Leases, micro_time
 from reconciler.operate.metrics import Registry
+from reconciler.operate.pass_log import Log, PassLog
 from reconciler.operate.passes import Pass, UnitResult, UnitState
 from reconciler.plan.statuses import GroupStatus, RecordedStatus, status_key
 from reconciler.ports import Clock, ClusterWriter, LeaseClient
@@ -32,12 +33,6 @@ _NOTE = 1000
 Notify = Callable[[Mapping[str, Any]], None]
 
 
-class Log(Protocol):
-    """Writes one event per line; leaves out `fields` that are ""."""
-
-    def event(self, level: str, message: str, **fields: str) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Sinks:
     """The places that observers write to. `events` is None when no Kubernetes events are written,
@@ -50,6 +45,8 @@ class Sinks:
     notify: Notify | None = None
     redact: Callable[[str], str] = lambda text: text
     ended: Callable[[], str] = lambda: ""
+    shows: Callable[[str], object] | None = None
+    """Takes a line that says what the loop waits for, for a person who looks on."""
 
 
 class Observers:
@@ -73,27 +70,28 @@ class Observers:
         self._leases = leases
         self._requests = 0
         self._no_source = False
+        self.log = PassLog(sinks.log, sinks.redact, sinks.shows)
         self._events: dict[str, list[datetime]] = {}
 
     # -- Observer ----------------------------------------------------------------------------------
 
     def source(self, error: ReconcilerError | None, age: float) -> None:
-        registry, log = self._sinks.registry, self._sinks.log
+        registry = self._sinks.registry
         registry.add("git_fetch_total", result="failed" if error else "success")
         registry.set("git_source_age_seconds", age)
         if error is not None:
-            text = self._sinks.redact(error.message)
-            log.event("error", f"SourceUnavailable for {age:.0f} s: {text}", phase="fetch")
+            text = f"SourceUnavailable for {age:.0f} s: {error.message}"
+            key = f"{error.message} {age // 3600:.0f}"  # said again each hour
+            self.log.failed(text, key=key, phase="fetch")
         elif self._no_source:
-            log.event("info", "the Git source answers again", phase="fetch")
+            self.log.answers("the Git source answers again", phase="fetch")
         self._no_source = error is not None
 
     def failed(self, error: ReconcilerError, seconds: float) -> None:
         registry = self._sinks.registry
         registry.add("passes_total", result="failed")
         registry.observe("pass_duration_seconds", seconds)
-        text = self._sinks.redact(error.message)
-        self._sinks.log.event("error", text, phase="plan", errorClass=error.code)
+        self.log.failed(error.message, phase="plan", errorClass=error.code)
         self._count_requests()
 
     def missed(self, count: int, seconds: float) -> None:
@@ -106,7 +104,7 @@ class Observers:
         now = self._clock.now()
         self._record_metrics(done, seconds, now)
         self._count_requests()
-        self._log_results(done)
+        self.log.results(done)
         if not self._sinks.ended():
             self._record_statuses(done, seconds, now)
 
@@ -158,25 +156,6 @@ class Observers:
         sent = self._sent()
         self._sinks.registry.add("kube_requests_total", max(0, sent - self._requests))
         self._requests = sent
-
-    def _log_results(self, done: Pass) -> None:
-        log, redact = self._sinks.log, self._sinks.redact
-        for group, why in sorted(done.locked.items()):
-            log.event("info", redact(why), environment=group, result="skipped_locked")
-        for outcome in done.outcomes:
-            if outcome.state is UnitState.SKIPPED_LOCKED:
-                continue
-            level = "info" if outcome.state in _GOOD else "warning"
-            for key, verb in outcome.done:
-                log.event(
-                    "info", "wrote", app=str(outcome.unit), object=key, action=verb,
-                    revision=done.commit or done.label,
-                )  # fmt: skip
-            if outcome.state is not UnitState.NOOP:
-                log.event(
-                    level, redact(outcome.text) or outcome.state.value, app=str(outcome.unit),
-                    result=outcome.state.value, revision=done.commit or done.label,
-                )  # fmt: skip
 
     # -- status, events, notifications -------------------------------------------------------------
 

@@ -1,6 +1,6 @@
-"""The comment on a proposal, and the summary of a CI step. The verdict comes first, then deletes
-and replacements, blocking findings, warnings, and the other parts. Details of apps are folded. The
-same report gives the same bytes.
+"""The comment on a proposal, and the summary of a CI step. The verdict comes first, then blocking
+findings, what changes of models, deletes and replacements, the next trainings, warnings, and the
+other parts. Details of apps are folded. The same report gives the same bytes.
 
 The text keeps to a budget. Parts are cut in a fixed order: details first, deletes and blocking
 findings last; the verdict is never cut. The text names every part that was cut. No fence
@@ -21,7 +21,7 @@ from reconciler.engine.views.report import Chains, Changes, Findings, Report, Ti
 from reconciler.errors import ExitCode
 from reconciler.layers.emit import emit
 from reconciler.origin import Site
-from reconciler.output import comparison, issues
+from reconciler.output import comparison, issues, model_markdown, model_rows
 from reconciler.output.format import Options
 from reconciler.output.issues import Issue, Level
 from reconciler.output.markdown import cell, code, fence, html_code, link, prose
@@ -100,8 +100,10 @@ class _Comment:
     def text(self) -> str:
         blocks = [_marker(self.options.marker or self.report.command), self._verdict()]
         for part in (
-            self._leaving,
             self._blocking,
+            self._models,
+            self._leaving,
+            self._trainings,
             self._warnings,
             self._overview,
             self._details,
@@ -186,6 +188,29 @@ class _Comment:
         if issue.help:
             out += f"\n  ➜ {self._prose(issue.help)}"
         return out
+
+    # -- models ------------------------------------------------------------------------------------
+
+    def _models(self) -> Iterator[str]:
+        changes = [change for section in self.changes for change in section.models]
+        rows = model_markdown.model_lines(changes, self.options.link_base, self._prose)
+        yield from self._rows("Models", ("apps", "change", "from"), rows, "changes of models")
+
+    def _trainings(self) -> Iterator[str]:
+        planned = [s for s in self.changes if not s.applied]
+        times = model_rows.training_times(c for section in planned for c in section.models)
+        rows = model_markdown.training_lines(times, self._prose)
+        yield from self._rows("Next trainings", ("schedule", "next", "UTC"), rows, "trainings")
+
+    def _rows(
+        self, title: str, columns: tuple[str, ...], rows: list[list[str]], what: str
+    ) -> Iterator[str]:
+        shown = self._few(rows, self.limits.rows, what)
+        if rows and not shown:
+            yield f"**{title}** ({len(rows)})"
+        elif shown:
+            head = [_row(list(columns)), _row(["---"] * len(columns))]
+            yield "\n".join([f"**{title}**", "", *head, *map(_row, shown)])
 
     # -- apps --------------------------------------------------------------------------------------
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from reconciler.engine.views.report import Changes
 from reconciler.lifecycle.decision import ReasonKind, RolloutVerdict
 from reconciler.origin import Origin, Site
+from reconciler.output import change_text, fields
 from reconciler.output import detail as inside
-from reconciler.output import fields, plan_text
 from reconciler.output.fields import Row
 from reconciler.output.format import Options
 from reconciler.output.markdown import cell, code, link
@@ -151,8 +151,8 @@ def _values(row: Row) -> str:
     if isinstance(field.before, dict | list) and isinstance(field.after, dict | list):
         lines = list(inside.lines(field.before, field.after))
         return f" | {'<br>'.join(cell(line) for line in lines)}"
-    before = "" if field.added else cell(plan_text.show(field.before))
-    after = "" if field.removed else cell(plan_text.show(field.after))
+    before = "" if field.added else cell(change_text.show(field.before))
+    after = "" if field.removed else cell(change_text.show(field.after))
     return f"{before} | {after}"
 
 

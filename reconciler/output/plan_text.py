@@ -1,86 +1,143 @@
-"""A plan as text: refusals first, then per app its changes with reasons and config lines, then the
-lines that reach many objects and the next times of schedules."""
+"""A plan as text: refusals first, then per app what changes of its model and its objects, then the
+lines that reach many objects and the next trainings."""
 
 from __future__ import annotations
 
-import json
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
-from zoneinfo import ZoneInfo
 
+from reconciler.engine.views.models import ModelAction, ModelChange
 from reconciler.engine.views.report import Changes
-from reconciler.lifecycle.decision import Reason, ReasonKind, RolloutVerdict
-from reconciler.origin import Origin
-from reconciler.output import detail, fields
-from reconciler.output.fields import Row
+from reconciler.engine.views.words import count, listed
+from reconciler.lifecycle.decision import RolloutVerdict
+from reconciler.origin import Site
+from reconciler.output import change_text, model_rows
+from reconciler.output.change_text import UNVERIFIED, Folding, lead, place
 from reconciler.output.format import Options
-from reconciler.output.text import Style
-from reconciler.plan.change import Action, AppPlan, Change, FieldChange, Standing
+from reconciler.plan.change import Action, AppPlan, Plan
 from reconciler.plan.inventory import SCHEMA_VERSION
 from reconciler.secrets import printable
+from reconciler.unit import UnitId
 
-__all__ = ["render", "show"]
+__all__ = ["in_rank_order", "render"]
 
-_SIGN = {
-    Action.CREATE: "+",
-    Action.UPDATE: "~",
-    Action.REPLACE: "!",
-    Action.DELETE: "-",
-    Action.KEEP: "=",
-}
 _FEW = 3
-_WIDTH = 100
+#: The width of the labels of a model's rows.
+_LABEL = 11
 
 
 def render(section: Changes, options: Options) -> Iterator[str]:
     """The blocks of text, in order."""
     plan = section.plan
-    if plan.offline:
-        base = f"against {section.base} " if section.base else ""
-        place = f"{base}(no cluster was asked)"
-    else:
-        objects = f"{plan.objects_read} object{'' if plan.objects_read == 1 else 's'}"
-        place = f"{options.style.arrow} {plan.cluster} (read {objects} in {plan.requests} requests)"
-    yield f"{plan.label} {place}"
+    yield "\n".join(_wrap(_head(section, options), options))
     if plan.refusals:
         seen = dict.fromkeys((r.text, r.way_out) for r in plan.refusals)
-        yield "\n".join(
-            options.style.red("refused: ") + f"{text}\n         {way_out}" for text, way_out in seen
-        )
+        yield "\n".join(line for pair in seen for line in _refusal(*pair, options))
     reach = _reach(section) if not section.show_all else {}
-    for app in plan.apps:
-        lines = list(_app(app, section, options, reach))
+    models = {change.app: change for change in section.models}
+    for app in in_rank_order(section):
+        lines = list(_app(app, models.get(app.unit), section, options, reach))
         if lines:
-            yield "\n".join([options.style.bold(str(app.unit)), *lines])
+            new = "   new" if _is_new(app, models.get(app.unit)) else ""
+            yield "\n".join([options.style.bold(str(app.unit)) + new, *lines])
+    if not section.show_all and not section.applied:
+        unverified = list(_unverified(plan))
+        if unverified:
+            yield "\n".join(line for text in unverified for line in _wrap(text, options))
     quiet = [str(app.unit) for app in plan.apps if not list(app.changes()) and app.swap is None]
     if quiet and len(quiet) < len(plan.apps):
-        names = ", ".join(quiet[:4]) + (f" and {len(quiet) - 4} more" if len(quiet) > 4 else "")
-        yield f"no change: {names}"
+        yield "\n".join(_wrap(f"no change: {listed(quiet, 4)}", options))
     shared = list(_shared(reach, options))
     if shared:
         yield "\n".join(shared)
-    times = [line for app in plan.apps for line in _schedules(app)]
-    if times and not section.applied:
-        yield "\n".join(times)
+    if not section.applied:
+        times = list(_trainings(section, options))
+        if times:
+            yield "\n".join(times)
     problems = [line for result in section.applied for line in _problems(result, options)]
     if problems:
         yield "\n".join(problems)
 
 
+def _refusal(text: str, way_out: str, options: Options) -> Iterator[str]:
+    """A refusal and its way out. The way out is not broken: people copy it."""
+    indent = " " * len("refused: ")
+    head, *rest = textwrap.wrap(text, options.width - len(indent), break_on_hyphens=False) or [""]
+    yield options.style.red("refused: ") + head
+    yield from (f"{indent}{line}" for line in rest)
+    yield f"{indent}{way_out}"
+
+
+def _head(section: Changes, options: Options) -> str:
+    plan = section.plan
+    if plan.offline:
+        base = f"against {section.base} " if section.base else ""
+        where = f"{base}(no cluster was asked)"
+    else:
+        read = f"{count(plan.objects_read, 'object')} in {count(plan.requests, 'request')}"
+        where = f"{options.style.arrow} {plan.cluster} (read {read})"
+    return f"{plan.label} {where}"
+
+
+def in_rank_order(section: Changes) -> list[AppPlan]:
+    """The units, foundations first, by the ranks of their environments and then by name."""
+    ranks: Mapping[str, int] = section.ranks
+
+    def order(app: AppPlan) -> tuple[bool, int, UnitId]:
+        return not app.unit.is_foundation, ranks.get(app.environment, 1_000_000), app.unit
+
+    return sorted(section.plan.apps, key=order)
+
+
+def _is_new(app: AppPlan, model: ModelChange | None) -> bool:
+    if model is not None:
+        return model.action is ModelAction.NEW
+    changes = list(app.changes())
+    made = bool(changes) and all(c.action is Action.CREATE and c.goes for c in changes)
+    return app.unit.is_foundation and app.recorded is None and made
+
+
 def _app(
-    app: AppPlan, section: Changes, options: Options, reach: dict[str, list[str]]
+    app: AppPlan,
+    model: ModelChange | None,
+    section: Changes,
+    options: Options,
+    reach: dict[Site, list[str]],
 ) -> Iterator[str]:
+    shared = frozenset(site for site, reached in reach.items() if len(reached) > _FEW)
     yield from _notes(app)
-    number = 0
-    for wave in app.waves:
-        going = any(c.goes for c in wave)
-        number += 1 if going else 0
-        for change in wave:
-            yield from _change(change, number if going else 0, options, reach)
-    yield from _decision(app, options)
+    if model is not None:
+        yield from _model(model, shared, options)
+    folding = Folding(
+        model.sites if model is not None else frozenset(),
+        shared,
+        everything=section.show_all,
+        is_new=_is_new(app, model),
+    )
+    yield from change_text.change_lines(app, folding, options)
+    yield from _decision(app, folding, options)
     if section.show_all and not app.waves:
         yield "  no change"
+
+
+def _model(model: ModelChange, shared: frozenset[Site], options: Options) -> Iterator[str]:
+    """The rows of a model: each with its config line, below it where both do not fit a line."""
+    style = options.style
+    for row in model_rows.rows(model, style.arrow):
+        head = f"  {row.label:<{_LABEL - 1}} {printable(row.text)}"
+        where = place(row.origin, through=False)
+        if row.origin is not None and row.origin.site in shared:
+            where = f"{row.origin.site} (shared)"
+        if where and len(head) + 3 + len(where) <= options.width:
+            yield f"{head}   {style.dim(where)}"
+            continue
+        indent = " " * (_LABEL + 2)
+        yield from textwrap.wrap(
+            head, options.width, subsequent_indent=indent, break_on_hyphens=False
+        )
+        if where:
+            yield from change_text.wrapped(where, options)
 
 
 def _notes(app: AppPlan) -> Iterator[str]:
@@ -93,177 +150,94 @@ def _notes(app: AppPlan) -> Iterator[str]:
         yield f"  written as {app.apply_as}"
 
 
-def _change(
-    change: Change, wave: int, options: Options, reach: dict[str, list[str]]
-) -> Iterator[str]:
-    style = options.style
-    sign = {Standing.GO: _SIGN[change.action], Standing.HELD: "x", Standing.UNJUDGED: "?"}
-    paints = {
-        "+": style.green,
-        "~": style.yellow,
-        "-": style.red,
-        "x": style.red,
-        "?": style.red,
-    }
-    paint = paints.get(sign[change.standing], str)
-    adopt = "  adopt" if change.takes_over and change.action is Action.UPDATE else ""
-    head = f"  {sign[change.standing]} {change.key}{adopt}"
-    label = f"wave {wave}" if wave and change.goes else change.standing.value
-    yield paint(head) + f"{label:>{max(2, 92 - len(head))}}"
-    for reason in change.reasons:
-        if reason.kind is not ReasonKind.REFUSAL:  # shown once, at the top
-            yield from _reason(reason, style)
-    if change.takes_over and change.action is Action.UPDATE:
-        yield f"      takes the fields of {', '.join(change.takes_over)}"
-    headed = ""
-    for row in fields.rows(change, style.arrow):
-        is_shared = row.origin is not None and len(reach.get(str(row.origin.site), ())) > _FEW
-        lines = list(_shared_field(row, options) if is_shared else _field(row, options))
-        if row.owner and len(lines[0]) > _WIDTH:
-            # One line names the embedded object for all of its fields that follow.
-            if row.owner != headed:
-                yield f"      {row.owner}"
-            headed = row.owner
-            lines[0] = f"        {lines[0].strip().removeprefix(row.owner).lstrip()}"
-        else:
-            headed = ""
-        yield from lines
-
-
-def _reason(reason: Reason, style: Style) -> Iterator[str]:
-    """A reason and its config line; the config line stands below where both do not fit one line."""
-    text = f"      {printable(reason.text)}"
-    place = _chain(reason.origin) if reason.origin is not None else ""
-    if len(text) + len(place) + 3 <= _WIDTH:
-        yield text + (f"   {style.dim(place)}" if place else "")
-    else:
-        yield text
-        yield from _wrapped(place, style)
-
-
-def _wrapped(place: str, style: Style) -> Iterator[str]:
-    """Config lines below the row that they caused, wrapped to the width."""
-    indent = " " * 10
-    for line in textwrap.wrap(place, _WIDTH - len(indent), break_on_hyphens=False) or [""]:
-        yield indent + style.dim(line)
-        indent = " " * 12
-
-
-def _field(row: Row, options: Options) -> Iterator[str]:
-    field = row.field
-    if row.text:
-        head, *rest = textwrap.wrap(printable(row.text), _WIDTH - 12) or [""]
-        if len(row.path) + len(head) + 9 <= _WIDTH and not rest:
-            yield f"      {row.path}   {head}"
-        else:
-            yield f"      {row.path}"
-            yield from (f"          {line}" for line in (head, *rest))
-    elif isinstance(field.before, dict | list) and isinstance(field.after, dict | list):
-        yield f"      {row.name}"
-        for line in detail.lines(field.before, field.after):
-            yield f"          {printable(line)}"
-    else:
-        yield f"      {row.name}   {_values(field, options)}"
-    if row.origin is not None:
-        yield from _wrapped(_place(row.origin), options.style)
-
-
-def _shared_field(row: Row, options: Options) -> Iterator[str]:
-    text = row.text or _values(row.field, options)
-    yield f"      {row.name}   {printable(text)}   (shared line)"
-
-
-def _values(field: FieldChange, options: Options) -> str:
-    if field.added:
-        return f"+ {show(field.after)}"
-    if field.removed:
-        return f"- {show(field.before)}"
-    return f"{show(field.before)} {options.style.arrow} {show(field.after)}"
-
-
-def _place(origin: Origin) -> str:
-    """`file:line:col (over …)` of the chain, and the lines that the value refers through."""
-    text = _chain(origin)
-    if origin.through:
-        rest = len(origin.through) - 1
-        text += f" through {origin.through[0].site}" + (f" and {rest} more" if rest else "")
-    return text
-
-
-def _chain(origin: Origin) -> str:
-    """The line that won, and at most three lines that it overrides."""
-    links = list(origin.chain())
-    if len(links) == 1:
-        return str(links[0].site)
-    return f"{links[0].site} (over {', '.join(str(link.site) for link in links[1:4])})"
-
-
-def show(datum: Any) -> str:
-    """One value as text of at most 60 characters."""
-    if isinstance(datum, str):
-        text = datum if datum and "\n" not in datum else json.dumps(datum, ensure_ascii=False)
-    else:
-        text = json.dumps(datum, ensure_ascii=False, sort_keys=True, default=str)
-    text = printable(text)
-    return text if len(text) <= 60 else text[:57] + "…"
-
-
-def _decision(app: AppPlan, options: Options) -> Iterator[str]:
+def _decision(app: AppPlan, folding: Folding, options: Options) -> Iterator[str]:
+    """The decision and its reasons; of a new app, whose version stands above, what it waits for."""
     decision = app.decision
     quiet = (RolloutVerdict.STEADY, RolloutVerdict.IDLE, RolloutVerdict.TARGET)
     if decision is None or (decision.verdict in quiet and app.swap is None):
         return
+    if folding.is_new and not folding.everything and decision.verdict is RolloutVerdict.STEADY:
+        if len(decision.reasons) > 1:
+            yield from change_text.reason_lines(decision.reasons[0], options)
+        return
     shares = ", ".join(f"{s.version.value} {s.weight.value} %" for s in decision.outcome.shares)
     yield f"  rollout {decision.verdict}: {shares}"
     for reason in decision.reasons:
-        yield from _reason(reason, options.style)
+        yield from change_text.reason_lines(reason, options)
     if decision.due is not None:
         yield f"    next: not before {decision.due:%Y-%m-%d %H:%M} UTC"
 
 
-def _schedules(app: AppPlan) -> Iterator[str]:
-    for fires in app.schedules:
-        if not fires.times:
-            yield f"schedule {fires.schedule}  suspended"
+def _unverified(plan: Plan) -> Iterator[str]:
+    """One line per group for the objects that the server judges only in the middle of the run."""
+    found: dict[tuple[str, str], int] = {}
+    for app in plan.apps:
+        for change in app.changes():
+            for reason in change.reasons:
+                if reason.text.startswith(UNVERIFIED):
+                    key = (app.unit.group_id, reason.text.removeprefix(UNVERIFIED))
+                    found[key] = found.get(key, 0) + 1
+    for (group, why), number in found.items():
+        yield f"not verified yet: {count(number, 'object')} of {group}: {why}"
+
+
+def _wrap(text: str, options: Options) -> list[str]:
+    return textwrap.wrap(text, options.width, subsequent_indent="    ", break_on_hyphens=False)
+
+
+def _trainings(section: Changes, options: Options) -> Iterator[str]:
+    """A table of the next times of the schedules whose training changes, sorted by time."""
+    times = model_rows.training_times(section.models)
+    if not times:
+        return
+    width = max(len(time.schedule) for time in times)
+    yield options.style.bold("next trainings")
+    for time in times:
+        if time.at is None:
+            yield f"  {time.schedule:<{width}}  suspended"
             continue
-        first = fires.times[0]
-        local = _local(first, fires.zone)
-        yield f"schedule {fires.schedule}  next {local} {fires.zone} ({first:%Y-%m-%d %H:%M} UTC)"
+        utc = "" if time.zone == "UTC" else f"   ({time.at:%m-%d %H:%M} UTC)"
+        line = f"  {time.schedule:<{width}}  {model_rows.local(time.at, time.zone)}"
+        yield line + (utc if len(line + utc) <= options.width else "")
 
 
-def _local(moment: Any, zone: str) -> str:
-    return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
-
-
-def _reach(section: Changes) -> dict[str, list[str]]:
-    """Config line → the objects that it changes, each as `app object`."""
-    out: dict[str, dict[str, None]] = {}
+def _reach(section: Changes) -> dict[Site, list[str]]:
+    """Config line → the objects that it changes, each as `app object`. Of a field that is made of
+    several lines, the line that changed counts."""
+    told = {change.app: change.sites for change in section.models}
+    out: dict[Site, dict[str, None]] = {}
     for app in section.plan.apps:
         for change in app.changes():
             for field in change.fields:
                 if field.origin is not None:
-                    reached = out.setdefault(str(field.origin.site), {})
-                    reached[f"{app.unit} {change.key}"] = None
+                    site = lead(field.origin, told.get(app.unit, frozenset()))
+                    out.setdefault(site, {})[f"{app.unit} {change.key}"] = None
     return {site: list(reached) for site, reached in out.items()}
 
 
-def _shared(reach: dict[str, list[str]], options: Options) -> Iterator[str]:
+def _shared(reach: dict[Site, list[str]], options: Options) -> Iterator[str]:
     for site, targets in sorted(reach.items()):
         if len(targets) <= _FEW:
             continue
         objects = sorted(set(targets))
         apps = {target.split(" ")[0] for target in objects}
-        yield (
-            f"{options.style.bold(site)} reaches {len(objects)} objects in {len(apps)} "
-            f"app{'' if len(apps) == 1 else 's'}"
-        )
+        text = f"{site} reaches {len(objects)} objects in {count(len(apps), 'app')}"
+        head, *rest = _wrap(text, options)
+        yield head.replace(str(site), options.style.bold(str(site)), 1)
+        yield from rest
         for target in objects[:_FEW]:
             yield f"    {target}"
-        if len(objects) > _FEW:
-            yield f"    and {len(objects) - _FEW} more (--all)"
+        yield f"    and {len(objects) - _FEW} more (--all)"
 
 
 def _problems(result: Any, options: Options) -> Iterator[str]:
+    """The problems of a unit: one line for all objects with the same problem."""
+    alike: dict[str, list[str]] = {}
     for key, why in result.problems:
-        target = f" {key}" if key is not None else ""
-        yield f"{options.style.red('not done')}  {result.unit}{target}: {printable(why)}"
+        alike.setdefault(printable(why), []).append(str(key) if key is not None else "")
+    for why, keys in alike.items():
+        names = listed([key for key in keys if key], _FEW)
+        text = f"{result.unit}{f' {names}' if names else ''}: {why}"
+        head, *rest = textwrap.wrap(text, options.width - 10, break_on_hyphens=False) or [""]
+        yield f"{options.style.red('not done')}  {head}"
+        yield from (f"          {line}" for line in rest)

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from reconciler.diagnostics import Diagnostic
+from reconciler.engine.views.models import SettingChange
 from reconciler.engine.views.objects import RenderedObject
 from reconciler.engine.views.report import Chains, Changes, Findings, Report, Timeline
 from reconciler.objects.draft import Manifest
@@ -36,6 +37,10 @@ def learn(report: Report, redactor: Redactor, read: Lines) -> None:
         if isinstance(section, Changes):
             for change in section.plan.changes():
                 _learn_change(change, redactor)
+            for model in section.models:
+                for row in model.settings:
+                    for value in (row.before, row.after):
+                        redactor.guess(_name_of_setting(row), value)
         elif isinstance(section, Chains):
             for chain in section.chains:
                 name = re.split(r"[.\[\]]+", chain.path.rstrip("]"))[-1]
@@ -120,11 +125,25 @@ def _name_of(field: FieldChange, change: Change) -> str:
     return names[-1] if names else ""
 
 
+def _name_of_setting(row: SettingChange) -> str:
+    """The name of a value of the config: its key, or the `name` of the variable that it is of."""
+    *rest, last = row.path.rsplit(".", 1)
+    named = re.search(r"\[name=([^\]]+)\]$", rest[0]) if rest and last == "value" else None
+    return named.group(1) if named is not None else last
+
+
 def clean(report: Report, redactor: Redactor) -> Report:
     """The report with every known secret replaced. Changed fields with the name of a secret are
     masked whatever their length. Cost: one pass over the report."""
     cleaned: Report = _Cleaner(redactor).of(report)
     return cleaned
+
+
+def _masked(origin: Origin | None) -> Origin | None:
+    """The place of a value, without the value and those that it overrides."""
+    if origin is None:
+        return None
+    return Origin(origin.site, origin.layer, origin.op, MASK, None, origin.through)
 
 
 class _Cleaner:
@@ -143,13 +162,19 @@ class _Cleaner:
             return self._sequence(datum)
         if isinstance(datum, Mapping):
             return {self.of(key): self.of(value) for key, value in datum.items()}
-        if isinstance(datum, Change):
-            return self._change(datum)
-        if isinstance(datum, RenderedObject):
-            return dataclasses.replace(datum, manifest=self._manifest(datum.manifest))
+        if isinstance(datum, Change | SettingChange | RenderedObject):
+            return self._named(datum)
         if dataclasses.is_dataclass(datum) and not isinstance(datum, type):
             return self._record(datum)
         return datum
+
+    def _named(self, datum: Change | SettingChange | RenderedObject) -> Any:
+        """What has a name besides its values, or prints what other types do not."""
+        if isinstance(datum, Change):
+            return self._change(datum)
+        if isinstance(datum, SettingChange):
+            return self._setting(datum)
+        return dataclasses.replace(datum, manifest=self._manifest(datum.manifest))
 
     def _sequence(self, datum: Any) -> Any:
         items = [self.of(item) for item in datum]
@@ -185,12 +210,19 @@ class _Cleaner:
         def mask(value: Any) -> Any:
             return MASK if isinstance(value, str) and value else value
 
-        origin = field.origin
-        if origin is not None:
-            origin = Origin(origin.site, origin.layer, origin.op, MASK, None, origin.through)
         return dataclasses.replace(
-            field, before=mask(field.before), after=mask(field.after), origin=origin
+            field,
+            before=mask(field.before),
+            after=mask(field.after),
+            origin=_masked(field.origin),
         )
+
+    def _setting(self, row: SettingChange) -> SettingChange:
+        if is_secret_name(_name_of_setting(row)):
+            before, after = (MASK if value else value for value in (row.before, row.after))
+            row = dataclasses.replace(row, before=before, after=after, origin=_masked(row.origin))
+        cleaned: SettingChange = self._record(row)
+        return cleaned
 
     def _origin(self, origin: Origin) -> Origin:
         found = self._origins.get(id(origin))

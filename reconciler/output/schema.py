@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import reconciler
+from reconciler.engine.views.models import ModelAction
 from reconciler.engine.views.report import SCHEMA_VERSION
 from reconciler.engine.views.rights import Purpose
 from reconciler.engine.views.status import Health, StepKind
@@ -140,13 +141,65 @@ def _plan() -> Schema:
             "counts": _map(_COUNT),
             "drifted": _COUNT,
             "requests": _COUNT,
+            "models": _list(_model()),
             "apps": _list(_app()),
         }
     )
 
 
+def _schedule() -> Schema:
+    return _record({"schedule": _TEXT, "cron": _TEXT, "timeZone": _TEXT, "next": _list(_TIME)})
+
+
+def _model() -> Schema:
+    """What changes of one app as a model; `profile` is null but for a new app."""
+    weights = _map(_COUNT)
+    version = _record(
+        {
+            "before": weights,
+            "now": weights,
+            "after": weights,
+            "steps": _list(_COUNT),
+            "seconds": _COUNT,
+            "at": _TEXT_OR_NULL,
+        }
+    )
+    setting = _record(
+        {
+            "path": _TEXT,
+            "before": _TEXT_OR_NULL,
+            "after": _TEXT_OR_NULL,
+            "beforeKnown": _FLAG,
+            "at": _TEXT_OR_NULL,
+        }
+    )
+    profile = _record(
+        {
+            "backend": _TEXT_OR_NULL,
+            "serverImage": _TEXT_OR_NULL,
+            "replicas": _COUNT,
+            "gpusPerReplica": _COUNT,
+            "hostnames": _list(_TEXT),
+            "framework": _TEXT_OR_NULL,
+            "trainingImage": _TEXT_OR_NULL,
+            "workers": _COUNT,
+            "gpusPerWorker": _COUNT,
+            "candidates": _list(_TEXT),
+        }
+    )
+    return _record(
+        {
+            "app": _APP,
+            "action": _words(ModelAction),
+            "version": _or_null(version),
+            "settings": _list(setting),
+            "profile": _or_null(profile),
+            "trainings": _list(_schedule()),
+        }
+    )
+
+
 def _app() -> Schema:
-    schedule = _record({"schedule": _TEXT, "cron": _TEXT, "timeZone": _TEXT, "next": _list(_TIME)})
     decision = _record(
         {
             "verdict": _words(RolloutVerdict),
@@ -177,7 +230,7 @@ def _app() -> Schema:
             "unchanged": _COUNT,
             "waves": _list(_list(_change())),
             "refusals": _list(_refusal()),
-            "schedules": _list(schedule),
+            "schedules": _list(_schedule()),
             "decision": decision,
             "result": result,
         },

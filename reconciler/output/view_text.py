@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 __all__ = ["render"]
 
 
+#: The least room for the last column of a table.
+_LEAST = 20
+
+
 def render(view: View, options: Options) -> Iterator[str]:
     """The blocks of text, in order; the caller puts an empty line between two blocks."""
     match view:

@@ -7,16 +7,32 @@ and control characters are written as escapes.
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable
 from datetime import datetime
-from typing import TextIO
+from typing import Protocol
 
 from reconciler.secrets import printable
 
-__all__ = ["Logs"]
+__all__ = ["Logs", "Stream", "without_elapsed"]
 
 _LONGEST = 8000
+_ELAPSED = re.compile(r" ?\(\d+ s(?: of \d+ s)?\)")
+
+
+def without_elapsed(text: str) -> str:
+    """A progress message without the seconds that have gone by: a message that differs only in
+    these says nothing new."""
+    return _ELAPSED.sub("", text)
+
+
+class Stream(Protocol):
+    """The part of a text stream that a log needs."""
+
+    def write(self, text: str, /) -> int: ...
+
+    def flush(self) -> None: ...
 
 
 class Logs:
@@ -25,7 +41,7 @@ class Logs:
 
     def __init__(
         self,
-        stream: TextIO,
+        stream: Stream,
         form: str,
         now: Callable[[], datetime],
         run: str,
@@ -39,7 +55,7 @@ class Logs:
         self._redact = redact
         self._beat = beat
         self._lock = threading.Lock()
-        self._last = ""
+        self._last: dict[str, str] = {}
 
     def event(self, level: str, message: str, **fields: str) -> None:
         row = {
@@ -53,9 +69,9 @@ class Logs:
 
     def progress(self, subject: str, text: str) -> None:
         self._beat()
-        message = f"{subject}\0{text}"
-        if message != self._last:
-            self._last = message
+        message = without_elapsed(text)
+        if self._last.get(subject) != message:
+            self._last[subject] = message
             self.event("info", text, app=subject)
 
     def _write(self, line: str) -> None:

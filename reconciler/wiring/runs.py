@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.adapters import files
 from reconciler.errors import ExitCode, SourceError, UsageMistake, most_severe
+from reconciler.secrets import strip_userinfo
 from reconciler.unit import UnitId
 from reconciler.wiring import clusters, redaction, source
 from reconciler.wiring.common import CommonOptions
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from reconciler.operate.passes import Pass, PassSettings
     from reconciler.ports import Clock, LeaseClient, Reporter, Tree
     from reconciler.secrets import Redactor
+    from reconciler.wiring.logs import Stream
 
 __all__ = ["LoopOptions", "RunOutput", "loop_passes", "run_once"]
 
@@ -59,11 +61,15 @@ class LoopOptions:
 @dataclass(frozen=True, slots=True)
 class RunOutput:
     """The output of a run. `show` prints the report of a pass and returns its exit code; `note`
-    writes one line for people; `reporter` takes progress messages when no log is written."""
+    writes one line for people; `reporter` takes progress messages when no log is written. A log is
+    written to `stream`. `rewrite` shows a line in place of the one before, on a terminal; None
+    elsewhere."""
 
     show: Callable[[Report, Tree], ExitCode]
     note: Callable[[str], None]
     reporter: Reporter
+    stream: Stream = field(default_factory=lambda: sys.stderr)
+    rewrite: Callable[[str], object] | None = None
 
 
 @dataclass(slots=True)
@@ -169,6 +175,7 @@ def loop_passes(
                 return source.newest(common)
 
         def run(tree: Tree, wanted: PassSettings) -> Pass:
+            context.observer.log.begins(tree.commit or tree.label)
             done = context.run(tree, wanted)
             codes.append(done.exit_code)
             _show_news(context, done, tree)
@@ -183,6 +190,7 @@ def loop_passes(
             timing=Timing(interval),
             chance=random.random,
         )
+        context.observer.log.starts(interval, _followed(common))
         remaining = options.passes
         try:
             while not context.ending.signalled and remaining != 0:
@@ -193,6 +201,7 @@ def loop_passes(
                 remaining = remaining - 1 if remaining is not None else None
                 _write_metrics(options, context)
                 if remaining != 0:
+                    context.observer.log.waits(context.clock.now(), pause)
                     _pause(context, pause)
         except Interrupted:
             pass
@@ -200,6 +209,12 @@ def loop_passes(
             output.note("interrupted")
             return ExitCode.INTERRUPTED
     return codes[-1] if codes and options.passes is not None else ExitCode.DONE
+
+
+def _followed(common: CommonOptions) -> str:
+    """The repo and the revision that a loop follows, without credentials of the URL."""
+    revision = common.revision or ("main" if "://" in common.repo else "HEAD")
+    return f"{revision} of {strip_userinfo(common.repo)}"
 
 
 def _pause(context: RunContext, pause: float) -> None:
@@ -271,7 +286,7 @@ def _run_context(
         form = options.log_format or ("text" if looping else None)
         logs: Any = _NoLogs()
         if form is not None:
-            logs = Logs(sys.stderr, form, clock.now, run, redactor.redact, context.beat)
+            logs = Logs(output.stream, form, clock.now, run, redactor.redact, context.beat)
             context.reporter = logs
         sinks = Sinks(
             logs,
@@ -280,6 +295,7 @@ def _run_context(
             _make_notifier(options, redactor, registry, stack),
             redactor.redact,
             ending.why,
+            output.rewrite if looping and form == "text" else None,
         )
         context.observer = Observers(
             target.client, target.clock, run, sinks, leases, target.requests

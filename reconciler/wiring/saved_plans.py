@@ -20,6 +20,9 @@ from reconciler.wiring.common import CommonOptions
 
 __all__ = ["bind_options", "find_moved", "read", "report_moved", "save"]
 
+#: The differences of a stale plan that are shown.
+_FEW = 5
+
 
 def save(file: str, reviewed: Review, tree: Tree, chosen: Selection, approvals: Approvals) -> None:
     """Writes the plan atomically, with mode 0600. Raises UsageMistake."""
@@ -70,7 +73,9 @@ def find_moved(
 def report_moved(reviewed: Review, different: tuple[str, ...]) -> Report:
     """The report of a saved plan that no longer holds: the differences and the new plan."""
     assert reviewed.plan is not None
-    lines = [f"moved: {line}" for line in different]
+    lines = [f"moved: {line}" for line in different[:_FEW]]
+    rest = len(different) - _FEW
+    lines += [f"moved: and {rest} more (--output json lists them)"] if rest > 0 else []
     return Report(
         "apply",
         (Findings(reviewed.diagnostics, reviewed.findings), Changes(reviewed.plan)),

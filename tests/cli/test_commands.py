@@ -162,7 +162,8 @@ def test_plan_without_a_cluster_shows_all_as_new(repo):
     code, out = repo.run("plan")
     assert code == 0
     assert "(no cluster was asked)" in out
-    assert "+ Deployment/web-v1" in out
+    assert re.search(r"  \+ .*Deployment/web-v1", out)
+    assert "+ Deployment/web-v1" in repo.run("plan", "--all")[1]
 
 
 def test_plan_exits_2_on_a_difference_only_when_asked(repo):
@@ -174,7 +175,9 @@ def test_plan_against_a_base_shows_the_branch_s_change_alone(repo):
     repo.write(OWN, "serving: {replicas: 3}\n")
     code, out = repo.run("plan", "--base", "HEAD", "--exit-code")
     assert code == 2
-    assert re.search(r"spec\.replicas +1 (→|->) 3", out)
+    assert re.search(r"  serving +replicas 1 (→|->) 3", out)
+    assert "spec.replicas" not in out
+    assert re.search(r"spec\.replicas +1 (→|->) 3", repo.run("plan", "--base", "HEAD", "--all")[1])
     assert f"{OWN}:1:11 (over environments/base.yaml:1:11)" in out
     assert "Namespace" not in out
     repo.commit()

@@ -1,6 +1,7 @@
 """What a user sees of the jobs that a pipeline holds as texts: each field with its config line."""
 
 import json
+import re
 import textwrap
 
 TYPE = "environments/types/computer-vision.yaml"
@@ -21,18 +22,19 @@ def test_plan_shows_the_changed_field_of_each_job_with_its_line(sample):
         "          models/mnist/model.yaml:19:3\n"
         for candidate in ("cnn", "cnn-dropout", "cnn-batch-norm")
     )
-    assert f"  ~ WorkflowTemplate/mnist-train{' ' * 54}wave 1\n{rows}\n" in plan(sample)
+    assert f"  ~ WorkflowTemplate/mnist-train{' ' * 62}wave 1\n{rows}\n" in plan(sample, "--all")
 
 
 def test_plan_names_a_job_once_for_the_fields_that_follow(sample):
     sample.edit(TYPE, "gpu: 1", "gpu: 2")
-    out = plan(sample)
+    out = plan(sample, "--all")
     fields = "spec.tfReplicaSpecs.Worker.template.spec.containers[0].resources"
-    gpu = '"nvidia.com/gpu"   1 -> 2'
+    gpu = '"nvidia.com/gpu"'
     assert textwrap.dedent(
         f"""\
             TFJob/{{{{workflow.name}}}}-cnn-dropout (in WorkflowTemplate/mnist-train)
               {fields}.limits.{gpu}
+                1 -> 2
                 {TYPE}:8:36"""
     ) in textwrap.dedent(out.partition("wave 1\n")[2].partition("\n\n")[0])
     assert out.count("TFJob/{{workflow.name}}-cnn-dropout") == 1
@@ -69,8 +71,9 @@ def test_a_comment_shows_the_field_inside(sample):
 def test_explain_a_line_lists_the_fields_of_jobs_that_it_reaches(sample):
     code, out = sample.run("explain", "--at", f"{MODEL}:19", "--app", "prod/train/mnist")
     assert code == 0
-    field = "  spec.tfReplicaSpecs.Worker.replicas"
-    assert f"TFJob/{{{{workflow.name}}}}-cnn (in WorkflowTemplate/mnist-train){field}" in out
+    field = "spec.tfReplicaSpecs.Worker.replicas"
+    target = "TFJob/{{workflow.name}}-cnn (in WorkflowTemplate/mnist-train)"
+    assert f"  used by  {target}\n             {field}\n" in out
     assert "spec.templates" not in out
 
 
@@ -91,8 +94,10 @@ def test_a_secret_in_a_job_is_masked_where_its_field_is_shown(sample):
     )
     sample.commit()
     sample.edit(MODEL, "value: ab12ab12", "value: cd34cd34")
-    out = plan(sample)
-    assert "containers[0].env[0].value (DB_PASSWORD)   <redacted> -> <redacted>" in out
+    out = plan(sample, "--all")
+    assert re.search(r"env\[0\]\.value \(DB_PASSWORD\)\s+<redacted> -> <redacted>\n", out)
+    assert "env DB_PASSWORD <redacted> -> <redacted>" in plan(sample)
+    out += plan(sample) + plan(sample, "--output", "json") + plan(sample, "--output", "markdown")
     assert "ab12ab12" not in out
     assert "cd34cd34" not in out
 
@@ -104,7 +109,7 @@ def test_a_saved_plan_of_a_changed_job_is_applied_and_then_there_is_nothing_to_d
     saved = str(tmp_path / "saved.plan")
     code, out = sample.live("plan", "--app", "prod/train/mnist", "--out", saved)
     assert code == 0, out
-    assert "spec.tfReplicaSpecs.Worker.replicas   3 -> 7" in out
+    assert "training   workers 3 -> 7" in out
     code, out = sample.live("apply", saved)
     assert code in (0, 6), out
     code, out = sample.live("plan", "--app", "prod/train/mnist", "--exit-code")

@@ -181,10 +181,10 @@ def test_while_git_is_away_the_last_commit_is_kept_and_drift_put_right(place):
     assert replicas(place) == 1
     place.hours(loop, 2)
     errors = [row["msg"] for row in loop.log.rows if "SourceUnavailable" in row["msg"]]
-    assert errors
+    assert 2 <= len(errors) <= 3  # once, and again each hour
     ages = [int(text.split(" for ")[1].split()[0]) for text in errors]
     assert ages == sorted(ages)
-    assert 7000 < ages[-1] < 7500
+    assert ages[-1] >= 3600
     assert "git_source_age_seconds 7" in text(loop.registry)
     place.repo.down = False
     place.repo.push(flow_three())

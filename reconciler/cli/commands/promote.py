@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli import options
+from reconciler.cli import completion, options
 from reconciler.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -25,14 +25,27 @@ __all__ = ["COMMAND"]
         "reconciler promote search-ranker --to prod --group hz-a --dry-run",
     ),
 )
-@click.argument("model")
+@click.argument("model", shell_complete=completion.models)
 @click.option(
-    "--to", "environment", required=True, metavar="ENV", help="The environment to change."
+    "--to",
+    "environment",
+    required=True,
+    metavar="ENV",
+    shell_complete=completion.environments,
+    help="The environment to change.",
 )
 @click.option(
-    "--version", default="", help="The version to serve.  [default: that of the environment below]"
+    "--version",
+    default="",
+    shell_complete=completion.versions,
+    help="The version to serve.  [default: that of the environment below]",
 )
-@click.option("--group", default="", help="Change only the version that this group sets itself.")
+@click.option(
+    "--group",
+    default="",
+    shell_complete=completion.groups,
+    help="Change only the version that this group sets itself.",
+)
 @click.option(
     "--skip-rung",
     default="",

@@ -21,7 +21,8 @@ _OPTIONS = (
         "--interval",
         type=options.Duration(),
         metavar="DURATION",
-        help="Follow the revision and make a pass at this interval, also without a new commit.",
+        help="Follow the revision and make a pass at this interval, also without a new commit: "
+        "90s, 5m, 1h30m; a number alone is in seconds.",
     ),
     click.option(
         "--passes", type=click.IntRange(min=1), metavar="N", help="End the loop after N passes."
@@ -158,6 +159,8 @@ def COMMAND(common: options.CommonOptions, **given: Any) -> ExitCode:  # noqa: N
         lambda report, tree: reporting.show(common, report, tree),
         terminal.note,
         reporting.Progress(),
+        terminal.LogStream(),
+        terminal.rewrite if terminal.is_looked_at() else None,
     )
     if once:
         return runs.run_once(common, settings, loop_options, output)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from reconciler.apps.app import App, Selection, Unit
@@ -15,8 +16,9 @@ from reconciler.engine.views.report import Chain, Chains, Findings, Report
 from reconciler.errors import ExitCode
 from reconciler.layers import chains
 from reconciler.objects.draft import Draft, Embedded, show_path, walk
-from reconciler.origin import Origin, Value, plain
+from reconciler.origin import Branch, Origin, Value, plain
 from reconciler.ports import ClusterReader, Tree
+from reconciler.unit import UnitId
 
 __all__ = ["explain_all", "explain_at", "explain_object", "explain_path", "layers"]
 
@@ -67,33 +69,42 @@ def explain_all(tree: Tree, selection: Selection, now: datetime) -> Report:
 
 
 def explain_at(tree: Tree, selection: Selection, file: str, line: int, now: datetime) -> Report:
-    """The paths, apps and objects that a config line reaches, or the line that overrides it."""
+    """The paths, apps and objects that a config line reaches, or the line that overrides it. A line
+    of a file with plain manifests reaches the object of its document."""
     reviewed = review.review(tree, selection, now, options=_NO_PLAN)
     found: list[Chain] = []
     for item in _select_units(reviewed, selection):
         for path, origin, wins in chains.find_at_line(item.unit.tree, file, line):
-            if not _reads_path(item.unit, path):
-                continue
-            node, winner = chains.find_path(item.unit.tree, path)
-            note = (
-                ""
-                if wins
-                else f"overridden by {winner.site}"
-                if winner is not None
-                else "has no effect"
-            )
-            found.append(
-                Chain(
-                    path,
-                    plain(node) if node is not None else None,
-                    origin,
-                    item.unit.id,
-                    gone=node is None,
-                    used_by=tuple(_used_by(item, origin)) if wins else (),
-                    note=note,
-                )
-            )
+            if _reads_path(item.unit, path):
+                found.append(_chain_at(item, item.unit.tree, path, origin, wins))
+        found += _manifest_chains(item, file, line)
     return _make_report(reviewed, found, bool(found), f"no app reads anything from {file}:{line}")
+
+
+def _chain_at(item: UnitDrafts, tree: Branch, path: str, origin: Origin, wins: bool) -> Chain:
+    node, winner = chains.find_path(tree, path)
+    lost = f"overridden by {winner.site}" if winner is not None else "has no effect"
+    return Chain(
+        path,
+        plain(node) if node is not None else None,
+        origin,
+        item.unit.id,
+        gone=node is None,
+        used_by=tuple(_used_by(item, origin)) if wins else (),
+        note="" if wins else lost,
+    )
+
+
+def _manifest_chains(item: UnitDrafts, file: str, line: int) -> Iterator[Chain]:
+    """The chains of a line in the app's plain manifests; each path begins with `Kind/name`."""
+    for manifest in item.unit.manifests if isinstance(item.unit, App) else ():
+        if manifest.file != file:
+            continue
+        body = plain(manifest.root)
+        name = (body.get("metadata") or {}).get("name", "")
+        for path, origin, wins in chains.find_at_line(manifest.root, file, line):
+            chain = _chain_at(item, manifest.root, path, origin, wins)
+            yield replace(chain, path=f"{body.get('kind', '')}/{name} {path}")
 
 
 def explain_object(
@@ -119,10 +130,17 @@ def explain_object(
 
 
 def _select_units(reviewed: review.Review, selection: Selection) -> Iterator[UnitDrafts]:
-    """The units of the selection; foundations only where the selection names no model."""
-    for item in reviewed.units:
+    """The units of the selection, by the ranks of their environments; foundations only where the
+    selection names no model."""
+    for item in sorted(reviewed.units, key=_in_rank_order):
         if not selection.names_models or selection.takes(*item.unit.id):
             yield item
+
+
+def _in_rank_order(item: UnitDrafts) -> tuple[bool, int, UnitId]:
+    unit = item.unit
+    environment = unit.spec.environment if isinstance(unit, App) else unit.environment_spec
+    return isinstance(unit, App), environment.rank.value, unit.id
 
 
 def _reads_path(unit: Unit, path: str) -> bool:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from reconciler.diagnostics import Diagnostic
+from reconciler.engine.views.models import ModelChange
 from reconciler.errors import ExitCode
 from reconciler.origin import Origin, Site
 from reconciler.plan.change import Plan
@@ -60,12 +61,15 @@ class Findings:
 @dataclass(frozen=True, slots=True)
 class Changes:
     """A plan. `applied` holds the results per unit once the plan was applied. `base` is the
-    revision that the plan compares with instead of a cluster."""
+    revision that the plan compares with instead of a cluster. `models` says what the plan changes
+    of models. `ranks` maps the environments to their ranks."""
 
     plan: Plan
     applied: tuple[Any, ...] = ()
     show_all: bool = False
     base: str = ""
+    models: tuple[ModelChange, ...] = ()
+    ranks: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from reconciler.engine.review import Review, exit_code_of, may_apply
-from reconciler.engine.views.report import Changes, Findings, Report
+from reconciler.engine.views.model_changes import changes_of
+from reconciler.engine.views.report import Findings, Report
 from reconciler.engine.views.words import count
 from reconciler.errors import ExitCode
 
@@ -44,7 +45,7 @@ def plan_report(reviewed: Review, *, show_all: bool = False, exit_code: bool = F
         "plan",
         (
             Findings(reviewed.diagnostics, reviewed.findings),
-            Changes(reviewed.plan, show_all=show_all, base=reviewed.snapshot.base),
+            changes_of(reviewed, show_all=show_all),
         ),
         (_summary(reviewed),),
         code,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from reconciler.apply.result import ApplyResult, ApplyStatus
 from reconciler.engine.apply_plan import RunResult
 from reconciler.engine.review import Review, exit_code_of
+from reconciler.engine.views.model_changes import changes_of
 from reconciler.engine.views.report import Changes, Findings, Report
 from reconciler.engine.views.words import count, listed
 from reconciler.errors import ExitCode
@@ -47,7 +48,7 @@ def _changes(
     assert reviewed.plan is not None
     if not results and code in (ExitCode.ERROR, ExitCode.DENIED) and not reviewed.plan.refusals:
         return ()
-    return (Changes(reviewed.plan, applied=results),)
+    return (changes_of(reviewed, applied=results),)
 
 
 def _summary(reviewed: Review, results: tuple[ApplyResult, ...], code: ExitCode) -> str:

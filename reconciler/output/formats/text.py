@@ -1,13 +1,13 @@
-"""Text for people, at most 100 columns where the content allows."""
+"""Text for people, within the width of `Options` where the content allows."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
 
-from reconciler.engine.views.report import Chain, Chains, Changes, Findings, Report, Timeline
-from reconciler.origin import Origin, SecretRef
+from reconciler.engine.views.report import Chains, Changes, Findings, Report, Timeline
 from reconciler.output import plan_text
+from reconciler.output.chain_text import chain_lines
 from reconciler.output.format import Format, Options
 from reconciler.output.text import render_diagnostics
 from reconciler.policy.finding import Finding
@@ -25,7 +25,7 @@ def _render(report: Report, options: Options) -> str:
             case Changes():
                 blocks += plan_text.render(section, options)
             case Chains():
-                blocks.append("\n".join(_chains(section, options)))
+                blocks.append("\n".join(chain_lines(section, options)))
             case Timeline():
                 blocks.append("\n".join(_timeline(section)))
             case _:
@@ -34,9 +34,16 @@ def _render(report: Report, options: Options) -> str:
 
                 blocks += view_text.render(section, options)
     if report.closing:
-        blocks.append("\n".join(report.closing))
+        blocks.append("\n".join(line for text in report.closing for line in _fit(text, options)))
     text = "\n\n".join(block.rstrip("\n") for block in blocks if block.strip())
     return text + "\n" if text else ""
+
+
+def _fit(text: str, options: Options) -> list[str]:
+    """A closing line within the width; a line that is indented, such as an example, stays whole."""
+    if len(text) <= options.width or text.startswith(" "):
+        return [text]
+    return textwrap.wrap(text, options.width, break_on_hyphens=False)
 
 
 def _findings(section: Findings, options: Options) -> Iterator[str]:
@@ -52,63 +59,16 @@ def _finding(finding: Finding, options: Options) -> Iterator[str]:
     paint = style.red if finding.blocks else style.yellow
     level = f"{finding.level:<5}"
     text = f"{finding.policy}: {finding.key}: {finding.message}"
-    head, *rest = textwrap.wrap(printable(text), 84) or [""]
+    head, *rest = textwrap.wrap(printable(text), options.width - 15, break_on_hyphens=False) or [""]
     yield f"policy   {paint(level)} {head}"
     for line in rest:
         yield " " * 15 + line
     place = str(finding.site) if finding.site is not None else "a rule's own value"
     yield " " * 15 + style.dim(f"{place}  ({finding.app})")
     if finding.remediation:
-        yield " " * 15 + f"help: {printable(finding.remediation)}"
-
-
-# -- chains ----------------------------------------------------------------------------------------
-
-
-def _chains(section: Chains, options: Options) -> Iterator[str]:
-    several = len({chain.app for chain in section.chains}) > 1
-    for chain in section.chains:
-        yield from _chain(chain, several, options)
-
-
-def _chain(chain: Chain, several: bool, options: Options) -> Iterator[str]:
-    style = options.style
-    where = f"   {style.dim(str(chain.app))}" if several and chain.app else ""
-    value = "(deleted)" if chain.gone else plan_text.show(chain.value)
-    yield f"{style.bold(printable(chain.path))} = {value}{where}"
-    if chain.origin is not None:
-        width = min(30, max(len(_value_text(link)) for link in chain.origin.chain()))
-        for number, link in enumerate(chain.origin.chain()):
-            wins = "  wins" if number == 0 and not chain.note else ""
-            yield f"  {_value_text(link):<{width}}  {link.site!s:<46} {link.op}{wins}"
-            for through in link.through:
-                yield f"  {'':<{width}}  through {through.site!s:<38} {through.layer}"
-    if chain.locked is not None:
-        yield f"  locked   {chain.locked!s}"
-    if chain.note:
-        yield f"  {chain.note}"
-    for reason in chain.reasons[:1]:
-        yield f"  decided: {reason}"
-    for reason in chain.reasons[1:]:
-        yield f"  because  {printable(reason)}"
-    shown = chain.used_by if options.show_all else chain.used_by[:4]
-    for number, (target, field) in enumerate(shown):
-        yield f"  {'used by' if number == 0 else '       '}  {target}  {field}"
-    if len(shown) < len(chain.used_by):
-        yield f"           and {len(chain.used_by) - len(shown)} more (--all-uses)"
-
-
-def _value_text(link: Origin) -> str:
-    if isinstance(link.value, SecretRef):
-        return "!secret"
-    if link.op == "built-in":
-        return "(default)"
-    if not link.is_scalar:
-        return "(map or list)"
-    if link.op == "delete":
-        return "(deleted)"
-    text = plan_text.show(link.value)
-    return text if len(text) <= 30 else text[:29] + "…"
+        text = f"help: {printable(finding.remediation)}"
+        for line in textwrap.wrap(text, options.width - 15, break_on_hyphens=False):
+            yield " " * 15 + line
 
 
 # -- time ----------------------------------------------------------------------------------------

@@ -1,0 +1,97 @@
+"""What people see of a plan: models first, in text, comment and JSON alike."""
+
+import json
+
+POINTER = "environments/prod/mnist.yaml"
+MODEL = "models/mnist/model.yaml"
+APP = "prod/hz-a/mnist"
+
+
+def serving(sample):
+    """The sample on its cluster, all versions serving; the present time moves on."""
+    for minute in (0, 2, 4):
+        sample.now = f"2026-11-23T10:0{minute}:00Z"
+        assert sample.live("reconcile", "--once", "--timeout", "60")[0] in (0, 6)
+    sample.now = "2026-11-23T10:10:00Z"
+
+
+def test_a_moved_pointer_is_shown_as_versions_over_the_steps_with_their_time(sample):
+    serving(sample)
+    sample.edit(POINTER, 'version: "v2"', 'version: "v1"')
+    code, out = sample.live("plan", "--app", APP)
+    assert code == 0, out
+    assert "version    v2 -> v1 over 10, 50, 100 %, about 20 min" in out
+    assert "rollout preparing: v2 100 %, v1 0 %" in out
+    code, out = sample.live("plan", "--app", APP, "--output", "json")
+    (model,) = json.loads(out)["plan"]["models"]
+    assert model["version"] == {
+        "before": {"v2": 100},
+        "now": {"v2": 100},
+        "after": {"v1": 100},
+        "steps": [10, 50, 100],
+        "seconds": 1200,
+        "at": f"{POINTER}:4:3",
+    }
+
+
+def test_traffic_that_moves_in_this_run_is_a_row_of_its_own(sample):
+    serving(sample)
+    sample.edit(POINTER, 'version: "v2"', 'version: "v1"')
+    sample.commit()
+    for minute in (10, 12):
+        sample.now = f"2026-11-23T10:{minute}:00Z"
+        sample.live("reconcile", "--once", "--app", APP, "--timeout", "60")
+    sample.now = "2026-11-23T10:30:00Z"
+    out = sample.live("plan", "--app", APP)[1]
+    assert "traffic    v2 90 %, v1 10 % -> v2 50 %, v1 50 %" in out
+
+
+def test_the_comment_s_first_screen_is_what_changes_of_models(sample):
+    sample.edit(POINTER, 'version: "v2"', 'version: "v1"')
+    sample.edit(MODEL, 'cron: "0 2', 'cron: "0 3')
+    out = sample.run("plan", "--base", "HEAD", "--output", "markdown")[1]
+    lines = out.splitlines()
+    first = next(i for i, line in enumerate(lines) if line == "**Models**")
+    assert first < 10
+    assert lines[first + 4].startswith(
+        "| `prod/hz-a/mnist`, `prod/hz-b/mnist` | version **v2 → v1 over 10, 50, 100 %, about 20 min**"
+    )
+    assert out.index("**Models**") < out.index("**Next trainings**") < out.index("<details>")
+    assert "| `mnist/nightly` | 2026-11-24 03:\u200b00 Asia/Shanghai | 2026-11-23 19:00 |" in out
+
+
+def test_a_new_model_says_what_it_is(sample):
+    path = "environments/dev/main/mnist.yaml"
+    text = (sample.folder / path).read_bytes()
+    (sample.folder / path).unlink()
+    sample.commit()
+    sample.write(path, text)
+    code, out = sample.run("plan", "--base", "HEAD")
+    assert code == 0
+    assert "dev/main/mnist   new\n  version    v2   environments/dev/mnist.yaml:3:3\n" in out
+    assert "  serving    1 replica, kserve" in out
+    assert "  host       mnist.dev.models.example" in out
+
+
+def test_the_width_of_a_pipe_is_100_and_columns_sets_it(sample, monkeypatch):
+    sample.edit(POINTER, 'version: "v2"', 'version: "v1"')
+
+    def widest(columns):
+        if columns:
+            monkeypatch.setenv("COLUMNS", columns)
+        else:
+            monkeypatch.delenv("COLUMNS", raising=False)
+        out = sample.run("plan", "--base", "HEAD", "--app", APP)[1]
+        return max(len(line) for line in out.splitlines())
+
+    assert widest("") == 100
+    assert widest("60") == 60
+    assert widest("20") == 60
+    assert widest("150") == 150
+    assert widest("900") == 200
+
+
+def test_what_is_not_done_is_one_line_an_app(sample):
+    out = sample.live("apply", "--timeout", "0", "--app", APP)[1]
+    lines = [line for line in out.splitlines() if line.startswith("not done")]
+    assert len(lines) == len({line.split()[2] for line in lines})
