@@ -11,7 +11,6 @@ import orjson
 from reconciler.diagnostics import Diagnostic
 from reconciler.engine.views.layers import Layers
 from reconciler.engine.views.merge_result import MergeResult
-from reconciler.engine.views.models import ModelChange, Profile, VersionMove
 from reconciler.engine.views.objects import Objects
 from reconciler.engine.views.promotion import Promotion
 from reconciler.engine.views.repairs import DamagedInventory, Repairs
@@ -32,10 +31,11 @@ from reconciler.engine.views.status import (
     RolloutProgress,
 )
 from reconciler.engine.views.versions import Published, Versions
-from reconciler.lifecycle.decision import Fires, Hold, Reason
+from reconciler.lifecycle.decision import Hold, Reason
 from reconciler.objects.draft import Manifest, show_path, walk
 from reconciler.origin import Origin, SecretRef, plain
 from reconciler.output.format import Format, Options
+from reconciler.output.model_data import model_data, schedule_data
 from reconciler.output.rights import manifests, rule_of, subject_of
 from reconciler.plan.change import AppPlan, Change, FieldChange, Refusal
 from reconciler.policy.finding import Finding
@@ -202,68 +202,9 @@ def plan_data(section: Changes) -> dict[str, Any]:
         "counts": {action.value: n for action, n in plan.counts().items()},
         "drifted": plan.drifted,
         "requests": plan.requests,
-        "models": [_model(change) for change in section.models],
+        "models": [model_data(change) for change in section.models],
         "apps": [_app(app, results.get(app.unit)) for app in plan.apps],
     }
-
-
-def _model(change: ModelChange) -> dict[str, Any]:
-    return {
-        "app": str(change.app),
-        "action": change.action.value,
-        "version": _move(change.version) if change.version is not None else None,
-        "settings": [
-            {
-                "path": row.path,
-                "before": row.before,
-                "after": row.after,
-                "beforeKnown": row.is_known,
-                "at": _at(row.origin),
-            }
-            for row in change.settings
-        ],
-        "profile": _profile(change.profile) if change.profile is not None else None,
-        "trainings": [_fires(item) for item in change.trainings],
-    }
-
-
-def _move(move: VersionMove) -> dict[str, Any]:
-    return {
-        "before": dict(move.before),
-        "now": dict(move.now),
-        "after": dict(move.after),
-        "steps": list(move.steps),
-        "seconds": int(move.seconds),
-        "at": _at(move.origin),
-    }
-
-
-def _profile(profile: Profile) -> dict[str, Any]:
-    return {
-        "backend": profile.backend or None,
-        "serverImage": profile.server or None,
-        "replicas": profile.replicas,
-        "gpusPerReplica": profile.gpus,
-        "hostnames": list(profile.hostnames),
-        "framework": profile.framework or None,
-        "trainingImage": profile.trainer or None,
-        "workers": profile.workers,
-        "gpusPerWorker": profile.worker_gpus,
-        "candidates": list(profile.candidates),
-    }
-
-
-def _fires(fires: Fires) -> dict[str, Any]:
-    return {
-        "schedule": fires.schedule,
-        "cron": fires.cron,
-        "timeZone": fires.zone,
-        "next": [_utc(t) for t in fires.times],
-    }
-
-
-def _at(origin: Origin | None) -> str | None:
-    return str(origin.site) if origin is not None else None
 
 
 def _app(app: AppPlan, result: Any) -> dict[str, Any]:
@@ -277,7 +218,7 @@ def _app(app: AppPlan, result: Any) -> dict[str, Any]:
         "unchanged": len(app.members) - sum(1 for c in app.changes() if c.desired is not None),
         "waves": [[change_data(c) for c in wave] for wave in app.waves],
         "refusals": [_refusal(r) for r in app.refusals],
-        "schedules": [_fires(item) for item in app.schedules],
+        "schedules": [schedule_data(item) for item in app.schedules],
     }
     if app.decision is not None:
         decision = app.decision

@@ -15,6 +15,7 @@ from reconciler.lifecycle.decision import Fires
 from reconciler.origin import Origin, Site
 from reconciler.output import model_rows
 from reconciler.output.markdown import prose
+from reconciler.output.model_data import model_data
 from reconciler.output.model_markdown import model_lines, training_lines
 from reconciler.unit import UnitId
 
@@ -194,3 +195,23 @@ def test_markup_in_a_value_is_escaped_in_the_comment():
     )
     assert "@you" not in text
     assert "\\|" in text
+
+
+def test_the_data_has_what_the_rows_have_and_cuts_nothing():
+    long = "y" * 200
+    data = model_data(changed(SettingChange("serving.args[0]", "x", long, LINE)))
+    assert data["settings"] == [
+        {
+            "path": "serving.args[0]",
+            "before": "x",
+            "after": long,
+            "beforeKnown": True,
+            "at": "models/mnist/model.yaml:19:3",
+        }
+    ]
+    assert (data["app"], data["action"], data["version"], data["profile"]) == (
+        "prod/hz-a/mnist",
+        "changed",
+        None,
+        None,
+    )
