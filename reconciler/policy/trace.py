@@ -8,6 +8,7 @@ are named.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -288,14 +289,39 @@ class _Tracer:
         return _Built(dict(enumerate(parts)))
 
     def elements(self, node: Node, scope: _Scope) -> Iterator[_Bound]:
-        """The elements of a list or the keys of a map, each with its source; at most 64."""
+        """The elements of a list or the keys of a map, each with its source; at most 64.
+
+        The engine goes through a map in an order of its own, another one in each evaluation. So the
+        elements of `map` and `filter` are computed one by one here, and not taken from a result."""
+        yield from itertools.islice(self._elements(node, scope), _MOST_ELEMENTS)
+
+    def _elements(self, node: Node, scope: _Scope) -> Iterator[_Bound]:
+        inner = self.of_variable(node)
+        if inner is not None:
+            yield from inner.elements(inner.program.parsed.root, {})
+            return
+        if isinstance(node, Call) and node.function == "_?_:_":
+            branch = 1 if self.run(node.args[0], scope).value is True else 2
+            yield from self.elements(node.args[branch], scope)
+            return
+        appended = _appended_element(node) if isinstance(node, Comprehension) else None
+        if isinstance(node, Comprehension) and appended is not None:
+            condition, element = appended
+            for bound in self.elements(node.range, scope):
+                within = {**scope, node.variable: bound}
+                if condition is None or self.run(condition, within).value is True:
+                    value = self.run(element, within).value
+                    yield _Bound(value, self.source(element, within))
+            return
         value = self.run(node, scope).value
+        if isinstance(node, Call) and node.function == "_+_" and isinstance(value, list):
+            for arg in node.args:
+                yield from self.elements(arg, scope)
+            return
         if not isinstance(value, list | dict):
             return
         source = self.source(node, scope)
         for index, item in enumerate(value):
-            if index >= _MOST_ELEMENTS:
-                return
             step = index if isinstance(value, list) else item
             yield _Bound(item, _part(source, step))
 

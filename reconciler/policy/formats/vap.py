@@ -34,6 +34,7 @@ from reconciler.policy.rules import (
     Validation,
 )
 from reconciler.policy.shape import Reader
+from reconciler.suggest import question
 
 __all__ = ["FORMAT"]
 
@@ -390,7 +391,7 @@ class _Reader:
                     f"{name!r} is no resource, so the rule matches nothing",
                     entry.at("resources"),
                     entry.spelled("resources"),
-                    f"did you mean {meant!r}?",
+                    question(meant),
                 )
 
     def selector(self, reader: Reader) -> Selector:
