@@ -4,6 +4,7 @@ methods that run the program's commands on them."""
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import textwrap
@@ -116,7 +117,7 @@ class Stage:
         self, *args: str, cluster: bool = True, keep: Callable[[str], str] | None = None
     ) -> ExitCode:
         """Runs one command and prints it with its output, which `keep` may shorten."""
-        shown = " ".join(args) + (" --embedded cluster.db" if cluster else "")
+        shown = shlex.join(args) + (" --embedded cluster.db" if cluster else "")
         self.show(f"\n$ reconciler {shown}\n")
         full = [*args, "--repo", str(self.repo)]
         if cluster:
