@@ -19,6 +19,7 @@ from reconciler.engine.review import Review
 from reconciler.engine.run_options import RunOptions
 from reconciler.engine.targets import Targets
 from reconciler.errors import ExitCode, most_severe
+from reconciler.lifecycle.decision import RolloutVerdict
 from reconciler.objects.outcome import Verb
 from reconciler.operate.drift import (
     drifted_objects,
@@ -319,7 +320,10 @@ def _unit_result(
     if state in (UnitState.SUCCESS, UnitState.NOOP) and (app.refusals or app.is_held):
         state = UnitState.REFUSED if app.refusals else UnitState.HELD
         text = app.refusals[0].text if app.refusals else _reasons(app)
-    wait = find_wait(app, reviewed, now)
+    # A new route that the plan let wait for its backends was made when the run succeeded.
+    wait = (
+        None if state is UnitState.SUCCESS and _only_awaits(app) else find_wait(app, reviewed, now)
+    )
     if wait is not None and state in _WAITS_AFTER:
         state = UnitState.HELD if wait.hold is not None else UnitState.INCOMPLETE
         text = "; ".join(filter(None, (wait.text, text)))
@@ -333,6 +337,17 @@ def _unit_result(
     done = tuple(result.list_done())
     gone = app.removed and state in (UnitState.SUCCESS, UnitState.NOOP)
     return UnitResult(app.unit, state, text, objects, drifted, corrected, taken_back, done, gone)
+
+
+def _only_awaits(app: AppPlan) -> bool:
+    """Whether traffic waits for nothing but the backends of a route that this run makes."""
+    decision = app.decision
+    return (
+        decision is not None
+        and decision.hold is None
+        and decision.verdict is not RolloutVerdict.WAITING
+        and bool(decision.outcome.awaited)
+    )
 
 
 #: Results that do not matter beside the fact that traffic waits.
