@@ -69,7 +69,8 @@ class Scenario:
     """`before` is settled, then `prepare` is called; None is an empty cluster. `between` is what
     the world does after every run. `replaces` are the objects that may be deleted though they are
     wanted. `route` holds the splits of `ml-one/web` that may be seen. `apart` takes out of the end
-    state what honestly depends on when a run took place."""
+    state what honestly depends on when a run took place. `ends` is the exit code of the quiet runs
+    at the end."""
 
     before: Any
     after: Any
@@ -82,6 +83,7 @@ class Scenario:
     replaces: frozenset[str] = frozenset()
     route: tuple[Any, ...] = ()
     apart: Callable[[dict[str, Any]], Any] = field(default=lambda ends: ends)
+    ends: int = 0
 
 
 # -- how they begin --------------------------------------------------------------------------------
@@ -181,6 +183,7 @@ SCENARIOS = {
         timeout=10,
         route=(_STABLE, _TEN),
         apart=_without_held,
+        ends=6,  # the release is held until a person acts
     ),
     "a prune of some objects": Scenario(TWO, TWO.but({"environments/prod/one/web.yaml": ""})),
     "an app removed": Scenario(TWO, TWO.but({"environments/prod/one/web.yaml": None})),
@@ -291,13 +294,20 @@ class Course:
             if len(flow.writes(self.place, self.begun)) > number:
                 return report
 
-    def settle(self, most, exit_code=0):
-        """Runs a minute apart until one writes nothing, after at most `most` that wrote."""
-        for _ in range(most + 1):
+    def settle(self, most):
+        """Runs a minute apart until two in a row write nothing, after at most `most` that wrote: one
+        quiet run may only wait, for example for a backend that drains. The last one has the exit
+        code of the scenario's end."""
+        wrote = quiet = 0
+        while wrote <= most:
             report, writes = self.run()
             self.moments.append(_applied(self.place))
-            if not writes:
-                assert report.exit_code == exit_code, (report.closing, flow.problems(report))
+            wrote, quiet = (wrote + 1, 0) if writes else (wrote, quiet + 1)
+            if quiet == 2:
+                assert report.exit_code == self.scenario.ends, (
+                    report.closing,
+                    flow.problems(report),
+                )
                 return report
             flow.minutes(self.place, 1)
         raise AssertionError((writes, report.closing, flow.problems(report)))
