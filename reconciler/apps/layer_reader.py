@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from reconciler.apps.repository import LAYERS_FILE, AppFiles, Files, Layout
-from reconciler.diagnostics import Diagnostic, error
+from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.layers import document, merge, paths, stack
 from reconciler.layers.locks import Lock
 from reconciler.layers.markers import Marked
@@ -84,6 +84,7 @@ class LayerReader:
         self.documents: dict[str, document.Document] = {}
         self.prefixes = merge.Prefixes()
         self._names: dict[str, str] = {}
+        self._hollow: dict[str, tuple[tuple[paths.Path, Site], ...]] = {}
         self._paths: dict[AppFiles, list[tuple[stack.Layer, str]]] = {}
         self.respelt: dict[Site, str] = {}
         """The numbers whose text differs from their spelling, as in `Document`, of all files."""
@@ -208,10 +209,32 @@ class LayerReader:
             return None
         merged = merge.fold(documents, self.order, self.prefixes)
         is_sound = not self.mistakes.add(merged.diagnostics, unit)
+        self.mistakes.add(self._warn_hollow(documents, merged.tree), unit)
         files = tuple(d.file for d in documents)
         broken = (d.site for d in merged.diagnostics if d.code in _UNRESOLVED)
         unresolved = frozenset(site for site in broken if site is not None)
         return FoldedLayers(merged.tree, files, merged.locks, is_sound, unresolved)
+
+    def _warn_hollow(
+        self, documents: Iterable[document.Document], tree: Branch
+    ) -> Iterator[Diagnostic]:
+        """Warnings for empty maps of layers, in place of which other layers have a filled one."""
+        for parsed in documents:
+            hollow = self._hollow.get(parsed.file)
+            if hollow is None:
+                hollow = self._hollow[parsed.file] = tuple(_empty_maps(parsed.root, ()))
+            for path, site in hollow:
+                merged: Any = tree
+                for step in path:
+                    merged = merged.children.get(str(step)) if isinstance(merged, Branch) else None
+                if isinstance(merged, Branch) and merged.children:
+                    yield warning(
+                        "W_NO_EFFECT",
+                        "an empty map sets nothing: the other layers' keys stay",
+                        site,
+                        path=paths.spell(path),
+                        help="delete it; `null` deletes the block, `!replace {}` empties it",
+                    )
 
     def _file_mistakes(self, parsed: document.Document, path: str) -> tuple[Diagnostic, ...]:
         found = self.wrong.get(path)
@@ -314,6 +337,15 @@ def _empty(parsed: document.Document) -> Iterator[Diagnostic]:
             help="delete the line, or write what is meant: `null` deletes the key, `{}` is an "
             'empty map, "" an empty text',
         )
+
+
+def _empty_maps(tree: Any, path: paths.Path) -> Iterator[tuple[paths.Path, Site]]:
+    """The maps without keys and without a marker, in maps."""
+    if isinstance(tree, Branch):
+        if path and not tree.children:
+            yield path, tree.origin.site
+        for key, child in tree.children.items():
+            yield from _empty_maps(child, (*path, key))
 
 
 def _nulls(tree: Any, path: paths.Path) -> Iterator[tuple[paths.Path, Site]]:

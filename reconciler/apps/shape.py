@@ -11,13 +11,23 @@ import itertools
 import textwrap
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from reconciler.origin import SecretRef, Value
 
-__all__ = ["Field", "Leaf", "ListOf", "MapOf", "Record", "Shape", "field_docs", "record"]
+__all__ = [
+    "Field",
+    "Leaf",
+    "ListOf",
+    "MapOf",
+    "Record",
+    "Shape",
+    "field_docs",
+    "find_unknown",
+    "record",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +138,29 @@ def mixed(
             if options is not None:
                 _mixed(record(options), (block, name), out)
     return out
+
+
+def find_unknown(
+    cls: type, capabilities: Mapping[str, Mapping[str, type | None]], path: Sequence[str]
+) -> tuple[str, tuple[str, ...]] | None:
+    """The first step of a path pattern that no field has, with the steps that are known there. None
+    for a path of a field, and for one inside a value of any content."""
+    shape: Shape = record(cls)
+    for index, step in enumerate(path):
+        if isinstance(shape, Record):
+            options = capabilities.get(path[0], {}) if index == 1 else {}
+            known = {f.alias: f.shape for f in shape.fields}
+            known |= {n: record(c) if c is not None else Anything() for n, c in options.items()}
+            if step not in known and step != "*":
+                return step, tuple(known)
+            shape = known.get(step, Anything())
+        elif isinstance(shape, ListOf | MapOf):
+            shape = shape.item
+        elif isinstance(shape, Leaf):
+            return step, ()
+        else:
+            return None
+    return None
 
 
 _KINDS: Mapping[type, str] = {bool: "bool", int: "number", float: "number", str: "string"}

@@ -69,7 +69,7 @@ def _list_defaults(spec: Group) -> dict[str, dict[str, Value[str]]]:
     requests: dict[str, Value[str]] = {}
     limits: dict[str, Value[str]] = {}
     for name in ("cpu", "memory"):
-        given = spec.container_defaults.get(name)
+        given = getattr(spec.container_defaults, name, None)
         requested = spec.quota.get(f"requests.{name}", spec.quota.get(name))
         limited = spec.quota.get(f"limits.{name}")
         if given is not None:

@@ -279,6 +279,19 @@ ENTRIES = (
         "Let `serving.kubedl.modelPath` end in a number, and let the base path be the one above.",
     ),
     Entry(
+        "W_MOVED",
+        "An app that is new to the cluster takes over the objects of another one, of which the "
+        "cluster has nothing. With a mistyped id everything would be made anew beside the old.",
+        "Correct the id in `moved.from`, or delete `moved`.",
+        "warning[W_MOVED]: moved.from: the cluster has nothing of prod/hz-a/minst, so nothing is "
+        "taken over\n   help: did you mean 'prod/hz-a/mnist'?",
+    ),
+    Entry(
+        "W_NO_SCHEDULE",
+        "A model is trained, and no schedule starts its training.",
+        "Add a schedule. Where people start the training, write `schedules: []`, which says so.",
+    ),
+    Entry(
         "W_SCALE_TARGET",
         "A manifest scales an object that is drawn for one version. After the next promotion the "
         "version's object has another name, and the manifest scales nothing.",

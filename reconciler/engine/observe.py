@@ -5,18 +5,20 @@ A run without a cluster takes the same path with `Snapshot.none()`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import reconciler
 from reconciler.apps.app import Fleet, Selection
 from reconciler.backends import draw, live_split
+from reconciler.diagnostics import Diagnostic, warning
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.objects.observed import Observed
 from reconciler.plan import inventory, records, statuses
 from reconciler.plan.inventory import Inventory, InventoryInvalid
 from reconciler.plan.snapshot import RecordedState, Snapshot
 from reconciler.ports import ClusterReader, ClusterUnreadable
+from reconciler.suggest import did_you_mean
 from reconciler.unit import UnitId
 
 __all__ = ["find_handovers", "read_inventories", "read_snapshot"]
@@ -126,6 +128,27 @@ def _is_selected(selection: Selection, unit: UnitId) -> bool:
         selection.takes(*unit)
         or (unit.is_foundation and selection.takes_group(unit.environment, unit.group))
     )
+
+
+def warn_unmoved(fleet: Fleet, snapshot: Snapshot) -> Iterator[Diagnostic]:
+    """A warning for each new app that takes over from a unit of which the cluster has nothing: a
+    mistyped id would make all objects anew beside the old ones."""
+    for app in () if snapshot.offline else fleet.apps:
+        moved = app.spec.moved
+        if moved is None or app.id in snapshot.inventories:
+            continue
+        source = UnitId.parse(moved.from_.value)
+        if source in snapshot.inventories or source in snapshot.damaged:
+            continue
+        known = [str(unit) for unit in snapshot.inventories if not unit.is_foundation]
+        yield warning(
+            "W_MOVED",
+            f"the cluster has nothing of {source}, so nothing is taken over",
+            moved.from_.site,
+            path="moved.from",
+            help=did_you_mean(str(source), known)
+            or "correct the id, or delete `moved`; was it applied to this cluster?",
+        ).reaching(app.id)
 
 
 def find_handovers(fleet: Fleet, inventories: Mapping[UnitId, Inventory]) -> dict[UnitId, UnitId]:

@@ -203,6 +203,7 @@ class _Run:
             units = tuple(drawn)
             found += object_policy.judge_units(self.policies, units, snapshot, self.memo)
             done.append(ReviewPart(part, units, snapshot, place))
+            unmapped = (*unmapped, *observe.warn_unmoved(part, snapshot))
             if not options.plans:
                 continue
             client = targets.clients[place] if targets is not None else None

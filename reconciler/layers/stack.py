@@ -55,6 +55,8 @@ class Stack:
     requires: str | None = None
     mixed: Mapping[tuple[str, ...], frozenset[str]] = field(default_factory=dict)
     """Path pattern → the kinds that a schema allows there, if there are several (M3.6)."""
+    places: Mapping[tuple[str, ...], Site] = field(default_factory=dict)
+    """Path pattern of `lists` → its line."""
 
     def layer(self, name: str) -> Layer | None:
         return next((layer for layer in self.layers if layer.name == name), None)
@@ -79,6 +81,7 @@ class _Reader:
     def __init__(self, file: str) -> None:
         self.file = file
         self.found: list[Diagnostic] = []
+        self.places: dict[tuple[str, ...], Site] = {}
 
     def report(self, message: str, site: Site, **more: Any) -> None:
         self.found.append(error("E_LAYERS", message, site, **more))
@@ -94,7 +97,7 @@ class _Reader:
         lists = dict(self.read_lists(root))
         requires = root.get("requires")
         text = requires.value if isinstance(requires, Value) else None
-        return Stack(layers, lists, text)
+        return Stack(layers, lists, text, places=self.places)
 
     def check_keys(self, branch: Branch, known: tuple[str, ...], where: str) -> None:
         for key, child in branch.children.items():
@@ -233,6 +236,7 @@ class _Reader:
             except PathInvalid as invalid:
                 self.report(str(invalid), child.origin.site, path="lists")
                 continue
+            self.places[segments] = child.origin.site
             if strategy is not None:
                 yield segments, strategy
 

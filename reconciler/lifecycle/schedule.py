@@ -10,6 +10,7 @@ from reconciler.apps.messages import list_overridden
 from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.lifecycle import cron
 from reconciler.lifecycle.decision import Fires
+from reconciler.origin import Branch
 from reconciler.spec.training import Schedule
 
 __all__ = ["check", "check_windows", "foresee", "resolve_cron"]
@@ -27,6 +28,7 @@ def check(app: App) -> Iterator[Diagnostic]:
     """The mistakes in an app's schedules: wrong syntax or zone, an expression that never fires, or
     a time that a clock change skips or doubles."""
     training = app.spec.training
+    yield from _check_starts(app)
     for entry in training.schedules if training is not None else ():
         path = f"training.schedules[name={entry.name.value}]"
         text = entry.cron.value
@@ -82,6 +84,21 @@ def check(app: App) -> Iterator[Diagnostic]:
                 path=f"{path}.cron",
                 help="choose another hour, or timeZone: UTC",
             )
+
+
+def _check_starts(app: App) -> Iterator[Diagnostic]:
+    """A warning for a training that nothing starts. An empty list says that people start it."""
+    training, node = app.spec.training, app.find("training")
+    if training is None or not app.trains or training.schedules or not isinstance(node, Branch):
+        return
+    if node.get("schedules") is None:
+        yield warning(
+            "W_NO_SCHEDULE",
+            "nothing starts this training: it has no schedule",
+            training.image.site,
+            path="training.schedules",
+            help="add a schedule, or write `schedules: []` when people start it",
+        )
 
 
 def check_windows(unit: Foundation) -> Iterator[Diagnostic]:

@@ -114,6 +114,10 @@ Hostname: TypeAlias = Annotated[
         rf"(\*\.)?{_LABEL}(\.{_LABEL})*", "a host name such as api.example or *.api.example", 253
     ),
 ]
+ModelName: TypeAlias = Annotated[
+    str,
+    Pattern(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", "a name (letters, digits, . _ - inside)"),
+]
 VariableName: TypeAlias = Annotated[
     str,
     Pattern(r"[-._a-zA-Z][-._a-zA-Z0-9]*", "the name of an environment variable, e.g. LOG_LEVEL"),

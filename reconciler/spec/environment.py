@@ -10,7 +10,7 @@ from typing import Literal
 from reconciler.origin import Value, built_in
 from reconciler.spec.constraint import Count, CronText, Duration, Label, Quantity, Text
 
-__all__ = ["Environment", "Group", "Pool", "Window"]
+__all__ = ["ContainerDefaults", "Environment", "Group", "Pool", "Window"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,15 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True)
+class ContainerDefaults:
+    """The default size of a container; a resource that is left out has the default of the program,
+    where a quota makes one necessary."""
+
+    cpu: Value[Quantity] | None = None
+    memory: Value[Quantity] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """A namespace of a cluster, with the accounts and limits of the apps in it."""
 
@@ -61,7 +70,7 @@ class Group:
     """Whether the group's foundation owns the namespace."""
     quota: Mapping[str, Value[Quantity]] = field(default_factory=dict)
     """Hard limits of a ResourceQuota, by resource name (`requests.nvidia.com/gpu: 8`)."""
-    container_defaults: Mapping[str, Value[Quantity]] = field(default_factory=dict)
+    container_defaults: ContainerDefaults | None = None
     """What a container gets that asks for no `cpu` or `memory`, as a LimitRange. With a quota on
     one of these there is always a default, because the quota would refuse the pods that controllers
     add (KubeDL's image builds and model loaders ask for nothing): 100m and 256Mi, or as limits 2

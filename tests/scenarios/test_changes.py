@@ -475,3 +475,29 @@ def test_apply_leaves_out_what_is_held_as_the_plan_says(place):
     assert "Held: prod/one/web" in report.closing[0]
     # The record is brought up to date; no object is written.
     assert [t for _, t in flow.writes(place, start) if "ml-reconciler" not in t] == []
+
+
+def test_a_takeover_from_what_the_cluster_does_not_have_is_warned_of_until_the_app_is_there():
+    place = flow.world()
+    flow.settled(flow.ROUTED, place)
+    files = {
+        "environments/prod/one/web.yaml": None,
+        "environments/prod/uno/group.yaml": "group: {namespace: ml-uno, serviceAccount: models}\n",
+        "environments/prod/uno/web.yaml": "moved: {from: prod/one/wbe}\n",
+    }
+    tree = flow.ROUTED.but(files)
+
+    def told(of):
+        found = support.reviewed(of, place.cluster, place.clock.now()).diagnostics
+        return [d for d in found if d.code == "W_MOVED"]
+
+    (warning,) = told(tree)
+    assert "the cluster has nothing of prod/one/wbe" in warning.message
+    assert warning.help == "did you mean 'prod/one/web'?"
+    assert str(warning.site).startswith("environments/prod/uno/web.yaml:1")
+    right = flow.ROUTED.but(
+        {**files, "environments/prod/uno/web.yaml": "moved: {from: prod/one/web}\n"}
+    )
+    assert told(right) == []
+    flow.settled(right, place)
+    assert told(right) == []

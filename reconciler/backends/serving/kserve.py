@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import orjson
 
@@ -19,14 +19,14 @@ import reconciler
 from reconciler.apps.app import App
 from reconciler.backends import pod
 from reconciler.backends.contract import Endpoint, Lookup, Serving, Version, check_name_fits
-from reconciler.diagnostics import Diagnostic, error, warning
+from reconciler.diagnostics import Diagnostic, Related, error, warning
 from reconciler.lifecycle.facts import Capacity
 from reconciler.objects.draft import Draft, Tree, walk
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.objects.status import count_of, mapping_of, status_of, text_of
 from reconciler.origin import BUILT_IN, Value, built_in, derive, plain
 from reconciler.spec import serving as spec
-from reconciler.spec.constraint import Text
+from reconciler.spec.constraint import ModelName
 
 __all__ = ["SERVING"]
 
@@ -45,7 +45,7 @@ class Options:
 
     deployment_mode: Value[Literal["Standard"]] = built_in("Standard")
     protocol: Value[Literal["v1", "v2"]] | None = None
-    model_name: Value[Text] | None = None
+    model_name: Value[ModelName] | None = None
     """The name of the model in the request path, the same for every version. Without it the model's
     name, for the servers that take `--model_name`."""
 
@@ -134,8 +134,13 @@ def _name_args(app: App, serving: spec.Serving) -> Iterator[Value[str]]:
 def _takes_name(serving: spec.Serving, options: Options) -> bool:
     named = serving.framework is not None and serving.framework.value in _NAMED
     is_plain = options.protocol is None or options.protocol.value == "v1"
-    own = any("model_name" in arg.value or "model-name" in arg.value for arg in serving.args)
-    return named and is_plain and not own and not serving.command
+    return named and is_plain and _find_own_name(serving) is None and not serving.command
+
+
+def _find_own_name(serving: spec.Serving) -> Value[Any] | None:
+    """The argument, or the name of the variable, by which a user names the model to the server."""
+    given: list[Value[Any]] = [*serving.args, *(item.name for item in serving.env)]
+    return next((v for v in given if "model_name" in v.value.lower().replace("-", "_")), None)
 
 
 def _digest(predictor: Tree) -> Value[str]:
@@ -203,9 +208,19 @@ def _check_model_name(app: App) -> Iterator[Diagnostic]:
     options: Options = app.options.get("kserve") or Options()
     if not app.serves or serving is None or serving.framework is None:
         return
-    given = [arg.value for arg in serving.args] + [item.name.value for item in serving.env]
-    own = any("model_name" in text.lower().replace("-", "_") for text in given)
-    if own or serving.command or options.model_name is not None or _takes_name(serving, options):
+    own = _find_own_name(serving)
+    if own is not None and options.model_name is not None:
+        yield error(
+            "E_EXCLUDES",
+            "the model is named twice: by this option and by the server's own argument or variable",
+            options.model_name.site,
+            path="serving.kserve.modelName",
+            related=[Related(own.site, "named here too")],
+            help="leave one of them out",
+        )
+    if own is not None or serving.command or options.model_name is not None:
+        return
+    if _takes_name(serving, options):
         return
     yield warning(
         "W_KSERVE_MODEL_NAME",

@@ -117,7 +117,11 @@ def _drafts(tree):
 @_each(CASES)
 def test_every_mistake_is_told_at_its_line_and_blocks_its_apps_alone(case):
     fleet = loaded(_tree(case))
-    told = {True: list(fleet.errors), False: [d for d in fleet.diagnostics if not d.is_error]}
+    # The training of `start: training` has no schedule; a case of its own asks for that warning.
+    wanted_codes = {w["code"] for w in case.get("warnings", [])}
+    passed_over = {"W_NO_SCHEDULE"} - wanted_codes if case.get("start") == "training" else set()
+    warnings = [d for d in fleet.diagnostics if not d.is_error and d.code not in passed_over]
+    told = {True: list(fleet.errors), False: warnings}
     for kind, is_error in (("errors", True), ("warnings", False)):
         wanted = case.get(kind, [])
         places = sorted((d.code, _place(d.site)) for d in told[is_error])

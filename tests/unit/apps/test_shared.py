@@ -15,5 +15,5 @@ def test_two_models_that_write_to_one_place_are_refused_together():
 def test_a_path_of_their_own_each_is_fine():
     text = TWO_TRAINED["models/web/model.yaml"].replace("/models/web", "/models/own")
     fleet = loaded(small().but({**TWO_TRAINED, "models/web/model.yaml": text}))
-    assert not fleet.diagnostics
+    assert not fleet.errors
     assert list(shared.check(fleet.apps)) == []
