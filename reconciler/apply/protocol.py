@@ -296,18 +296,18 @@ class _Run:
         answer = yield Wait(tuple(sorted(keys)), number, waves, patient)
         if not isinstance(answer, WaitResult):
             raise TypeError(answer)
+        written = {change.key for change, _ in self.result.done}
         for key, seen in answer.seen.items():
-            self._update_member(key, seen)
+            self._update_member(key, seen, is_ours=key in written)
         for key, why in answer.not_ready.items():
             self._problem(key, why)
         return not answer.not_ready
 
-    def _update_member(self, key: ObjectKey, seen: Observed) -> None:
+    def _update_member(self, key: ObjectKey, seen: Observed, *, is_ours: bool) -> None:
         """Records the live digest of an object that this run wrote. That of any other object stays
         as it was read or written last: a change by others since then is drift, to be seen."""
         member = self.members.get(key)
-        wrote = any(change.key == key for change, _ in self.result.done)
-        if member is not None and seen.is_present and (wrote or not member.live):
+        if member is not None and seen.is_present and (is_ours or not member.live):
             self.members[key] = replace(member, uid=seen.uid, live=live_digest(seen))
 
     # -- prune -------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 from reconciler.apps import (
     manifest_files,
     missing,
+    patterns,
     plain_secrets,
     repository,
     rules,
@@ -34,7 +35,6 @@ from reconciler.origin import Branch, Node, Site, Value, plain
 from reconciler.spec.application import Application
 from reconciler.spec.environment import Environment, Group
 from reconciler.spec.model import VersionRecord
-from reconciler.suggest import did_you_mean
 from reconciler.unit import FOUNDATION, UnitId
 
 __all__ = ["Capabilities", "load"]
@@ -96,7 +96,7 @@ class _Loader:
             order = replace(order, mixed=shapes.mixed(Application, self.capabilities))
         if order is None:
             return self._fleet((), (), unit_ids, dict.fromkeys(unit_ids, ("E_LAYERS",)))
-        self.mistakes.add(self._check_patterns(order))
+        self.mistakes.add(patterns.check(order, self.capabilities))
         selected = [
             app
             for app in self.layout.apps
@@ -190,27 +190,6 @@ class _Loader:
         order, found = stack.load(data, LAYERS_FILE)
         self.mistakes.add(found)
         return None if any(d.is_error for d in found) else order
-
-    def _check_patterns(self, order: stack.Stack) -> Iterator[Diagnostic]:
-        """Warnings for strategies and `allow` prefixes of paths that no field has."""
-        patterns = [(path, site, "lists") for path, site in order.places.items()]
-        patterns += [
-            (tuple(map(str, path)), layer.site, "allow")
-            for layer in order.layers
-            for path in layer.allow
-        ]
-        for path, site, where in patterns:
-            unknown = shapes.find_unknown(Application, self.capabilities, path)
-            if unknown is not None:
-                step, known = unknown
-                yield warning(
-                    "W_NO_EFFECT",
-                    f"no field has the path {'.'.join(path)}: {step!r} is none",
-                    site,
-                    path=where,
-                    help=did_you_mean(step, known)
-                    or (f"known: {', '.join(sorted(known))}" if known else "a value stands there"),
-                )
 
     def _add_layout_mistakes(self, selected: list[AppFiles]) -> None:
         """Adds the mistakes of the layout, each with the units that the file reaches. Cost: one

@@ -284,12 +284,14 @@ ENTRIES = (
         "cluster has nothing. With a mistyped id everything would be made anew beside the old.",
         "Correct the id in `moved.from`, or delete `moved`.",
         "warning[W_MOVED]: moved.from: the cluster has nothing of prod/hz-a/minst, so nothing is "
-        "taken over\n   help: did you mean 'prod/hz-a/mnist'?",
+        "taken over\n  --> environments/prod/hz-b/mnist.yaml:1:9",
     ),
     Entry(
         "W_NO_SCHEDULE",
         "A model is trained, and no schedule starts its training.",
         "Add a schedule. Where people start the training, write `schedules: []`, which says so.",
+        "warning[W_NO_SCHEDULE]: training.schedules: nothing starts this training: it has no "
+        "schedule\n  --> models/web/model.yaml:6:10",
     ),
     Entry(
         "W_SCALE_TARGET",

@@ -56,8 +56,10 @@ def without_git(app: AppPlan) -> AppPlan:
     rollout that fails goes back."""
     keys = {c.key for c in app.changes() if c.action in (Action.DELETE, Action.REPLACE)}
     decision = app.decision
-    if decision is not None and app.swap is not None and decision.verdict in _FORWARD:
-        keys |= {c.key for c in app.changes() if c.wave is Wave.ROUTING}
+    if decision is not None and decision.verdict in _FORWARD:
+        drifted = drifted_objects(app)
+        routes = {c.key for c in app.changes() if c.wave is Wave.ROUTING}
+        keys |= routes - drifted
         app = replace(app, swap=None)
     return without_objects(app, keys) if keys else app
 

@@ -15,6 +15,7 @@ from reconciler.operate.loop import Timing
 from reconciler.operate.passes import UnitState
 from reconciler.operate.reports import pass_report
 from reconciler.plan.statuses import status_key
+from reconciler.simulation.controller import SimulationSettings
 from reconciler.unit import UnitId
 from tests import flow, support
 from tests.looping import Place
@@ -466,6 +467,18 @@ def _routed(version):
     return flow.pointing(flow.ROUTED, version)
 
 
+def fail(world, version):
+    """From now on the pods of a version are not ready."""
+    world.client.settings = SimulationSettings(failing=frozenset({version}))
+    key = flow.key("Deployment", "ml-one", f"web-{version}")
+    status = {**world.cluster.status(key), "readyReplicas": 0, "availableReplicas": 0}
+    world.cluster.server.patch_status(key, status, "kube-controller-manager")
+
+
+#: The type's layer for an app whose split stands in Git.
+STATIC = "serving:\n  backend: deployment\n  router: gateway-api\n  gateway: {name: gw}\n"
+
+
 def _weights(place):
     return flow.split(place.world, "ml-one", "web")
 
@@ -504,6 +517,36 @@ def test_while_git_is_away_drift_of_a_canary_is_corrected():
     assert place.cluster.get(key).body["spec"]["replicas"] == 1
 
 
+def test_while_git_is_away_a_static_split_that_was_seen_before_does_not_move():
+    split = flow.ROUTED.but(
+        {"environments/prod/web.yaml": "serving:\n  traffic: {v1: 100, v2: 0}\n"}
+    )
+    split = split.but({"environments/types/vision.yaml": STATIC})
+    place = Place(split)
+    loop = place.runner(timing=Timing(interval=60))
+    place.steps(loop, 6)
+    before = _weights(place)
+    assert before["web-v1"] == 100
+    moved = split.but({"environments/prod/web.yaml": "serving:\n  traffic: {v1: 50, v2: 50}\n"})
+    place.repo.push(moved)
+    loop._tree = place.repo.tree  # the commit was seen, and Git went away before the pass
+    place.repo.down = True
+    place.steps(loop, 5)
+    assert _weights(place) == before
+    place.repo.down = False
+    place.steps(loop, 5)
+    assert _weights(place) == {"web-v1": 50, "web-v2": 50}
+
+
+def test_while_git_is_away_a_release_that_fails_goes_back():
+    place = Place(_routed("v1"))
+    loop = _at_ten(place)
+    place.repo.down = True
+    fail(place.world, "v2")
+    place.hours(loop, 2)
+    assert _weights(place) == {"web-v1": 100}
+
+
 def test_while_git_is_away_an_app_that_the_last_commit_dropped_is_not_deleted():
     place = Place(TWO)
     loop = settled(place)
@@ -523,8 +566,6 @@ def test_while_git_is_away_an_app_that_the_last_commit_dropped_is_not_deleted():
 
 
 def test_drift_of_an_app_that_is_not_healthy_yet_is_only_reported_too():
-    from reconciler.simulation.controller import SimulationSettings
-
     place = Place(support.small(), settings=SimulationSettings(failing=frozenset({"v1"})))
     loop = place.runner(corrects=False)
     place.steps(loop, 2)
