@@ -46,7 +46,17 @@ _PLAIN = frozenset(
         "size",
         "type",
     }
-    | {"startsWith", "endsWith", "contains", "matches", "indexOf", "lastIndexOf", "int", "uint"}
+    | {
+        "startsWith",
+        "endsWith",
+        "contains",
+        "matches",
+        "type",
+        "indexOf",
+        "lastIndexOf",
+        "int",
+        "uint",
+    }
     | {"double", "bool", "hasValue", "isSorted", "isQuantity", "isInteger", "isURL", "sign"}
     | {"isGreaterThan", "isLessThan", "compareTo", "asInteger", "asApproximateFloat"}
     | {"@not_strictly_false", "__not_strictly_false__", "_-_", "_*_", "_/_", "_%_", "-_"}

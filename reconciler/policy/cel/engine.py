@@ -267,13 +267,25 @@ class Program:
 
     def _bytes_of(self, node: Node, size: Size) -> Bytes:
         """The memory of an evaluation. Sizes are rounded up, so that objects of similar size share
-        one estimate."""
-        rounded = Size(*(1 << part.bit_length() for part in size))
-        found = self._estimates.get((node.raw, rounded))
+        one estimate: nearly all objects share the rough one, which is enough when it is within the
+        limits."""
+        rough = self._estimate(
+            node, Size(max(64, _round(size.most)), max(4096, _round(size.longest)))
+        )
+        if rough.made <= MEMORY_BYTES and rough.gathered <= LIST_BYTES:
+            return rough
+        return self._estimate(node, Size(_round(size.most), _round(size.longest)))
+
+    def _estimate(self, node: Node, size: Size) -> Bytes:
+        found = self._estimates.get((node.raw, size))
         if found is None:
-            found = budget.bytes_of(node, rounded, LOOP_STEPS)
-            self._estimates[node.raw, rounded] = found
+            found = self._estimates[node.raw, size] = budget.bytes_of(node, size, LOOP_STEPS)
         return found
+
+
+def _round(size: int) -> int:
+    """The size rounded up to a power of two."""
+    return 1 << size.bit_length()
 
 
 Compiled: TypeAlias = Program | NotEvaluable | Mistake

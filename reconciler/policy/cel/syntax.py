@@ -135,7 +135,7 @@ def _node(raw: bytes, depth: int) -> Node:
             case 3:
                 return Const(raw, _constant(datum))
             case 4:
-                return Ident(raw, _texts(datum).get(1, ""))
+                return Ident(raw, next((d.decode() for n, d in _fields(datum) if n == 1), ""))
             case 5:
                 return _select(raw, datum, depth)
             case 6:
@@ -232,16 +232,23 @@ def _comprehension(raw: bytes, datum: bytes, depth: int) -> Comprehension:
 
 def _fields(raw: bytes) -> Iterator[tuple[int, Any]]:
     """The fields of a message: number and datum, an int for a varint, else bytes."""
-    at = 0
-    while at < len(raw):
-        tag, at = _varint(raw, at)
+    at, end = 0, len(raw)
+    while at < end:
+        # Nearly every tag and every length fits into one byte: read it without a call.
+        tag = raw[at]
+        at += 1
+        if tag > 0x7F:
+            tag, at = _varint(raw, at - 1)
         number, wire = tag >> 3, tag & 7
         if wire == 0:
             value, at = _varint(raw, at)
             yield number, value
             continue
         if wire == 2:
-            size, at = _varint(raw, at)
+            size = raw[at]
+            at += 1
+            if size > 0x7F:
+                size, at = _varint(raw, at - 1)
         else:
             size = {1: 8, 5: 4}[wire]
         yield number, raw[at : at + size]
@@ -274,10 +281,6 @@ def _framed(number: int, datum: bytes) -> bytes:
         size >>= 7
     out.append(size)
     return bytes(out) + datum
-
-
-def _texts(raw: bytes) -> dict[int, str]:
-    return {n: v.decode() for n, v in _fields(raw) if isinstance(v, bytes)}
 
 
 # -- questions -------------------------------------------------------------------------------------

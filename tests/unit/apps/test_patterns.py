@@ -15,6 +15,7 @@ def told(lists="", allow=""):
     )
     order, found = stack.load(data.encode(), "layers.yaml")
     assert found == ()
+    assert order is not None
     return [d.message for d in patterns.check(order, list_capabilities())]
 
 
