@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from reconciler.engine.views.report import Changes
 from reconciler.plan import inventory, records
 from reconciler.plan.change import Action
 from reconciler.simulation.controller import SimulationSettings
@@ -295,22 +296,26 @@ class Course:
                 return report
 
     def settle(self, most):
-        """Runs a minute apart until two in a row write nothing, after at most `most` that wrote: one
-        quiet run may only wait, for example for a backend that drains. The last one has the exit
-        code of the scenario's end."""
-        wrote = quiet = 0
+        """Runs a minute apart until one writes nothing and nothing is due within the next minute (a
+        backend that drains), after at most `most` that wrote. It has the exit code of the scenario's
+        end."""
+        wrote = 0
         while wrote <= most:
             report, writes = self.run()
             self.moments.append(_applied(self.place))
-            wrote, quiet = (wrote + 1, 0) if writes else (wrote, quiet + 1)
-            if quiet == 2:
-                assert report.exit_code == self.scenario.ends, (
-                    report.closing,
-                    flow.problems(report),
-                )
+            wrote += bool(writes)
+            if not writes and not self._is_due(report):
+                code = self.scenario.ends
+                assert report.exit_code == code, (report.closing, flow.problems(report))
                 return report
             flow.minutes(self.place, 1)
         raise AssertionError((writes, report.closing, flow.problems(report)))
+
+    def _is_due(self, report):
+        soon = self.place.clock.now() + timedelta(minutes=1)
+        (changes,) = (section for section in report.sections if isinstance(section, Changes))
+        decisions = (app.decision for app in changes.plan.apps)
+        return any(d is not None and d.due is not None and d.due <= soon for d in decisions)
 
     @property
     def ends(self):

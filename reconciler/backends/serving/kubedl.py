@@ -103,10 +103,10 @@ def _draw(app: App, version: Version) -> tuple[Draft, ...]:
     spec = {"framework": _framework(app), "predictors": [_predictor(app, version)]}
     key = ObjectKey(*_KIND, app.namespace, name.value)
     tree = {"metadata": metadata, "spec": spec}
-    return (Draft(key, "serving.kubedl.io/v1alpha1", tree, "kubedl"), _entry(app, name))
+    return (Draft(key, "serving.kubedl.io/v1alpha1", tree, "kubedl"), _entry(app, version, name))
 
 
-def _entry(app: App, name: Value[str]) -> Draft:
+def _entry(app: App, version: Version, name: Value[str]) -> Draft:
     """The Service by the Inference's own name. KubeDL makes it when it does not exist, changes it
     never, and leaves it behind when the Inference goes; drawn, it goes with the Inference."""
     ports = [
@@ -114,7 +114,8 @@ def _entry(app: App, name: Value[str]) -> Draft:
         for label, port in (("http", 8080), ("grpc", 9000))
     ]
     selector = {"kubedl.io/inference-name": name}
-    tree = {"metadata": {"name": name}, "spec": {"ports": ports, "selector": selector}}
+    metadata = {"name": name, "labels": {"ml-reconciler.dev/version": version.name}}
+    tree = {"metadata": metadata, "spec": {"ports": ports, "selector": selector}}
     return Draft(ObjectKey(*_SERVICE, app.namespace, name.value), "v1", tree, "kubedl")
 
 
@@ -128,7 +129,8 @@ def _main(app: App, service: str) -> ObjectKey:
 
 
 def _service_of(key: ObjectKey) -> str:
-    return f"{key.name}-{_PREDICTOR}" if key.group_kind == _KIND else ""
+    # The entry Service has the Inference's name, and goes when the Inference may go.
+    return f"{key.name}-{_PREDICTOR}" if key.group_kind in (_KIND, _SERVICE) else ""
 
 
 def _capacity(app: App, service: str, lookup: Lookup) -> Capacity | None:
