@@ -95,7 +95,7 @@ def text():
 def cluster(real_cluster, text):
     labels = {"name": _NAMESPACE, "labels": _LABELS}
     real_cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": labels})
-    bodies = list(yaml.safe_load_all(text))
+    bodies = list(map(_confined, yaml.safe_load_all(text)))
     made = [real_cluster.apply(body) for body in bodies]
     assert all(isinstance(outcome, Done) for outcome in made), made
     bad = _placed(_pod(hostNetwork=True))
@@ -107,6 +107,17 @@ def cluster(real_cluster, text):
     yield real_cluster
     for outcome in made:
         real_cluster.delete(key_of(outcome.body), uid=outcome.body["metadata"]["uid"])
+
+
+def _confined(body):
+    """A binding that holds in the namespace of these tests alone: others use this server too."""
+    if body["kind"] != "ValidatingAdmissionPolicyBinding":
+        return body
+    match = body["spec"].setdefault("matchResources", {})
+    selector = match.setdefault("namespaceSelector", {})
+    labels = {**selector.get("matchLabels", {}), "kubernetes.io/metadata.name": _NAMESPACE}
+    match["namespaceSelector"] = {**selector, "matchLabels": labels}
+    return body
 
 
 def _placed(body):
