@@ -143,7 +143,8 @@ class _Run:
             self.inventory,
             members=members,
             phase=phase,
-            revision=self.revision,
+            # What waits for a change window is not applied: the revision stays the one that was.
+            revision=self.inventory.revision if self.plan.deferral else self.revision,
             tool=reconciler.__version__,
             served=self.plan.served,
             apply_as=self.plan.apply_as,
@@ -235,7 +236,7 @@ class _Run:
             applied_members = [c for c in ahead if c.goes]
             if applied_members:
                 waves.append(applied_members)
-            held = [c for c in ahead if not c.goes and c.action is not Action.KEEP]
+            held = [c for c in ahead if c.stops]
             if held:
                 return waves, held
         return waves, []

@@ -133,6 +133,17 @@ ENTRIES = (
         "commit is the same\n         if meant: --approve-upgrade 0.2",
     ),
     Entry(
+        "W_WINDOW_CLOSED",
+        "The change windows of the environment are closed. What Git changes there, and the next "
+        "steps of its rollouts, wait until they open. Drift is still corrected, a rollout that "
+        "fails still goes back, and a change that began in an open window is finished.",
+        "Nothing: the first run after the opening makes the changes. To change the environment "
+        "now, at this commit: `--approve-window HASH`.",
+        "waits: the change window of prod is closed until Mon 2026-11-30 09:00 Europe/Berlin\n"
+        "       (environments/prod/environment.yaml:5): what Git changes there, and the next steps "
+        "of\n       its rollouts, wait\n       to change it now: --approve-window 5e1f0c8a",
+    ),
+    Entry(
         "W_APPROVAL",
         "An approval was given that no refusal of this plan asks for.",
         "Leave the option out, or give the value that a refusal prints now.",

@@ -259,6 +259,12 @@ ENTRIES = (
         "Write a framework that KubeDL knows, or give the server its model by command and args.",
     ),
     Entry(
+        "E_WINDOW",
+        "The change windows of an environment leave no time for changes within a year, so nothing "
+        "would ever be changed there.",
+        "Shorten a deny window, or add an allow window. `suspend: true` stops single apps.",
+    ),
+    Entry(
         "E_ARGO_BRACES",
         "A text with `{{` stands in a container that Argo starts itself. Argo reads it as one of "
         "its placeholders, finds none, and refuses the whole schedule (condition SpecError).",
@@ -304,11 +310,6 @@ ENTRIES = (
         "KubeDL's Services reach the container ports 8080 and 9000 only, and `serving.port` is "
         "another one.",
         "Let the server listen on 8080.",
-    ),
-    Entry(
-        "W_NOT_HONOURED",
-        "The program reads and checks this field, and does not act on it yet.",
-        "Do not rely on the field; the help of the message says what to do until then.",
     ),
     Entry(
         "W_ROLLOUT",

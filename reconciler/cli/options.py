@@ -288,7 +288,7 @@ def approval(function: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(*args: Any, **given: Any) -> Any:
         from reconciler.plan.change import Approvals
 
-        kinds = ("prunes", "rewinds", "upgrades", "conflicts")
+        kinds = ("prunes", "rewinds", "upgrades", "conflicts", "windows")
         approvals = Approvals(**{kind: frozenset(given.pop(kind)) for kind in kinds})
         return function(*args, approvals=approvals, **given)
 
@@ -323,6 +323,14 @@ def approval(function: Callable[..., Any]) -> Callable[..., Any]:
             metavar="HASH",
             help="Take over exactly the fields of the held change that printed this hash from the "
             "manager that owns them.",
+        ),
+        click.option(
+            "--approve-window",
+            "windows",
+            multiple=True,
+            metavar="HASH",
+            help="Change the environment of the refusal that printed this hash although its change "
+            "window is closed.",
         ),
     )(wrapped)
 

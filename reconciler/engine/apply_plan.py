@@ -61,7 +61,9 @@ def apply(
     """
     code = exit_code_of(reviewed)
     if not may_apply(reviewed):
-        return _result("apply", reviewed, (), code)
+        refused = bool(reviewed.plan is not None and reviewed.plan.refusals)
+        codes = [code, *([ExitCode.REFUSED] if refused else [])]
+        return _result("apply", reviewed, (), most_severe(codes))
     run = _Run(cluster, clock, reporter, settings or ApplySettings())
     return _result("apply", reviewed, run.carry_out(reviewed, lambda _: True), code)
 

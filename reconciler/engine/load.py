@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from reconciler.apps import load
@@ -12,9 +12,10 @@ from reconciler.backends import clashes, contract, draw
 from reconciler.diagnostics import Diagnostic
 from reconciler.lifecycle import schedule
 from reconciler.ports import Tree
+from reconciler.spec.environment import Window
 from reconciler.unit import UnitId
 
-__all__ = ["load_fleet"]
+__all__ = ["load_fleet", "read_windows"]
 
 
 def load_fleet(tree: Tree, selection: Selection | None = None) -> Fleet:
@@ -55,3 +56,20 @@ def load_fleet(tree: Tree, selection: Selection | None = None) -> Fleet:
         diagnostics=(*fleet.diagnostics, *found.values()),
         blocked={app: tuple(sorted(codes)) for app, codes in sorted(blocked.items())},
     )
+
+
+def read_windows(
+    tree: Tree, fleet: Fleet, environments: Iterable[str]
+) -> dict[str, tuple[Window, ...]]:
+    """The change windows of environments. A selection may hold no unit of an environment, only
+    units that are gone from Git: then one group of it is loaded, for its windows alone."""
+    found = {app.environment: app.spec.environment.windows for app in fleet.apps}
+    found |= {unit.environment: unit.environment_spec.windows for unit in fleet.foundations}
+    for environment in sorted(set(environments) - found.keys()):
+        known = (u for u in sorted(fleet.known) if u.environment == environment)
+        unit = next(known, None)
+        if unit is None:
+            continue  # the environment itself is gone from Git
+        one = load_fleet(tree, Selection(units=frozenset([unit.foundation_id])))
+        found |= {f.environment: f.environment_spec.windows for f in one.foundations}
+    return found

@@ -19,7 +19,16 @@ from reconciler.engine import (
     predict,
 )
 from reconciler.engine.draw import UnitDrafts
-from reconciler.engine.guards import conflicts, fights, history, prune, records, strangers, upgrade
+from reconciler.engine.guards import (
+    conflicts,
+    fights,
+    history,
+    prune,
+    records,
+    strangers,
+    upgrade,
+    windows,
+)
 from reconciler.engine.guards.guard import Guard, hold
 from reconciler.engine.memo import Memo
 from reconciler.engine.run_options import RunOptions
@@ -45,6 +54,7 @@ _OPTIONS = {
     "rewinds": "--allow-rewind",
     "upgrades": "--approve-upgrade",
     "conflicts": "--approve-conflict",
+    "windows": "--approve-window",
 }
 
 
@@ -260,6 +270,7 @@ class _Run:
             return targets.clients[place] if targets is not None else None
 
         lost = history.find_lost_commits(plan, self.tree)
+        hours = load.read_windows(self.tree, fleet, {app.environment for app in plan.apps})
 
         def guards(given: Approvals) -> tuple[Guard, ...]:
             return (
@@ -267,6 +278,7 @@ class _Run:
                 prune.guard(absent, given.prunes, recorded, hollow),
                 history.guard(lost, self.tree.label, given.rewinds),
                 upgrade.guard(given.upgrades),
+                windows.guard(hours, self.now, given.windows),
             )
 
         unused: tuple[Diagnostic, ...] = ()
@@ -386,7 +398,8 @@ def exit_code_of(reviewed: Review) -> ExitCode:
     if reviewed.denied:
         codes.append(ExitCode.DENIED)
     if reviewed.plan is not None and (
-        reviewed.plan.refusals or any(app.is_held for app in reviewed.plan.apps)
+        any(not refusal.defers for refusal in reviewed.plan.refusals)
+        or any(app.is_held for app in reviewed.plan.apps)
     ):
         codes.append(ExitCode.REFUSED)
     if reviewed.plan is not None and reviewed.plan.is_unjudged:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from reconciler.apps.app import App, Foundation
 from reconciler.apps.messages import list_overridden
 from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.lifecycle import cron
 from reconciler.lifecycle.decision import Fires
+from reconciler.lifecycle.windows import find_closed
 from reconciler.origin import Branch
 from reconciler.spec.training import Schedule
 
 __all__ = ["check", "check_windows", "foresee", "resolve_cron"]
 
 _HORIZON = timedelta(days=366)
+#: From when on the windows of an environment must open once within a year. Any time would do: the
+#: same config must always give the same mistakes.
+_ANY_TIME = datetime(2027, 1, 1, tzinfo=UTC)
 
 
 def resolve_cron(app: App, entry: Schedule, text: str) -> str:
@@ -102,10 +106,11 @@ def _check_starts(app: App) -> Iterator[Diagnostic]:
 
 
 def check_windows(unit: Foundation) -> Iterator[Diagnostic]:
-    """The mistakes in the change windows of a group's environment: wrong syntax or zone, or a
-    window that never opens. Warns that windows are not enforced."""
+    """The mistakes in the change windows of a group's environment: wrong syntax or zone, a window
+    that never opens, or windows that leave no time for changes."""
     wrong = False
-    for index, window in enumerate(unit.environment_spec.windows):
+    windows = unit.environment_spec.windows
+    for index, window in enumerate(windows):
         path = f"environment.windows[{index}]"
         at, message, code, hint = window.cron, "", "E_CRON", "check day and month"
         try:
@@ -120,13 +125,13 @@ def check_windows(unit: Foundation) -> Iterator[Diagnostic]:
             slot = "timeZone" if at is window.time_zone else "cron"
             related = list_overridden(at.origin)
             yield error(code, message, at.site, path=f"{path}.{slot}", related=related, help=hint)
-    for first in () if wrong else unit.environment_spec.windows[:1]:
-        yield warning(
-            "W_NOT_HONOURED",
-            "change windows are checked but not enforced yet: changes are made at any time",
-            first.kind.site,
+    if not wrong and (closed := find_closed(windows, _ANY_TIME)) and closed.until is None:
+        yield error(
+            "E_WINDOW",
+            "the windows leave no time for changes: they are closed for a year without a gap",
+            closed.window.kind.site,
             path="environment.windows",
-            help="until then, start runs only in open hours, by the schedule that starts them",
+            help="shorten a deny window, or add an allow window; `suspend: true` stops single apps",
         )
 
 

@@ -1,5 +1,4 @@
-"""What of a plan needs no news from Git: drift, which only restores what was applied last, and what
-may go on while Git does not answer."""
+"""What of a plan needs no news from Git: drift, and what may go on while Git does not answer."""
 
 from __future__ import annotations
 
@@ -10,25 +9,9 @@ from reconciler.lifecycle.decision import RolloutVerdict
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.kind import Wave
 from reconciler.plan.change import Action, AppPlan
+from reconciler.plan.drift import drifted_objects
 
-__all__ = ["drifted_objects", "has_only_drifted", "without_git", "without_objects"]
-
-
-def drifted_objects(app: AppPlan) -> frozenset[ObjectKey]:
-    """The objects of the plan whose manifest is the one that was applied last, and that the cluster
-    has otherwise or has no more. The health of the app does not matter."""
-    if app.recorded is None:
-        return frozenset()
-    before = {m.key: m.manifest for m in app.recorded.members if m.manifest}
-    wanted = {m.key: m.manifest for m in app.members}
-    return frozenset(
-        change.key
-        for change in app.changes()
-        if change.goes
-        and change.action is not Action.DELETE
-        and change.key in before
-        and before[change.key] == wanted.get(change.key)
-    )
+__all__ = ["has_only_drifted", "without_git", "without_objects"]
 
 
 def has_only_drifted(app: AppPlan) -> bool:

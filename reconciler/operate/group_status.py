@@ -40,6 +40,7 @@ _CONDITIONS = {
     UnitState.BLOCKED: ("False", "BuildFailed", "Stalled"),
     UnitState.DENIED: ("False", "PolicyDenied", "Stalled"),
     UnitState.REFUSED: ("False", "ApprovalNeeded", "Stalled"),
+    UnitState.DEFERRED: ("False", "WindowClosed", "Reconciling"),
     UnitState.HELD: ("False", "Held", "Stalled"),
     UnitState.UNKNOWN: ("Unknown", "DependencyNotReady", "Reconciling"),
     UnitState.DRIFTED: ("False", "Drifted", "Stalled"),

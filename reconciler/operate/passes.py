@@ -21,15 +21,11 @@ from reconciler.engine.targets import Targets
 from reconciler.errors import ExitCode, most_severe
 from reconciler.lifecycle.decision import RolloutVerdict
 from reconciler.objects.outcome import Verb
-from reconciler.operate.drift import (
-    drifted_objects,
-    has_only_drifted,
-    without_git,
-    without_objects,
-)
+from reconciler.operate.drift import has_only_drifted, without_git, without_objects
 from reconciler.operate.holds import find_wait
 from reconciler.operate.leases import Leases
 from reconciler.plan.change import NO_APPROVALS, AppPlan, Approvals, Plan
+from reconciler.plan.drift import drifted_objects
 from reconciler.plan.statuses import GroupStatus
 from reconciler.ports import Clock, ClusterWriter, Reporter, Tree
 from reconciler.unit import UnitId
@@ -48,6 +44,7 @@ class UnitState(StrEnum):
     BLOCKED = "blocked"  # a mistake in its config
     DENIED = "denied"
     REFUSED = "refused"  # a guard needs a person's approval
+    DEFERRED = "deferred"  # changes wait until a change window opens
     HELD = "held"  # a rollout, or an object of the plan, waits for a person
     UNKNOWN = "unknown"  # the cluster could not be read
     DRIFTED = "drifted"  # differs from what was applied, and is only reported
@@ -318,8 +315,11 @@ def _unit_result(
     text = "; ".join(f"{key}: {why}" if key else why for key, why in result.problems)
     state = _STATES[result.status]
     if state in (UnitState.SUCCESS, UnitState.NOOP) and (app.refusals or app.is_held):
-        state = UnitState.REFUSED if app.refusals else UnitState.HELD
-        text = app.refusals[0].text if app.refusals else _reasons(app)
+        refused = [refusal for refusal in app.refusals if not refusal.defers]
+        state = UnitState.HELD if app.is_held and not refused else UnitState.DEFERRED
+        state = UnitState.REFUSED if refused else state
+        refused = refused or ([] if state is UnitState.HELD else list(app.refusals))
+        text = refused[0].text if refused else _reasons(app)
     # A new route that the plan let wait for its backends was made when the run succeeded.
     wait = (
         None if state is UnitState.SUCCESS and _only_awaits(app) else find_wait(app, reviewed, now)

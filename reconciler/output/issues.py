@@ -131,9 +131,8 @@ def _line_of(site: Site | None) -> Site | None:
 
 def _app_issues(app: AppPlan) -> Iterator[Issue]:
     for refusal in app.refusals:
-        yield Issue(
-            Level.ERROR, refusal.code, refusal.text, None, _group(app), help=refusal.way_out
-        )
+        level = Level.WARNING if refusal.defers else Level.ERROR
+        yield Issue(level, refusal.code, refusal.text, None, _group(app), help=refusal.way_out)
     for change in app.changes():
         issue = _change_issue(change)
         if issue is not None:

@@ -32,8 +32,8 @@ def render(section: Changes, options: Options) -> Iterator[str]:
     plan = section.plan
     yield "\n".join(_wrap(_head(section, options), options))
     if plan.refusals:
-        seen = dict.fromkeys((r.text, r.way_out) for r in plan.refusals)
-        yield "\n".join(line for pair in seen for line in _refusal(*pair, options))
+        seen = dict.fromkeys((r.text, r.way_out, r.defers) for r in plan.refusals)
+        yield "\n".join(line for refusal in seen for line in _refusal(*refusal, options))
     reach = _reach(section) if not section.show_all else {}
     models = {change.app: change for change in section.models}
     for app in in_rank_order(section):
@@ -60,11 +60,12 @@ def render(section: Changes, options: Options) -> Iterator[str]:
         yield "\n".join(problems)
 
 
-def _refusal(text: str, way_out: str, options: Options) -> Iterator[str]:
+def _refusal(text: str, way_out: str, defers: bool, options: Options) -> Iterator[str]:
     """A refusal and its way out. The way out is not broken: people copy it."""
-    indent = " " * len("refused: ")
+    lead = "waits: " if defers else "refused: "
+    indent = " " * len(lead)
     head, *rest = textwrap.wrap(text, options.width - len(indent), break_on_hyphens=False) or [""]
-    yield options.style.red("refused: ") + head
+    yield (options.style.yellow(lead) if defers else options.style.red(lead)) + head
     yield from (f"{indent}{line}" for line in rest)
     yield f"{indent}{way_out}"
 

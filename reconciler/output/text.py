@@ -85,7 +85,7 @@ def _render_one(diagnostic: Diagnostic, lines: Lines, style: Style) -> str:
 _OF_KEYS = frozenset(
     {"E_UNKNOWN_KEY", "E_MISSING", "E_EMPTY", "E_DUP_KEY", "E_KEY_TYPE", "E_KEY_NFC", "E_NEW_KEY"}
     | {"E_LOCKED", "E_LAYER_PATH", "E_SECRET_IN_GIT", "E_OVERRIDE_MISSING", "E_DELETE_MISSING"}
-    | {"W_NO_EFFECT", "W_NOT_HONOURED"}
+    | {"W_NO_EFFECT"}
 )
 _KEY = re.compile(r"(?:\"[^\"]*\"|'[^']*'|[^\s:,{}\[\]\"'#&*!][^:,{}\[\]#]*?)\s*:[ \t]+")
 _VALUE = re.compile(

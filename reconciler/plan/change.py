@@ -114,6 +114,8 @@ class Change:
     suspend_first: bool = False
     awaited: bool = False
     """The object, or its namespace, is being deleted: the run is incomplete until it is absent."""
+    deferred: bool = False
+    """Held until a time: the object stays as it was applied, and nothing else waits for it."""
     conflict: FieldConflict | None = None
     """Fields that other managers own and that Git wants otherwise; None without a conflict."""
     drifts: bool = False
@@ -125,6 +127,16 @@ class Change:
     @property
     def goes(self) -> bool:
         return self.standing is Standing.GO and self.action is not Action.KEEP
+
+    @property
+    def stops(self) -> bool:
+        """Whether a run stops in the change's wave, because Git wants the object and this run may
+        not make it so."""
+        return (
+            self.standing is not Standing.GO
+            and not self.deferred
+            and self.action not in (Action.DELETE, Action.KEEP)
+        )
 
     def body_of(self, field: FieldChange) -> Mapping[str, Any]:
         """The desired body of the object, embedded or not, that a field belongs to; empty when
@@ -143,7 +155,8 @@ class Refusal:
     """A guard's refusal of a unit's plan, or of some of its objects.
 
     `objects` are the objects that the guard holds; empty means the whole unit, its decision
-    included. `way_out` says what a person can do. `place` is the client's index, as in `AppPlan`.
+    included, unless the refusal only defers. `way_out` says what a person can do. `place` is the
+    client's index, as in `AppPlan`.
     """
 
     code: str
@@ -158,11 +171,16 @@ class Refusal:
     """A report shows the refusal at its object, and not at the top."""
     awaits: bool = False
     """The run is incomplete until the objects are absent."""
+    defers: bool = False
+    """The refusal ends by itself at the time that its text names. What needs no news from Git goes
+    on, and a run that leaves the rest is not wrong."""
+    keeps_state: bool = False
+    """The rollout state is not recorded: the decision waits too."""
 
     @property
     def is_whole(self) -> bool:
         """Whether the whole unit is held."""
-        return not self.objects
+        return not self.objects and not self.defers
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +190,14 @@ class Approvals:
     `prunes` holds hashes of sets of deletes. `rewinds` holds applied commits (whole ids, or the
     first seven digits or more) from which a run may go back to another commit. `upgrades` holds
     versions of this program that may draw an applied commit differently. `conflicts` holds hashes
-    of fields that may be taken from their owners."""
+    of fields that may be taken from their owners. `windows` holds hashes of a commit and a change
+    window that it need not wait for."""
 
     prunes: frozenset[str] = frozenset()
     rewinds: frozenset[str] = frozenset()
     upgrades: frozenset[str] = frozenset()
     conflicts: frozenset[str] = frozenset()
+    windows: frozenset[str] = frozenset()
 
     def to_data(self) -> dict[str, list[str]]:
         """The approvals as a saved plan stores them."""
@@ -317,13 +337,21 @@ class AppPlan:
         return self.decision.hold if self.decision is not None and not self.suspended else None
 
     @property
+    def deferral(self) -> Refusal | None:
+        """What keeps changes of the unit waiting until a time; None when nothing does."""
+        return next((refusal for refusal in self.refusals if refusal.defers), None)
+
+    @property
     def is_held(self) -> bool:
         """Whether a rule stops an object from being made as Git says. Does not count deletes that a
         guard holds, which are refusals, nor objects that are kept because they hold state, nor
-        what only waits until a deletion ends."""
+        what only waits until a deletion ends or a change window opens."""
         gone = (Action.DELETE, Action.KEEP)
         return not self.suspended and any(
-            c.standing is Standing.HELD and c.action not in gone and not c.awaited
+            c.standing is Standing.HELD
+            and c.action not in gone
+            and not c.awaited
+            and not c.deferred
             for c in self.changes()
         )
 

@@ -53,10 +53,7 @@ def _find_stop(waves: Iterable[Iterable[Change]]) -> tuple[int, Change] | None:
     """The number of the first wave with a held change that Git wants, and that change."""
     for number, wave in enumerate(waves):
         for change in wave:
-            if change.standing is Standing.HELD and change.action not in (
-                Action.DELETE,
-                Action.KEEP,
-            ):
+            if change.stops:
                 return number, change
     return None
 

@@ -42,7 +42,7 @@ def _hold_app(app: AppPlan, refusals: Iterable[Refusal]) -> AppPlan:
     return replace(
         app,
         waves=waves,
-        swap=None if whole else app.swap,
+        swap=None if whole or any(refusal.keeps_state for refusal in refusals) else app.swap,
         refusals=(*app.refusals, *(r for r in refusals if not r.is_of_one)),
     )
 
@@ -59,5 +59,6 @@ def _hold_change(change: Change, objects: dict[ObjectKey, Refusal], *, whole: bo
         change,
         standing=Standing.HELD,
         awaited=change.awaited or refusal.awaits,
+        deferred=refusal.defers,
         reasons=(*change.reasons, Reason(refusal.text, kind=kind)),
     )

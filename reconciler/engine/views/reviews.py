@@ -39,7 +39,8 @@ def plan_report(reviewed: Review, *, show_all: bool = False, exit_code: bool = F
     """The report of `plan`. With `exit_code` a plan with changes has the exit code DIFFERENCES."""
     assert reviewed.plan is not None
     code = exit_code_of(reviewed)
-    if exit_code and reviewed.plan.has_changes and code is ExitCode.DONE:
+    differs = reviewed.plan.has_changes or any(c.deferred for c in reviewed.plan.changes())
+    if exit_code and differs and code is ExitCode.DONE:
         code = ExitCode.DIFFERENCES
     return Report(
         "plan",
@@ -120,6 +121,10 @@ def _summary(reviewed: Review) -> str:
         return f"{text} Policy denies: {whole}; `reconcile` leaves the denied apps out."
     if reviewed.has_errors or reviewed.damaged:
         return f"{text} With these mistakes {whole}; `reconcile` leaves their apps out."
+    if reviewed.plan.refusals and all(refusal.defers for refusal in reviewed.plan.refusals):
+        return (
+            f"{text} A change window is closed: {whole}; `reconcile` does it when the window opens."
+        )
     if reviewed.plan.refusals:
         return f"{text} Without the approval {whole}; {others}."
     return f"{text} Something could not be judged: {whole}; {others}."

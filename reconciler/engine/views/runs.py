@@ -116,7 +116,12 @@ def _waits(app: AppPlan) -> bool:
 def _refusals(reviewed: Review) -> Iterator[str]:
     """What guards refused, each with its way out. Where there are more than are shown, the options
     that approve them all follow, to be copied."""
-    refusals = reviewed.plan.refusals if reviewed.plan is not None else ()
+    plan = reviewed.plan
+    if plan is None:
+        return
+    if deferred := [_describe_refusal(r) for r in plan.refusals if r.defers]:
+        yield f"Waits: {listed(deferred, _MOST)}."
+    refusals = [refusal for refusal in plan.refusals if not refusal.defers]
     if not refusals:
         return
     more = f"; and {len(refusals) - _MOST} more" if len(refusals) > _MOST else ""

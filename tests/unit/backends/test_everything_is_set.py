@@ -55,7 +55,6 @@ def test_the_config_is_right():
     assert FLEET.errors == ()
     assert [d.code for d in FLEET.diagnostics] == [
         "W_STORAGE",
-        "W_NOT_HONOURED",
         "W_ARGO_REPLACE",
     ]
 
