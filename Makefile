@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.ready
 WORKERS ?= logical
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
 
-.PHONY: demo test test-slow test-cluster coverage cluster check lint types contracts dead-code bench schemas docs setup
+.PHONY: demo test test-slow test-cluster coverage cluster check lint types contracts dead-code bench schemas pod-schema docs setup
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make check         lint, types, import contracts, dead code"
 	@echo "make bench         benchmarks: ratios against a baseline of the same run"
 	@echo "make schemas       write schemas/ anew"
+	@echo "make pod-schema    write the schema of pods anew, from a real API server"
 	@echo "make docs          write the generated pages of docs/ anew"
 
 $(STAMP): pyproject.toml constraints.txt reconciler/__init__.py
@@ -77,6 +78,9 @@ bench: $(STAMP)
 
 schemas: $(STAMP)
 	$(BIN)/reconciler schema --write schemas
+
+pod-schema: $(STAMP)
+	$(BIN)/python -m tests.pod_schema
 
 docs: $(STAMP)
 	$(BIN)/python -m tests.sample_pull_request

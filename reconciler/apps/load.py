@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 from reconciler.apps import (
     manifest_files,
     missing,
+    overlays,
     patterns,
     plain_secrets,
     repository,
@@ -93,7 +94,11 @@ class _Loader:
         )
         order = self._stack()
         if order is not None:
-            order = replace(order, mixed=shapes.mixed(Application, self.capabilities))
+            order = replace(
+                order,
+                mixed=shapes.mixed(Application, self.capabilities),
+                lists={**overlays.list_strategies(), **order.lists},
+            )
         if order is None:
             return self._fleet((), (), unit_ids, dict.fromkeys(unit_ids, ("E_LAYERS",)))
         self.mistakes.add(patterns.check(order, self.capabilities))
@@ -237,7 +242,12 @@ class _Loader:
             typed[block] = value
         if bad:
             return None
-        if self.mistakes.add(rules.check_group(typed["group"]), unit):
+        found = (
+            *rules.check_group(typed["group"]),
+            *overlays.check_environment(typed["environment"]),
+            *overlays.check_group(typed["group"]),
+        )
+        if self.mistakes.add(found, unit):
             return None
         return Foundation(
             environment,

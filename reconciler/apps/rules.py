@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import reconciler
-from reconciler.apps import workloads
+from reconciler.apps import overlays, workloads
 from reconciler.apps.app import App, Foundation
 from reconciler.apps.messages import list_overridden
 from reconciler.apps.repository import AppFiles, Layout
@@ -37,6 +37,7 @@ def check_app(
         yield from _check_serving(files, spec.serving, records, layout)
         yield from workloads.check_serving(spec.serving)
     yield from check_group(spec.group)
+    yield from overlays.check_app(spec)
     yield from _check_slugs(records)
     yield from _check_dataset(spec)
     yield from workloads.check_labels(spec.labels)

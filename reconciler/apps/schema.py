@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import reconciler
+from reconciler.apps import overlays, pod_schema
 from reconciler.apps import shape as shapes
 from reconciler.origin import SecretRef, Value
 from reconciler.spec import constraint
@@ -163,6 +164,8 @@ class _Writer:
                 return {"type": self.types("array"), "items": self.shape(item)}
             case shapes.MapOf(item):
                 return {"type": self.types("object"), "additionalProperties": self.shape(item)}
+            case shapes.PodTree():
+                return self.pod()
             case shapes.Record(cls):
                 name = cls.__name__
                 if name not in self.definitions:
@@ -175,6 +178,44 @@ class _Writer:
                 return {"$ref": f"#/$defs/{name}"}
             case _:
                 return {}
+
+    def pod(self) -> dict[str, Any]:
+        """The schema of an overlay: Kubernetes' PodSpec, without what the program sets itself."""
+        texts = self.shape(shapes.MapOf(shapes.Leaf((str,))))
+        self.overlay("Pod", "PodSpec", overlays.POD_OWNED)
+        self.overlay("PodContainer", "Container", overlays.CONTAINER_OWNED)
+        properties = self.definitions["Pod"]["properties"]
+        properties |= {"labels": texts, "annotations": texts}
+        properties["container"] = {"$ref": "#/$defs/PodContainer"}
+        return {"$ref": "#/$defs/Pod"}
+
+    def overlay(self, name: str, record: str, owned: Mapping[str, str]) -> None:
+        base = self.definitions[self.pod_record(record)]
+        fields = {k: v for k, v in base["properties"].items() if k not in owned}
+        self.definitions[name] = {**base, "properties": fields}
+
+    def pod_record(self, record: str) -> str:
+        """The name of the definition of a record of Kubernetes' schema, which is written once."""
+        name = f"k8s.{record}"
+        if name not in self.definitions:
+            out: dict[str, Any] = {"type": self.types("object"), "additionalProperties": False}
+            self.definitions[name] = out
+            fields = pod_schema.fields_of(record)
+            out["properties"] = {field: self.pod_type(known) for field, known in fields.items()}
+        return name
+
+    def pod_type(self, known: pod_schema.Type) -> dict[str, Any]:
+        match known.what:
+            case "record":
+                return {"$ref": f"#/$defs/{self.pod_record(known.record)}"}
+            case "list" if known.item is not None:
+                return {"type": self.types("array"), "items": self.pod_type(known.item)}
+            case "map" if known.item is not None:
+                inner = self.pod_type(known.item)
+                return {"type": self.types("object"), "additionalProperties": inner}
+            case what:
+                leaf = shapes.Leaf(overlays.KINDS.get(what, ()), known.choices)
+                return self.leaf(leaf) if leaf.kinds else {}
 
     def leaf(self, leaf: shapes.Leaf) -> dict[str, Any]:
         if leaf.choices:

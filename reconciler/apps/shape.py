@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from reconciler.origin import SecretRef, Value
+from reconciler.spec.overlay import Overlay
 
 __all__ = [
     "Field",
     "Leaf",
     "ListOf",
     "MapOf",
+    "PodTree",
     "Record",
     "Shape",
     "field_docs",
@@ -70,7 +72,12 @@ class Anything:
     """A subtree of any content, for example `vars`. It is not validated."""
 
 
-Shape = Union[Leaf, ListOf, MapOf, Record, Anything]  # noqa: UP007 - forward references above
+@dataclass(frozen=True, slots=True)
+class PodTree:
+    """The fields of a pod. `apps.overlays` checks them."""
+
+
+Shape = Union[Leaf, ListOf, MapOf, Record, Anything, PodTree]  # noqa: UP007 - forward references above
 
 
 def _camel(name: str) -> str:
@@ -97,6 +104,8 @@ def record(cls: type) -> Record:
 def _shape(hint: Any, where: str) -> Shape:
     if hint is Any:
         return Anything()
+    if hint is Overlay:
+        return PodTree()
     origin, args = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         rest = [a for a in args if a is not type(None)]

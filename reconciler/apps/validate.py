@@ -22,6 +22,7 @@ from reconciler.diagnostics import Diagnostic
 from reconciler.objects.quantity import amount, is_quantity
 from reconciler.origin import Branch, Items, SecretRef, Value
 from reconciler.spec import constraint
+from reconciler.spec.overlay import Overlay
 from reconciler.suggest import nearest
 
 __all__ = ["validate"]
@@ -103,6 +104,8 @@ def _schema(shape: shapes.Shape) -> Any:
             )
         case shapes.Record():
             return _record_schema(shape)
+        case shapes.PodTree():
+            return core_schema.no_info_plain_validator_function(_overlay)
         case _:
             return core_schema.any_schema()
 
@@ -113,6 +116,11 @@ def _children_of_map(node: Any) -> Any:
     raise PydanticCustomError(
         "shape", "expected {wanted}, found {found}", {"wanted": "a map", "found": show_node(node)}
     )
+
+
+def _overlay(node: Any) -> Overlay:
+    _children_of_map(node)
+    return Overlay(node)
 
 
 def _children_of_list(node: Any) -> Any:

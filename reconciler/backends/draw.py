@@ -14,7 +14,7 @@ from typing import Any
 import reconciler
 from reconciler.apps.app import App, Foundation, Unit
 from reconciler.apps.messages import list_overridden
-from reconciler.backends import contract, foundation, plain, scaling
+from reconciler.backends import contract, foundation, overlay, plain, scaling
 from reconciler.backends.contract import Endpoint, Lookup, Router, Version
 from reconciler.backends.embedded_text import embed_texts
 from reconciler.diagnostics import Diagnostic, Related, error
@@ -265,6 +265,7 @@ def check_unit(unit: Unit) -> Iterator[Diagnostic]:
         yield from _check_pool(unit, serving.pool, "serving.pool")
         yield from _check_split(serving, router)
         yield from scaling.check_targets(unit)
+    yield from overlay.check(unit)
 
 
 def _check_split(serving: Serving, router: Router) -> Iterator[Diagnostic]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from reconciler.apps.app import App
 from reconciler.objects.draft import Tree
 from reconciler.objects.status import count_of, mapping_of, status_of
-from reconciler.origin import SecretRef, Value, built_in, derive
+from reconciler.origin import Branch, SecretRef, Value, built_in, derive
 from reconciler.spec.constraint import seconds
-from reconciler.spec.environment import Pool
+from reconciler.spec.environment import Pool, Toleration
 from reconciler.spec.serving import Probe, Serving
 from reconciler.spec.workload import EnvVar, Resources, Volume
 
@@ -22,6 +23,7 @@ __all__ = [
     "env",
     "facts",
     "go_duration",
+    "placement",
     "pod_labels",
     "pool_of",
     "readiness",
@@ -55,9 +57,10 @@ def pool_of(app: App, name: Value[str] | None) -> Pool | None:
     pool = app.spec.group.pools.get(name.value) if name is not None else None
     if pool is None or name is None:
         return None
-    return Pool(
-        {key: derive(value.value, value, name) for key, value in pool.node_selector.items()},
-        derive(pool.gpu_resource.value, pool.gpu_resource, name),
+    return replace(
+        pool,
+        node_selector={k: derive(v.value, v, name) for k, v in pool.node_selector.items()},
+        gpu_resource=derive(pool.gpu_resource.value, pool.gpu_resource, name),
     )
 
 
@@ -167,14 +170,37 @@ def spec(
     account = app.spec.group.service_account
     if account is not None:
         tree["serviceAccountName"] = account
-    if pool is not None and pool.node_selector:
-        tree["nodeSelector"] = dict(pool.node_selector)
+    if pool is not None:
+        tree.update(placement(pool))
     return tree
 
 
+def placement(pool: Pool) -> dict[str, Tree]:
+    """The fields of a pod spec that bring the pod to the pool's nodes."""
+    tree: dict[str, Tree] = {}
+    if pool.node_selector:
+        tree["nodeSelector"] = dict(pool.node_selector)
+    if pool.tolerations:
+        tree["tolerations"] = [_toleration(one) for one in pool.tolerations]
+    return tree
+
+
+def _toleration(one: Toleration) -> Tree:
+    given = {
+        "key": one.key,
+        "operator": one.operator,
+        "value": one.value,
+        "effect": one.effect,
+        "tolerationSeconds": one.toleration_seconds,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def pod_labels(app: App, **more: Tree) -> dict[str, Tree]:
-    """The labels of a pod, by which people and policies find the pod's owner, and `more`."""
+    """The labels of a pod: those of the app, those by which people and policies find the pod's
+    owner, and `more`."""
     return {
+        **app.spec.labels,
         "app.kubernetes.io/name": app.model,
         "ml-reconciler.dev/owner": app.spec.model.owner,
         **more,
@@ -198,11 +224,14 @@ _DRAIN_SECONDS = 10
 _GRACE_SECONDS = 30 + _DRAIN_SECONDS
 
 
-def drain(tree: dict[str, Tree], server: dict[str, Tree]) -> None:
-    """Lets a server's pod end only after the proxies have left it: sets the parts of the pod spec
-    `tree` and of its container `server`, in place."""
-    server["lifecycle"] = {"preStop": {"sleep": {"seconds": _DRAIN_SECONDS}}}
-    tree["terminationGracePeriodSeconds"] = _GRACE_SECONDS
+def drain(tree: dict[str, Tree]) -> None:
+    """Lets a server's pod end only after the proxies have left it: sets the parts of a pod spec and
+    of its first container, in place, where the config does not set them."""
+    server = tree["containers"][0]
+    lifecycle = server.get("lifecycle", {})
+    own = lifecycle.children if isinstance(lifecycle, Branch) else lifecycle
+    server["lifecycle"] = {"preStop": {"sleep": {"seconds": _DRAIN_SECONDS}}, **own}
+    tree.setdefault("terminationGracePeriodSeconds", _GRACE_SECONDS)
 
 
 def count_replicas(deployment: Mapping[str, Any]) -> tuple[int, int]:

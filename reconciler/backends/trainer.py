@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reconciler.apps.app import App
-from reconciler.backends import pod
+from reconciler.backends import overlay, pod
 from reconciler.objects.draft import Placeholder, Tree
 from reconciler.origin import Value
 from reconciler.spec.training import Candidate, Training
@@ -49,7 +49,8 @@ def template(app: App, candidate: Candidate | None, container: str, *, restart: 
         spec.setdefault("volumes", []).append(memory)
     if restart:
         spec["restartPolicy"] = restart
-    return {"metadata": {"labels": pod.pod_labels(app)}, "spec": spec}
+    parts = overlay.parts_of(app, pool, training.pod)
+    return {"metadata": parts.metadata(pod.pod_labels(app)), "spec": parts.over_spec(spec)}
 
 
 def mounts_of(app: App) -> list[Volume]:
@@ -78,6 +79,7 @@ def job(api_version: str, kind: str, app: App, name: Value[str], spec: Tree) -> 
     """The whole object, as a step creates it. By its labels the exit handler finds the jobs that a
     run has left."""
     labels = {
+        **app.spec.labels,
         "app.kubernetes.io/managed-by": "reconciler",
         "ml-reconciler.dev/environment": app.environment,
         "ml-reconciler.dev/group": app.group,

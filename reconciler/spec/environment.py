@@ -9,8 +9,9 @@ from typing import Literal
 
 from reconciler.origin import Value, built_in
 from reconciler.spec.constraint import Count, CronText, Duration, Label, Quantity, Text
+from reconciler.spec.overlay import Overlay
 
-__all__ = ["ContainerDefaults", "Environment", "Group", "Pool", "Window"]
+__all__ = ["ContainerDefaults", "Environment", "Group", "Pool", "Toleration", "Window"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,20 @@ class Environment:
     """The name of the cluster of all groups that name no cluster. The operator maps the name to
     credentials."""
     windows: tuple[Window, ...] = ()
+    pod: Overlay | None = None
+    """What every pod of the environment has, unless its group, pool or workload says otherwise."""
     description: Value[Text] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Toleration:
+    """A taint that pods bear, as in Kubernetes."""
+
+    key: Value[Text] | None = None
+    operator: Value[Literal["Exists", "Equal"]] | None = None
+    value: Value[Text] | None = None
+    effect: Value[Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]] | None = None
+    toleration_seconds: Value[Count] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +61,10 @@ class Pool:
     node_selector: Mapping[str, Value[Text]] = field(default_factory=dict)
     gpu_resource: Value[Text] = built_in("nvidia.com/gpu")
     """The extended resource of which `resources.gpu` is the number."""
+    tolerations: tuple[Toleration, ...] = ()
+    """The taints of the pool's nodes that its pods bear."""
+    pod: Overlay | None = None
+    """What every pod on the pool has, unless its workload says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +94,8 @@ class Group:
     add (KubeDL's image builds and model loaders ask for nothing): 100m and 256Mi, or as limits 2
     and 4Gi."""
     pools: Mapping[str, Pool] = field(default_factory=dict)
+    pod: Overlay | None = None
+    """What every pod of the group has, unless its pool or workload says otherwise."""
     service_account: Value[Label] | None = None
     """The service account of all pods. The group's foundation creates it."""
     apply_as: Value[Text] | None = None

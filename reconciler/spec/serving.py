@@ -18,6 +18,7 @@ from reconciler.spec.constraint import (
     UrlPath,
     VersionName,
 )
+from reconciler.spec.overlay import Overlay
 from reconciler.spec.rollout import Rollout
 from reconciler.spec.workload import EnvVar, Resources, Volume
 
@@ -70,3 +71,5 @@ class Serving:
     hostnames: tuple[Value[Hostname], ...] = ()
     gateway: Gateway | None = None
     rollout: Rollout | None = None
+    pod: Overlay | None = None
+    """More of the pods: fields of Kubernetes' PodSpec, `container`, `labels` and `annotations`."""

@@ -18,6 +18,7 @@ from reconciler.spec.constraint import (
     ShortLabel,
     Text,
 )
+from reconciler.spec.overlay import Overlay
 from reconciler.spec.workload import EnvVar, Resources, Volume
 
 __all__ = ["Candidate", "Evaluate", "Ingest", "Memoize", "Retry", "Schedule", "Select", "Training"]
@@ -126,3 +127,5 @@ class Training:
     step_resources: Resources | None = None
     shared_memory: Value[Quantity] | None = None
     """The size of /dev/shm, for data loaders."""
+    pod: Overlay | None = None
+    """More of the pods: fields of Kubernetes' PodSpec, `container`, `labels` and `annotations`."""

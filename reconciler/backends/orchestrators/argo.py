@@ -26,11 +26,11 @@ from typing import Any
 
 import reconciler
 from reconciler.apps.app import App
-from reconciler.backends import pod, trainer
+from reconciler.backends import overlay, pod, trainer, workflow_pod
 from reconciler.backends.contract import Framework, Orchestrator, check_name_fits, find_framework
 from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.lifecycle import schedule as schedules
-from reconciler.objects.draft import Draft, Embedded, Placeholder, Tree
+from reconciler.objects.draft import Draft, Embedded, Placeholder, Tree, show_path, walk
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.origin import BUILT_IN, Value, built_in, derive, plain
 from reconciler.spec.constraint import Duration
@@ -87,6 +87,7 @@ def _template(app: App, framework: Framework) -> Draft:
         spec["serviceAccountName"] = account
     if claims := pod.volumes(trainer.mounts_of(app)):
         spec["volumes"] = claims
+    spec |= workflow_pod.fields_of_workflow(overlay.parts_of(app, None, training.pod))
     metadata = {"name": name, "annotations": _contract(training)}
     key = ObjectKey(_GROUP, "WorkflowTemplate", app.namespace, name)
     return Draft(key, _VERSION, {"metadata": metadata, "spec": spec}, "argo")
@@ -226,7 +227,7 @@ def _ingest(app: App, training: Training) -> Iterator[Tree]:
 
 def _user_step(app: App, step: Ingest | Evaluate, args: list[Any]) -> dict[str, Tree]:
     """The container of a user's step. It has the trainer's variables, claims and data. A step that
-    asks for a GPU also gets the node selector of the trainer's pool."""
+    asks for a GPU also gets to the nodes of the trainer's pool."""
     training = trainer.training_of(app)
     pool = pod.pool_of(app, training.pool)
     wants = step.resources.gpu if step.resources is not None else None
@@ -240,11 +241,13 @@ def _user_step(app: App, step: Ingest | Evaluate, args: list[Any]) -> dict[str, 
         mounts=trainer.mounts_of(app),
     )
     trainer.add_data_variables(app, main)
-    tree: dict[str, Tree] = {"container": main}
-    if wants is not None and wants.value > 0 and pool is not None and pool.node_selector:
-        selector = pool.node_selector.items()
-        tree["nodeSelector"] = {key: derive(value.value, value, wants) for key, value in selector}
-    return tree
+    on_pool = pool if wants is not None and wants.value > 0 else None
+    parts = overlay.parts_of(app, on_pool, training.pod)
+    placed = pod.placement(on_pool) if on_pool is not None else {}
+    return {
+        "container": parts.over_container(main),
+        **overlay.join(workflow_pod.fields_of_template(parts), placed),
+    }
 
 
 def _memo_key(text: str) -> str:
@@ -358,7 +361,7 @@ def _check(app: App) -> Iterable[Diagnostic]:
     training = trainer.training_of(app)
     if not app.trains:
         return
-    yield from _check_braces(training)
+    yield from _check_braces(app, training)
     job = find_framework(training.framework.value).kind
     for entry in training.schedules:
         if entry.concurrency.value == "Replace":
@@ -378,7 +381,7 @@ def _check(app: App) -> Iterable[Diagnostic]:
             yield from check_name_fits(job, f"{name}-{'0' * 10}-{candidate_name.value}", source)
 
 
-def _check_braces(training: Training) -> Iterator[Diagnostic]:
+def _check_braces(app: App, training: Training) -> Iterator[Diagnostic]:
     """Errors for `{{` in the containers that Argo starts itself: Argo reads it as a placeholder of
     its own, and the CronWorkflow then has the condition SpecError. In a job the text is escaped."""
     steps = (("ingest", training.ingest), ("evaluate", training.evaluate))
@@ -390,6 +393,11 @@ def _check_braces(training: Training) -> Iterator[Diagnostic]:
                 if "{{" in text.value:
                     yield _braces(text, f"training.{name}.{field}[{index}]")
     if training.ingest is not None or training.evaluate is not None:
+        parts = overlay.parts_of(app, None, training.pod)
+        for block in (parts.spec, parts.container, parts.labels, parts.annotations):
+            for path, leaf in walk(block):
+                if isinstance(leaf, Value) and isinstance(leaf.value, str) and "{{" in leaf.value:
+                    yield _braces(leaf, f"training.pod: {show_path(path)}")
         for variable in training.env:
             value = variable.value
             if isinstance(value.value, str) and "{{" in value.value:

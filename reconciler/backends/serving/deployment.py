@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from reconciler.apps.app import App
-from reconciler.backends import pod
+from reconciler.backends import overlay, pod
 from reconciler.backends.contract import Endpoint, Lookup, Serving, Version, check_name_fits
 from reconciler.diagnostics import Diagnostic, Related, error
 from reconciler.lifecycle.facts import Capacity
@@ -52,15 +52,12 @@ def _draw(app: App, version: Version) -> tuple[Draft, ...]:
     server["env"] = server.get("env", []) + pod.facts(serving.env, facts)
     if serving.probe is not None:
         server["readinessProbe"] = pod.readiness(serving.probe, serving.port)
-    tree = pod.spec(app, [server], mounts=serving.volumes, pool=pool)
-    pod.drain(tree, server)
-    template = {
-        "metadata": {
-            "labels": pod.pod_labels(app, **{"ml-reconciler.dev/version": version.name}),
-            "annotations": {"ml-reconciler.dev/digest": version.record.digest},
-        },
-        "spec": tree,
-    }
+    parts = overlay.parts_of(app, pool, serving.pod)
+    tree = parts.over_spec(pod.spec(app, [server], mounts=serving.volumes, pool=pool))
+    pod.drain(tree)
+    labels = pod.pod_labels(app, **{"ml-reconciler.dev/version": version.name})
+    notes = {"ml-reconciler.dev/digest": version.record.digest}
+    template = {"metadata": parts.metadata(labels, **notes), "spec": tree}
     metadata = {
         "name": _name(app, version),
         "labels": {"ml-reconciler.dev/version": version.name},

@@ -17,7 +17,7 @@ import orjson
 
 import reconciler
 from reconciler.apps.app import App
-from reconciler.backends import pod
+from reconciler.backends import overlay, pod
 from reconciler.backends.contract import Endpoint, Lookup, Serving, Version, check_name_fits
 from reconciler.diagnostics import Diagnostic, Related, error, warning
 from reconciler.lifecycle.facts import Capacity
@@ -87,21 +87,19 @@ def _draw(app: App, version: Version) -> tuple[Draft, ...]:
         model["volumeMounts"] = mounts
     if serving.probe is not None:
         model["readinessProbe"] = pod.readiness(serving.probe, serving.port)
-    predictor: dict[str, Tree] = {
-        "labels": pod.pod_labels(app, **{"ml-reconciler.dev/version": version.name}),
-        "model": model,
-    }
-    if claims := pod.volumes(serving.volumes):
-        predictor["volumes"] = claims
-    if app.spec.group.service_account is not None:
-        predictor["serviceAccountName"] = app.spec.group.service_account
-    if pool is not None and pool.node_selector:
-        predictor["nodeSelector"] = dict(pool.node_selector)
+    parts = overlay.parts_of(app, pool, serving.pod)
+    spec = parts.over_spec(pod.spec(app, [model], mounts=serving.volumes, pool=pool))
+    model, *sidecars = spec.pop("containers")
+    labels = pod.pod_labels(app, **{"ml-reconciler.dev/version": version.name})
+    predictor: dict[str, Tree] = {**parts.metadata(labels), "model": model, **spec}
+    if sidecars:
+        predictor["containers"] = sidecars
     # KServe copies the annotation to the pods: by it a change is known to have reached them.
+    notes = {_CONTENT: _digest(predictor), **predictor.pop("annotations", {})}
     predictor = {
         "minReplicas": version.replicas,
         "maxReplicas": version.replicas,
-        "annotations": {_CONTENT: _digest(predictor)},
+        "annotations": notes,
         **predictor,
     }
     metadata = {

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import orjson
 
 from reconciler.apps.app import App
-from reconciler.backends import pod
+from reconciler.backends import overlay, pod
 from reconciler.backends.contract import Endpoint, Lookup, Serving, Version, check_name_fits
 from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.lifecycle.facts import Capacity
@@ -60,13 +60,12 @@ def _predictor(app: App, version: Version) -> dict[str, Tree]:
     if serving.probe is not None:
         server["readinessProbe"] = pod.readiness(serving.probe, serving.port)
     labels = pod.pod_labels(app, **{"ml-reconciler.dev/version": version.name})
+    parts = overlay.parts_of(app, pool, serving.pod)
+    spec = parts.over_spec(pod.spec(app, [server], mounts=serving.volumes, pool=pool))
     tree: dict[str, Tree] = {
         "name": _PREDICTOR,
         "replicas": version.replicas,
-        "template": {
-            "metadata": {"labels": labels},
-            "spec": pod.spec(app, [server], mounts=serving.volumes, pool=pool),
-        },
+        "template": {"metadata": parts.metadata(labels), "spec": spec},
     }
     if version.record.model_version is not None:
         tree["modelVersion"] = version.record.model_version
