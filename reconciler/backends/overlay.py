@@ -13,6 +13,7 @@ from typing import Any
 
 from reconciler.apps import overlays
 from reconciler.apps.app import App
+from reconciler.backends import pod
 from reconciler.diagnostics import Diagnostic, error
 from reconciler.objects.draft import Tree
 from reconciler.objects.listkeys import POD_LISTS, keys_of
@@ -77,7 +78,7 @@ def check(app: App) -> Iterator[Diagnostic]:
     """The mistakes in the joined overlays of an app's jobs and servers."""
     training, serving = app.spec.training, app.spec.serving
     if training is not None and app.trains:
-        parts = parts_of(app, _find_pool(app, training.pool), training.pod)
+        parts = parts_of(app, pod.pool_of(app, training.pool), training.pod)
         yield from _check_parts(parts, "training.pod")
         for container in _children(parts.spec.get("containers")) or ():
             name = _as_map(container).get("name")
@@ -93,12 +94,8 @@ def check(app: App) -> Iterator[Diagnostic]:
                 )
     if serving is not None and app.serves:
         yield from _check_parts(
-            parts_of(app, _find_pool(app, serving.pool), serving.pod), "serving.pod"
+            parts_of(app, pod.pool_of(app, serving.pool), serving.pod), "serving.pod"
         )
-
-
-def _find_pool(app: App, name: Value[str] | None) -> Pool | None:
-    return app.spec.group.pools.get(name.value) if name is not None else None
 
 
 def _check_parts(parts: Parts, path: str) -> Iterator[Diagnostic]:

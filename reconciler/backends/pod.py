@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from reconciler.apps.app import App
 from reconciler.objects.draft import Tree
 from reconciler.objects.status import count_of, mapping_of, status_of
-from reconciler.origin import Branch, SecretRef, Value, built_in, derive
+from reconciler.origin import Branch, Items, Node, SecretRef, Value, built_in, derive
 from reconciler.spec.constraint import seconds
 from reconciler.spec.environment import Pool, Toleration
+from reconciler.spec.overlay import Overlay
 from reconciler.spec.serving import Probe, Serving
 from reconciler.spec.workload import EnvVar, Resources, Volume
 
 __all__ = [
+    "asked_for",
     "container",
     "count_replicas",
     "drain",
@@ -37,6 +39,7 @@ __all__ = [
     "volumes",
 ]
 
+T = TypeVar("T")
 _GPU = built_in("nvidia.com/gpu")
 
 
@@ -55,12 +58,45 @@ def pool_of(app: App, name: Value[str] | None) -> Pool | None:
     """The group's pool of that name, or None. The origins of its values name the pool's lines and,
     in `through`, the line that asks for the pool."""
     pool = app.spec.group.pools.get(name.value) if name is not None else None
-    if pool is None or name is None:
-        return None
+    return _through(pool, name) if pool is not None and name is not None else None
+
+
+def asked_for(pool: Pool | None, amount: Value[int] | None) -> Pool | None:
+    """The pool for a step that goes there only because it asks for GPUs; None when it does not."""
+    wants = pool is not None and amount is not None and amount.value > 0
+    return _through(pool, amount) if pool is not None and amount is not None and wants else None
+
+
+def _through(pool: Pool, asked: Value[Any]) -> Pool:
+    """The pool with the line that asks for it in `through` of every value."""
+
+    def mark(value: Value[T]) -> Value[T]:
+        return derive(value.value, value, asked)
+
+    def mark_all(node: Node) -> Node:
+        if isinstance(node, Value):
+            return mark(node)
+        if isinstance(node, Branch):
+            inside = {key: mark_all(child) for key, child in node.children.items()}
+            return Branch(inside, node.origin, node.deleted)
+        return Items(tuple(map(mark_all, node.children)), node.origin, node.keys, node.deleted)
+
+    overlay = mark_all(pool.pod.tree) if pool.pod is not None else None
     return replace(
         pool,
-        node_selector={k: derive(v.value, v, name) for k, v in pool.node_selector.items()},
-        gpu_resource=derive(pool.gpu_resource.value, pool.gpu_resource, name),
+        node_selector={key: mark(value) for key, value in pool.node_selector.items()},
+        gpu_resource=mark(pool.gpu_resource),
+        tolerations=tuple(
+            Toleration(
+                **{
+                    name: mark(value)
+                    for name in Toleration.__slots__
+                    if (value := getattr(one, name)) is not None
+                }
+            )
+            for one in pool.tolerations
+        ),
+        pod=Overlay(overlay) if isinstance(overlay, Branch) else None,
     )
 
 

@@ -8,6 +8,7 @@ Source: Argo Workflows 4.1, types.go.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import orjson
 
@@ -36,13 +37,14 @@ _OF_TEMPLATE = frozenset(
 _OF_WORKFLOW = frozenset({"dnsConfig", "dnsPolicy", "hostNetwork", "imagePullSecrets"})
 
 
-def fields_of_template(parts: Parts) -> dict[str, Tree]:
-    """The fields of a template, beside its container, that give its pod the overlays."""
+def fields_of_template(parts: Parts, *inputs: Value[Any]) -> dict[str, Tree]:
+    """The fields of a template, beside its container, that give its pod the overlays. `inputs` are
+    the values that decided which overlays these are."""
     out: dict[str, Tree] = {k: v for k, v in parts.spec.items() if k in _OF_TEMPLATE}
     known = _OF_TEMPLATE | _OF_WORKFLOW
     rest = {key: value for key, value in parts.spec.items() if key not in known}
     if rest:
-        out["podSpecPatch"] = _as_text(rest)
+        out["podSpecPatch"] = _as_text(rest, inputs)
     metadata = {"labels": parts.labels, "annotations": parts.annotations}
     if given := {key: dict(value) for key, value in metadata.items() if value}:
         out["metadata"] = given
@@ -54,6 +56,7 @@ def fields_of_workflow(parts: Parts) -> dict[str, Tree]:
     return {key: value for key, value in parts.spec.items() if key in _OF_WORKFLOW}
 
 
-def _as_text(tree: Mapping[str, Tree]) -> Value[str]:
+def _as_text(tree: Mapping[str, Tree], inputs: tuple[Value[Any], ...]) -> Value[str]:
     raw = orjson.dumps(plain(tree), option=orjson.OPT_SORT_KEYS).decode()
-    return derive(raw, *(leaf for leaf in list_leaves(tree) if isinstance(leaf, Value)))
+    leaves = (leaf for leaf in list_leaves(tree) if isinstance(leaf, Value))
+    return derive(raw, *leaves, *inputs)

@@ -241,12 +241,13 @@ def _user_step(app: App, step: Ingest | Evaluate, args: list[Any]) -> dict[str, 
         mounts=trainer.mounts_of(app),
     )
     trainer.add_data_variables(app, main)
-    on_pool = pool if wants is not None and wants.value > 0 else None
+    on_pool = pod.asked_for(pool, wants)
+    inputs = [wants] if pool is not None and wants is not None else []
     parts = overlay.parts_of(app, on_pool, training.pod)
     placed = pod.placement(on_pool) if on_pool is not None else {}
     return {
         "container": parts.over_container(main),
-        **overlay.join(workflow_pod.fields_of_template(parts), placed),
+        **overlay.join(workflow_pod.fields_of_template(parts, *inputs), placed),
     }
 
 

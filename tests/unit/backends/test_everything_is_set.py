@@ -8,6 +8,7 @@ from reconciler.backends import contract
 from reconciler.origin import BUILT_IN, Branch, Value
 from reconciler.spec.application import Application
 from reconciler.spec.model import VersionRecord
+from reconciler.spec.overlay import Overlay
 from tests.everything import everything
 from tests.support import loaded
 
@@ -45,7 +46,7 @@ def _set(value, one, path=""):
             for inner in value.values():
                 yield from _set(inner, item, f"{path}.*")
         case _:
-            assert isinstance(value, Value | Branch)
+            assert isinstance(value, Value | Branch | Overlay)
 
 
 FLEET = loaded(everything())
