@@ -19,7 +19,7 @@ from reconciler.origin import Branch, Items, Node, Site, Value
 from reconciler.spec.application import Application
 from reconciler.spec.environment import Environment, Group
 from reconciler.spec.overlay import Overlay
-from reconciler.suggest import did_you_mean, question
+from reconciler.suggest import did_you_mean
 
 __all__ = [
     "CONTAINER_OWNED",
@@ -193,7 +193,7 @@ def _check(overlay: Overlay | None, path: str) -> Iterator[Diagnostic]:
         name = element.get("name") if isinstance(element, Branch) else None
         if isinstance(name, Value) and name.value in _MAIN:
             yield error(
-                "EPOD_OWNED",
+                "E_POD_OWNED",
                 f"{name.value!r} is the name of the main container",
                 name.site,
                 path=f"{path}.containers",
@@ -223,13 +223,24 @@ def _check_fields(
                 child.origin.site,
                 path=place,
                 related=list_overridden(child.origin),
-                help=did_you_mean(key, fields) or f"known fields: {', '.join(sorted(fields))}",
+                help=_find_home(path, key)
+                or did_you_mean(key, fields)
+                or f"known fields: {', '.join(sorted(fields))}",
             )
         elif key in owned:
             yield _owned(path, key, child, owned[key])
         else:
             inner = _owned_inside(path, key)
             yield from _check_node(child, known, place, inner)
+
+
+def _find_home(path: str, key: str) -> str:
+    """Where a field belongs that stands in the pod and is one of the container, or the reverse."""
+    if path.endswith(".pod") and key in pod_schema.fields_of("Container"):
+        return f"write it under {path}.container"
+    if path.endswith(".pod.container") and key in pod_schema.fields_of("PodSpec"):
+        return f"write it under {path.removesuffix('.container')}"
+    return ""
 
 
 def _owned_inside(path: str, key: str) -> Mapping[str, str]:
@@ -243,7 +254,7 @@ def _owned_inside(path: str, key: str) -> Mapping[str, str]:
 
 def _owned(path: str, key: str, node: Node, help_text: str) -> Diagnostic:
     return error(
-        "EPOD_OWNED",
+        "E_POD_OWNED",
         f"the program sets {key!r} itself",
         node.origin.site,
         path=_join(path, key),
@@ -331,8 +342,8 @@ def _wrong(node: Node, wanted: str, path: str, help_text: str = "") -> Diagnosti
         help_text = f'quote it: "{found.split()[-1]}"'
     if not help_text and isinstance(datum, str) and re.fullmatch(r"-?\d+|true|false", datum):
         help_text = f"write {datum} without quotes"
-    if not help_text and wanted == "a list" and not isinstance(node, Items):
-        help_text = question("a list of one: - …") if isinstance(node, Branch) else ""
+    if wanted == "a list" and isinstance(node, Branch):
+        help_text = "write each entry behind a dash: `- …`"
     return error(
         "E_TYPE" if not (isinstance(datum, str) and " or " in wanted) else "E_VALUE",
         f"expected {wanted}, found {found}",

@@ -259,6 +259,19 @@ ENTRIES = (
         "Write a framework that KubeDL knows, or give the server its model by command and args.",
     ),
     Entry(
+        "E_POD_OWNED",
+        "An overlay of pods (`pod:`) sets a field that another field of the config sets, or that "
+        "the backend needs as it is.",
+        "Use the field that the help names.",
+    ),
+    Entry(
+        "E_POD_SIDECAR",
+        "A second container of a training pod runs on when the trainer has ended, so the pod and "
+        "the run never end.",
+        "Write it under `initContainers` with `restartPolicy: Always`: Kubernetes ends such a "
+        "container with the pod's own.",
+    ),
+    Entry(
         "E_WINDOW",
         "The change windows of an environment leave no time for changes within a year, so nothing "
         "would ever be changed there.",

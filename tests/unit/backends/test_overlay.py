@@ -1,0 +1,107 @@
+"""How overlays of several levels and what a backend draws become one pod."""
+
+from reconciler.apps import pod_schema
+from reconciler.backends import overlay, workflow_pod
+from reconciler.objects.listkeys import POD_LISTS
+from reconciler.origin import plain
+from reconciler.spec.environment import Pool
+from reconciler.spec.overlay import Overlay
+from tests.support import loaded, small
+
+ENVIRONMENT = """\
+environment:
+  rank: 1
+  cluster: main
+  pod:
+    tolerations: [{key: a}]
+    volumes: [{name: data, emptyDir: {sizeLimit: 1Gi}}]
+    priorityClassName: low
+    container: {env: [{name: LEVEL, value: info}], workingDir: /a}
+    labels: {team: a}
+"""
+GROUP = """\
+group:
+  namespace: ml-one
+  pod:
+    tolerations: [{key: a}, {key: b}]
+    volumes: [{name: data, emptyDir: {medium: Memory}}, {name: logs, emptyDir: {}}]
+    container: {env: [{name: OTHER, value: x}]}
+"""
+OWN = """\
+serving:
+  pod:
+    priorityClassName: high
+    container: {env: [{name: LEVEL, value: debug}]}
+    labels: {team: b}
+"""
+FILES = {
+    "environments/prod/environment.yaml": ENVIRONMENT,
+    "environments/prod/one/group.yaml": GROUP,
+    "environments/prod/one/web.yaml": OWN,
+}
+
+
+def parts(changes=None):
+    (app,) = loaded(small().but({**FILES, **(changes or {})})).apps
+    return overlay.parts_of(app, None, app.spec.serving.pod)
+
+
+def test_levels_join_by_the_keys_of_the_pod_and_tolerations_add_up():
+    found = parts()
+    assert plain(found.spec) == {
+        "tolerations": [{"key": "a"}, {"key": "b"}],
+        "volumes": [
+            {"name": "data", "emptyDir": {"sizeLimit": "1Gi", "medium": "Memory"}},
+            {"name": "logs", "emptyDir": {}},
+        ],
+        "priorityClassName": "high",
+    }
+    assert plain(found.container) == {
+        "env": [{"name": "LEVEL", "value": "debug"}, {"name": "OTHER", "value": "x"}],
+        "workingDir": "/a",
+    }
+    assert plain(found.labels) == {"team": "b"}
+
+
+def test_a_value_that_a_lower_level_had_stands_in_the_chain():
+    chain = list(parts().spec["priorityClassName"].origin.chain())
+    assert [(link.site.file, link.value) for link in chain] == [
+        ("environments/prod/one/web.yaml", "high"),
+        ("environments/prod/environment.yaml", "low"),
+    ]
+
+
+def test_what_the_backend_draws_wins_and_stands_first():
+    drawn = parts().over_container({"name": "server", "env": [{"name": "LEVEL", "value": "x"}]})
+    assert list(drawn)[:2] == ["name", "env"]
+    assert plain(drawn["env"])[0] == {"name": "LEVEL", "value": "x"}
+
+
+def test_without_overlays_nothing_of_a_pod_changes():
+    (app,) = loaded(small()).apps
+    found = overlay.parts_of(app, Pool(), None)
+    drawn = {"containers": [{"name": "server"}]}
+    assert found.over_spec(drawn) is drawn
+    assert found.metadata({"a": "b"}) == {"labels": {"a": "b"}}
+
+
+def test_an_argo_template_has_its_own_fields_and_a_patch_for_the_rest():
+    spec = {"tolerations": [{"key": "a"}], "runtimeClassName": "gvisor", "dnsPolicy": "Default"}
+    found = overlay.Parts(spec=spec, labels={"a": "b"})
+    assert plain(workflow_pod.fields_of_template(found)) == {
+        "tolerations": [{"key": "a"}],
+        "podSpecPatch": '{"runtimeClassName":"gvisor"}',
+        "metadata": {"labels": {"a": "b"}},
+    }
+    assert workflow_pod.fields_of_workflow(found) == {"dnsPolicy": "Default"}
+
+
+def test_lists_merge_by_the_keys_that_the_schema_publishes():
+    published = {
+        field: known.keys
+        for record in pod_schema.records()
+        for field, known in pod_schema.fields_of(record).items()
+        if known.what == "list" and known.keys
+    }
+    assert published == {name: keys for name, keys in POD_LISTS.items() if name in published}
+    assert isinstance(loaded(small().but(FILES)).apps[0].spec.serving.pod, Overlay)
