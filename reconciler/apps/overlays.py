@@ -28,6 +28,7 @@ __all__ = [
     "check_app",
     "check_environment",
     "check_group",
+    "find_lacking",
     "find_missing",
     "list_strategies",
 ]
@@ -153,19 +154,38 @@ def find_missing(tree: Any, record: str, path: str) -> Iterator[Diagnostic]:
             path=_join(path, name),
             help=f"set {name}",
         )
+    for inner, child, at in _records_inside(children, fields, path):
+        yield from find_missing(child, inner, at)
+
+
+def find_lacking(
+    tree: Any, record: str, lacks: frozenset[tuple[str, str]], path: str
+) -> Iterator[tuple[str, str, Site]]:
+    """(path, field, place) of each field of joined overlays that a kind's own schema lacks. `lacks`
+    holds (record, field). Built-in values are not looked at."""
+    children: Mapping[str, Any] = tree.children if isinstance(tree, Branch) else tree
+    for name, child in children.items():
+        site = _site_of(child) if (record, name) in lacks else None
+        if site is not None:
+            yield _join(path, name), name, site
+    for inner, child, at in _records_inside(children, pod_schema.fields_of(record), path):
+        yield from find_lacking(child, inner, lacks, at)
+
+
+def _records_inside(
+    children: Mapping[str, Any], fields: Mapping[str, Type], path: str
+) -> Iterator[tuple[str, Any, str]]:
+    """(record, map, path) of each map that stands in a field, alone or in a list."""
     for name, child in children.items():
         known = fields.get(name)
-        if known is None:
+        inner = known.item if known is not None and known.what == "list" else known
+        if known is None or inner is None or inner.what != "record":
             continue
         place = _join(path, name)
-        inner = known.item if known.what == "list" else known
-        elements = _elements(child) if known.what == "list" else [child]
-        if inner is None or inner.what != "record":
-            continue
-        for index, element in enumerate(elements):
-            at = f"{place}[{index}]" if known.what == "list" else place
+        is_list = known.what == "list"
+        for index, element in enumerate(_elements(child) if is_list else [child]):
             if isinstance(element, Branch | Mapping):
-                yield from find_missing(element, inner.record, at)
+                yield inner.record, element, f"{place}[{index}]" if is_list else place
 
 
 def _elements(tree: Any) -> Sequence[Any]:
@@ -216,6 +236,8 @@ def _check_fields(
     for key, child in node.children.items():
         place = _join(path, key)
         known = fields.get(key)
+        if _removes(path, key, child):
+            continue
         if known is None:
             yield error(
                 "E_UNKNOWN_KEY",
@@ -232,6 +254,13 @@ def _check_fields(
         else:
             inner = _owned_inside(path, key)
             yield from _check_node(child, known, place, inner)
+
+
+def _removes(path: str, key: str, node: Node) -> bool:
+    """Whether a field removes what a level below has: a literal null, or `$patch: delete` in an
+    element of a list."""
+    datum = node.value if isinstance(node, Value) else ...
+    return datum is None or (path.endswith("]") and (key, datum) == ("$patch", "delete"))
 
 
 def _find_home(path: str, key: str) -> str:
@@ -281,7 +310,8 @@ def _check_node(
             yield _wrong(node, "a map", path)
             return
         for key, child in node.children.items():
-            yield from _check_node(child, known.item, _join(path, key), {})
+            if not _removes(path, key, child):
+                yield from _check_node(child, known.item, _join(path, key), {})
     elif known.what == "list":
         assert known.item is not None
         if not isinstance(node, Items):

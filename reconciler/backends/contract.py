@@ -83,13 +83,15 @@ class LiveRoute:
 @dataclass(frozen=True, slots=True)
 class Framework:
     """Draws the job of one candidate as the tree of a whole object. The third argument of `draw` is
-    the job's name. `options` is the dataclass of the block `training.<name>`, if there is one."""
+    the job's name. `options` is the dataclass of the block `training.<name>`, if there is one.
+    `lacks` are the (record, field) of Kubernetes' pod schema that the kind's schema lacks."""
 
     name: str
     kind: GroupKind
     draw: Callable[[App, Candidate | None, Value[str]], Tree]
     check: Check
     options: type | None = None
+    lacks: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,8 @@ class Serving:
     check: Check
     options: type | None = None
     reads: tuple[GroupKind, ...] = ()
+    lacks: frozenset[tuple[str, str]] = frozenset()
+    """The (record, field) of Kubernetes' pod schema that the kind's schema lacks."""
 
 
 @dataclass(frozen=True, slots=True)

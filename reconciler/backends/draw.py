@@ -254,18 +254,23 @@ def check_unit(unit: Unit) -> Iterator[Diagnostic]:
     if not all_exist:
         return
     training, serving = unit.spec.training, unit.spec.serving
+    of_job, of_server = frozenset[tuple[str, str]](), frozenset[tuple[str, str]]()
     if training is not None:
-        yield from contract.find_framework(training.framework.value).check(unit)
+        framework = contract.find_framework(training.framework.value)
+        of_job = framework.lacks
+        yield from framework.check(unit)
         yield from contract.find_orchestrator(training.orchestrator.value).check(unit)
         yield from _check_pool(unit, training.pool, "training.pool")
     if serving is not None:
-        yield from contract.find_serving(serving.backend.value).check(unit)
+        backend = contract.find_serving(serving.backend.value)
+        of_server = backend.lacks
+        yield from backend.check(unit)
         router = contract.find_router(serving.router.value)
         yield from router.check(unit)
         yield from _check_pool(unit, serving.pool, "serving.pool")
         yield from _check_split(serving, router)
         yield from scaling.check_targets(unit)
-    yield from overlay.check(unit)
+    yield from overlay.check(unit, of_job, of_server)
 
 
 def _check_split(serving: Serving, router: Router) -> Iterator[Diagnostic]:

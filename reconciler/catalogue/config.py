@@ -259,6 +259,13 @@ ENTRIES = (
         "Write a framework that KubeDL knows, or give the server its model by command and args.",
     ),
     Entry(
+        "E_POD_FIELD",
+        "An overlay of pods sets a field that the kind of this backend does not have: its custom "
+        "resource holds an older schema of pods.",
+        "Leave the field out for this app: `field: !null` removes what a group or an environment "
+        "sets, and `$patch: delete` removes an element of a list. Or use another backend.",
+    ),
+    Entry(
         "E_POD_OWNED",
         "An overlay of pods (`pod:`) sets a field that another field of the config sets, or that "
         "the backend needs as it is.",

@@ -124,6 +124,8 @@ def _unused(node: Node, path: _Path, used: set[Site]) -> Iterator[tuple[_Path, N
         if not _has_effect(node, path, used):
             yield path, node
         return
+    if isinstance(node, Branch) and "$patch" in node.children:
+        return  # an overlay removes an element; `backends.overlay` finds those that remove nothing
     steps: Iterable[tuple[str, Node]] = (
         node.children.items()
         if isinstance(node, Branch)

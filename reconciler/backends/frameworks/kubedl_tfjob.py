@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reconciler.apps.app import App
-from reconciler.backends import pod, trainer
+from reconciler.backends import kubedl_pods, pod, trainer
 from reconciler.backends.contract import Framework
 from reconciler.diagnostics import Diagnostic, error
 from reconciler.objects.draft import Tree
@@ -99,4 +99,5 @@ FRAMEWORK = Framework(
     _draw,
     _check,
     options=Options,
+    lacks=kubedl_pods.LACKS,
 )

@@ -247,5 +247,17 @@ def _check_records(app: App) -> Iterator[Diagnostic]:
 
 
 SERVING = Serving(
-    "kserve", (_KIND,), _draw, _endpoint, _main, _service_of, _capacity, _check, Options, (_CHILD,)
+    "kserve",
+    (_KIND,),
+    _draw,
+    _endpoint,
+    _main,
+    _service_of,
+    _capacity,
+    _check,
+    Options,
+    (_CHILD,),
+    lacks=frozenset(
+        {("PodSpec", "schedulingGroup"), ("PodCertificateProjection", "userAnnotations")}
+    ),
 )

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import orjson
 
 from reconciler.apps.app import App
-from reconciler.backends import overlay, pod
+from reconciler.backends import kubedl_pods, overlay, pod
 from reconciler.backends.contract import Endpoint, Lookup, Serving, Version, check_name_fits
 from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.lifecycle.facts import Capacity
@@ -223,5 +223,14 @@ def _check_framework(serving: spec.Serving) -> Iterator[Diagnostic]:
 
 
 SERVING = Serving(
-    "kubedl", (_KIND, _SERVICE), _draw, _endpoint, _main, _service_of, _capacity, _check, Options
+    "kubedl",
+    (_KIND, _SERVICE),
+    _draw,
+    _endpoint,
+    _main,
+    _service_of,
+    _capacity,
+    _check,
+    Options,
+    lacks=kubedl_pods.LACKS,
 )

@@ -71,6 +71,36 @@ def test_a_value_that_a_lower_level_had_stands_in_the_chain():
     ]
 
 
+def test_a_null_removes_a_field_and_a_patch_an_element():
+    own = """\
+serving:
+  pod:
+    priorityClassName: !null
+    volumes: [{name: data, $patch: delete}]
+    container: {env: [{name: OTHER, $patch: delete}]}
+    labels: {team: !null }
+"""
+    found = parts({"environments/prod/one/web.yaml": own})
+    assert "priorityClassName" not in found.spec
+    assert plain(found.spec["volumes"]) == [{"name": "logs", "emptyDir": {}}]
+    assert plain(found.container["env"]) == [{"name": "LEVEL", "value": "info"}]
+    assert found.labels == {}
+
+
+def test_a_removal_of_nothing_is_told():
+    own = """\
+serving:
+  pod:
+    runtimeClassName: !null
+    volumes: [{name: other, $patch: delete}]
+"""
+    fleet = loaded(small().but({**FILES, "environments/prod/one/web.yaml": own}))
+    assert [(d.code, d.site.line, d.path) for d in fleet.diagnostics] == [
+        ("W_NO_EFFECT", 3, "serving.pod.runtimeClassName"),
+        ("W_NO_EFFECT", 4, "serving.pod.volumes[0]"),
+    ]
+
+
 def test_what_the_backend_draws_wins_and_stands_first():
     drawn = parts().over_container({"name": "server", "env": [{"name": "LEVEL", "value": "x"}]})
     assert list(drawn)[:2] == ["name", "env"]
