@@ -16,6 +16,7 @@ from reconciler.engine import (
     load,
     object_policy,
     observe,
+    overdue,
     predict,
 )
 from reconciler.engine.draw import UnitDrafts
@@ -101,7 +102,7 @@ class Review:
     @property
     def statuses(self) -> dict[str, GroupStatus]:
         """The recorded results of the last runs, per group."""
-        return {g: status for part in self.parts for g, status in part.snapshot.statuses.items()}
+        return _statuses_of(self.parts)
 
     def without(self, units: Collection[UnitId]) -> Review:
         """The review with these units left out of its plan."""
@@ -172,6 +173,10 @@ def review(
     return replace(done, diagnostics=diagnostics, policies=len(policies.bound))
 
 
+def _statuses_of(parts: Iterable[ReviewPart]) -> dict[str, GroupStatus]:
+    return {g: status for part in parts for g, status in part.snapshot.statuses.items()}
+
+
 def _all_blocked(fleet: Fleet, faults: Iterable[Diagnostic]) -> Fleet:
     codes = tuple(sorted({d.code for d in faults if d.is_error}))
     blocked = {**dict.fromkeys((u.id for u in fleet.units()), codes), **fleet.blocked}
@@ -229,6 +234,8 @@ class _Run:
         if options.plans:
             offline = targets is None
             plan = Plan(fleet.label, fleet.commit, tuple(clusters), tuple(apps), offline)
+            known = _statuses_of(done)
+            plan = overdue.hold_overdue(plan, fleet.units(), known, self.now)
             plan, unused = self._apply_guards(plan, fleet, done, targets)
             unmapped += unused
         return Review(fleet, unmapped, tuple(found), tuple(done), plan)
@@ -287,7 +294,7 @@ class _Run:
             unused = tuple(_warn_unused(allowed, offers))
         plan = history.restate_rewinds(plan, lost, allowed.rewinds)
         first, *others = guards(allowed)
-        known = {g: status for part in done for g, status in part.snapshot.statuses.items()}
+        known = _statuses_of(done)
         edited = [e for part in done for e in records.find_edited(part.units, part.snapshot)]
         standing = (strangers.guard(reader_of, recorded), records.guard(edited))
         for guard in (first, *standing, *others, fights.guard(known)):

@@ -155,7 +155,9 @@ def _decision(app: AppPlan, folding: Folding, options: Options) -> Iterator[str]
     """The decision and its reasons; of a new app, whose version stands above, what it waits for."""
     decision = app.decision
     quiet = (RolloutVerdict.STEADY, RolloutVerdict.IDLE, RolloutVerdict.TARGET)
-    if decision is None or (decision.verdict in quiet and app.swap is None):
+    if decision is None:
+        return
+    if decision.verdict in quiet and app.swap is None and decision.hold is None:
         return
     if folding.is_new and not folding.everything and decision.verdict is RolloutVerdict.STEADY:
         if len(decision.reasons) > 1:

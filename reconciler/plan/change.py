@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from reconciler.lifecycle.decision import Decision, Fires, Hold, Reason, Weights
+from reconciler.lifecycle.decision import Decision, Fires, Hold, Reason, RolloutVerdict, Weights
 from reconciler.objects.draft import FieldPath, Manifest
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.kind import Wave
@@ -340,6 +340,26 @@ class AppPlan:
     def deferral(self) -> Refusal | None:
         """What keeps changes of the unit waiting until a time; None when nothing does."""
         return next((refusal for refusal in self.refusals if refusal.defers), None)
+
+    @property
+    def waits(self) -> bool:
+        """Whether traffic waits for replicas that are not ready."""
+        decision = self.decision
+        return decision is not None and (
+            decision.verdict is RolloutVerdict.WAITING or bool(decision.outcome.awaited)
+        )
+
+    @property
+    def makes_route(self) -> bool:
+        """Whether traffic waits for nothing but the backends of a route that a run makes: a run
+        that is done has ended the wait."""
+        decision = self.decision
+        stands = (RolloutVerdict.WAITING, RolloutVerdict.HELD)
+        return self.waits and decision is not None and decision.verdict not in stands
+
+    def hold_after(self, *, done: bool) -> Hold | None:
+        """The hold that is left after a run; `done`: the run did all that it had to do."""
+        return None if done and self.makes_route else self.hold
 
     @property
     def is_held(self) -> bool:

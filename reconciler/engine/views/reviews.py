@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reconciler.engine.review import Review, exit_code_of, may_apply
+from reconciler.engine.views.holds import describe_traffic_holds
 from reconciler.engine.views.model_changes import changes_of
 from reconciler.engine.views.report import Findings, Report
 from reconciler.engine.views.words import count
@@ -90,6 +91,12 @@ def _closing(reviewed: Review) -> tuple[str, ...]:
 
 
 def _summary(reviewed: Review) -> str:
+    assert reviewed.plan is not None
+    held = describe_traffic_holds(reviewed.plan.apps)
+    return " ".join(filter(None, (_counts(reviewed), held)))
+
+
+def _counts(reviewed: Review) -> str:
     assert reviewed.plan is not None
     counts = {action.value: n for action, n in reviewed.plan.counts().items() if n}
     decisions = sum(1 for app in reviewed.plan.apps if app.swap is not None)
