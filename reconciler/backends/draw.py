@@ -377,7 +377,7 @@ def _complete(
     }
     children.pop("metadata", None)
     tree.update(children)
-    return Draft(draft.key, draft.api_version, tree, draft.rule)
+    return replace(draft, tree=tree)
 
 
 def _as_dict(tree: Any) -> dict[str, Any]:

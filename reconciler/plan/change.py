@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -55,6 +56,9 @@ class Inside:
 
     key: ObjectKey
     path: FieldPath
+
+
+_HEX = re.compile(r"[0-9a-f]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +274,8 @@ class AppPlan:
     """The index of the client that reads and writes the unit."""
     awaits: frozenset[ObjectKey] = frozenset()
     """The serving objects that must be ready before a route is made."""
+    stems: Mapping[ObjectKey, str] = field(default_factory=dict)
+    """Each wanted object whose name ends in a digest of its content → the name without it."""
 
     def changes(self) -> Iterator[Change]:
         for wave in self.waves:
@@ -335,6 +341,28 @@ class AppPlan:
     def hold(self) -> Hold | None:
         """Why the rollout of the unit waits for a person; None when it does not."""
         return self.decision.hold if self.decision is not None and not self.suspended else None
+
+    def is_superseded(self, key: ObjectKey) -> bool:
+        """Whether an object is an older generation of one that the unit has after the run: of the
+        same kind, namespace and stem, with a digest of the same length at the end of its name.
+
+        Never in a unit that is gone from Git or was renamed: there nothing of its own takes the
+        place of what goes."""
+        stem, _, digest = key.name.rpartition("-")
+        if self.removed or self.source is not None or not _HEX.fullmatch(digest):
+            return False
+        newer = {
+            other
+            for other, name in self.stems.items()
+            if name == stem
+            and other != key
+            and len(other.name) == len(key.name)
+            and (other.group_kind, other.namespace) == (key.group_kind, key.namespace)
+        }
+        if not newer:
+            return False
+        kept = {m.key for m in self.members} - {c.key for c in self.changes() if not c.goes}
+        return bool(newer & kept)
 
     @property
     def deferral(self) -> Refusal | None:
