@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from reconciler import TOOL_NAMESPACE, kinds
+from reconciler.apps import workflow_templates
 from reconciler.apps.app import PlainManifest
 from reconciler.apps.repository import AppFiles, Layout
 from reconciler.diagnostics import Diagnostic, error, warning
@@ -188,6 +189,7 @@ def _check(root: Branch, namespace: str, allowed: frozenset[str]) -> Iterator[Di
         yield _server_owned("status", status)
     if group_kind == GroupKind("", "Secret"):
         yield from _check_secret_values(root)
+    yield from workflow_templates.check_workflow(root, group_kind)
 
 
 def _check_reserved(root: Branch) -> Iterator[Diagnostic]:
