@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 
@@ -19,6 +19,7 @@ from reconciler.secrets import printable
 from reconciler.wiring.redaction import redactor
 
 __all__ = [
+    "LibraryWarnings",
     "LogStream",
     "OutputLost",
     "is_looked_at",
@@ -157,3 +158,27 @@ def _drop(stream: TextIO) -> None:
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, number)
     os.close(null)
+
+
+class LibraryWarnings:
+    """Prints the warnings of Python libraries: each text once, in one line. They are for people who
+    change the program, but for the one that says that a connection is not safe."""
+
+    def __init__(self) -> None:
+        self._shown: set[str] = set()
+
+    def show(
+        self, message: Warning | str, category: type[Warning], *_where: Any, **_more: Any
+    ) -> None:
+        """Takes the place of `warnings.showwarning`."""
+        text = ""
+        if category.__name__ == "InsecureRequestWarning":
+            text = (
+                "the API server's certificate is not verified (insecure-skip-tls-verify): whoever "
+                "is on the way to it can read and change what is sent"
+            )
+        elif os.environ.get("RECONCILER_DEBUG"):
+            text = f"{category.__name__}: {message}"
+        if text and text not in self._shown:
+            self._shown.add(text)
+            note(f"warning: {text}")
