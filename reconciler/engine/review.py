@@ -297,7 +297,7 @@ class _Run:
         known = _statuses_of(done)
         edited = [e for part in done for e in records.find_edited(part.units, part.snapshot)]
         standing = (strangers.guard(reader_of, recorded), records.guard(edited))
-        for guard in (first, *standing, *others, fights.guard(known)):
+        for guard in (first, *standing, *others, fights.guard(known, self.options.stands_on)):
             plan = hold(plan, guard(plan))
         return holds.hold_unreachable(plan), unused
 

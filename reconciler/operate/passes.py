@@ -110,6 +110,8 @@ class PassSettings:
     fail_if_locked: bool = False
     ended: Callable[[], str] = lambda: ""
     resting: Callable[[UnitId], str] = lambda _unit: ""
+    stands_on: Callable[[], str] = str
+    """See `RunOptions.stands_on`."""
     reading: Callable[[], AbstractContextManager[None]] = nullcontext
     """Entered around code that only reads, and that a signal may interrupt at any point."""
 
@@ -194,6 +196,7 @@ def _review(
         full=settings.full,
         memo=settings.memo,
         workers=settings.apply.workers,
+        stands_on=settings.stands_on,
     )
     return review.review(tree, settings.selection, clock.now(), reader=cluster, options=options)
 

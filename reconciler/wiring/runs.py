@@ -121,7 +121,11 @@ def run_once(
         try:
             with context.ending.reading():
                 tree, lost = _tree_or_last_seen(common, output)
-            wanted = replace(_with_context(settings, options, context), stale=lost)
+            wanted = replace(
+                _with_context(settings, options, context),
+                stale=lost,
+                stands_on=partial(source.standing_on, tree),
+            )
             done = context.run(tree, wanted)
         except Interrupted:
             if context.ending.by_keyboard:

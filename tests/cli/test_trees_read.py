@@ -3,6 +3,9 @@ the refusal that apply would give."""
 
 import pytest
 
+from reconciler import kinds
+from reconciler.objects.key import ObjectKey
+from reconciler.simulation.cluster import EmbeddedCluster
 from tests.cli.test_commands import OWN
 
 
@@ -145,3 +148,28 @@ def test_a_comparison_of_one_app_warns_of_no_group_that_is_emptied(repo):
     code, out = repo.run("plan", "--base", base, "--app", "prod/one/web")
     assert (code, "W_PRUNE_GUARD" in out) == (0, False), out
     assert _counts(out).startswith("2 to delete."), out
+
+
+def scale(repo, replicas):
+    """Somebody else sets the replicas of the server."""
+    cluster = EmbeddedCluster(str(repo.cluster), kinds=kinds.known())
+    cluster.edit(
+        ObjectKey("apps", "Deployment", "ml-one", "web-v1"),
+        lambda body: body["spec"].update(replicas=replicas),
+    )
+    cluster.close()
+
+
+def test_the_plan_of_a_work_tree_shows_the_hold_of_a_fight_as_apply_does(repo):
+    for minute in range(4):
+        repo.now = f"2026-11-23T10:{10 + minute}:00Z"
+        repo.live("reconcile", "--once")
+        scale(repo, 7 + minute)
+    repo.now = "2026-11-23T10:20:00Z"
+    said = "kubectl-edit and this program set spec.replicas in turn, 3 times: held"
+    results = [repo.live(*args) for args in (["plan"], ["plan", "--revision", "HEAD"], ["apply"])]
+    assert [code for code, _ in results] == [4, 4, 4]
+    assert all(said in " ".join(out.split()) for _, out in results)
+    repo.write(OWN, "serving: {replicas: 2}\n")
+    code, out = repo.live("plan")  # the edit may be the answer: a new commit goes on
+    assert (code, "in turn" in out) == (0, False), out
