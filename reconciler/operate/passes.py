@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from math import inf
 
 from reconciler.apply.result import ApplyResult, ApplyStatus
 from reconciler.apps.app import Selection
@@ -109,6 +110,8 @@ class PassSettings:
     wait: float | None = None
     fail_if_locked: bool = False
     ended: Callable[[], str] = lambda: ""
+    left: Callable[[], float] = lambda: inf
+    """The seconds until the deadline of the pass."""
     resting: Callable[[UnitId], str] = lambda _unit: ""
     stands_on: Callable[[], str] = str
     """See `RunOptions.stands_on`."""
@@ -143,7 +146,9 @@ def run_pass(
     locked: dict[str, str] = {}
     groups = groups_of(tree, settings.selection)
     if leases is not None and groups:
-        locked |= leases.acquire(groups, wait=settings.wait, ended=settings.ended)
+        locked |= leases.acquire(
+            groups, wait=settings.wait, ended=settings.ended, left=settings.left
+        )
         if locked.keys() >= groups:
             return _all_locked(tree, locked, settings)
 
