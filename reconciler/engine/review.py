@@ -84,6 +84,8 @@ class Review:
     """The number of policies that have a binding."""
     before: Mapping[UnitId, App] = field(default_factory=dict)
     """The apps of the base revision; empty for a run without one."""
+    now: datetime | None = None
+    """The time for which the plan was made."""
 
     @property
     def units(self) -> tuple[UnitDrafts, ...]:
@@ -238,7 +240,7 @@ class _Run:
             plan = overdue.hold_overdue(plan, fleet.units(), known, self.now)
             plan, unused = self._apply_guards(plan, fleet, done, targets)
             unmapped += unused
-        return Review(fleet, unmapped, tuple(found), tuple(done), plan)
+        return Review(fleet, unmapped, tuple(found), tuple(done), plan, now=self.now)
 
     def _sides(
         self, fleet: Fleet, targets: Targets[ClusterReader] | None, sent_before: dict[int, int]
@@ -323,6 +325,7 @@ class _Run:
             parts_of,
             plan,
             before={app.id: app for app in rendered.apps},
+            now=self.now,
         )
 
 

@@ -348,21 +348,19 @@ class AppPlan:
 
         Never in a unit that is gone from Git or was renamed: there nothing of its own takes the
         place of what goes."""
-        stem, _, digest = key.name.rpartition("-")
-        if self.removed or self.source is not None or not _HEX.fullmatch(digest):
+        if self.removed or self.source is not None:
             return False
-        newer = {
-            other
-            for other, name in self.stems.items()
-            if name == stem
-            and other != key
-            and len(other.name) == len(key.name)
-            and (other.group_kind, other.namespace) == (key.group_kind, key.namespace)
-        }
+        newer = {n for n, stem in self.stems.items() if _is_generation(key, n, stem)}
         if not newer:
             return False
         kept = {m.key for m in self.members} - {c.key for c in self.changes() if not c.goes}
         return bool(newer & kept)
+
+    def superseded_by(self, key: ObjectKey) -> tuple[ObjectKey, ...]:
+        """The recorded objects that are older generations of a wanted one."""
+        stem = self.stems.get(key, "")
+        recorded = self.recorded.members if stem and self.recorded is not None else ()
+        return tuple(m.key for m in recorded if _is_generation(m.key, key, stem))
 
     @property
     def deferral(self) -> Refusal | None:
@@ -402,6 +400,18 @@ class AppPlan:
             and not c.deferred
             for c in self.changes()
         )
+
+
+def _is_generation(key: ObjectKey, newer: ObjectKey, stem: str) -> bool:
+    """Whether two objects are generations of one thing, `newer` being the one of the stem."""
+    head, _, digest = key.name.rpartition("-")
+    return (
+        head == stem
+        and key != newer
+        and _HEX.fullmatch(digest) is not None
+        and len(newer.name) == len(key.name)
+        and (newer.group_kind, newer.namespace) == (key.group_kind, key.namespace)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,10 @@ def test_the_comment_s_first_screen_is_what_changes_of_models(sample):
         "| `prod/hz-a/mnist`, `prod/hz-b/mnist` | version **v2 → v1 over 10, 50, 100 %, about 20 min**"
     )
     assert out.index("**Models**") < out.index("**Next trainings**") < out.index("<details>")
-    assert "| `mnist/nightly` | 2026-11-24 03:\u200b00 Asia/Shanghai | 2026-11-23 19:00 |" in out
+    assert (
+        "| `mnist/nightly` | 2026-11-24 02:\u200b00 → 2026-11-24 03:\u200b00 Asia/Shanghai "
+        "| 2026-11-23 19:00 |" in out
+    )
 
 
 def test_a_new_model_says_what_it_is(sample):
@@ -142,3 +145,29 @@ def test_the_differences_of_a_stale_plan_are_folded_to_five_and_whole_in_json(
     data = json.loads(repo.live("apply", plan, "--output", "json")[1])
     assert len(data["moved"]) == edits
     assert all("the live object changed" in line for line in data["moved"])
+
+
+def test_a_changed_schedule_shows_its_old_next_time_beside_the_new_one(sample, monkeypatch):
+    sample.edit(MODEL, 'cron: "0 2', 'cron: "0 3')
+    out = sample.run("plan", "--base", "HEAD")[1]
+    assert (
+        "  mnist/nightly  2026-11-24 02:00 -> 2026-11-24 03:00 Asia/Shanghai   (11-23 19:00 UTC)\n"
+    ) in out
+    monkeypatch.setenv("COLUMNS", "60")
+    out = sample.run("plan", "--base", "HEAD")[1]
+    assert "  mnist/nightly  2026-11-24 02:00 -> 2026-11-24 03:00 Asia" not in out
+    assert (
+        "  mnist/nightly  2026-11-24 02:00\n                 -> 2026-11-24 03:00 Asia/Shanghai\n"
+    ) in out
+    data = json.loads(sample.run("plan", "--base", "HEAD", "--output", "json")[1])
+    (model,) = data["plan"]["models"]
+    (training,) = model["trainings"]
+    assert training["next"][0] == "2026-11-23T19:00:00Z"
+    assert training["before"]["next"][0] == "2026-11-23T18:00:00Z"
+    assert training["before"]["cron"] == "0 2 * * *"
+
+
+def test_a_schedule_that_is_suspended_shows_when_it_would_have_run(sample):
+    sample.edit(MODEL, "timeZone: Asia/Shanghai", "suspend: true, timeZone: Asia/Shanghai")
+    out = sample.run("plan", "--base", "HEAD")[1]
+    assert "  mnist/nightly  2026-11-24 02:00 Asia/Shanghai -> suspended\n" in out
