@@ -83,6 +83,9 @@ class Review:
     """The number of policies that have a binding."""
     before: Mapping[UnitId, App] = field(default_factory=dict)
     """The apps of the base revision; empty for a run without one."""
+    unseen: tuple[str, ...] = ()
+    """What of the base revision could not be rendered: apps, and paths that cannot be read. The
+    plan cannot say what changes there."""
 
     @property
     def units(self) -> tuple[UnitDrafts, ...]:
@@ -316,6 +319,7 @@ class _Run:
             parts_of,
             plan,
             before={app.id: app for app in rendered.apps},
+            unseen=compare_base.list_unseen(rendered, self.selection),
         )
 
 

@@ -76,7 +76,7 @@ def test_an_app_that_a_policy_denies_is_not_called_fine(repo):
     repo.write("policies/p.yaml", _DENIES)
     code, out = repo.run("check")
     assert code == 3
-    assert out.endswith("\n1 finding denies. 0 of 1 app is fine. Nothing was written.\n")
+    assert out.endswith("\n1 finding denies 1 of 1 app. 0 of 1 app is fine. Nothing was written.\n")
 
 
 @pytest.mark.parametrize(
