@@ -1,5 +1,5 @@
-"""Mistakes and errors as text for people: colours only where asked for; below 100 columns no line is
-wider than the terminal, but for places, which stay whole."""
+"""Mistakes and errors as text for people: colours only where asked for. Below 100 columns no line
+is wider than the terminal; places stay whole."""
 
 from __future__ import annotations
 
