@@ -86,6 +86,9 @@ class Review:
     """The apps of the base revision; empty for a run without one."""
     now: datetime | None = None
     """The time for which the plan was made."""
+    unseen: tuple[str, ...] = ()
+    """What of the base revision could not be rendered: apps, and paths that cannot be read. The
+    plan cannot say what changes there."""
 
     @property
     def units(self) -> tuple[UnitDrafts, ...]:
@@ -326,6 +329,7 @@ class _Run:
             plan,
             before={app.id: app for app in rendered.apps},
             now=self.now,
+            unseen=compare_base.list_unseen(rendered, self.selection),
         )
 
 

@@ -51,6 +51,8 @@ def counted(section: Changes) -> str:
     unjudged = sum(1 for c in section.plan.changes() if c.standing is Standing.UNJUDGED)
     parts += [f"{held} held"] if held else []
     parts += [f"{unjudged} not judged"] if unjudged else []
+    if section.not_compared:
+        parts.append(f"{len(section.not_compared)} not compared")
     waiting = sum(1 for _ in holds(section))
     traffic = f"the traffic of {count(waiting, 'app')} held" if waiting else ""
     return ", ".join(filter(None, (*(parts or ["no difference"]), traffic)))

@@ -54,6 +54,9 @@ class Subject:
     operation: str
     old: Mapping[str, Any] | None
     namespace_labels: Mapping[str, str]
+    is_embedded: bool = False
+    """The object stands as a text in another one. What it says of its owners counts for nothing:
+    whoever writes the text could name a controller, to which many policies do not apply."""
 
 
 def may_judge(policies: PolicySet, draft: Draft) -> bool:
@@ -75,7 +78,9 @@ def judge_objects(policies: PolicySet, subjects: Iterable[Subject]) -> tuple[Fin
         found += _evaluate_subject(policies, subject)
         if subject.operation != "DELETE":
             for _, manifest in subject.manifest.inside():
-                inner = replace(subject, manifest=manifest, operation="CREATE", old=None)
+                inner = replace(
+                    subject, manifest=manifest, operation="CREATE", old=None, is_embedded=True
+                )
                 found += _evaluate_subject(policies, inner)
     return tuple(_keep_strictest(found))
 
@@ -167,7 +172,7 @@ def _data(subject: Subject, request: Request) -> dict[str, Any]:
         metadata = {"name": key.namespace, "labels": dict(request.namespace_labels)}
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
     return {
-        "object": None if deleted else subject.manifest.body,
+        "object": None if deleted else _judged_body(subject),
         "oldObject": dict(old) if old is not None else None,
         "request": {
             "kind": kind,
@@ -184,6 +189,15 @@ def _data(subject: Subject, request: Request) -> dict[str, Any]:
         "namespaceObject": namespace,
         "params": None,
     }
+
+
+def _judged_body(subject: Subject) -> Mapping[str, Any]:
+    body = subject.manifest.body
+    metadata = body.get("metadata")
+    if not subject.is_embedded or not isinstance(metadata, Mapping):
+        return body
+    kept = {name: value for name, value in metadata.items() if name != "ownerReferences"}
+    return {**body, "metadata": kept}
 
 
 # -- one policy, one binding -----------------------------------------------------------------------

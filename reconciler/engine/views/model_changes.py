@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from reconciler.apps.app import App
+from reconciler.apps.app import App, Selection
 from reconciler.backends import draw
 from reconciler.engine import decide
 from reconciler.engine.draw import UnitDrafts
@@ -57,7 +57,20 @@ def changes_of(
         reviewed.snapshot.base,
         find_model_changes(reviewed),
         ranks,
+        list_uncompared(reviewed),
     )
+
+
+def list_uncompared(reviewed: Review) -> tuple[str, ...]:
+    """The selected apps, and the paths, of which the plan says nothing or not all: one side has
+    mistakes or could not be read. Each once, sorted."""
+    names = {str(u) for u in reviewed.fleet.blocked if not u.is_foundation}
+    names |= {str(unit) for unit in reviewed.damaged}
+    names |= (
+        {str(app.unit) for app in reviewed.plan.apps if app.is_unjudged} if reviewed.plan else set()
+    )
+    names |= set(reviewed.fleet.hiding(Selection()))
+    return (*sorted(names), *(n for n in reviewed.unseen if n not in names))
 
 
 def find_model_changes(reviewed: Review) -> tuple[ModelChange, ...]:

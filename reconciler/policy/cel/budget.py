@@ -57,17 +57,18 @@ _PLAIN = frozenset(
         "int",
         "uint",
     }
-    | {"double", "bool", "hasValue", "isSorted", "isQuantity", "isInteger", "isURL", "sign"}
+    | {"double", "bool", "hasValue", "isSorted", "isQuantity", "isInteger", "isURL", "sign", "sum"}
     | {"isGreaterThan", "isLessThan", "compareTo", "asInteger", "asApproximateFloat"}
     | {"@not_strictly_false", "__not_strictly_false__", "_-_", "_*_", "_/_", "_%_", "-_"}
     | {"sets.contains", "sets.equivalent", "sets.intersects"}
 )
 
 
-#: Functions that read no text, or compare it at once.
+#: Functions that read no text, or compare it at once. `int` reads the digits of a number.
 _READ_NO_TEXT = frozenset(
     {"_&&_", "_||_", "!_", "_?_:_", "_[_]", "_?._", "_[?_]", "_?[_]", "_==_", "_!=_", "@in", "_in_"}
     | {"_<_", "_<=_", "_>_", "_>=_", "_-_", "_*_", "_/_", "_%_", "-_", "type", "dyn", "sum"}
+    | {"int"}
     | {"or", "orValue", "hasValue", "value", "optional.of", "optional.none", "@not_strictly_false"}
     | {"__not_strictly_false__"}
 )
