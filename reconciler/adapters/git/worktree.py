@@ -15,7 +15,7 @@ from pathlib import Path
 
 from reconciler.adapters.git import rules
 from reconciler.adapters.git.command import Git
-from reconciler.adapters.git.objects import object_id, open_commit
+from reconciler.adapters.git.objects import list_ids, object_id, open_commit
 from reconciler.adapters.git.place import Place, find, folder_of, head
 from reconciler.errors import SourceError
 from reconciler.ports import Blob
@@ -88,20 +88,14 @@ class WorkTree:
         return open_commit(self.folder, self.head).unrelated(wanted)
 
     def uncommitted(self) -> tuple[str, ...]:
-        """The config files that differ from HEAD, are new, or are gone; sorted. Cost: one listing
-        of HEAD's tree."""
-        before: Mapping[str, Blob] = {}
+        """The config files that differ from HEAD, are new, or are gone; sorted. Cost: one git
+        process."""
+        before: Mapping[str, str] = {}
         if self.place is not None and self.head:
-            before = open_commit(self.folder, self.head).blobs()
-        now = self.blobs()
+            before = list_ids(self.place.git, self.head, self.place.prefix)
+        now = {path: blob.blob_id for path, blob in self.blobs().items()}
         names = before.keys() | now.keys()
-        return tuple(
-            sorted(
-                n
-                for n in names
-                if n not in before or n not in now or before[n].blob_id != now[n].blob_id
-            )
-        )
+        return tuple(sorted(name for name in names if before.get(name) != now.get(name)))
 
     def _list(self) -> Mapping[str, Blob]:
         ignored = self._ignored()
