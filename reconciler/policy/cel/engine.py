@@ -119,10 +119,20 @@ def _clean(datum: Any) -> _Cleaned:
             if len(node) > longest.get(field, 0):
                 longest[field] = len(node)
         elif kind is dict:
-            most = max(most, len(node))
-            return {key: clean(child, key) for key, child in node.items()}
+            if len(node) > most:
+                most = len(node)
+            out = {}
+            for key, child in node.items():
+                # Most values are texts: no call for those.
+                if type(child) is not str:
+                    child = clean(child, key)  # noqa: PLW2901 - as clean
+                elif len(child) > longest.get(key, 0):
+                    longest[key] = len(child)
+                out[key] = child
+            return out
         elif kind is list:
-            most = max(most, len(node))
+            if len(node) > most:
+                most = len(node)
             return [clean(child, field) for child in node]
         elif kind is int and not -(2**63) <= node < 2**63:
             return float(node)
@@ -138,7 +148,7 @@ class Values:
     """The values that expressions may read, by name. A value is cleaned when it is first read.
     Expressions that read the same names share one conversion into the engine's form."""
 
-    __slots__ = ("_activations", "_engine", "_known", "_raw", "_sizes")
+    __slots__ = ("_activations", "_engine", "_known", "_raw", "_sizes", "results")
 
     def __init__(self, engine: Engine, data: Mapping[str, Any]) -> None:
         self._engine = engine
@@ -146,6 +156,8 @@ class Values:
         self._known: dict[str, _Cleaned] = {}
         self._activations: dict[frozenset[str], Any] = {}
         self._sizes: dict[frozenset[str], tuple[str, Size]] = {}
+        #: What programs gave for these values; policies share conditions and variables.
+        self.results: dict[Program, EvalResult] = {}
 
     def extended(self, more: Mapping[str, Any]) -> Values:
         """These values and `more`, with the conversions that do not depend on a name in `more`."""
@@ -252,7 +264,14 @@ class Program:
         return self._parsed
 
     def run(self, values: Values) -> EvalResult:
-        """The value or the error. Never raises, whatever the expression and the values are."""
+        """The value or the error, computed once for the same values. Never raises, whatever the
+        expression and the values are."""
+        found = values.results.get(self)
+        if found is None:
+            found = values.results[self] = self._run(values)
+        return found
+
+    def _run(self, values: Values) -> EvalResult:
         fault = values.fault(self.names)
         if not fault and not self._is_surely_within_limits(values):
             fault = self._find_excess(self.parsed.root, self.names, self.loops, values)
