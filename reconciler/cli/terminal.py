@@ -8,7 +8,6 @@ command has done its work. Standard error that cannot be written to changes noth
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from typing import Any, TextIO
 
@@ -57,7 +56,7 @@ class _StatusLine:
         self._shown = False
 
     def show(self, text: str) -> None:
-        columns = shutil.get_terminal_size((DEFAULT_WIDTH, 24)).columns
+        columns = _columns()
         line = printable(redactor().redact(text))[: max(1, columns - 1)]
         _to_stderr(f"\r{line}\x1b[K")
         self._shown = True
@@ -133,10 +132,23 @@ def note(text: str, *, end: str = "\n") -> None:
         _drop(sys.stderr)
 
 
+def _columns() -> int:
+    """As `shutil.get_terminal_size`, without its module, which imports all compression formats."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given) > 0:
+        return int(given)
+    if sys.__stdout__ is None:
+        return DEFAULT_WIDTH
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or DEFAULT_WIDTH
+    except (ValueError, OSError):  # closed, or no terminal
+        return DEFAULT_WIDTH
+
+
 def width() -> int:
     """The columns of a text on standard output, 60 to 200: those of the terminal or of COLUMNS; 100
     where there is neither."""
-    found = shutil.get_terminal_size((DEFAULT_WIDTH, 24)).columns
+    found = _columns()
     if not os.environ.get("COLUMNS") and not _is_terminal(sys.stdout):
         found = DEFAULT_WIDTH
     return min(200, max(60, found))

@@ -22,7 +22,7 @@ from reconciler.errors import SourceError
 from reconciler.ports import Blob
 from reconciler.secrets import printable
 
-__all__ = ["DAMAGED", "OURS", "CommitTree", "object_id", "open_commit"]
+__all__ = ["DAMAGED", "OURS", "CommitTree", "list_ids", "object_id", "open_commit"]
 
 #: Marker files in a cache: this program made the cache; a reader found the cache damaged.
 OURS = "reconciler-cache"
@@ -166,6 +166,24 @@ class CommitTree:
         if kind.code == 0 and kind.text != "tree":
             raise SourceError(f"{rules.show_path(self.root)} of {self.label} is not a folder")
         return answer.text
+
+
+def list_ids(git: Git, commit: str, root: str = "") -> Mapping[str, str]:
+    """The ids of the regular files in a commit's config folders, by path from `root`. Only to say
+    what differs: nothing is checked, as `CommitTree` does. Raises SourceError. Cost: one process.
+    """
+    prefix = f"{root}/" if root else ""
+    folders = [prefix + name for name in rules.CONFIG_FOLDERS]
+    listing = git.run(
+        "ls-tree", "-r", "-z", "--full-tree", commit, "--", *folders, records=_MOST_RECORDS
+    )
+    out: dict[str, str] = {}
+    for record in listing.split(b"\0"):
+        fields, _, path = record.decode("utf-8", "replace").partition("\t")
+        mode, _, rest = fields.partition(" ")
+        if mode in _REGULAR:
+            out[path.removeprefix(prefix)] = rest.rpartition(" ")[2]
+    return out
 
 
 class _Entry(NamedTuple):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from reconciler.adapters.git import rules
 from reconciler.adapters.git.command import Git
-from reconciler.adapters.git.objects import object_id, open_commit
+from reconciler.adapters.git.objects import list_ids, object_id, open_commit
 from reconciler.adapters.git.place import Place, find, folder_of, head
 from reconciler.diagnostics import Diagnostic
 from reconciler.errors import SourceError
@@ -94,22 +94,17 @@ class WorkTree:
         return open_commit(self.folder, self.head).unrelated(wanted)
 
     def uncommitted(self) -> tuple[str, ...]:
-        """The config files that differ from HEAD, are new, or are gone; sorted. Cost: one listing
-        of HEAD's tree."""
-        before: Mapping[str, Blob] = {}
-        faults_before: tuple[Diagnostic, ...] = ()
+        """The config files that differ from HEAD, are new, or are gone; sorted. A path that cannot be
+        read counts when HEAD has nothing there. Cost: one git process."""
+        before: Mapping[str, str] = {}
         if self.place is not None and self.head:
-            committed = open_commit(self.folder, self.head)
-            before, faults_before = committed.blobs(), committed.faults()
-        now = self.blobs()
-        left_out = set(self.faults()) ^ set(faults_before)
-        names = before.keys() | now.keys()
-        differing = {
-            n
-            for n in names
-            if n not in before or n not in now or before[n].blob_id != now[n].blob_id
-        }
-        return tuple(sorted(differing | {d.site.file for d in left_out if d.site is not None}))
+            before = list_ids(self.place.git, self.head, self.place.prefix)
+        now = {path: blob.blob_id for path, blob in self.blobs().items()}
+        unread = {d.site.file for d in self.faults() if d.site is not None}
+        names = {n for n in before.keys() | now.keys() if before.get(n) != now.get(n)}
+        known = {n for n in names if any(n == p or n.startswith(f"{p}/") for p in unread)}
+        fresh = {p for p in unread if not any(n == p or n.startswith(f"{p}/") for n in before)}
+        return tuple(sorted(names - known | fresh))
 
     def _list(self) -> Mapping[str, Blob]:
         check = rules.TreeCheck()
