@@ -94,8 +94,8 @@ class WorkTree:
         return open_commit(self.folder, self.head).unrelated(wanted)
 
     def uncommitted(self) -> tuple[str, ...]:
-        """The config files that differ from HEAD, are new, or are gone; sorted. A path that cannot be
-        read counts when HEAD has nothing there. Cost: one git process."""
+        """The config files that differ from HEAD, are new, or are gone; sorted. A path that cannot
+        be read counts when HEAD has nothing there. Cost: one git process."""
         before: Mapping[str, str] = {}
         if self.place is not None and self.head:
             before = list_ids(self.place.git, self.head, self.place.prefix)
