@@ -14,6 +14,7 @@ from reconciler.engine import (
     draw,
     effect,
     load,
+    missing_fields,
     object_policy,
     observe,
     overdue,
@@ -86,6 +87,8 @@ class Review:
     """The apps of the base revision; empty for a run without one."""
     now: datetime | None = None
     """The time for which the plan was made."""
+    told: tuple[Finding, ...] = ()
+    """Findings that a diagnostic tells at the policy's expression. They deny all the same."""
     unseen: tuple[str, ...] = ()
     """What of the base revision could not be rendered: apps, and paths that cannot be read. The
     plan cannot say what changes there."""
@@ -122,7 +125,7 @@ class Review:
 
     @property
     def denied(self) -> frozenset[UnitId]:
-        return object_policy.denied_units(self.findings)
+        return object_policy.denied_units((*self.findings, *self.told))
 
 
 def review(
@@ -165,7 +168,9 @@ def review(
             findings=verdict.joined(done.findings, judged),
             diagnostics=(*done.diagnostics, *verdict.diagnostics),
         )
-    diagnostics = (*fleet.diagnostics, *faults, *done.diagnostics)
+    shown, told, missing = missing_fields.join(done.findings, done.units)
+    done = replace(done, findings=shown, told=told)
+    diagnostics = (*fleet.diagnostics, *faults, *missing, *done.diagnostics)
     if selection.is_everything:
         units = done.units
         silent = memo.of_commit(

@@ -467,6 +467,7 @@ def _scope() -> dict[str, Schema]:
         "policies": {**_COUNT, "description": "how many policies are bound"},
         "base": _TEXT,
         "blocked": {**_map(_list(_TEXT)), "description": "unit → codes of its mistakes"},
+        "cases": _list(_record(dict.fromkeys(("policy", "name", "at", "failure"), _TEXT))),
         "denied": _list(_APP),
         "moved": _list(_TEXT),
         "skippedLocked": {**_map(_TEXT), "description": "group → who holds its lease"},

@@ -7,6 +7,7 @@ The same holds for a rule that only the cluster can evaluate.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,6 +26,7 @@ from reconciler.unit import UnitId
 __all__ = ["PolicySet", "Subject", "judge_objects", "may_judge"]
 
 _LONGEST_MESSAGE = 5 * 1024
+_MISSING = re.compile(r"no such key: (\S+)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,7 +339,11 @@ def _without_result(
         message += " (its failurePolicy ignores this)"
     if spot is None:
         spot = locate.spot_of(policy, case.subject.manifest)
-    finding = _finding(case, verdict, message, expression, spot)
+    missing = _MISSING.search(why) if verdict is FindingVerdict.ERROR else None
+    finding = replace(
+        _finding(case, verdict, message, expression, spot),
+        missing_key=missing[1] if missing is not None else "",
+    )
     if verdict is FindingVerdict.NOT_EVALUABLE and finding.blocks:
         hint = f"annotate the binding with {locate.LEVEL}: warn to leave it to the cluster"
         return replace(finding, remediation=finding.remediation or hint)

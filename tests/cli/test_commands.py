@@ -107,6 +107,23 @@ def test_findings_below_deny_are_counted_apart_from_denials(repo):
     )
 
 
+def test_a_field_that_no_object_has_is_one_error_at_the_expression(repo):
+    rule = _DENIES.replace("object.spec.replicas", "object.spec.replcias")
+    assert rule != _DENIES
+    repo.write("policies/p.yaml", rule)
+    code, out = repo.run("check")
+    assert code == 1
+    assert out.count("error[E_POLICY_FIELD]") == 1
+    assert "no object that this judges has the field 'replcias' (Deployment)" in out
+    assert "help: did you mean 'replicas'?" in out
+    assert "--> policies/p.yaml:" in out
+    assert out.endswith("\n1 error in 1 file. 0 of 1 app is fine. Nothing was written.\n")
+    repo.write("policies/p.yaml", rule.replace("[Deny]", "[Warn]"))
+    code, out = repo.run("check")
+    assert code == 0
+    assert out.count("warning[W_POLICY_FIELD]") == 1
+
+
 def test_an_app_that_a_policy_denies_is_not_called_fine(repo):
     repo.write("policies/p.yaml", _DENIES)
     code, out = repo.run("check")

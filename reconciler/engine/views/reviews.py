@@ -74,7 +74,7 @@ def _closing(reviewed: Review) -> tuple[str, ...]:
     denies = sum(1 for f in reviewed.findings if f.blocks)
     warns = len(reviewed.findings) - denies
     apps = {app.id for app in reviewed.fleet.apps}
-    fine = len(apps - {f.app for f in reviewed.findings if f.blocks})
+    fine = len(apps - reviewed.denied)
     total = _total(reviewed)
     if not errors and not denies:
         text = f"{count(fine, 'app')} fine"
