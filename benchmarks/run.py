@@ -40,6 +40,9 @@ from tests.controlplane import programs  # noqa: E402
 
 __all__ = ["main", "run"]
 
+#: A run with the policies of the sample against one without: 1.4 when it was set, 1.6 when each
+#: expression was read as a tree.
+MOST_TIMES_OF_POLICIES = 1.5
 APPLIED_AT = "2026-11-23T12:00:00Z"
 LOOKED_AT = "2026-11-23T13:00:00Z"
 _HEAVY = (
@@ -116,6 +119,7 @@ def cases(folder: Path, models: int) -> Iterator[Case]:
     yield Case(
         "check of the sample", check, click, most_seconds=0.6, notes=(f"imports {_imports()}",)
     )
+    yield _policies(folder)
     yield from _fleet(folder, models)
     database = folder / "cluster.db"
     embedded = ("--embedded", str(database), "--repo", str(ROOT))
@@ -126,6 +130,18 @@ def cases(folder: Path, models: int) -> Iterator[Case]:
     yield Case("explain", (*PROGRAM, *explain), click)
     layers = _layers(folder / "merge")
     yield Case("merge", (*PROGRAM, "merge", "--layers", str(layers)), click)
+
+
+def _policies(folder: Path) -> Case:
+    """What the sample's policies cost on the sample's objects. The target is what they cost when it
+    was set, and a little more."""
+    with_policies, without = folder / "judged", folder / "unjudged"
+    for place in (with_policies, without):
+        for name in ("environments", "models"):
+            shutil.copytree(ROOT / name, place / name)
+    shutil.copytree(ROOT / "policies", with_policies / "policies")
+    judged, unjudged = ((*PROGRAM, "check", "--repo", str(p)) for p in (with_policies, without))
+    return Case("policies of the sample", judged, unjudged, most_times=MOST_TIMES_OF_POLICIES)
 
 
 def _fleet(folder: Path, models: int) -> Iterator[Case]:

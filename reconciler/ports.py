@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, Self, TypeVar
 
+from reconciler.diagnostics import Diagnostic
 from reconciler.errors import ReconcilerError
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.objects.observed import Observed
@@ -70,8 +71,14 @@ class Tree(Protocol):
     @property
     def label(self) -> str: ...
     def blobs(self) -> Mapping[str, Blob]:
-        """Every file of the config folders by its path from the config root, sorted. Reads no
-        content, so that a size can be checked before the file is read."""
+        """Every usable file of the config folders by its path from the config root, sorted. Reads
+        no content, so that a size can be checked before the file is read."""
+        ...
+
+    def faults(self) -> tuple[Diagnostic, ...]:
+        """The errors of entries that cannot be used and are left out of `blobs`: links, odd names,
+        files that are too large. The place of each is the entry's path, and all below that path is
+        unknown. A related place names another path that the mistake concerns."""
         ...
 
     def read(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:

@@ -144,7 +144,7 @@ COMMANDS = {
     "E_SOURCE": (["check", "--revision", "mian"], {}),
     "E_URL": (["check", "--repo", "http://git.example/config.git"], {}),
     "E_USAGE": (["explain"], {}),
-    "P_ERROR": (["check"], _with_expression("object.spec.most < 9")),
+    "P_ERROR": (["check"], _with_expression("object.spec.replicas / 0 < 9")),
     "P_NOT_EVALUABLE": (["check"], _with_expression(_ASKS[1])),
     "P_VIOLATED": (["check"], _with_expression("object.spec.replicas > 1")),
     "W_NO_EFFECT": (["check"], {_OWN: "serving: {hostnames: [web.example]}\n"}),

@@ -69,12 +69,13 @@ class Place:
         made.client = other
         return made
 
-    def runner(self, name="one", leases=None, *, timing=None, keep=True, **settings):
-        """(loop, observers' log, registry); `leases` False for none."""
+    def runner(self, name="one", leases=None, *, timing=None, keep=True, events=None, **settings):
+        """(loop, observers' log, registry); `leases` False for none. `events` is the client that
+        writes Kubernetes Events."""
         cluster = self.cluster.acting_as("reconciler")
         held = self.leases(name) if leases is None else leases or None
         log, registry = Kept(), Registry()
-        sinks = Sinks(log, registry, notify=self.events.append, ended=lambda: self.ended)
+        sinks = Sinks(log, registry, events, self.events.append, ended=lambda: self.ended)
         observer = Observers(cluster, self.clock, name, sinks, held, lambda: cluster.requests)
         if held is not None and keep:
             held.keep(SimulatedBackground(self.clock.timeline))

@@ -28,10 +28,14 @@ COMMANDS = sorted(
 class MemoryTree:
     """A config repo as a dict of texts."""
 
-    def __init__(self, files, label="worktree", commit=""):
+    def __init__(self, files, label="worktree", commit="", faults=()):
         self.files = {p: t.encode() if isinstance(t, str) else t for p, t in sorted(files.items())}
         self.label = label
         self.commit = commit
+        self.left_out = tuple(faults)
+
+    def faults(self):
+        return self.left_out
 
     def blobs(self):
         return {
@@ -50,7 +54,10 @@ class MemoryTree:
         """A copy with some files changed; None removes one."""
         merged = {**self.files, **changes}
         return MemoryTree(
-            {p: d for p, d in merged.items() if d is not None}, self.label, self.commit
+            {p: d for p, d in merged.items() if d is not None},
+            self.label,
+            self.commit,
+            self.left_out,
         )
 
 

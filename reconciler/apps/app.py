@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from reconciler.apps.left_out import find_above
 from reconciler.diagnostics import Diagnostic
 from reconciler.layers.locks import Lock
 from reconciler.origin import Branch, Node, Value
@@ -211,6 +212,21 @@ class Fleet:
     known: frozenset[UnitId]
     label: str = ""
     commit: str = ""
+    hidden: frozenset[str] = frozenset()
+    """Paths whose content is unknown, because their entries in the tree cannot be used."""
+
+    def may_have(self, unit: UnitId) -> bool:
+        """Whether a unit's file exists, or may exist at a path that cannot be read. Only what
+        certainly does not exist is gone from Git."""
+        if unit in self.known:
+            return True
+        name = "group" if unit.is_foundation else unit.model
+        file = f"environments/{unit.environment}/{unit.group}/{name}.yaml"
+        return bool(self.hidden and find_above(file, self.hidden))
+
+    def hiding(self, selection: Selection) -> tuple[str, ...]:
+        """The folders of which nothing is known and that may hold selected units, sorted."""
+        return tuple(sorted(path for path in self.hidden if _may_hide(path, selection)))
 
     def units(self) -> Iterator[Unit]:
         """All units, foundations first, because they own the namespaces."""
@@ -223,3 +239,10 @@ class Fleet:
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
         return tuple(d for d in self.diagnostics if d.is_error)
+
+
+def _may_hide(path: str, selection: Selection) -> bool:
+    top, *rest = path.split("/")
+    if top != "environments" or path.endswith(".yaml") or len(rest) > 2:
+        return False
+    return len(rest) < 2 or selection.takes_group(rest[0], rest[1])

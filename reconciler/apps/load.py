@@ -14,11 +14,13 @@ from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
 from reconciler.apps import (
+    left_out,
     manifest_files,
     missing,
     overlays,
     patterns,
     plain_secrets,
+    reach,
     repository,
     rules,
     shared,
@@ -81,7 +83,9 @@ class _Loader:
         self.label = label
         self.commit = commit
         self.mistakes = Mistakes()
-        self.layout: Layout = repository.read_layout(self.blobs)
+        self.left_out = left_out.LeftOut(files.faults())
+        layout = repository.read_layout([*self.blobs, *self.left_out.names()])
+        self.layout: Layout = replace(layout, hidden=self.left_out.paths)
         self.groups: dict[tuple[str, str], Branch] = {}
         self.records: dict[str, dict[str, VersionRecord]] = {}
         self.bad_records: dict[str, tuple[Diagnostic, ...]] = {}
@@ -100,6 +104,7 @@ class _Loader:
                 lists={**overlays.list_strategies(), **order.lists},
             )
         if order is None:
+            self.mistakes.add(self.left_out.errors.values())
             return self._fleet((), (), unit_ids, dict.fromkeys(unit_ids, ("E_LAYERS",)))
         self.mistakes.add(patterns.check(order, self.capabilities))
         selected = [
@@ -107,12 +112,20 @@ class _Loader:
             for app in self.layout.apps
             if self.selection.takes(app.environment, app.group, app.model)
         ]
-        self._add_layout_mistakes(selected)
         groups = sorted({(a.environment, a.group) for a in selected})
         if not self.selection.names_models or self._selects_foundations():
             groups = [g for g in self.layout.groups if self.selection.takes(*g)]
         reader = LayerReader(self.files, self.layout, order, self.mistakes)
         reader.parse(selected, groups, everything=self.selection.is_everything)
+        stopped = reach.stop_readers(self.left_out, reader, selected, groups)
+        if self.selection.is_everything:
+            self.mistakes.add(self.left_out.errors.values())
+        mistakes = reach.layout_mistakes(self.layout, self.selection, selected)
+        for item, reached in mistakes:
+            if not (item.code in reach.NOT_FOUND and stopped and stopped.issuperset(reached)):
+                self.mistakes.add((item,), *reached)
+        selected = [app for app in selected if app.id not in stopped]
+        groups = [group for group in groups if UnitId.foundation(*group) not in stopped]
         self._fetch_manifests(selected)
         foundations = [f for g in groups if (f := self._foundation(reader, *g)) is not None]
         apps = [app for files in selected if (app := self._app(reader, files)) is not None]
@@ -151,6 +164,7 @@ class _Loader:
             unit_ids,
             self.label,
             self.commit,
+            self.left_out.paths,
         )
 
     def _unread_files(self, reader: LayerReader) -> Iterator[Diagnostic]:
@@ -179,6 +193,8 @@ class _Loader:
     # -- reading -----------------------------------------------------------------------------------
 
     def _stack(self) -> stack.Stack | None:
+        if self.left_out.find(LAYERS_FILE) is not None:
+            return None
         if LAYERS_FILE not in self.blobs:
             self.mistakes.add(
                 (
@@ -195,30 +211,6 @@ class _Loader:
         order, found = stack.load(data, LAYERS_FILE)
         self.mistakes.add(found)
         return None if any(d.is_error for d in found) else order
-
-    def _add_layout_mistakes(self, selected: list[AppFiles]) -> None:
-        """Adds the mistakes of the layout, each with the units that the file reaches. Cost: one
-        look-up per mistake; only a path that cannot be (E_PATH) is compared with every app."""
-        readers: dict[str, list[UnitId]] = {}
-        for (environment, group), file in self.layout.groups.items():
-            if self.selection.takes(environment, group):
-                readers.setdefault(file, []).append(UnitId.foundation(environment, group))
-        for app in selected:
-            head = f"environments/{app.environment}"
-            for file in (
-                app.file,
-                f"models/{app.model}/",
-                f"{head}/{app.group}/group.yaml",
-                f"{head}/environment.yaml",
-            ):
-                readers.setdefault(file, []).append(app.id)
-        for item in self.layout.diagnostics:
-            path = item.site.file if item.site else ""
-            folder = path.rpartition("/")[0]
-            reached = [*readers.get(path, ()), *readers.get(f"{folder}/", ())]
-            if item.code == "E_PATH":
-                reached += [app.id for app in selected if _is_read_below(path, app)]
-            self.mistakes.add((item,), *reached)
 
     # -- one unit ----------------------------------------------------------------------------------
 
@@ -417,7 +409,9 @@ class _Loader:
         bad = False
         allowed = frozenset(kind.value for kind in spec.group.cluster_scoped)
         for entry in spec.manifests:
-            path, found = manifest_files.find_file(entry, self.blobs, app, self.layout)
+            path, found = manifest_files.find_file(
+                entry, self.blobs, app, self.layout, self.left_out
+            )
             bad |= self.mistakes.add(found, app.id)
             if path is None:
                 continue
@@ -438,18 +432,6 @@ class _Loader:
         for path in (LAYERS_FILE, *files):
             names.update(f"{path}\0{self.blobs[path].blob_id}\n".encode())
         return names.hexdigest()
-
-
-def _is_read_below(path: str, app: AppFiles) -> bool:
-    """Whether an app may read a file or folder, or a file below it."""
-    own = (
-        app.file,
-        f"models/{app.model}/",
-        f"environments/{app.environment}/{app.group}/group.yaml",
-        f"environments/{app.environment}/environment.yaml",
-        f"environments/{app.environment}/{app.model}.yaml",
-    )
-    return any(f"{file}/".startswith(f"{path}/") for file in own) or path.startswith(own[1])
 
 
 def _no_block(environment: str, group: str, block: str, node: Node | None) -> Diagnostic:

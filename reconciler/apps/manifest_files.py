@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from reconciler import TOOL_NAMESPACE, kinds
+from reconciler.apps import workflow_templates
 from reconciler.apps.app import PlainManifest
-from reconciler.apps.repository import AppFiles, Layout
+from reconciler.apps.left_out import LeftOut
+from reconciler.apps.repository import AppFiles, Layout, StoredFile
 from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.layers import document, merge, stack
 from reconciler.objects.key import GroupKind, is_object_name, split_version
@@ -38,14 +40,20 @@ _NO_LISTS = stack.Stack((), {}, None)
 
 
 def find_file(
-    entry: Value[str], blobs: Mapping[str, Any], app: AppFiles, layout: Layout
+    entry: Value[str],
+    blobs: Mapping[str, StoredFile],
+    app: AppFiles,
+    layout: Layout,
+    left_out: LeftOut,
 ) -> tuple[str | None, tuple[Diagnostic, ...]]:
     """The path of the file that an entry of `manifests:` names: in the folder of the file with the
-    entry, else in the model's folder. None and an error when there is no such file."""
+    entry, else in the model's folder. None and an error when there is no such file, or when it
+    cannot be used."""
     folder = posixpath.dirname(entry.site.file)
     home = f"models/{app.model}"
     if posixpath.normpath(f"{home}/{entry.value}").startswith(f"{home}/") and (
-        posixpath.normpath(f"{folder}/{entry.value}") not in blobs
+        (beside := posixpath.normpath(f"{folder}/{entry.value}")) not in blobs
+        and left_out.find(beside) is None
     ):
         folder = home
     path = posixpath.normpath(posixpath.join(folder, entry.value))
@@ -70,6 +78,13 @@ def find_file(
                 help="name a file beside the file that lists it, or beside model.yaml",
             ),
         )
+    fault = left_out.find(path)
+    if fault is not None:
+        return None, (fault,)
+    if path in blobs and blobs[path].size > document.FILE_BYTES:
+        size = f"{path} has {blobs[path].size:,} bytes; at most {document.FILE_BYTES:,} are read"
+        help_text = "split the file"
+        return None, (error("E_SIZE", size, entry.site, path="manifests", help=help_text),)
     if path in blobs:
         return path, ()
     close = nearest(path, blobs)
@@ -188,6 +203,7 @@ def _check(root: Branch, namespace: str, allowed: frozenset[str]) -> Iterator[Di
         yield _server_owned("status", status)
     if group_kind == GroupKind("", "Secret"):
         yield from _check_secret_values(root)
+    yield from workflow_templates.check_workflow(root, group_kind)
 
 
 def _check_reserved(root: Branch) -> Iterator[Diagnostic]:

@@ -16,7 +16,7 @@ from reconciler.origin import Site
 from reconciler.suggest import did_you_mean
 from reconciler.unit import UnitId
 
-__all__ = ["LAYERS_FILE", "AppFiles", "Files", "Layout", "StoredFile", "odd_name", "read_layout"]
+__all__ = ["LAYERS_FILE", "AppFiles", "Files", "Layout", "StoredFile", "odd_names", "read_layout"]
 
 LAYERS_FILE = "environments/layers.yaml"
 _ENVIRONMENT_FILE = "environment.yaml"
@@ -39,6 +39,7 @@ class Files(Protocol):
     """The files of one revision; `ports.Tree` fulfils this protocol."""
 
     def blobs(self) -> Mapping[str, StoredFile]: ...
+    def faults(self) -> tuple[Diagnostic, ...]: ...
     def read(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]: ...
 
 
@@ -72,6 +73,8 @@ class Layout:
     diagnostics: tuple[Diagnostic, ...]
     homes: Mapping[str, frozenset[str]]
     """model → the groups (`env/group`) that have an app of the model"""
+    hidden: frozenset[str] = frozenset()
+    """Paths whose content is unknown, because their entries in the tree cannot be used."""
 
 
 def read_layout(paths: Iterable[str]) -> Layout:
@@ -107,7 +110,13 @@ def read_layout(paths: Iterable[str]) -> Layout:
             case _:
                 pass
     found = _Findings(
-        environments, groups, models, tuple(apps), in_environment, misspelt, _odd(paths)
+        environments,
+        groups,
+        models,
+        tuple(apps),
+        in_environment,
+        misspelt,
+        odd_names(paths, ("environments/", "models/")),
     )
     return Layout(
         environments,
@@ -120,23 +129,23 @@ def read_layout(paths: Iterable[str]) -> Layout:
     )
 
 
-def _odd(paths: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    """The files and folders whose names some systems cannot hold or read as another file's, each
-    with the reason. A folder is named once, not with each file in it."""
+def odd_names(paths: Iterable[str], tops: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """The files and folders below the folders `tops` whose names some systems cannot hold or read
+    as another file's, each with the reason. A folder is named once, not with each file in it."""
     found: dict[str, str] = {}
     for path in paths:
-        if not path.startswith(("environments/", "models/")):
+        if not path.startswith(tops):
             continue
         at = ""
         for name in path.split("/"):
             at = f"{at}/{name}" if at else name
-            if (why := odd_name(name)) and at not in found:
+            if (why := _explain_odd(name)) and at not in found:
                 found[at] = why
     return tuple(found.items())
 
 
 @functools.lru_cache(maxsize=8192)
-def odd_name(name: str) -> str:
+def _explain_odd(name: str) -> str:
     """Why the name of a file or folder is not portable; "" when it is. Windows reserves names of
     devices and drops dots and blanks at the end; `git~1` is `.git` there."""
     if name.partition(".")[0].rstrip(" ").casefold() in _DEVICES:

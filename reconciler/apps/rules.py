@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import reconciler
 from reconciler.apps import overlays, workloads
 from reconciler.apps.app import App, Foundation
+from reconciler.apps.left_out import find_above
 from reconciler.apps.messages import list_overridden
 from reconciler.apps.repository import AppFiles, Layout
 from reconciler.apps.workloads import check_unique
@@ -61,7 +62,8 @@ def _check_groups(
 ) -> Iterator[Diagnostic]:
     homes = layout.homes.get(model, frozenset())
     for entry in groups:
-        if entry.value in homes:
+        folder = f"environments/{entry.value}"
+        if entry.value in homes or (layout.hidden and find_above(folder, layout.hidden)):
             continue
         known = [f"{env}/{group}" for env, group in layout.groups]
         if entry.value not in known:

@@ -103,6 +103,8 @@ class Orchestrator:
     draw: Callable[[App, Framework], tuple[Draft, ...]]
     check: Check
     kinds: Callable[[App], frozenset[GroupKind]]
+    candidates: Callable[[App, Lookup], tuple[str, ...]] = lambda _app, _lookup: ()
+    """The names of the candidates that the live objects train; () where they do not say."""
     options: type | None = None
 
 

@@ -66,6 +66,14 @@ def draw_fixed(unit: Unit) -> tuple[Draft, ...]:
     return _complete_all(drafts, unit)
 
 
+def read_candidates(app: App, lookup: Lookup) -> tuple[str, ...]:
+    """The names of the candidates that an app's live objects train; () where they do not say."""
+    training = app.spec.training
+    if training is None or not app.trains:
+        return ()
+    return contract.find_orchestrator(training.orchestrator.value).candidates(app, lookup)
+
+
 def draw_moving(app: App, weights: Weights, lookup: Lookup) -> tuple[Draft, ...]:
     """The objects that the rollout decides: the serving objects of each version, and the route to
     the versions. Raises ExtensionInvalid for a kind that a backend does not declare."""
@@ -383,7 +391,7 @@ def _complete(
     }
     children.pop("metadata", None)
     tree.update(children)
-    return Draft(draft.key, draft.api_version, tree, draft.rule)
+    return replace(draft, tree=tree)
 
 
 def _as_dict(tree: Any) -> dict[str, Any]:

@@ -70,7 +70,8 @@ ENTRIES = (
     Entry(
         "E_PRUNE_BUDGET",
         "A run would delete more objects than is allowed without asking: more than 10, or more "
-        "than 20 % of a group's recorded objects.",
+        "than 20 % of a group's recorded objects. Older generations of an object that its app "
+        "still has, under a name with another digest, do not count.",
         "Look at the plan. If the deletes are meant, pass the printed hash: `--approve-prune "
         "HASH`.",
         "refused: deletes 12 of 40 objects of prod/hz-a (limit 10)\n"

@@ -230,6 +230,13 @@ ENTRIES = (
         "Correct the version, or add models/<model>/versions/<version>.yaml.",
     ),
     Entry(
+        "W_ARGO_MEMO_RETRY",
+        "A template of an Argo object in `manifests` has both `memoize` and `retryStrategy`, its "
+        "own or that of `templateDefaults`. Argo accepts it; at the first memo hit the Workflow "
+        "stays at Running for ever, without its exit handler (tried on Argo 4.1.2).",
+        "Memoize an outer template, a `dag` with one task, and let that task's template retry.",
+    ),
+    Entry(
         "W_ARGO_REPLACE",
         "With `concurrency: Replace`, Argo ends the earlier run without its exit handler, and the "
         "job of that run continues.",

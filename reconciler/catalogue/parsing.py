@@ -73,9 +73,11 @@ ENTRIES = (
     ),
     Entry(
         "E_SIZE",
-        "A file, or what a reference makes of it, is larger than the program reads.",
+        "A file, or what a reference makes of it, is larger than the program reads; or the config "
+        "folders hold more than it reads together, and the largest folder is left out.",
         "Split the file. Data does not belong into the config repo.",
-        "error[E_SIZE]: models/web/model.yaml has 5,000,000 bytes; at most 1,048,576 are read",
+        "error[E_SIZE]: models/web/model.yaml has 5,000,000 bytes; at most 1,048,576 are read\n"
+        "  --> models/web/model.yaml\n   help: split the file",
     ),
     Entry(
         "E_SYNTAX",

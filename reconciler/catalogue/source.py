@@ -17,6 +17,15 @@ ENTRIES = (
         "   help: merge or delete it, or name another branch",
     ),
     Entry(
+        "E_CASE",
+        "Two paths of the config differ only by upper and lower case, or by the form of a letter "
+        "with an accent. Many file systems hold only one of the two.",
+        "Rename one of them. Until then the apps that read either are stopped.",
+        "error[E_CASE]: models/web differs from models/Web only by case or by Unicode form\n"
+        "  --> models/web\n"
+        "   help: rename one of them: many file systems hold only one of the two",
+    ),
+    Entry(
         "E_EDIT",
         "A file cannot be edited at one path without changing something else: an anchor is used "
         "elsewhere, or the path runs through a list.",
@@ -40,16 +49,20 @@ ENTRIES = (
     ),
     Entry(
         "E_SUBMODULE",
-        "A path of the config is a submodule. The program reads one repository.",
+        "A path of the config is a submodule. The program reads one repository. The apps that read "
+        "something there are stopped; the rest goes on.",
         "Put the files themselves there.",
         "error[E_SUBMODULE]: models/web is a submodule (another repository)\n"
+        "  --> models/web\n"
         "   help: put the files themselves there",
     ),
     Entry(
         "E_SYMLINK",
-        "A path of the config is a symbolic link. A link could lead outside of the repo.",
+        "A path of the config is a symbolic link. A link could lead outside of the repo. The apps "
+        "that read it are stopped; the rest goes on.",
         "Put the file itself there; layers are the way to share values.",
         "error[E_SYMLINK]: environments/base.yaml is a symbolic link\n"
+        "  --> environments/base.yaml\n"
         "   help: put the file itself there; layers share values, links do not",
     ),
     Entry(

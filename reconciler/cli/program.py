@@ -101,33 +101,10 @@ def cli() -> None:
 def main(args: list[str] | None = None) -> NoReturn:
     """Runs the program and exits with a code of `errors.ExitCode`."""
     terminal.open_missing_streams()
-    setattr(warnings, "showwarning", _Warnings().show)  # noqa: B010 - typed as a function
+    setattr(warnings, "showwarning", terminal.LibraryWarnings().show)  # noqa: B010 - typed as a function
     memory.calm_collector()
     memory.shrink_stacks()
     sys.exit(int(run(args)))
-
-
-class _Warnings:
-    """Prints the warnings of Python libraries: each text once, in one line. They are for people who
-    change the program, but for the one that says that a connection is not safe."""
-
-    def __init__(self) -> None:
-        self._shown: set[str] = set()
-
-    def show(
-        self, message: Warning | str, category: type[Warning], *_where: Any, **_more: Any
-    ) -> None:
-        text = ""
-        if category.__name__ == "InsecureRequestWarning":
-            text = (
-                "the API server's certificate is not verified (insecure-skip-tls-verify): whoever "
-                "is on the way to it can read and change what is sent"
-            )
-        elif os.environ.get("RECONCILER_DEBUG"):
-            text = f"{category.__name__}: {message}"
-        if text and text not in self._shown:
-            self._shown.add(text)
-            terminal.note(f"warning: {text}")
 
 
 def run(args: list[str] | None = None) -> ExitCode:

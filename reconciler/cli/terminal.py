@@ -8,9 +8,8 @@ command has done its work. Standard error that cannot be written to changes noth
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 
@@ -19,6 +18,7 @@ from reconciler.secrets import printable
 from reconciler.wiring.redaction import redactor
 
 __all__ = [
+    "LibraryWarnings",
     "LogStream",
     "OutputLost",
     "is_looked_at",
@@ -56,7 +56,7 @@ class _StatusLine:
         self._shown = False
 
     def show(self, text: str) -> None:
-        columns = shutil.get_terminal_size((DEFAULT_WIDTH, 24)).columns
+        columns = _columns()
         line = printable(redactor().redact(text))[: max(1, columns - 1)]
         _to_stderr(f"\r{line}\x1b[K")
         self._shown = True
@@ -132,10 +132,23 @@ def note(text: str, *, end: str = "\n") -> None:
         _drop(sys.stderr)
 
 
+def _columns() -> int:
+    """As `shutil.get_terminal_size`, without its module, which imports all compression formats."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given) > 0:
+        return int(given)
+    if sys.__stdout__ is None:
+        return DEFAULT_WIDTH
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or DEFAULT_WIDTH
+    except (ValueError, OSError):  # closed, or no terminal
+        return DEFAULT_WIDTH
+
+
 def width() -> int:
     """The columns of a text on standard output, 60 to 200: those of the terminal or of COLUMNS; 100
     where there is neither."""
-    found = shutil.get_terminal_size((DEFAULT_WIDTH, 24)).columns
+    found = _columns()
     if not os.environ.get("COLUMNS") and not _is_terminal(sys.stdout):
         found = DEFAULT_WIDTH
     return min(200, max(60, found))
@@ -157,3 +170,27 @@ def _drop(stream: TextIO) -> None:
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, number)
     os.close(null)
+
+
+class LibraryWarnings:
+    """Prints the warnings of Python libraries: each text once, in one line. They are for people who
+    change the program, but for the one that says that a connection is not safe."""
+
+    def __init__(self) -> None:
+        self._shown: set[str] = set()
+
+    def show(
+        self, message: Warning | str, category: type[Warning], *_where: Any, **_more: Any
+    ) -> None:
+        """Takes the place of `warnings.showwarning`."""
+        text = ""
+        if category.__name__ == "InsecureRequestWarning":
+            text = (
+                "the API server's certificate is not verified (insecure-skip-tls-verify): whoever "
+                "is on the way to it can read and change what is sent"
+            )
+        elif os.environ.get("RECONCILER_DEBUG"):
+            text = f"{category.__name__}: {message}"
+        if text and text not in self._shown:
+            self._shown.add(text)
+            note(f"warning: {text}")

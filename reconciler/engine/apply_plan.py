@@ -224,8 +224,8 @@ def _result(
     codes = [code]
     if any(r.status not in (ApplyStatus.DONE, ApplyStatus.NOTHING) for r in results):
         codes.append(ExitCode.INCOMPLETE)
-    carried_out = {r.unit for r in results}
+    done = {r.unit: r.status is ApplyStatus.DONE for r in results}
     apps = reviewed.plan.apps if reviewed.plan is not None else ()
-    if any(app.hold is not None and app.unit in carried_out for app in apps):
+    if any(a.unit in done and a.hold_after(done=done[a.unit]) is not None for a in apps):
         codes.append(ExitCode.INCOMPLETE)
     return RunResult(command, reviewed, results, most_severe(codes))

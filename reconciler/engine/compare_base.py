@@ -30,7 +30,7 @@ from reconciler.plan.snapshot import Snapshot
 from reconciler.ports import Tree
 from reconciler.unit import UnitId
 
-__all__ = ["BaseSide", "absent_groups", "plan_against_base", "render_sides", "widen"]
+__all__ = ["BaseSide", "absent_groups", "list_unseen", "plan_against_base", "render_sides", "widen"]
 
 _UID = "base"
 
@@ -104,16 +104,32 @@ def _as_live(manifest: Manifest) -> Observed:
 
 
 def _warn_unrendered(base: Fleet, selection: Selection) -> Iterable[Diagnostic]:
-    apps = [app for app in base.blocked if not app.is_foundation]
-    blocked = sorted(app for app in apps if selection.takes(*app))
-    if not blocked and (apps or not base.errors):
+    unseen = list_unseen(base, selection)
+    if not unseen:
         return
-    what = f"{len(blocked)} apps" if len(blocked) != 1 else str(blocked[0])
+    blocked = _blocked_apps(base, selection)
+    what = f"{len(unseen)} of its apps and paths" if len(unseen) > 1 else unseen[0]
     yield warning(
         "W_BASE",
-        f"{base.label} has errors itself: {what} could not be rendered there, and so look new",
-        help="the counts below are too high by their objects",
+        f"{base.label} has errors itself: {what} could not be rendered there; what lies there "
+        "looks new, and what is removed from there is not shown",
+        help=f"`reconciler check --revision {base.label}` shows the errors",
     ).reaching(*blocked)
+
+
+def _blocked_apps(base: Fleet, selection: Selection) -> list[UnitId]:
+    return sorted(a for a in base.blocked if not a.is_foundation and selection.takes(*a))
+
+
+def list_unseen(base: Fleet, selection: Selection) -> tuple[str, ...]:
+    """The selected apps of the base that could not be rendered, and the paths of the base that
+    cannot be read and may hold more of them; the revision itself when it has other errors."""
+    blocked = _blocked_apps(base, selection)
+    folders = base.hiding(selection)
+    others = any(not app.is_foundation for app in base.blocked)
+    if not blocked and not folders and not others and base.errors:
+        return (base.label,)
+    return (*map(str, blocked), *folders)
 
 
 def plan_against_base(

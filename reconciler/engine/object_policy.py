@@ -6,11 +6,14 @@ from collections.abc import Iterable, Iterator
 
 from reconciler import policy
 from reconciler.apps.app import App, Fleet, Selection, Unit
+from reconciler.apps.left_out import paths_of
+from reconciler.apps.repository import odd_names
 from reconciler.backends import draw
 from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.engine.draw import UnitDrafts
 from reconciler.engine.memo import Memo
 from reconciler.layers import document
+from reconciler.origin import Site
 from reconciler.plan.snapshot import Snapshot
 from reconciler.policy.evaluate import PolicySet, Subject, judge_objects, may_judge
 from reconciler.policy.finding import Finding
@@ -31,9 +34,22 @@ _FOLDER = "policies/"
 
 
 def load_policies(tree: Tree) -> tuple[PolicySet, tuple[Diagnostic, ...]]:
-    """The policies of a tree, and the mistakes in their files. A mistake blocks every unit."""
-    paths = [path for path in tree.blobs() if is_policy_file(path)]
-    return policy.load(dict(tree.read(paths)))
+    """The policies of a tree, and the mistakes in their files. A mistake blocks every unit, and so
+    does an entry of the folder that cannot be used: it may be a policy."""
+    names = tree.blobs()
+    unusable = [item for item in tree.faults() if _concerns_policies(item)]
+    odd = [
+        error("E_PATH", f"{path} {why}", Site(path, 0, 0), help="rename it")
+        for path, why in odd_names(names, (_FOLDER,))
+    ]
+    paths = [path for path in names if is_policy_file(path)]
+    policies, found = policy.load(dict(tree.read(paths)))
+    faults = (*unusable, *odd, *found)
+    return (PolicySet() if unusable or odd else policies), faults
+
+
+def _concerns_policies(item: Diagnostic) -> bool:
+    return any(f"{path}/".startswith(_FOLDER) for path in paths_of(item))
 
 
 def is_policy_file(path: str) -> bool:
@@ -59,7 +75,8 @@ def check_scopes(policies: PolicySet, fleet: Fleet, selection: Selection) -> Ite
     for _, bindings in policies.bound:
         for binding in bindings:
             for field, names in known.items():
-                for name in sorted((getattr(binding, field) or frozenset()) - names):
+                named = getattr(binding, field) or frozenset()
+                for name in () if fleet.hidden else sorted(named - names):
                     yield error(
                         "E_POLICY_BINDING",
                         f"there is no {field[:-1]} {name!r}: the binding {binding.name!r} judges "

@@ -160,7 +160,7 @@ def find_handovers(fleet: Fleet, inventories: Mapping[UnitId, Inventory]) -> dic
         if app.spec.moved is None:
             continue
         source = UnitId.parse(app.spec.moved.from_.value)
-        if source in inventories and source not in fleet.known:
+        if source in inventories and not fleet.may_have(source):
             out[app.id] = source
         old_foundations.setdefault(app.group_id, source.foundation_id)
     for unit in fleet.foundations:
@@ -170,7 +170,7 @@ def find_handovers(fleet: Fleet, inventories: Mapping[UnitId, Inventory]) -> dic
         namespace = ObjectKey("", "Namespace", "", unit.namespace)
         if (
             source in inventories
-            and source not in fleet.known
+            and not fleet.may_have(source)
             and inventories[source].find(namespace)
         ):
             out[unit.id] = source

@@ -302,7 +302,7 @@ def _plan_removed(fleet: Fleet, snapshot: Snapshot, selection: Selection) -> Ite
         return
     handed = set(snapshot.handed.values())
     for unit in sorted(snapshot.inventories):
-        if unit in fleet.known or unit in handed:
+        if fleet.may_have(unit) or unit in handed:
             continue
         if selection.takes(*unit):
             yield build.plan_removed(unit, snapshot)

@@ -14,8 +14,10 @@ from reconciler.engine import (
     draw,
     effect,
     load,
+    missing_fields,
     object_policy,
     observe,
+    overdue,
     predict,
 )
 from reconciler.engine.draw import UnitDrafts
@@ -83,6 +85,13 @@ class Review:
     """The number of policies that have a binding."""
     before: Mapping[UnitId, App] = field(default_factory=dict)
     """The apps of the base revision; empty for a run without one."""
+    now: datetime | None = None
+    """The time for which the plan was made."""
+    told: tuple[Finding, ...] = ()
+    """Findings that a diagnostic tells at the policy's expression. They deny all the same."""
+    unseen: tuple[str, ...] = ()
+    """What of the base revision could not be rendered: apps, and paths that cannot be read. The
+    plan cannot say what changes there."""
 
     @property
     def units(self) -> tuple[UnitDrafts, ...]:
@@ -101,7 +110,7 @@ class Review:
     @property
     def statuses(self) -> dict[str, GroupStatus]:
         """The recorded results of the last runs, per group."""
-        return {g: status for part in self.parts for g, status in part.snapshot.statuses.items()}
+        return _statuses_of(self.parts)
 
     def without(self, units: Collection[UnitId]) -> Review:
         """The review with these units left out of its plan."""
@@ -116,7 +125,7 @@ class Review:
 
     @property
     def denied(self) -> frozenset[UnitId]:
-        return object_policy.denied_units(self.findings)
+        return object_policy.denied_units((*self.findings, *self.told))
 
 
 def review(
@@ -159,7 +168,9 @@ def review(
             findings=verdict.joined(done.findings, judged),
             diagnostics=(*done.diagnostics, *verdict.diagnostics),
         )
-    diagnostics = (*fleet.diagnostics, *faults, *done.diagnostics)
+    shown, told, missing = missing_fields.join(done.findings, done.units)
+    done = replace(done, findings=shown, told=told)
+    diagnostics = (*fleet.diagnostics, *faults, *missing, *done.diagnostics)
     if selection.is_everything:
         units = done.units
         silent = memo.of_commit(
@@ -170,6 +181,10 @@ def review(
     if not has_units and not done.fleet.blocked:
         diagnostics = (*diagnostics, *_explain_empty(done.fleet, selection))
     return replace(done, diagnostics=diagnostics, policies=len(policies.bound))
+
+
+def _statuses_of(parts: Iterable[ReviewPart]) -> dict[str, GroupStatus]:
+    return {g: status for part in parts for g, status in part.snapshot.statuses.items()}
 
 
 def _all_blocked(fleet: Fleet, faults: Iterable[Diagnostic]) -> Fleet:
@@ -229,9 +244,11 @@ class _Run:
         if options.plans:
             offline = targets is None
             plan = Plan(fleet.label, fleet.commit, tuple(clusters), tuple(apps), offline)
+            known = _statuses_of(done)
+            plan = overdue.hold_overdue(plan, fleet.units(), known, self.now)
             plan, unused = self._apply_guards(plan, fleet, done, targets)
             unmapped += unused
-        return Review(fleet, unmapped, tuple(found), tuple(done), plan)
+        return Review(fleet, unmapped, tuple(found), tuple(done), plan, now=self.now)
 
     def _sides(
         self, fleet: Fleet, targets: Targets[ClusterReader] | None, sent_before: dict[int, int]
@@ -287,10 +304,10 @@ class _Run:
             unused = tuple(_warn_unused(allowed, offers))
         plan = history.restate_rewinds(plan, lost, allowed.rewinds)
         first, *others = guards(allowed)
-        known = {g: status for part in done for g, status in part.snapshot.statuses.items()}
+        known = _statuses_of(done)
         edited = [e for part in done for e in records.find_edited(part.units, part.snapshot)]
         standing = (strangers.guard(reader_of, recorded), records.guard(edited))
-        for guard in (first, *standing, *others, fights.guard(known)):
+        for guard in (first, *standing, *others, fights.guard(known, self.options.stands_on)):
             plan = hold(plan, guard(plan))
         return holds.hold_unreachable(plan), unused
 
@@ -316,6 +333,8 @@ class _Run:
             parts_of,
             plan,
             before={app.id: app for app in rendered.apps},
+            now=self.now,
+            unseen=compare_base.list_unseen(rendered, self.selection),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from reconciler.engine.memo import Memo
@@ -15,7 +16,9 @@ __all__ = ["RunOptions"]
 class RunOptions:
     """`approvals`: what a person approved. `plans`: go on to the plan; without it the run ends
     after object policy. `foresees`: compute the next times of schedules. `full`: no object counts
-    as unchanged without asking the server. `memo`: what a loop keeps from pass to pass."""
+    as unchanged without asking the server. `memo`: what a loop keeps from pass to pass.
+    `stands_on`: the commit whose files a tree without a commit has; "" when it has other files. It
+    is asked only where an answer matters."""
 
     approvals: Approvals = NO_APPROVALS
     plans: bool = True
@@ -23,3 +26,4 @@ class RunOptions:
     full: bool = False
     workers: Workers = SEQUENTIAL
     memo: Memo | None = None
+    stands_on: Callable[[], str] = str

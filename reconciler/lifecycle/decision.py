@@ -109,6 +109,10 @@ class Hold:
     way_out: str
     since: datetime | None = None
 
+    def reasons(self, origin: Origin | None) -> tuple[Reason, Reason]:
+        """The hold and the way out of it, as reasons of a decision."""
+        return Reason(f"held {self}", origin), Reason(f"way out: {self.way_out}", origin)
+
     def __str__(self) -> str:
         since = f"since {self.since:%Y-%m-%d %H:%M %Z}: " if self.since is not None else ""
         return f"{since}{self.why}"

@@ -324,7 +324,8 @@ class _Machine:
         if not over:
             return decision
         way_out = "make the controller of the Gateway accept the route; its status says what it is"
-        return replace(decision, hold=Hold(why, way_out, deadline))
+        hold = Hold(why, way_out, deadline)
+        return replace(decision, hold=hold, reasons=hold.reasons(weight.origin))
 
     def _promoted(self) -> RolloutState:
         """The state of a rollout that is over."""

@@ -45,12 +45,16 @@ FieldPath: TypeAlias = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One drawn object. `rule` names the code that drew it: the origin of the literals."""
+    """One drawn object. `rule` names the code that drew it: the origin of the literals. `stem` is
+    the name without the digest of the content at its end; "" for a name that does not change with
+    the content. Objects of one stem are generations of one thing: the newest takes the place of
+    the others."""
 
     key: ObjectKey
     api_version: str
     tree: Tree
     rule: str
+    stem: str = ""
 
 
 class Placeholder(str):

@@ -9,6 +9,7 @@ written.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -60,6 +61,10 @@ class Transition:
     status: Mapping[str, Any]
     event: str = ""
     """The reason of the event, when it is another than that of the condition."""
+    hold: str = ""
+    """The identity of the hold that is told; "" where none is, or where it was told before."""
+    quiet: bool = False
+    """Only the entry changes, for example because a new commit is held as well: nothing is told."""
 
     @property
     def is_good(self) -> bool:
@@ -114,12 +119,33 @@ def next_status(
     }
     if fights := _count_fights(known, outcome, revision):
         status["fights"] = fights
+    hold = _identify_hold(outcome, revision)
+    told = bool(hold) and same and known.status.get("hold") == hold
+    if hold and (told or not outcome.corrected):
+        status["hold"] = hold  # the event of a correction leaves the hold to the next pass
     event = ""
     if outcome.corrected:
-        event = "DriftCorrected"
-        kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(outcome.corrected.items()))
-        text = f"corrected drift of {kinds}" + (f"; {text}" if text else "")
-    return Transition(outcome.unit, outcome.state, ready, reason, text, revision, status, event)
+        event, text = "DriftCorrected", _tell_corrected(outcome, text)
+    return Transition(
+        outcome.unit, outcome.state, ready, reason, text, revision, status, event,
+        hold=hold if not event and not told else "",
+        quiet=told and not event,
+    )  # fmt: skip
+
+
+def _tell_corrected(outcome: UnitResult, text: str) -> str:
+    kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(outcome.corrected.items()))
+    return f"corrected drift of {kinds}" + (f"; {text}" if text else "")
+
+
+def _identify_hold(outcome: UnitResult, revision: str) -> str:
+    """A digest by which a hold is the same in every pass, process and commit: of since when the
+    traffic is held. A held object, of which no time is recorded, is another one at each commit."""
+    if outcome.state is not UnitState.HELD:
+        return ""
+    since = outcome.held_since
+    mark = since.isoformat() if since is not None else f"{revision}\0{outcome.text}"
+    return hashlib.sha256(f"{outcome.unit}\0{mark}".encode()).hexdigest()[:32]
 
 
 def _count_fights(known: RecordedStatus, outcome: UnitResult, revision: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from math import inf
 
 from reconciler.apply import lease
 from reconciler.apply.lease import Create, Election, Get, LeaseAnswer, Replace, Timing
@@ -102,13 +103,15 @@ class Leases:
         *,
         wait: float | None = None,
         ended: Callable[[], str] = lambda: "",
+        left: Callable[[], float] = lambda: inf,
     ) -> Mapping[str, str]:
         """Takes the free leases; returns group → why for the groups whose lease was not taken.
 
         The lease of a live holder is never taken. With `wait` None, a lease is awaited while its
         holder does not renew, at most for the lease's duration: so a run takes the lease of a
         killed run. With a number, the lease of a live holder is awaited for so many seconds; 0
-        tries once. `ended` returns why waiting must end, or "". Raises LeaseUnavailable.
+        tries once. `ended` returns why waiting must end, or "", and `left` the seconds until it
+        must, which bound each wait. Raises LeaseUnavailable.
         """
         start = self._clock.monotonic()
         missing = []
@@ -132,7 +135,7 @@ class Leases:
             waiting = [g for g in missing if self._is_worth_waiting(g, start, wait)]
             if not waiting or ended():
                 break
-            self._clock.sleep(lease.retry_delay(self.timing, self._chance()))
+            self._clock.sleep(min(lease.retry_delay(self.timing, self._chance()), left()))
         blind = [group for group in missing if self._elections[group].blind]
         if blind:
             raise LeaseUnavailable(

@@ -14,7 +14,7 @@ from typing import Any
 
 import reconciler
 from reconciler.errors import ReconcilerError
-from reconciler.objects.outcome import Done
+from reconciler.objects.outcome import Done, RefusalCause, Refused
 from reconciler.operate.group_status import Transition, body_of, next_status
 from reconciler.operate.leases import Leases, micro_time
 from reconciler.operate.metrics import Registry
@@ -185,6 +185,9 @@ class Observers:
         that run sends the events and notifications."""
         if self._leases is not None and self._leases.permit_group(known.group):
             return False
+        # A hold's Event has one name for all passes and comes first: a run that is killed between
+        # the two sends it again, and the server knows it.
+        self._send_events([t for t in transitions if t.hold], self._clock.now())
         body = body_of(known, transitions, gone, self._sinks.redact)
         write = self._cluster.replace if known.version else self._cluster.create
         outcome = write(body)
@@ -205,15 +208,23 @@ class Observers:
         return allowed
 
     def _notify(self, transitions: Iterable[Transition], now: datetime) -> None:
-        for transition in transitions:
-            if self._sinks.events is not None and self._may_send(transition.unit.group_id, now):
-                body = _event(transition, now, self._run, self._sinks.redact)
-                made = isinstance(self._sinks.events.create(body), Done)
-                result = "success" if made else "failed"
-                self._sinks.registry.add("events_total", result=result)
+        told = [t for t in transitions if not t.quiet]
+        self._send_events([t for t in told if not t.hold], now)
+        for transition in told:
             if self._sinks.notify is not None:
                 source = f"{reconciler.API_DOMAIN}/{self._cluster.name}"
                 self._sinks.notify(cloud_event(transition, now, source, self._sinks.redact))
+
+    def _send_events(self, transitions: Iterable[Transition], now: datetime) -> None:
+        """Writes one Event for each transition. One that the server has already is no failure."""
+        for transition in transitions:
+            if self._sinks.events is None or not self._may_send(transition.unit.group_id, now):
+                continue
+            body = _event(transition, now, self._run, self._sinks.redact)
+            answer = self._sinks.events.create(body)
+            known = isinstance(answer, Refused) and answer.refusal is RefusalCause.ALREADY_EXISTS
+            result = "success" if isinstance(answer, Done) or known else "failed"
+            self._sinks.registry.add("events_total", result=result)
 
 
 _MOST_EVENTS = 10
@@ -259,7 +270,7 @@ def cloud_event(
     transition: Transition, now: datetime, source: str, redact: Callable[[str], str]
 ) -> dict[str, Any]:
     """A transition as CloudEvents JSON. The id is the same for the same app, commit, state and
-    reason, so that a receiver can drop duplicates."""
+    reason, and for the same hold, so that a receiver can drop duplicates."""
     return {
         "specversion": "1.0",
         "id": _digest(transition, ""),
@@ -279,6 +290,8 @@ def cloud_event(
 
 
 def _digest(transition: Transition, more: str) -> str:
+    if transition.hold:
+        return transition.hold
     parts = (
         str(transition.unit),
         transition.revision,

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from math import inf
 
 from reconciler.apply.result import ApplyResult, ApplyStatus
 from reconciler.apps.app import Selection
@@ -19,7 +20,6 @@ from reconciler.engine.review import Review
 from reconciler.engine.run_options import RunOptions
 from reconciler.engine.targets import Targets
 from reconciler.errors import ExitCode, most_severe
-from reconciler.lifecycle.decision import RolloutVerdict
 from reconciler.objects.outcome import Verb
 from reconciler.operate.drift import has_only_drifted, without_git, without_objects
 from reconciler.operate.holds import find_wait
@@ -69,6 +69,8 @@ class UnitResult:
     """(object, verb) of every write."""
     gone: bool = False
     """The unit is no longer in Git, and nothing is left of it."""
+    held_since: datetime | None = None
+    """Since when the traffic of a held unit is held; None where nothing recorded it."""
 
     @property
     def wrote(self) -> bool:
@@ -108,7 +110,11 @@ class PassSettings:
     wait: float | None = None
     fail_if_locked: bool = False
     ended: Callable[[], str] = lambda: ""
+    left: Callable[[], float] = lambda: inf
+    """The seconds until the deadline of the pass."""
     resting: Callable[[UnitId], str] = lambda _unit: ""
+    stands_on: Callable[[], str] = str
+    """See `RunOptions.stands_on`."""
     reading: Callable[[], AbstractContextManager[None]] = nullcontext
     """Entered around code that only reads, and that a signal may interrupt at any point."""
 
@@ -140,7 +146,9 @@ def run_pass(
     locked: dict[str, str] = {}
     groups = groups_of(tree, settings.selection)
     if leases is not None and groups:
-        locked |= leases.acquire(groups, wait=settings.wait, ended=settings.ended)
+        locked |= leases.acquire(
+            groups, wait=settings.wait, ended=settings.ended, left=settings.left
+        )
         if locked.keys() >= groups:
             return _all_locked(tree, locked, settings)
 
@@ -174,7 +182,7 @@ def run_pass(
         ),
     )
     results = {r.unit: r for r in run.results}
-    outcomes = tuple(_unit_results(reviewed, results, left_out, clock.now()))
+    outcomes = tuple(_unit_results(reviewed, results, left_out))
     plan = reviewed.plan
     waits = any(o.state in (UnitState.HELD, UnitState.INCOMPLETE) for o in outcomes)
     codes = [run.exit_code, *([ExitCode.INCOMPLETE] if waits else [])]
@@ -193,6 +201,7 @@ def _review(
         full=settings.full,
         memo=settings.memo,
         workers=settings.apply.workers,
+        stands_on=settings.stands_on,
     )
     return review.review(tree, settings.selection, clock.now(), reader=cluster, options=options)
 
@@ -268,13 +277,12 @@ def _unit_results(
     reviewed: Review,
     results: Mapping[UnitId, ApplyResult],
     left_out: Mapping[UnitId, tuple[UnitState, str]],
-    now: datetime,
 ) -> Iterator[UnitResult]:
     assert reviewed.plan is not None
     planned = set()
     for app in reviewed.plan.apps:
         planned.add(app.unit)
-        yield _unit_result(app, reviewed, results.get(app.unit), left_out.get(app.unit), now)
+        yield _unit_result(app, reviewed, results.get(app.unit), left_out.get(app.unit))
     for unit, codes in sorted(reviewed.fleet.blocked.items()):
         if unit not in planned:
             yield UnitResult(
@@ -298,7 +306,6 @@ def _unit_result(
     reviewed: Review,
     result: ApplyResult | None,
     left_out: tuple[UnitState, str] | None,
-    now: datetime,
 ) -> UnitResult:
     objects = len(app.members)
     restored = drifted_objects(app)
@@ -321,9 +328,7 @@ def _unit_result(
         refused = refused or ([] if state is UnitState.HELD else list(app.refusals))
         text = refused[0].text if refused else _reasons(app)
     # A new route that the plan let wait for its backends was made when the run succeeded.
-    wait = (
-        None if state is UnitState.SUCCESS and _only_awaits(app) else find_wait(app, reviewed, now)
-    )
+    wait = None if state is UnitState.SUCCESS and app.makes_route else find_wait(app)
     if wait is not None and state in _WAITS_AFTER:
         state = UnitState.HELD if wait.hold is not None else UnitState.INCOMPLETE
         text = "; ".join(filter(None, (wait.text, text)))
@@ -336,18 +341,11 @@ def _unit_result(
     }
     done = tuple(result.list_done())
     gone = app.removed and state in (UnitState.SUCCESS, UnitState.NOOP)
-    return UnitResult(app.unit, state, text, objects, drifted, corrected, taken_back, done, gone)
-
-
-def _only_awaits(app: AppPlan) -> bool:
-    """Whether traffic waits for nothing but the backends of a route that this run makes."""
-    decision = app.decision
-    return (
-        decision is not None
-        and decision.hold is None
-        and decision.verdict is not RolloutVerdict.WAITING
-        and bool(decision.outcome.awaited)
-    )
+    hold = wait.hold if wait is not None and state is UnitState.HELD else None
+    return UnitResult(
+        app.unit, state, text, objects, drifted, corrected, taken_back, done, gone,
+        held_since=hold.since if hold is not None else None,
+    )  # fmt: skip
 
 
 #: Results that do not matter beside the fact that traffic waits.

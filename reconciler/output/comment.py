@@ -101,6 +101,7 @@ class _Comment:
         blocks = [_marker(self.options.marker or self.report.command), self._verdict()]
         for part in (
             self._blocking,
+            self._held,
             self._models,
             self._leaving,
             self._trainings,
@@ -157,6 +158,20 @@ class _Comment:
         for app, change in shown:
             why = comparison.reasons(change, self.options.link_base, self._prose)
             lines.append(f"- {change.action.value} {code(str(change.key))} of {code(app)}{why}")
+        yield "\n".join(lines if shown else lines[:1])
+
+    def _held(self) -> Iterator[str]:
+        rows = [row for section in self.changes for row in comparison.holds(section)]
+        if not rows:
+            return
+        shown = self._few(rows, self.limits.deletes, "held apps")
+        lines = [f"**Held** ({len(rows)})", ""]
+        for app, hold, origin in shown:
+            place = link(comparison.site_of(origin), self.options.link_base)
+            lines.append(
+                f"- {code(app)} {self._prose(str(hold))}{f' · {place}' if place else ''}"
+                f"\n  ➜ {self._prose(hold.way_out)}"
+            )
         yield "\n".join(lines if shown else lines[:1])
 
     def _blocking(self) -> Iterator[str]:

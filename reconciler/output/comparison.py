@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from reconciler.engine.views.report import Changes
-from reconciler.lifecycle.decision import ReasonKind, RolloutVerdict
+from reconciler.engine.views.words import count
+from reconciler.lifecycle.decision import Hold, ReasonKind, RolloutVerdict
 from reconciler.origin import Origin, Site
 from reconciler.output import change_text, fields
 from reconciler.output import detail as inside
@@ -18,11 +19,13 @@ __all__ = [
     "COLUMNS",
     "counted",
     "detail",
+    "holds",
     "is_shown",
     "leaving",
     "overview",
     "reach",
     "reasons",
+    "site_of",
     "words",
 ]
 
@@ -48,7 +51,11 @@ def counted(section: Changes) -> str:
     unjudged = sum(1 for c in section.plan.changes() if c.standing is Standing.UNJUDGED)
     parts += [f"{held} held"] if held else []
     parts += [f"{unjudged} not judged"] if unjudged else []
-    return ", ".join(parts) or "no difference"
+    if section.not_compared:
+        parts.append(f"{len(section.not_compared)} not compared")
+    waiting = sum(1 for _ in holds(section))
+    traffic = f"the traffic of {count(waiting, 'app')} held" if waiting else ""
+    return ", ".join(filter(None, (*(parts or ["no difference"]), traffic)))
 
 
 def is_shown(app: AppPlan) -> bool:
@@ -76,6 +83,15 @@ def words(app: AppPlan) -> str:
     return ", ".join(parts) or "a decision"
 
 
+def holds(section: Changes) -> Iterator[tuple[str, Hold, Origin | None]]:
+    """(app, hold, config line) of each app whose traffic waits for a person."""
+    for app in section.plan.apps:
+        hold = app.hold
+        if hold is not None and app.decision is not None:
+            first = next((r.origin for r in app.decision.reasons if r.origin is not None), None)
+            yield str(app.unit), hold, first
+
+
 def leaving(section: Changes) -> Iterator[tuple[str, Change]]:
     """(app, change) of each object that the plan deletes or replaces, also of those refused."""
     for app in section.plan.apps:
@@ -90,7 +106,7 @@ def reasons(change: Change, base: str, prose: Prose) -> str:
     for reason in change.reasons:
         if reason.kind is ReasonKind.REFUSAL:
             continue
-        place = link(_site(reason.origin), base)
+        place = link(site_of(reason.origin), base)
         out.append(prose(reason.text) + (f" · {place}" if place else ""))
     held = " (held)" if change.standing is Standing.HELD else ""
     return held + (f": {'; '.join(out)}" if out else "")
@@ -162,22 +178,25 @@ def _from(origin: Origin | None, base: str) -> str:
         return ""
     below = sum(1 for _ in origin.chain()) - 1
     over = f" over {below}" if below else ""
-    return link(_site(origin), base, in_table=True) + over
+    return link(site_of(origin), base, in_table=True) + over
 
 
-def _site(origin: Origin | None) -> Site | None:
+def site_of(origin: Origin | None) -> Site | None:
+    """The config line of a value; None for what no line of a file causes."""
     return origin.site if origin is not None and origin.site.line > 0 else None
 
 
 def _decision(app: AppPlan, options: Options, prose: Prose) -> Iterator[str]:
     decision = app.decision
     quiet = (RolloutVerdict.STEADY, RolloutVerdict.IDLE, RolloutVerdict.TARGET)
-    if decision is None or (decision.verdict in quiet and app.swap is None):
+    if decision is None:
+        return
+    if decision.verdict in quiet and app.swap is None and decision.hold is None:
         return
     shares = ", ".join(f"{s.version.value} {s.weight.value} %" for s in decision.outcome.shares)
     why = "; ".join(
         prose(r.text)
-        + (f" · {place}" if (place := link(_site(r.origin), options.link_base)) else "")
+        + (f" · {place}" if (place := link(site_of(r.origin), options.link_base)) else "")
         for r in decision.reasons
     )
     yield f"- rollout {decision.verdict.value} {code(shares)}: {why}"
@@ -191,7 +210,7 @@ def reach(section: Changes) -> list[tuple[Site, int, list[str]]]:
     for app in section.plan.apps:
         for change in app.changes():
             for field in change.fields:
-                site = _site(field.origin)
+                site = site_of(field.origin)
                 if site is not None:
                     found.setdefault(site, set()).add((str(app.unit), change.key.full()))
     rows = [

@@ -29,8 +29,16 @@ def model_data(change: ModelChange) -> dict[str, Any]:
             for row in change.settings
         ],
         "profile": _profile(change.profile) if change.profile is not None else None,
-        "trainings": [schedule_data(item) for item in change.trainings],
+        "trainings": [
+            {**schedule_data(item), "before": _former(change, item.schedule)}
+            for item in change.trainings
+        ],
     }
+
+
+def _former(change: ModelChange, schedule: str) -> dict[str, Any] | None:
+    """The schedule as it was before; None where its times do not change."""
+    return next((schedule_data(f) for f in change.former if f.schedule == schedule), None)
 
 
 def _move(move: VersionMove) -> dict[str, Any]:

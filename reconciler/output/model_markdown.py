@@ -65,12 +65,18 @@ def _names(apps: list[str]) -> str:
     return ", ".join(cell(app) for app in apps[:_FEW]) + more
 
 
+def _change_of(time: TrainingTime) -> str:
+    former = model_rows.former_time(time)
+    now = model_rows.local(time.at, time.zone) if time.at is not None else "suspended"
+    return f"{former} → {now}" if former else now
+
+
 def training_lines(times: Iterable[TrainingTime], prose: Callable[[str], str]) -> list[list[str]]:
     """The rows of the table of next trainings as cells."""
     return [
         [
             cell(time.schedule),
-            prose(model_rows.local(time.at, time.zone)) if time.at is not None else "suspended",
+            prose(_change_of(time)),
             f"{time.at:%Y-%m-%d %H:%M}" if time.at is not None else "",
         ]
         for time in times

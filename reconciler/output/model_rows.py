@@ -20,7 +20,7 @@ from reconciler.lifecycle.decision import Fires
 from reconciler.origin import Origin
 from reconciler.secrets import printable
 
-__all__ = ["ModelRow", "TrainingTime", "duration", "local", "rows", "training_times"]
+__all__ = ["ModelRow", "TrainingTime", "duration", "former_time", "local", "rows", "training_times"]
 
 #: An element of a list that has names, such as `training.candidates[name=cnn].args[0]`.
 _ELEMENT = re.compile(r"training\.(candidate|schedule)s\[name=([^\]]+)\]\.(.+)")
@@ -40,11 +40,14 @@ class ModelRow:
 
 @dataclass(frozen=True, slots=True)
 class TrainingTime:
-    """The next time of a schedule; None for a suspended one."""
+    """The next time of a schedule; None for a suspended one. `was` is the next time that it had
+    before, in the zone `was_in`, which is "" for a schedule whose time does not change."""
 
     schedule: str
     zone: str
     at: datetime | None
+    was: datetime | None = None
+    was_in: str = ""
 
 
 def rows(change: ModelChange, arrow: str = "→") -> Iterator[ModelRow]:
@@ -204,13 +207,28 @@ def _short(text: str) -> str:
 def training_times(changes: Iterable[ModelChange]) -> list[TrainingTime]:
     """The next time of each schedule whose training changes, sorted by time; suspended ones
     last."""
+    changes = tuple(changes)
     fires: dict[tuple[str, str], Fires] = {
         (item.schedule, str(change.app)): item for change in changes for item in change.trainings
     }
-    out = [
-        TrainingTime(f.schedule, f.zone, f.times[0] if f.times else None) for f in fires.values()
-    ]
+    former = {(f.schedule, str(change.app)): f for change in changes for f in change.former}
+    out = []
+    for key, new in fires.items():
+        old = former.get(key)
+        was = old.times[0] if old is not None and old.times else None
+        at = new.times[0] if new.times else None
+        out.append(TrainingTime(new.schedule, new.zone, at, was, old.zone if old else ""))
     return sorted(out, key=lambda t: (t.at is None, t.at.timestamp() if t.at else 0.0, t.schedule))
+
+
+def former_time(time: TrainingTime) -> str:
+    """The time before, without its zone where that stays; "" for one that does not change."""
+    if not time.was_in:
+        return ""
+    if time.was is None:
+        return "suspended"
+    text = local(time.was, time.was_in)
+    return text.removesuffix(f" {time.zone}") if time.at is not None else text
 
 
 def local(moment: datetime, zone: str) -> str:

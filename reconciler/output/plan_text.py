@@ -155,7 +155,9 @@ def _decision(app: AppPlan, folding: Folding, options: Options) -> Iterator[str]
     """The decision and its reasons; of a new app, whose version stands above, what it waits for."""
     decision = app.decision
     quiet = (RolloutVerdict.STEADY, RolloutVerdict.IDLE, RolloutVerdict.TARGET)
-    if decision is None or (decision.verdict in quiet and app.swap is None):
+    if decision is None:
+        return
+    if decision.verdict in quiet and app.swap is None and decision.hold is None:
         return
     if folding.is_new and not folding.everything and decision.verdict is RolloutVerdict.STEADY:
         if len(decision.reasons) > 1:
@@ -194,11 +196,19 @@ def _trainings(section: Changes, options: Options) -> Iterator[str]:
     width = max(len(time.schedule) for time in times)
     yield options.style.bold("next trainings")
     for time in times:
-        if time.at is None:
-            yield f"  {time.schedule:<{width}}  suspended"
-            continue
-        utc = "" if time.zone == "UTC" else f"   ({time.at:%m-%d %H:%M} UTC)"
-        line = f"  {time.schedule:<{width}}  {model_rows.local(time.at, time.zone)}"
+        head = f"  {time.schedule:<{width}}  "
+        now = model_rows.local(time.at, time.zone) if time.at is not None else "suspended"
+        former = model_rows.former_time(time)
+        if former:
+            arrow = options.style.arrow
+            if len(f"{head}{former} {arrow} {now}") <= options.width:
+                now = f"{former} {arrow} {now}"
+            else:
+                yield f"{head}{former}"
+                head, now = " " * len(head), f"{arrow} {now}"
+        zoned = time.at is not None and time.zone != "UTC"
+        utc = f"   ({time.at:%m-%d %H:%M} UTC)" if zoned else ""
+        line = head + now
         yield line + (utc if len(line + utc) <= options.width else "")
 
 

@@ -147,8 +147,11 @@ def _plan() -> Schema:
     )
 
 
+_SCHEDULE = {"schedule": _TEXT, "cron": _TEXT, "timeZone": _TEXT, "next": _list(_TIME)}
+
+
 def _schedule() -> Schema:
-    return _record({"schedule": _TEXT, "cron": _TEXT, "timeZone": _TEXT, "next": _list(_TIME)})
+    return _record(_SCHEDULE)
 
 
 def _model() -> Schema:
@@ -194,7 +197,17 @@ def _model() -> Schema:
             "version": _or_null(version),
             "settings": _list(setting),
             "profile": _or_null(profile),
-            "trainings": _list(_schedule()),
+            "trainings": _list(
+                _record(
+                    {
+                        **_SCHEDULE,
+                        "before": {
+                            **_or_null(_schedule()),
+                            "description": "the schedule as it was; null where its times stay",
+                        },
+                    }
+                )
+            ),
         }
     )
 
@@ -454,6 +467,7 @@ def _scope() -> dict[str, Schema]:
         "policies": {**_COUNT, "description": "how many policies are bound"},
         "base": _TEXT,
         "blocked": {**_map(_list(_TEXT)), "description": "unit → codes of its mistakes"},
+        "cases": _list(_record(dict.fromkeys(("policy", "name", "at", "failure"), _TEXT))),
         "denied": _list(_APP),
         "moved": _list(_TEXT),
         "skippedLocked": {**_map(_TEXT), "description": "group → who holds its lease"},

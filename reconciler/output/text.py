@@ -1,8 +1,10 @@
-"""Mistakes and errors as text for people: about 100 columns, colours only where asked for."""
+"""Mistakes and errors as text for people: colours only where asked for. Below 100 columns no line
+is wider than the terminal; places stay whole."""
 
 from __future__ import annotations
 
 import re
+import textwrap
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
@@ -50,34 +52,52 @@ def _no_lines(_file: str, _line: int) -> str | None:
 
 
 def render_diagnostics(
-    diagnostics: Iterable[Diagnostic], lines: Lines = _no_lines, style: Style | None = None
+    diagnostics: Iterable[Diagnostic],
+    lines: Lines = _no_lines,
+    style: Style | None = None,
+    width: int = 100,
 ) -> str:
-    """All mistakes: each with its config line, the related lines and the help."""
+    """All mistakes: each with its config line, the related lines and the help. A message is folded
+    when `width` is below 100: on wider terminals it stays in one line, which is easier to copy."""
     style = style or Style()
-    return "\n".join(_render_one(d, lines, style) for d in diagnostics)
+    return "\n".join(_render_one(d, lines, style, width) for d in diagnostics)
 
 
-def _render_one(diagnostic: Diagnostic, lines: Lines, style: Style) -> str:
+_WIDE = 100
+
+
+def _fold(text: str, width: int, indent: str) -> list[str]:
+    if width >= _WIDE or _width(text) <= width:
+        return [text]
+    return textwrap.wrap(
+        text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _render_one(diagnostic: Diagnostic, lines: Lines, style: Style, width: int) -> str:
     paint = style.red if diagnostic.is_error else style.yellow
-    head = paint(style.bold(f"{diagnostic.severity}[{diagnostic.code}]"))
+    head = f"{diagnostic.severity}[{diagnostic.code}]"
     path = f"{diagnostic.path}: " if diagnostic.path else ""
-    out = [f"{head}: {_safe(path + diagnostic.message)}"]
+    first, *rest = _fold(f"{head}: {_safe(path + diagnostic.message)}", width, "  ")
+    out = [paint(style.bold(head)) + first.removeprefix(head), *rest]
     if diagnostic.site is not None:
         source = lines(diagnostic.site.file, diagnostic.site.line)
         if source is None:
             out.append(f"  --> {_safe(str(diagnostic.site))}")
         else:
-            out += _excerpt(diagnostic, diagnostic.site, source.rstrip("\r\n"), paint)
+            out += _excerpt(diagnostic, diagnostic.site, source.rstrip("\r\n"), paint, width)
     for related in diagnostic.related:
         line = f"   {_safe(related.message)}: {_safe(str(related.site))}"
         source = lines(related.site.file, related.site.line)
         if source is not None:
-            line += f"   {style.dim(_safe(source.strip())[:60])}"
+            rest_of_line = 60 if width >= _WIDE else max(0, width - _width(line) - 3)
+            line += f"   {style.dim(_safe(source.strip())[: min(60, rest_of_line)])}"
+            line = line if rest_of_line else line.rstrip()
         out.append(line)
     if diagnostic.apps:
-        out.append(f"   reaches: {_join(diagnostic.apps)}")
+        out += _fold(f"   reaches: {_join(diagnostic.apps)}", width, " " * 12)
     if diagnostic.help:
-        out.append(f"   help: {_safe(diagnostic.help)}")
+        out += _fold(f"   help: {_safe(diagnostic.help)}", width, " " * 9)
     return "\n".join(out) + "\n"
 
 
@@ -96,7 +116,7 @@ _SHOWN = 90
 
 
 def _excerpt(
-    diagnostic: Diagnostic, site: Site, source: str, paint: Callable[[str], str]
+    diagnostic: Diagnostic, site: Site, source: str, paint: Callable[[str], str], width: int
 ) -> list[str]:
     """The place and the config line with carets below what is wrong. A long line is cut around the
     carets."""
@@ -105,17 +125,21 @@ def _excerpt(
     place = site if column == site.column else Site(site.file, site.line, column)
     out = [f"  --> {_safe(str(place))}"]
     number = str(site.line)
+    most = _SHOWN if width >= _WIDE else max(24, width - len(number) - 7)
     if not site.column or start > len(source):
-        return [*out, f"  {number} | {_safe(source)[:_SHOWN]}"]
+        return [*out, f"  {number} | {_safe(source)[:most]}"]
     cut = 0
-    if end > _SHOWN and start > _SHOWN // 2:
-        cut = min(start - _SHOWN // 3, max(0, len(source) - _SHOWN))
+    if end > most and start > most // 2:
+        cut = min(start - most // 3, max(0, len(source) - most))
     lead = "…" if cut else ""
     before, marked = source[cut:start], source[start:end]
-    shown = lead + _safe((source[cut:]).replace("\t", " "))[:_SHOWN]
-    carets = "^" * max(1, min(_width(_safe(marked)), _SHOWN - _width(_safe(before)) + len(lead)))
+    shown = lead + _safe((source[cut:]).replace("\t", " "))[:most]
+    carets = "^" * max(1, min(_width(_safe(marked)), most - _width(_safe(before)) + len(lead)))
     blanks = " " * (len(lead) + _width(_safe(before.replace("\t", " "))))
     label = f" {_safe(diagnostic.found)}" if diagnostic.found else ""
+    left = width - len(number) - 5 - _width(blanks) - len(carets)
+    if width < _WIDE and _width(label) > left:
+        label = ""  # The message says what was found.
     return [
         *out,
         f"  {number} | {shown}",

@@ -172,6 +172,7 @@ def build_plan(
         served=snapshot.served,
         place=snapshot.place,
         awaits=decided.awaits,
+        stems={item.draft.key: item.draft.stem for item in checks if item.draft.stem},
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from reconciler.lifecycle.decision import Decision, Fires, Hold, Reason, Weights
+from reconciler.lifecycle.decision import Decision, Fires, Hold, Reason, RolloutVerdict, Weights
 from reconciler.objects.draft import FieldPath, Manifest
 from reconciler.objects.key import ObjectKey
 from reconciler.objects.kind import Wave
@@ -55,6 +56,9 @@ class Inside:
 
     key: ObjectKey
     path: FieldPath
+
+
+_HEX = re.compile(r"[0-9a-f]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +274,8 @@ class AppPlan:
     """The index of the client that reads and writes the unit."""
     awaits: frozenset[ObjectKey] = frozenset()
     """The serving objects that must be ready before a route is made."""
+    stems: Mapping[ObjectKey, str] = field(default_factory=dict)
+    """Each wanted object whose name ends in a digest of its content → the name without it."""
 
     def changes(self) -> Iterator[Change]:
         for wave in self.waves:
@@ -336,10 +342,50 @@ class AppPlan:
         """Why the rollout of the unit waits for a person; None when it does not."""
         return self.decision.hold if self.decision is not None and not self.suspended else None
 
+    def is_superseded(self, key: ObjectKey) -> bool:
+        """Whether an object is an older generation of one that the unit has after the run: of the
+        same kind, namespace and stem, with a digest of the same length at the end of its name.
+
+        Never in a unit that is gone from Git or was renamed: there nothing of its own takes the
+        place of what goes."""
+        if self.removed or self.source is not None:
+            return False
+        newer = {n for n, stem in self.stems.items() if _is_generation(key, n, stem)}
+        if not newer:
+            return False
+        kept = {m.key for m in self.members} - {c.key for c in self.changes() if not c.goes}
+        return bool(newer & kept)
+
+    def superseded_by(self, key: ObjectKey) -> tuple[ObjectKey, ...]:
+        """The recorded objects that are older generations of a wanted one."""
+        stem = self.stems.get(key, "")
+        recorded = self.recorded.members if stem and self.recorded is not None else ()
+        return tuple(m.key for m in recorded if _is_generation(m.key, key, stem))
+
     @property
     def deferral(self) -> Refusal | None:
         """What keeps changes of the unit waiting until a time; None when nothing does."""
         return next((refusal for refusal in self.refusals if refusal.defers), None)
+
+    @property
+    def waits(self) -> bool:
+        """Whether traffic waits for replicas that are not ready."""
+        decision = self.decision
+        return decision is not None and (
+            decision.verdict is RolloutVerdict.WAITING or bool(decision.outcome.awaited)
+        )
+
+    @property
+    def makes_route(self) -> bool:
+        """Whether traffic waits for nothing but the backends of a route that a run makes: a run
+        that is done has ended the wait."""
+        decision = self.decision
+        stands = (RolloutVerdict.WAITING, RolloutVerdict.HELD)
+        return self.waits and decision is not None and decision.verdict not in stands
+
+    def hold_after(self, *, done: bool) -> Hold | None:
+        """The hold that is left after a run; `done`: the run did all that it had to do."""
+        return None if done and self.makes_route else self.hold
 
     @property
     def is_held(self) -> bool:
@@ -354,6 +400,18 @@ class AppPlan:
             and not c.deferred
             for c in self.changes()
         )
+
+
+def _is_generation(key: ObjectKey, newer: ObjectKey, stem: str) -> bool:
+    """Whether two objects are generations of one thing, `newer` being the one of the stem."""
+    head, _, digest = key.name.rpartition("-")
+    return (
+        head == stem
+        and key != newer
+        and _HEX.fullmatch(digest) is not None
+        and len(newer.name) == len(key.name)
+        and (newer.group_kind, newer.namespace) == (key.group_kind, key.namespace)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,7 @@ def _with_label(draft: Draft, parent: str) -> Draft:
     metadata = draft.tree["metadata"]
     labels = {**metadata.get("labels", {}), PART_OF: parent}
     tree = {**draft.tree, "metadata": {**metadata, "labels": labels}}
-    return Draft(draft.key, draft.api_version, tree, draft.rule)
+    return replace(draft, tree=tree)
 
 
 def live_digest(live: Observed) -> str:

@@ -7,6 +7,7 @@ The same holds for a rule that only the cluster can evaluate.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,6 +26,7 @@ from reconciler.unit import UnitId
 __all__ = ["PolicySet", "Subject", "judge_objects", "may_judge"]
 
 _LONGEST_MESSAGE = 5 * 1024
+_MISSING = re.compile(r"no such key: (\S+)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,9 @@ class Subject:
     operation: str
     old: Mapping[str, Any] | None
     namespace_labels: Mapping[str, str]
+    is_embedded: bool = False
+    """The object stands as a text in another one. What it says of its owners counts for nothing:
+    whoever writes the text could name a controller, to which many policies do not apply."""
 
 
 def may_judge(policies: PolicySet, draft: Draft) -> bool:
@@ -75,7 +80,9 @@ def judge_objects(policies: PolicySet, subjects: Iterable[Subject]) -> tuple[Fin
         found += _evaluate_subject(policies, subject)
         if subject.operation != "DELETE":
             for _, manifest in subject.manifest.inside():
-                inner = replace(subject, manifest=manifest, operation="CREATE", old=None)
+                inner = replace(
+                    subject, manifest=manifest, operation="CREATE", old=None, is_embedded=True
+                )
                 found += _evaluate_subject(policies, inner)
     return tuple(_keep_strictest(found))
 
@@ -167,7 +174,7 @@ def _data(subject: Subject, request: Request) -> dict[str, Any]:
         metadata = {"name": key.namespace, "labels": dict(request.namespace_labels)}
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
     return {
-        "object": None if deleted else subject.manifest.body,
+        "object": None if deleted else _judged_body(subject),
         "oldObject": dict(old) if old is not None else None,
         "request": {
             "kind": kind,
@@ -184,6 +191,15 @@ def _data(subject: Subject, request: Request) -> dict[str, Any]:
         "namespaceObject": namespace,
         "params": None,
     }
+
+
+def _judged_body(subject: Subject) -> Mapping[str, Any]:
+    body = subject.manifest.body
+    metadata = body.get("metadata")
+    if not subject.is_embedded or not isinstance(metadata, Mapping):
+        return body
+    kept = {name: value for name, value in metadata.items() if name != "ownerReferences"}
+    return {**body, "metadata": kept}
 
 
 # -- one policy, one binding -----------------------------------------------------------------------
@@ -323,7 +339,11 @@ def _without_result(
         message += " (its failurePolicy ignores this)"
     if spot is None:
         spot = locate.spot_of(policy, case.subject.manifest)
-    finding = _finding(case, verdict, message, expression, spot)
+    missing = _MISSING.search(why) if verdict is FindingVerdict.ERROR else None
+    finding = replace(
+        _finding(case, verdict, message, expression, spot),
+        missing_key=missing[1] if missing is not None else "",
+    )
     if verdict is FindingVerdict.NOT_EVALUABLE and finding.blocks:
         hint = f"annotate the binding with {locate.LEVEL}: warn to leave it to the cluster"
         return replace(finding, remediation=finding.remediation or hint)

@@ -86,6 +86,8 @@ class Finding:
     also: tuple[FieldPath, ...] = ()
     others: tuple[Origin, ...] = ()
     ignored: bool = False
+    missing_key: str = ""
+    """The field that the expression reads and the object lacks, where that was the error."""
 
     @property
     def code(self) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from reconciler.simulation import pipeline, training
+from reconciler.simulation import memoization, pipeline, training
 from reconciler.simulation.controller import ControllerClient, moment
 from reconciler.simulation.depends import (
     DependsInvalid,
@@ -62,7 +62,10 @@ class Run:
     # -- the whole run -----------------------------------------------------------------------------
 
     def advance(self) -> datetime | None:
-        """Does what is due by now. Returns when to advance again; None when the run has ended."""
+        """Does what is due by now. Returns when to advance again; None when the run has ended, and
+        when nothing will ever end it."""
+        if self._hangs():
+            return None
         limit = self._deadline()
         if limit is not None and self.client.now >= limit and not self._is_closing():
             self.stop("Step exceeded its deadline")
@@ -72,9 +75,16 @@ class Run:
         due_times = [d for d in due if d is not None]
         done = sum(1 for node in self._leaves() if node["phase"] in _FINISHED)
         self.status["progress"] = f"{done}/{len(list(self._leaves()))}"
+        if self._hangs():
+            return min(due_times, default=None)
         if due_times:
             return min([*due_times, limit] if limit is not None else due_times)
         return self._exit()
+
+    def _hangs(self) -> bool:
+        """Whether a memo hit keeps the run from ending, and nothing else is under way."""
+        stuck = any(memoization.hangs(node) for node in self.nodes.values())
+        return stuck and all(node["phase"] in _FINISHED for node in self.nodes.values())
 
     def stop(self, why: str) -> None:
         """Fails the running tasks and omits those that have not begun. Jobs go on."""
@@ -178,6 +188,8 @@ class Run:
         states = {name: self._state(name) for name in list_tasks(expression)}
         if any(state.phase not in _FINISHED for state in states.values()):
             return None
+        if any(self._has_no_end(name) for name in states):
+            return None
         name, template = task["name"], task.get("template", "")
         try:
             wanted = evaluate(expression, states)
@@ -211,12 +223,51 @@ class Run:
         ]
         if parameters:
             node["inputs"] = {"parameters": parameters}
+        memoize = template.get("memoize")
+        if memoize is not None:
+            try:
+                hit = memoization.look_up(self.client, memoize, self._memo_key(node, memoize))
+            except memoization.MemoInvalid as invalid:
+                return self._end(node, "Error", str(invalid))
+            if hit is not None:
+                return self._take_memo(node, template, hit)
         if pipeline.step(template) == "train":
             try:
                 pipeline.create_job(self.client, self.namespace, self._manifest(node))
             except (ApiFault, ValueError) as refused:
                 return self._end(node, "Failed", str(refused))
         return node
+
+    # -- memos -------------------------------------------------------------------------------------
+
+    def _memo_key(self, node: Node, memoize: Mapping[str, Any]) -> str:
+        known = {p["name"]: p["value"] for p in (node.get("inputs") or {}).get("parameters") or ()}
+
+        def fill(found: re.Match[str]) -> str:
+            name = found[1].removeprefix("inputs.parameters.")
+            return str(known[name]) if found[1] != name and name in known else found[0]
+
+        return self._substitute(_VARIABLE.sub(fill, str(memoize.get("key", ""))))
+
+    def _take_memo(self, node: Node, template: Mapping[str, Any], outputs: dict[str, Any]) -> Node:
+        """Ends a node with the outputs of an earlier run."""
+        cache = template["memoize"]["cache"]["configMap"]["name"]
+        key = self._memo_key(node, template["memoize"])
+        node["memoizationStatus"] = {"hit": True, "key": key, "cacheName": cache}
+        if outputs:
+            node["outputs"] = outputs
+        if template.get("retryStrategy") is not None:
+            node["type"] = "Retry"
+        return self._end(node, "Succeeded")
+
+    def _has_no_end(self, name: str) -> bool:
+        """Whether nothing can follow a task, because a memo hit left it without an outbound
+        node."""
+        node = self._find(name)
+        if node is None:
+            return False
+        members = [node, *(self.nodes[child] for child in node.get("children") or ())]
+        return any(memoization.hangs(member) for member in members)
 
     # -- pods --------------------------------------------------------------------------------------
 
@@ -246,6 +297,9 @@ class Run:
             case _:
                 _output(node, **{p: self._plain_output(p) for p in _outputs(template)})
         self._end(node, "Succeeded")
+        memoize = template.get("memoize")
+        if memoize is not None:
+            memoization.remember(self.client, memoize, self._memo_key(node, memoize), node)
         return None
 
     def _advance_training(self, node: Node) -> datetime | None:

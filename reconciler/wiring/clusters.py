@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,9 +159,14 @@ class _LazyClients(Sequence[Any]):
 
 
 @contextmanager
-def lease_client(common: CommonOptions) -> Iterator[LeaseClient]:
+def lease_client(
+    common: CommonOptions,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    left: Callable[[], float] = lambda: inf,
+) -> Iterator[LeaseClient]:
     """A second client of the first cluster, for leases and events; usable while the main client is
-    busy."""
+    busy. `sleep` and `left` are as for `cluster`: the run's deadline bounds its waits too."""
     if common.embedded is not None:
         from reconciler.simulation.clock import RememberedClock
         from reconciler.simulation.cluster import EmbeddedCluster
@@ -181,9 +187,9 @@ def lease_client(common: CommonOptions) -> Iterator[LeaseClient]:
 
     def pause(seconds: float) -> None:
         # Short waits only: a lease attempt that fails is repeated by the lease's own rules.
-        time.sleep(min(seconds, 1.0))
+        sleep(min(seconds, 1.0))
 
-    direct = DirectClient(Transport(access, pause, redaction.redactor().learn))
+    direct = DirectClient(Transport(access, pause, redaction.redactor().learn, left))
     try:
         yield direct
     finally:

@@ -83,7 +83,15 @@ class Logs:
                 return  # the reader has closed the stream
 
 
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_DIGITS = 12
+
+
 def _text(row: dict[str, str]) -> str:
+    """One line for people; a commit has its first twelve digits, and JSON has all of them."""
     parts = [row["ts"], f"{row['level']:<7}", row["msg"]]
-    parts += [f"{k}={v}" for k, v in row.items() if k not in ("ts", "level", "msg", "runID")]
+    for name, value in row.items():
+        if name not in ("ts", "level", "msg", "runID"):
+            short = value[:_DIGITS] if _COMMIT.fullmatch(value) else value
+            parts.append(f"{name}={short}")
     return printable(" ".join(parts)).replace("\n", "\\n").replace("\t", "\\t")

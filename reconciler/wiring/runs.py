@@ -121,7 +121,11 @@ def run_once(
         try:
             with context.ending.reading():
                 tree, lost = _tree_or_last_seen(common, output)
-            wanted = replace(_with_context(settings, options, context), stale=lost)
+            wanted = replace(
+                _with_context(settings, options, context),
+                stale=lost,
+                stands_on=partial(source.standing_on, tree),
+            )
             done = context.run(tree, wanted)
         except Interrupted:
             if context.ending.by_keyboard:
@@ -248,6 +252,7 @@ def _with_context(
         wait=options.wait,
         fail_if_locked=options.fail_if_locked,
         ended=context.ending.why,
+        left=context.ending.left,
         reading=context.ending.reading,
     )
 
@@ -276,7 +281,9 @@ def _run_context(
             clusters.cluster(common, allows="writes", sleep=ending.sleep, left=ending.left)
         )
         target = clusters.require_cluster(found)
-        second = stack.enter_context(clusters.lease_client(common))
+        second = stack.enter_context(
+            clusters.lease_client(common, sleep=ending.sleep, left=ending.left)
+        )
         leases = _make_leases(second, clock, run) if options.lease else None
         context = RunContext(
             ending, clock, target, registry, output,

@@ -78,7 +78,8 @@ class Shutdown:
 
     def pause(self, seconds: float, beat: Callable[[], None]) -> None:
         """Waits between two passes, until the time is up, `wake` is called, or a signal comes.
-        Calls `beat` again and again meanwhile."""
+        Calls `beat` again and again meanwhile. No deadline runs until the next `begin`."""
+        self._began = float("inf")
         until = self._monotonic() + seconds
         while not self._signal and (remaining := until - self._monotonic()) > 0:
             beat()

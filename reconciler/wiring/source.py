@@ -91,6 +91,16 @@ def describe(common: CommonOptions, read: Tree) -> str:
     return f"HEAD {read.label}; {files} of the work tree not read (commit, or pass --worktree)"
 
 
+def standing_on(read: Tree) -> str:
+    """The commit whose files a tree has: its own, or HEAD's for a work tree without uncommitted
+    files; "" for one that has some, and outside of Git. Cost for a work tree: one listing."""
+    from reconciler.adapters import git
+
+    if not isinstance(read, git.WorkTree):
+        return read.commit
+    return "" if read.uncommitted() else read.head
+
+
 def _count_uncommitted(read: WorkTree) -> str:
     if read.place is None:
         return "not in Git"

@@ -78,12 +78,12 @@ def test_credentials_never_come_from_the_config_itself(repo, option):
 
 
 def test_a_certificate_that_is_not_verified_is_one_warning(capsys):
-    from reconciler.cli.program import _Warnings
+    from reconciler.cli.terminal import LibraryWarnings
 
     class InsecureRequestWarning(Warning):
         """By its name as urllib3 has it, which may not be installed here."""
 
-    printer = _Warnings()
+    printer = LibraryWarnings()
     for host in range(11):
         printer.show(f"Unverified HTTPS request to host {host}", InsecureRequestWarning, "f", 1)
     printer.show("a library's own affair", DeprecationWarning, "f", 1)

@@ -72,11 +72,63 @@ spec: {policyName: one-replica, validationActions: [Deny]}
 """
 
 
+_OVER_BUDGET = _DENIES.replace("one-replica", "spendthrift").replace(
+    "object.spec.replicas < 1",
+    '"[object].all(a, [1,2,3,4,5,6,7,8,9,10,11].all(b, [1,2,3,4,5,6,7,8,9,10].all(c, '
+    "[1,2,3,4,5,6,7,8,9,10].all(d, [1,2,3,4,5,6,7,8,9,10].all(e, "
+    '[1,2,3,4,5,6,7,8,9,10].all(f, true))))))"',
+)
+
+
+def test_an_expression_over_its_budget_denies_what_it_judges_and_others_are_shown(repo):
+    repo.write("policies/p.yaml", _DENIES)
+    repo.write("policies/q.yaml", _OVER_BUDGET)
+    code, out = repo.run("check")
+    assert code == 3
+    assert "spendthrift: Deployment/web-v1: the policy could not be evaluated: over budget" in (
+        " ".join(out.split())
+    )
+    assert "one-replica: Deployment/web-v1: too many replicas" in out
+    assert out.endswith("\n2 findings deny 1 of 1 app. 0 of 1 app is fine. Nothing was written.\n")
+
+
+def test_findings_below_deny_are_counted_apart_from_denials(repo):
+    repo.write("policies/p.yaml", _DENIES)
+    warns = _DENIES.replace("one-replica", "warns").replace("[Deny]", "[Warn]")
+    audits = _DENIES.replace("one-replica", "audits").replace("[Deny]", "[Audit]")
+    repo.write("policies/q.yaml", warns)
+    repo.write("policies/r.yaml", audits)
+    code, out = repo.run("check")
+    assert code == 3
+    assert "1 finding denies 1 of 1 app, 2 findings below deny. 0 of 1 app is fine." in out
+    code, out = repo.run("plan")
+    assert "1 finding denies 1 of 1 app: `reconciler apply` would write nothing" in (
+        " ".join(out.split())
+    )
+
+
+def test_a_field_that_no_object_has_is_one_error_at_the_expression(repo):
+    rule = _DENIES.replace("object.spec.replicas", "object.spec.replcias")
+    assert rule != _DENIES
+    repo.write("policies/p.yaml", rule)
+    code, out = repo.run("check")
+    assert code == 1
+    assert out.count("error[E_POLICY_FIELD]") == 1
+    assert "no object that this judges has the field 'replcias' (Deployment)" in out
+    assert "help: did you mean 'replicas'?" in out
+    assert "--> policies/p.yaml:" in out
+    assert out.endswith("\n1 error in 1 file. 0 of 1 app is fine. Nothing was written.\n")
+    repo.write("policies/p.yaml", rule.replace("[Deny]", "[Warn]"))
+    code, out = repo.run("check")
+    assert code == 0
+    assert out.count("warning[W_POLICY_FIELD]") == 1
+
+
 def test_an_app_that_a_policy_denies_is_not_called_fine(repo):
     repo.write("policies/p.yaml", _DENIES)
     code, out = repo.run("check")
     assert code == 3
-    assert out.endswith("\n1 finding denies. 0 of 1 app is fine. Nothing was written.\n")
+    assert out.endswith("\n1 finding denies 1 of 1 app. 0 of 1 app is fine. Nothing was written.\n")
 
 
 @pytest.mark.parametrize(

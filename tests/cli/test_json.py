@@ -37,7 +37,7 @@ KEYS: dict[str, set[str]] = {
     "layers": {"layers"},
     "merge": {"value", "errors", "warnings"},
     "plan": {"plan"},
-    "policy": set(),
+    "policy": {"cases"},
     "promote": {"promotion"},
     "rbac": {"rights"},
     "reconcile": {"plan", "results"},

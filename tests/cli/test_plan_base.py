@@ -4,10 +4,14 @@ import json
 
 import pytest
 
+from reconciler.diagnostics import error
 from reconciler.engine import review
+from reconciler.engine.views import model_changes, reviews
+from reconciler.origin import Site
+from reconciler.output import comparison
 from reconciler.plan.change import Action
 from tests.cli.conftest import Repo
-from tests.support import NOW, sample, select, small
+from tests.support import NOW, MemoryTree, record, sample, select, small
 
 OWN = "environments/prod/one/web.yaml"
 POINTER = "environments/prod/web.yaml"
@@ -276,3 +280,101 @@ def test_markers_differ_by_selection(branch):
     assert everything.splitlines()[0] != one.splitlines()[0]
     _, named = branch.run("check", "-o", "markdown", "--marker", "mine")
     assert named.splitlines()[0] == "<!-- ml-reconciler: mine -->"
+
+
+# -- what could not be compared is told, and never called the same ----------------------------------
+
+BROKEN = "serving: {replicas: many}\n"
+
+
+def told(head, base, **selected):
+    """(closing line, exit code with --exit-code) of `plan --base`."""
+    seen = review.review(head, select(**selected), NOW, base=base)
+    report = reviews.plan_report(seen, exit_code=True)
+    return report.closing[0], report.exit_code
+
+
+def fault(path):
+    return error("E_SYMLINK", f"{path} is a symbolic link", Site(path, 0, 0))
+
+
+def without(tree, path):
+    files = {p: c for p, c in tree.files.items() if not f"{p}/".startswith(f"{path}/")}
+    return MemoryTree(files, tree.label, tree.commit, [fault(path)])
+
+
+TWO = small().but(
+    {
+        "environments/prod/one/other.yaml": "serving: {version: v1}\n",
+        "models/other/model.yaml": small().files["models/web/model.yaml"],
+        "models/other/versions/v1.yaml": record("v1"),
+    }
+)
+PART = "No difference in what could be compared. Not compared: "
+
+
+def test_an_app_with_an_error_is_not_called_the_same():
+    closing, code = told(TWO.but({OWN: BROKEN}), TWO)
+    assert (closing, code) == (f"{PART}prod/one/web.", 1)
+
+
+def test_an_app_with_an_error_on_both_sides_is_not_called_the_same():
+    broken = TWO.but({OWN: BROKEN})
+    assert told(broken, broken) == (f"{PART}prod/one/web.", 1)
+
+
+def test_an_app_that_is_removed_and_was_broken_in_the_base_is_told():
+    closing, code = told(TWO.but({OWN: None}), TWO.but({OWN: BROKEN}))
+    assert (closing, code) == (f"{PART}prod/one/web.", 6)
+
+
+def test_a_base_without_an_order_of_layers_is_told():
+    closing, _ = told(TWO, TWO.but({"environments/layers.yaml": "layers: [\n"}))
+    assert "No difference" not in closing
+    assert "Not compared: prod/one/other, prod/one/web." in closing
+
+
+@pytest.mark.parametrize("path", ["environments/prod/one", "environments/prod", "environments"])
+def test_a_folder_of_the_base_that_cannot_be_read_is_told(path):
+    gone = TWO.but({p: None for p in TWO.files if p.startswith("environments/prod/one/")})
+    closing, code = told(gone, without(TWO, path))
+    assert "No difference." not in closing
+    assert path in closing or "Not compared: prod/one" in closing
+    assert code in (1, 6)
+
+
+@pytest.mark.parametrize("path", ["environments/prod/one", "environments/prod"])
+def test_a_folder_of_the_branch_that_cannot_be_read_is_told_and_not_deleted(path):
+    head = without(TWO, path)
+    assert changes(head, TWO) == {}
+    closing, code = told(head, TWO)
+    assert (closing, code) == (f"{PART}{path}.", 1)
+
+
+def test_policies_with_errors_compare_nothing():
+    closing, _ = told(TWO.but({"policies/p.yaml": "kind: [\n"}), TWO)
+    assert closing == f"{PART}prod/one/other, prod/one/web."
+
+
+def test_a_selection_that_finds_nothing_is_not_called_the_same():
+    closing, code = told(TWO, TWO, models={"webb"})
+    assert (closing, code) == ("Nothing was compared, because of the errors above.", 1)
+
+
+def test_what_differs_and_what_could_not_be_compared_are_both_told():
+    head = TWO.but(
+        {OWN: BROKEN, "environments/prod/one/other.yaml": "serving: {version: v1, replicas: 3}\n"}
+    )
+    closing, _ = told(head, TWO)
+    assert closing.startswith("1 to update.")
+    assert closing.endswith("Not compared: prod/one/web.")
+
+
+def test_a_comment_says_how_much_was_not_compared():
+    seen = review.review(TWO.but({OWN: BROKEN}), select(), NOW, base=TWO)
+    section = model_changes.changes_of(seen)
+    assert comparison.counted(section) == "1 not compared"
+
+
+def test_the_same_tree_still_has_no_difference():
+    assert told(TWO, TWO) == ("No difference.", 0)

@@ -2,6 +2,12 @@
 
 import json
 
+import pytest
+
+from reconciler import kinds
+from reconciler.objects.key import ObjectKey
+from reconciler.simulation.cluster import EmbeddedCluster
+
 POINTER = "environments/prod/mnist.yaml"
 MODEL = "models/mnist/model.yaml"
 APP = "prod/hz-a/mnist"
@@ -57,7 +63,10 @@ def test_the_comment_s_first_screen_is_what_changes_of_models(sample):
         "| `prod/hz-a/mnist`, `prod/hz-b/mnist` | version **v2 → v1 over 10, 50, 100 %, about 20 min**"
     )
     assert out.index("**Models**") < out.index("**Next trainings**") < out.index("<details>")
-    assert "| `mnist/nightly` | 2026-11-24 03:\u200b00 Asia/Shanghai | 2026-11-23 19:00 |" in out
+    assert (
+        "| `mnist/nightly` | 2026-11-24 02:\u200b00 → 2026-11-24 03:\u200b00 Asia/Shanghai "
+        "| 2026-11-23 19:00 |" in out
+    )
 
 
 def test_a_new_model_says_what_it_is(sample):
@@ -92,6 +101,73 @@ def test_the_width_of_a_pipe_is_100_and_columns_sets_it(sample, monkeypatch):
 
 
 def test_what_is_not_done_is_one_line_an_app(sample):
-    out = sample.live("apply", "--timeout", "0", "--app", APP)[1]
+    """Two apps, of which one leaves several objects not ready for one reason."""
+    apps = (APP, "prod/hz-a/tf-mnist-estimator")
+    chosen = [arg for app in apps for arg in ("--app", app)]
+    code, text = sample.live("apply", "--timeout", "0", *chosen, "--output", "json")
+    assert code == 6
+    problems = {row["app"]: row["result"]["problems"] for row in json.loads(text)["plan"]["apps"]}
+    assert [len(problems[app]) for app in apps] == [1, 3], problems
+    sample.cluster.unlink()
+    code, out = sample.live("apply", "--timeout", "0", *chosen)
     lines = [line for line in out.splitlines() if line.startswith("not done")]
-    assert len(lines) == len({line.split()[2] for line in lines})
+    assert sorted(line.split()[2] for line in lines) == sorted(apps), out
+
+
+@pytest.mark.parametrize(("edits", "folded"), [(5, 0), (6, 1), (9, 4)])
+def test_the_differences_of_a_stale_plan_are_folded_to_five_and_whole_in_json(
+    repo, tmp_path, edits, folded
+):
+    maps = "---\n".join(
+        f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: notes-{n}}}\ndata: {{a: b}}\n"
+        for n in range(9)
+    )
+    repo.write("models/web/notes.yaml", maps)
+    repo.write("environments/prod/one/web.yaml", "manifests: [notes.yaml]\n")
+    repo.commit()
+    assert repo.live("apply")[0] == 0
+    repo.write("models/web/notes.yaml", maps.replace("{a: b}", "{a: c}"))
+    repo.commit()
+    plan = str(tmp_path / "saved.plan")
+    assert repo.live("plan", "--revision", "HEAD", "--out", plan)[0] == 0
+    cluster = EmbeddedCluster(str(repo.cluster), kinds=kinds.known())
+    for number in range(edits):
+        key = ObjectKey("", "ConfigMap", "ml-one", f"notes-{number}")
+        cluster.edit(key, lambda body: body["data"].update(a="other"))
+    cluster.close()
+    code, out = repo.live("apply", plan)
+    moved = [line for line in out.splitlines() if line.startswith("moved: ")]
+    assert code == 4
+    assert len(moved) == min(edits, 5) + bool(folded), out
+    assert [line for line in moved if "more" in line] == (
+        [f"moved: and {folded} more (--output json lists them)"] if folded else []
+    )
+    data = json.loads(repo.live("apply", plan, "--output", "json")[1])
+    assert len(data["moved"]) == edits
+    assert all("the live object changed" in line for line in data["moved"])
+
+
+def test_a_changed_schedule_shows_its_old_next_time_beside_the_new_one(sample, monkeypatch):
+    sample.edit(MODEL, 'cron: "0 2', 'cron: "0 3')
+    out = sample.run("plan", "--base", "HEAD")[1]
+    assert (
+        "  mnist/nightly  2026-11-24 02:00 -> 2026-11-24 03:00 Asia/Shanghai   (11-23 19:00 UTC)\n"
+    ) in out
+    monkeypatch.setenv("COLUMNS", "60")
+    out = sample.run("plan", "--base", "HEAD")[1]
+    assert "  mnist/nightly  2026-11-24 02:00 -> 2026-11-24 03:00 Asia" not in out
+    assert (
+        "  mnist/nightly  2026-11-24 02:00\n                 -> 2026-11-24 03:00 Asia/Shanghai\n"
+    ) in out
+    data = json.loads(sample.run("plan", "--base", "HEAD", "--output", "json")[1])
+    (model,) = data["plan"]["models"]
+    (training,) = model["trainings"]
+    assert training["next"][0] == "2026-11-23T19:00:00Z"
+    assert training["before"]["next"][0] == "2026-11-23T18:00:00Z"
+    assert training["before"]["cron"] == "0 2 * * *"
+
+
+def test_a_schedule_that_is_suspended_shows_when_it_would_have_run(sample):
+    sample.edit(MODEL, "timeZone: Asia/Shanghai", "suspend: true, timeZone: Asia/Shanghai")
+    out = sample.run("plan", "--base", "HEAD")[1]
+    assert "  mnist/nightly  2026-11-24 02:00 Asia/Shanghai -> suspended\n" in out

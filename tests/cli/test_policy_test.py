@@ -1,6 +1,8 @@
 """`reconciler policy test`: the cases of policies/tests/."""
 
 import json
+from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -64,6 +66,31 @@ def test_an_exemption_is_told_rather_than_passed_over(sample):
     assert code == 0
     assert "warning[W_UNUSED_FILE]" in out
     assert "policies/exemptions/x.yaml" in out
+
+
+def test_junit_has_a_suite_for_each_policy_and_a_case_for_each_test(sample, tmp_path):
+    at = "  expect: deny\n  at: spec.template.spec.hostNetwork"
+    sample.edit(CASES, at, at.replace("deny", "allow"))
+    target = tmp_path / "policies.xml"
+    code, _ = sample.run("policy", "test", "--report", f"junit={target}")
+    assert code == 1
+    root = ElementTree.parse(target).getroot()
+    suites = {suite.get("name"): suite for suite in root}
+    written = {Path(path).stem for path in sample_files() if path.startswith("policies/tests/")}
+    assert suites.keys() == written
+    assert root.get("failures") == "1"
+    assert int(root.attrib["tests"]) == sum(len(suite) for suite in suites.values())
+    (failed,) = [case for case in suites["pod-safety"] if case.find("failure") is not None]
+    assert failed.get("name") == "a Deployment on the host's network"
+    assert (failed.get("file"), int(failed.attrib["line"]) > 0) == (CASES, True)
+    assert failed.find("failure").get("message").startswith("expected allow")
+
+
+def test_lines_of_policy_test_keep_to_a_narrow_terminal(sample, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    code, out = sample.run("policy", "test")
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 60
 
 
 def test_the_sample_s_files_hold_a_test_for_each_policy():

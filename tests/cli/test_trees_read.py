@@ -1,9 +1,18 @@
 """Where commands read different trees, their first line says which; and a plan of a work tree shows
 the refusal that apply would give."""
 
+import shutil
+
 import pytest
 
+from reconciler import kinds
+from reconciler.adapters import git
+from reconciler.adapters.git.command import Git
+from reconciler.objects.key import ObjectKey
+from reconciler.simulation.cluster import EmbeddedCluster
 from tests.cli.test_commands import OWN
+
+SUB = "config"
 
 
 def first(out):
@@ -145,3 +154,63 @@ def test_a_comparison_of_one_app_warns_of_no_group_that_is_emptied(repo):
     code, out = repo.run("plan", "--base", base, "--app", "prod/one/web")
     assert (code, "W_PRUNE_GUARD" in out) == (0, False), out
     assert _counts(out).startswith("2 to delete."), out
+
+
+def scale(repo, replicas):
+    """Somebody else sets the replicas of the server."""
+    cluster = EmbeddedCluster(str(repo.cluster), kinds=kinds.known())
+    cluster.edit(
+        ObjectKey("apps", "Deployment", "ml-one", "web-v1"),
+        lambda body: body["spec"].update(replicas=replicas),
+    )
+    cluster.close()
+
+
+def test_the_plan_of_a_work_tree_shows_the_hold_of_a_fight_as_apply_does(repo):
+    for minute in range(4):
+        repo.now = f"2026-11-23T10:{10 + minute}:00Z"
+        repo.live("reconcile", "--once")
+        scale(repo, 7 + minute)
+    repo.now = "2026-11-23T10:20:00Z"
+    said = "kubectl-edit and this program set spec.replicas in turn, 3 times: held"
+    results = [repo.live(*args) for args in (["plan"], ["plan", "--revision", "HEAD"], ["apply"])]
+    assert [code for code, _ in results] == [4, 4, 4]
+    assert all(said in " ".join(out.split()) for _, out in results)
+    repo.write(OWN, "serving: {replicas: 2}\n")
+    code, out = repo.live("plan")  # the edit may be the answer: a new commit goes on
+    assert (code, "in turn" in out) == (0, False), out
+
+
+def test_the_count_of_uncommitted_files_costs_one_process(repo, monkeypatch):
+    tree = git.open_worktree(repo.folder)
+    asked = []
+    ask = Git.ask
+
+    def count(self, *args, **options):
+        asked.append(args)
+        return ask(self, *args, **options)
+
+    monkeypatch.setattr(Git, "ask", count)
+    assert tree.uncommitted() == ()
+    repo.write(OWN, "serving: {replicas: 2}\n")
+    assert git.open_worktree(repo.folder).uncommitted() == (OWN,)
+    assert sum(command[0] == "ls-tree" for command in asked) == 2
+    assert not any(command[0] == "cat-file" for command in asked)
+
+
+def test_the_files_of_a_config_in_a_subfolder_are_compared_with_its_own(repo):
+    (repo.folder / SUB).mkdir()
+    for folder in ("environments", "models"):
+        repo.git("mv", folder, f"{SUB}/{folder}")
+    repo.commit()
+    tree = git.open_worktree(repo.folder / SUB)
+    assert tree.uncommitted() == ()
+    (repo.folder / SUB / OWN).unlink()
+    assert git.open_worktree(repo.folder / SUB).uncommitted() == (OWN,)
+
+
+def test_a_folder_that_no_commit_has_is_uncommitted_as_a_whole(repo):
+    shutil.copytree(repo.folder / "models", repo.folder / SUB / "models")
+    found = git.open_worktree(repo.folder / SUB).uncommitted()
+    assert found
+    assert set(found) == set(git.open_worktree(repo.folder / SUB).blobs())

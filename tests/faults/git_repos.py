@@ -29,6 +29,14 @@ def environment():
     }
 
 
+def left_out(tree):
+    """The only error of a tree's entries; nothing at its path, or below it, is in the tree."""
+    (item,) = tree.faults()
+    at = item.site.file
+    assert not [path for path in tree.blobs() if f"{path}/".startswith(f"{at}/")]
+    return item
+
+
 class Repo:
     """A bare repository, or one with a work tree, of which only plumbing is used.
 

@@ -117,7 +117,7 @@ def test_a_file_never_becomes_a_folder_nor_another_spelling(repo):
     write = proposals(repo).write
     assert refused(write, {"models/mnist": b"x"}, "m").code == "E_PATH"
     assert refused(write, {"models/mnist/model.yaml/x.yaml": b"x"}, "m").code == "E_PATH"
-    assert refused(write, {"models/MNIST/x.yaml": b"x"}, "m").code == "E_PATH"
+    assert refused(write, {"models/MNIST/x.yaml": b"x"}, "m").code == "E_CASE"
 
 
 def test_a_config_root_in_a_sub_folder_gets_the_edit_there(tmp_path):

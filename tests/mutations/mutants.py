@@ -245,8 +245,8 @@ MUTANTS = (
     Mutant(
         "the limit in percent is off by one",
         _GUARDS,
-        "share > limits.percent:",
-        "share >= limits.percent:",
+        "100 * lost / max(1, recorded) > limits.percent:",
+        "100 * lost / max(1, recorded) >= limits.percent:",
         (f"{PRUNE}::test_the_budget_is_ten_objects_or_a_fifth_from_twenty_recorded",),
     ),
     Mutant(
@@ -259,8 +259,8 @@ MUTANTS = (
     Mutant(
         "the limit in objects is off by one",
         _GUARDS,
-        "    if len(deletes) > limits.objects:\n",
-        "    if len(deletes) > limits.objects + 1:\n",
+        "    if lost > limits.objects:\n",
+        "    if lost > limits.objects + 1:\n",
         (f"{PRUNE}::test_the_budget_counts_objects_and_not_apps",),
     ),
     Mutant(

@@ -245,3 +245,20 @@ def test_a_wall_clock_that_jumps_changes_nothing(place):
     start = place.clock.monotonic()
     assert run("three").acquire(["prod/one"]) == {}
     assert 15 <= place.clock.monotonic() - start < 25
+
+
+@pytest.mark.parametrize("wait", [None, 60.0])
+def test_the_deadline_of_a_run_bounds_the_wait_for_a_lease(place, wait):
+    kept(place, "other")
+    place.clock.sleep(1)
+    begun = place.clock.monotonic()
+    made = place.leases("one")
+
+    def left():
+        return max(0.0, begun + 3.0 - place.clock.monotonic())
+
+    locked = made.acquire(
+        ["prod/one"], wait=wait, ended=lambda: "" if left() else "the deadline", left=left
+    )
+    assert locked.keys() == {"prod/one"}
+    assert place.clock.monotonic() - begun <= 3.0

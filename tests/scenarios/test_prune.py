@@ -6,9 +6,11 @@ import pytest
 
 from reconciler.objects.outcome import RefusalCause
 from reconciler.plan import inventory
+from reconciler.plan.change import Action
 from reconciler.simulation.cluster import RequestLost
 from reconciler.unit import UnitId
 from tests import flow, support
+from tests.scenarios.test_traffic import KUBEDL, split_of
 
 
 def group(count, each=1, base=flow.ROUTED):
@@ -785,3 +787,33 @@ def test_deletes_of_which_none_ends_cost_one_timeout_in_all():
     assert report.exit_code == 6
     assert len(flow.problems(report)) == 4
     assert 60 <= (place.clock.now() - begun).total_seconds() < 70
+
+
+@pytest.mark.parametrize("models", [0, 6], ids=["a small group", "a group with a share"])
+def test_a_memory_change_of_a_kubedl_model_needs_no_approval(models):
+    """Its Inferences and their entry Services get new names, and the old ones go."""
+    more = "".join(
+        f"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: notes-{n}}}\n"
+        for n in range(models)
+    )
+    before = split_of("{v1: 30, v2: 50, v3: 20}", KUBEDL)
+    path = "models/web/models.yaml"
+    before = before.but({path: before.files[path].decode() + more})
+    place = flow.world()
+    flow.settled(before, place)
+    pointer = "environments/prod/web.yaml"
+    edit = f"{before.files[pointer].decode()}  resources: {{memory: 6Gi}}\n"
+    after = before.but({pointer: edit})
+    deleted = set()
+    for _ in range(8):
+        plan = flow.plan_of(after, place)
+        assert plan.refusals == ()
+        deleted |= {c.key for c in plan.changes() if c.action is Action.DELETE}
+        flow.run(after, place)
+        flow.minutes(place, 5)
+    assert {kind: sum(k.kind == kind for k in deleted) for kind in ("Inference", "Service")} == {
+        "Inference": 3,
+        "Service": 3,
+    }
+    gone = after.but({pointer: None, "environments/prod/one/web.yaml": None})
+    assert [r.code for r in flow.plan_of(gone, place).refusals]

@@ -23,6 +23,9 @@ class Files:
 
     commit, label = "", "sample"
 
+    def faults(self):
+        return ()
+
     def blobs(self):
         found = {}
         for top in ("environments", "models"):

@@ -210,78 +210,103 @@ def test_a_first_deployment_killed_before_its_route_waits_in_the_next_pass():
     assert split(place) is None
 
 
-# -- pods that die ---------------------------------------------------------------------------------
+# -- what breaks while traffic moves ---------------------------------------------------------------
 
 
-def test_a_candidate_whose_pods_die_loses_its_share_in_the_next_pass():
-    place = flow.world()
+def canary(wanted_split):
+    """A rollout from v1 to v2, taken to a split; the place and the wanted tree."""
+    place, wanted = flow.world(), flow.pointing(flow.ROUTED, "v2")
     flow.settled(flow.ROUTED, place)
-    wanted = flow.pointing(flow.ROUTED, "v2")
-    while split(place) != {"web-v1": 90, "web-v2": 10}:
+    while split(place) != wanted_split:
         flow.run(wanted, place)
         flow.minutes(place, 1)
-    die(place, "web-v2")
-    flow.run(wanted, place, timeout=4)
-    assert split(place) == {"web-v1": 100}
-    assert "0 of 1 replicas ready" in decision_of(wanted, place).reasons[0].text
+    return place, wanted
 
 
-def test_half_dead_a_backend_of_a_split_goes_down_to_its_ready_share():
+def standing(tree):
+    """A split that stands; the place and its tree."""
     place = flow.world()
-    tree = split_of("{v1: 30, v2: 70}", more="  replicas: 4\n")
     flow.settled(tree, place)
-    die(place, "web-v2", ready=2)
-    flow.run(tree, place, timeout=4)
-    assert split(place) == {"web-v1": 50, "web-v2": 50}
+    return place, tree
 
 
-def test_when_nothing_is_ready_nothing_changes_and_it_is_never_all_zero():
-    place = flow.world()
-    tree = split_of("{v1: 30, v2: 70}")
-    flow.settled(tree, place)
+def starting():
+    """A rollout whose new version never gets ready; the place and the wanted tree."""
+    place, _ = standing(flow.ROUTED)
+    fails(place, "v2")
+    return place, flow.pointing(flow.ROUTED, "v2")
+
+
+def both_die(place):
     die(place, "web-v1")
     die(place, "web-v2")
-    for _ in range(3):
-        flow.run(tree, place, timeout=4)
-        assert split(place) == {"web-v1": 30, "web-v2": 70}
-        flow.minutes(place, 1)
 
 
-def test_the_stable_version_dead_the_ready_candidate_serves():
-    place = flow.world()
-    flow.settled(flow.ROUTED, place)
-    wanted = flow.pointing(flow.ROUTED, "v2")
-    while split(place) != {"web-v1": 90, "web-v2": 10}:
-        flow.run(wanted, place)
-        flow.minutes(place, 1)
-    die(place, "web-v1")
-    flow.run(wanted, place, timeout=4)
-    assert split(place) == {"web-v2": 100}
-
-
-def test_a_route_deleted_at_half_comes_back_only_with_what_is_ready():
-    place = flow.world()
-    flow.settled(flow.ROUTED, place)
-    wanted = flow.pointing(flow.ROUTED, "v2")
-    while split(place) != {"web-v1": 50, "web-v2": 50}:
-        flow.run(wanted, place)
-        flow.minutes(place, 1)
+def route_and_candidate_go(place):
     place.cluster.server.delete(ROUTE)
     die(place, "web-v2")
-    flow.run(wanted, place, timeout=4)
-    assert split(place) == {"web-v1": 100}
 
 
-def test_a_lost_state_and_a_candidate_that_is_not_ready_move_nothing():
-    place = flow.world()
-    flow.settled(flow.ROUTED, place)
-    fails(place, "v2")
-    wanted = flow.pointing(flow.ROUTED, "v2")
-    for _ in range(3):
+TENTH, HALF = {"web-v1": 90, "web-v2": 10}, {"web-v1": 50, "web-v2": 50}
+FOUR_EACH = split_of("{v1: 30, v2: 70}", more="  replicas: 4\n")
+
+#: What happens → (how it begins, what breaks before each pass, the passes, the split after each).
+BREAKS = {
+    "a candidate whose pods die loses its share in the next pass": (
+        lambda: canary(TENTH),
+        lambda place: die(place, "web-v2"),
+        1,
+        {"web-v1": 100},
+    ),
+    "half dead, a backend of a split goes down to its ready share": (
+        lambda: standing(FOUR_EACH),
+        lambda place: die(place, "web-v2", ready=2),
+        1,
+        {"web-v1": 50, "web-v2": 50},
+    ),
+    "when nothing is ready nothing changes, and it is never all zero": (
+        lambda: standing(split_of("{v1: 30, v2: 70}")),
+        both_die,
+        3,
+        {"web-v1": 30, "web-v2": 70},
+    ),
+    "the stable version dead, the ready candidate serves": (
+        lambda: canary(TENTH),
+        lambda place: die(place, "web-v1"),
+        1,
+        {"web-v2": 100},
+    ),
+    "a route deleted at half comes back only with what is ready": (
+        lambda: canary(HALF),
+        route_and_candidate_go,
+        1,
+        {"web-v1": 100},
+    ),
+    "a lost state and a candidate that is not ready move nothing": (
+        starting,
+        lambda place: place.cluster.server.delete(STATE) if place.cluster.get(STATE).body else None,
+        3,
+        {"web-v1": 100},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BREAKS)
+def test_a_share_follows_ready_capacity_when_something_breaks(what):
+    begin, breaks, passes, expected = BREAKS[what]
+    place, wanted = begin()
+    for _ in range(passes):
+        breaks(place)
         flow.run(wanted, place, timeout=4)
-        place.cluster.server.delete(STATE)
+        assert split(place) == expected
         flow.minutes(place, 1)
-        assert split(place) == {"web-v1": 100}
+
+
+def test_the_reason_of_a_lost_share_is_how_many_replicas_are_ready():
+    place, wanted = canary(TENTH)
+    die(place, "web-v2")
+    flow.run(wanted, place, timeout=4)
+    assert "0 of 1 replicas ready" in decision_of(wanted, place).reasons[0].text
 
 
 # -- a return --------------------------------------------------------------------------------------

@@ -17,11 +17,12 @@ from typing import NamedTuple
 from reconciler.adapters.git import rules
 from reconciler.adapters.git.command import Git
 from reconciler.adapters.git.place import find, is_ancestor, resolve_in
+from reconciler.diagnostics import Diagnostic
 from reconciler.errors import SourceError
 from reconciler.ports import Blob
 from reconciler.secrets import printable
 
-__all__ = ["DAMAGED", "OURS", "CommitTree", "object_id", "open_commit"]
+__all__ = ["DAMAGED", "OURS", "CommitTree", "list_ids", "object_id", "open_commit"]
 
 #: Marker files in a cache: this program made the cache; a reader found the cache damaged.
 OURS = "reconciler-cache"
@@ -64,6 +65,7 @@ class CommitTree:
     commit: str
     root: str = ""
     _files: Mapping[str, Blob] | None = field(default=None, repr=False)
+    _faults: tuple[Diagnostic, ...] = field(default=(), repr=False)
     _executable: set[str] = field(default_factory=set, repr=False)
 
     @property
@@ -71,11 +73,15 @@ class CommitTree:
         return self.commit[:7]
 
     def blobs(self) -> Mapping[str, Blob]:
-        """The files by path. Raises SourceError for an entry that is not allowed (see `rules`), and
-        for a damaged repository."""
+        """The files by path, without the entries that are not allowed (see `rules`). Raises
+        SourceError for a damaged repository."""
         if self._files is None:
             self._files = self._list()
         return self._files
+
+    def faults(self) -> tuple[Diagnostic, ...]:
+        self.blobs()
+        return self._faults
 
     def read(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         wanted = rules.find_files(paths, self.blobs())
@@ -113,16 +119,22 @@ class CommitTree:
         folders = [top]
         for entry in _entries(self.git, top, recursive=False):
             if entry.path.decode("utf-8", "replace").casefold() in rules.CONFIG_FOLDERS:
-                check.name(rules.check_path(entry.path))
+                path = check.path(entry.path)
+                if path is not None:
+                    check.name(path)
         for entry in _entries(self.git, top, recursive=True):
-            path = rules.check_path(entry.path)
+            if entry.mode == "040000":
+                folders.append(entry.id)
+            path = check.path(entry.path)
+            if path is None:
+                continue
             match entry.mode:
                 case "040000":
-                    folders.append(entry.id)
+                    check.name(path)
                 case "120000":
-                    raise rules.refuse_symlink(path)
+                    check.refuse(path, rules.refuse_symlink(path))
                 case "160000":
-                    raise rules.refuse_submodule(path)
+                    check.refuse(path, rules.refuse_submodule(path))
                 case mode if mode in _REGULAR and entry.kind == "blob":
                     check.add(path, entry.id, _size(self.git, entry))
                     if mode == "100755":
@@ -134,6 +146,7 @@ class CommitTree:
                     )
         for _ in _objects(self.git, [(tree, "tree") for tree in dict.fromkeys(folders)]):
             pass
+        self._faults = check.errors()
         return check.files()
 
     def _top(self) -> str:
@@ -153,6 +166,24 @@ class CommitTree:
         if kind.code == 0 and kind.text != "tree":
             raise SourceError(f"{rules.show_path(self.root)} of {self.label} is not a folder")
         return answer.text
+
+
+def list_ids(git: Git, commit: str, root: str = "") -> Mapping[str, str]:
+    """The ids of the regular files in a commit's config folders, by path from `root`. Only to say
+    what differs: nothing is checked, as `CommitTree` does. Raises SourceError. Cost: one process.
+    """
+    prefix = f"{root}/" if root else ""
+    folders = [prefix + name for name in rules.CONFIG_FOLDERS]
+    listing = git.run(
+        "ls-tree", "-r", "-z", "--full-tree", commit, "--", *folders, records=_MOST_RECORDS
+    )
+    out: dict[str, str] = {}
+    for record in listing.split(b"\0"):
+        fields, _, path = record.decode("utf-8", "replace").partition("\t")
+        mode, _, rest = fields.partition(" ")
+        if mode in _REGULAR:
+            out[path.removeprefix(prefix)] = rest.rpartition(" ")[2]
+    return out
 
 
 class _Entry(NamedTuple):

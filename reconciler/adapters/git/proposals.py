@@ -246,6 +246,10 @@ def _check_fit(tree: CommitTree, wanted: list[tuple[str, bytes]]) -> None:
     names = rules.TreeCheck()
     for path in (*files, *(path for path, _ in wanted)):
         names.name(path)
+    for item in (*names.errors(), *tree.faults()):
+        at = item.site.file if item.site is not None else ""
+        if any(f"{path}/".startswith(f"{at}/") for path, _ in wanted):
+            raise SourceError(item.message, code=item.code, hint=item.help)
     for path, _ in wanted:
         above = [path[:end] for end in range(len(path)) if path[end] == "/"]
         if path in folders or any(folder in files for folder in above):

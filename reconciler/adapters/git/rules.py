@@ -1,6 +1,7 @@
 """The rules for the entries of a config tree, which are checked before any content is read.
 
-Only the config folders are checked and read; other folders of a repository are ignored.
+Only the config folders are checked and read; other folders of a repository are ignored. An entry
+that breaks a rule is left out of the tree with an error, and the rest of the tree is read.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from reconciler.diagnostics import Diagnostic, Related, error
 from reconciler.errors import SourceError
+from reconciler.origin import Site
 from reconciler.ports import Blob
 from reconciler.secrets import printable
 
@@ -24,6 +27,7 @@ __all__ = [
     "in_config",
     "is_read",
     "refuse_size",
+    "refuse_special",
     "refuse_submodule",
     "refuse_symlink",
     "show_path",
@@ -34,6 +38,8 @@ MOST_BYTES = 1 << 20
 MOST_FILES = 20_000
 MOST_TOTAL = 64 << 20
 _LONGEST_COMPONENT = 255
+#: A folder is left out alone when fewer than so many of its size would fill the tree.
+_FEW_FOLDERS = 100
 _READ = (".yaml", ".yml")
 
 
@@ -83,7 +89,19 @@ def _wrong_path(path: str | bytes, what: str) -> SourceError:
 
 
 def refuse_case(path: str, other: str) -> SourceError:
-    return _wrong_path(path, f"differs from {show_path(other)} only by case or by Unicode form")
+    return SourceError(
+        f"{show_path(path)} differs from {show_path(other)} only by case or by Unicode form",
+        code="E_CASE",
+        hint="rename one of them: many file systems hold only one of the two",
+    )
+
+
+def refuse_special(path: str) -> SourceError:
+    return SourceError(
+        f"{show_path(path)} is not a regular file",
+        code="E_PATH",
+        hint="put a plain file there, or move it out of the config folders",
+    )
 
 
 def check_path(raw: bytes) -> str:
@@ -116,7 +134,9 @@ def _folded(path: str) -> str:
 
 @dataclass(slots=True)
 class TreeCheck:
-    """Collects the entries of one tree, and raises at the first that is not allowed."""
+    """Collects the entries of one tree. What is not allowed is left out, with all that lies below
+    it, and `faults` says why: path → error. So the number of files, and the bytes of all contents,
+    stay within the limits at any time."""
 
     found: dict[str, Blob] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=lambda: {name: name for name in CONFIG_FOLDERS})
@@ -124,51 +144,131 @@ class TreeCheck:
     seen: set[str] = field(default_factory=set)
     count: int = 0
     total: int = 0
+    faults: dict[str, Diagnostic] = field(default_factory=dict)
+    contents: dict[str, bytes] = field(default_factory=dict)
+    """Path → content, of those files that the caller has read already."""
 
-    def add(self, path: str, blob_id: str, size: int) -> None:
-        """Adds a regular file. Raises SourceError (E_SIZE, E_PATH)."""
+    def refuse(
+        self, path: str, why: SourceError, other: str = "", *, is_folder: bool = False
+    ) -> None:
+        """Leaves an entry out. `other` is a second path that the mistake concerns. `is_folder`:
+        files below the path may have been added, and are dropped; costs a look at every file."""
+        if self.is_refused(path):
+            return
+        related = [Related(Site(other, 0, 0), "the other one")] if other else []
+        self.faults[path] = error(
+            why.code, why.message, Site(path, 0, 0), related=related, help=why.hint
+        )
+        below = [n for n in self.found if n.startswith(f"{path}/")] if is_folder else ()
+        for name in (*below, *([path] if path in self.found else ())):
+            self._drop(name)
+
+    def is_refused(self, path: str) -> bool:
+        """Whether a path, or a folder above it, is left out."""
+        if not self.faults:
+            return False
+        return any(part in self.faults for part in _parts(path))
+
+    def path(self, raw: bytes) -> str | None:
+        """An entry's path as text; None for one that is left out."""
+        try:
+            path = check_path(raw)
+        except SourceError:
+            self._refuse_name(raw)
+            return None
+        return None if self.is_refused(path) else path
+
+    def _refuse_name(self, raw: bytes) -> None:
+        """Refuses the first part of a path that makes it unusable: one error for a folder, and none
+        for the files in it."""
+        parts = raw.split(b"/")
+        for end in range(1, len(parts) + 1):
+            part = b"/".join(parts[:end])
+            try:
+                check_path(part)
+            except SourceError as why:
+                self.refuse(show_path(part), why)
+                return
+
+    def add(self, path: str, blob_id: str, size: int, content: bytes | None = None) -> None:
+        """Adds a regular file."""
         if path in self.found:
-            raise _wrong_path(path, "two entries have this name")
-        if in_config(path):
-            self._count(path, size)
+            self.refuse(path, _wrong_path(path, "two entries have this name"))
+        if self.is_refused(path) or not self.name(path):
+            return
+        if is_read(path) and size > MOST_BYTES:
+            self.refuse(path, refuse_size(path, size))
+            return
         self.found[path] = Blob(path, blob_id, size)
-        self.name(path)
+        if content is not None:
+            self.contents[path] = content
+        self._weigh(path, 1)
+        while self.count > MOST_FILES or self.total > MOST_TOTAL:
+            self._make_room()
 
-    def _count(self, path: str, size: int) -> None:
-        self.count += 1
-        if self.count > MOST_FILES:
-            raise SourceError(
-                f"the config folders hold more than {MOST_FILES:,} files", code="E_SIZE"
-            )
-        if not is_read(path):
-            return
-        if size > MOST_BYTES:
-            raise refuse_size(path, size)
-        self.total += size
-        if self.total > MOST_TOTAL:
-            raise SourceError(
-                f"the config files have more than {MOST_TOTAL:,} bytes together", code="E_SIZE"
-            )
+    def _weigh(self, path: str, sign: int) -> None:
+        if in_config(path):
+            self.count += sign
+            self.total += sign * (self.found[path].size if is_read(path) else 0)
 
-    def name(self, path: str) -> None:
-        """Adds the name of a file and of each folder above it. Raises SourceError (E_PATH) when two
-        names are the same on a file system that folds case or Unicode forms."""
+    def _drop(self, path: str) -> None:
+        self._weigh(path, -1)
+        del self.found[path]
+        self.contents.pop(path, None)
+
+    def _make_room(self) -> None:
+        """Leaves out the folder with the most files, or the most bytes: that of an environment or
+        of a model, or all of them when none is large by itself."""
+        too_many = self.count > MOST_FILES
+        weights: dict[str, int] = {}
+        for path, blob in self.found.items():
+            weight = 1 if too_many else blob.size if is_read(path) else 0
+            for folder in _parts(path)[:2] if in_config(path) else ():
+                weights[folder] = weights.get(folder, 0) + weight
+        limit = MOST_FILES if too_many else MOST_TOTAL
+        inner = {f: w for f, w in weights.items() if "/" in f and w * _FEW_FOLDERS > limit}
+        outer = {f: w for f, w in weights.items() if "/" not in f}
+        folder = max(inner or outer, key=lambda f: (weights[f], f))
+        self.refuse(folder, _refuse_folder(folder, too_many, weights[folder]), is_folder=True)
+
+    def name(self, path: str) -> bool:
+        """Adds the name of a file and of each folder above it. Returns False when it is left out,
+        because two names are the same on a file system that folds case or Unicode forms."""
         if path in self.seen or path.split("/", 1)[0].casefold() not in CONFIG_FOLDERS:
-            return
-        end = -1
-        while end < len(path):
-            end = path.find("/", end + 1)
-            end = len(path) if end < 0 else end
-            part = path[:end]
+            return True
+        for part in _parts(path):
             if part in self.seen:
                 continue
-            self.seen.add(part)
             other = self.names.setdefault(_folded(part), part)
             if other != part:
-                raise refuse_case(part, other)
+                self.refuse(part, refuse_case(part, other), other)
+                return False
+            self.seen.add(part)
+        return True
 
     def files(self) -> Mapping[str, Blob]:
         return dict(sorted(self.found.items()))
+
+    def errors(self) -> tuple[Diagnostic, ...]:
+        """The error of each entry that is left out, sorted by path."""
+        return tuple(item for _, item in sorted(self.faults.items()))
+
+
+def _parts(path: str) -> list[str]:
+    """The folders above a path, the highest first, and the path itself."""
+    return [path[:at] for at, letter in enumerate(path) if letter == "/"] + [path]
+
+
+def _refuse_folder(folder: str, too_many: bool, weight: int) -> SourceError:
+    if too_many:
+        what = f"the config folders hold more than {MOST_FILES:,} files"
+        share = f"{show_path(folder)} is left out, which holds the most ({weight:,})"
+    else:
+        what = f"the config files have more than {MOST_TOTAL:,} bytes together"
+        share = f"{show_path(folder)} is left out, which has the most ({weight:,})"
+    return SourceError(
+        f"{what}: {share}", code="E_SIZE", hint="move what is no config to another folder"
+    )
 
 
 def find_files(paths: Iterable[str], files: Mapping[str, Blob]) -> list[Blob]:

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from reconciler.adapters.git import rules
 from reconciler.adapters.git.command import Git
-from reconciler.adapters.git.objects import object_id, open_commit
+from reconciler.adapters.git.objects import list_ids, object_id, open_commit
 from reconciler.adapters.git.place import Place, find, folder_of, head
+from reconciler.diagnostics import Diagnostic
 from reconciler.errors import SourceError
 from reconciler.ports import Blob
 
@@ -56,6 +57,7 @@ class WorkTree:
     place: Place | None = None
     head: str = ""
     _files: Mapping[str, Blob] | None = field(default=None, repr=False)
+    _faults: tuple[Diagnostic, ...] = field(default=(), repr=False)
     _contents: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     @property
@@ -67,10 +69,14 @@ class WorkTree:
         return f"worktree@{self.head[:7]}" if self.head else "worktree"
 
     def blobs(self) -> Mapping[str, Blob]:
-        """The files by path. Raises SourceError for an entry that is not allowed (see `rules`)."""
+        """The files by path, without the entries that are not allowed (see `rules`)."""
         if self._files is None:
             self._files = self._list()
         return self._files
+
+    def faults(self) -> tuple[Diagnostic, ...]:
+        self.blobs()
+        return self._faults
 
     def read(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         for blob in rules.find_files(paths, self.blobs()):
@@ -88,24 +94,21 @@ class WorkTree:
         return open_commit(self.folder, self.head).unrelated(wanted)
 
     def uncommitted(self) -> tuple[str, ...]:
-        """The config files that differ from HEAD, are new, or are gone; sorted. Cost: one listing
-        of HEAD's tree."""
-        before: Mapping[str, Blob] = {}
+        """The config files that differ from HEAD, are new, or are gone; sorted. A path that cannot
+        be read counts when HEAD has nothing there. Cost: one git process."""
+        before: Mapping[str, str] = {}
         if self.place is not None and self.head:
-            before = open_commit(self.folder, self.head).blobs()
-        now = self.blobs()
-        names = before.keys() | now.keys()
-        return tuple(
-            sorted(
-                n
-                for n in names
-                if n not in before or n not in now or before[n].blob_id != now[n].blob_id
-            )
-        )
+            before = list_ids(self.place.git, self.head, self.place.prefix)
+        now = {path: blob.blob_id for path, blob in self.blobs().items()}
+        unread = {d.site.file for d in self.faults() if d.site is not None}
+        names = {n for n in before.keys() | now.keys() if before.get(n) != now.get(n)}
+        known = {n for n in names if any(n == p or n.startswith(f"{p}/") for p in unread)}
+        fresh = {p for p in unread if not any(n == p or n.startswith(f"{p}/") for n in before)}
+        return tuple(sorted(names - known | fresh))
 
     def _list(self) -> Mapping[str, Blob]:
-        ignored = self._ignored()
         check = rules.TreeCheck()
+        ignored = self._ignored(check)
         top = os.open(self.folder, _FOLDER)
         try:
             self._walk(top, "", ignored, check)
@@ -113,11 +116,12 @@ class WorkTree:
             raise _unreadable(cause, str(self.folder)) from cause
         finally:
             os.close(top)
+        self._faults, self._contents = check.errors(), check.contents
         return check.files()
 
-    def _ignored(self) -> frozenset[str]:
+    def _ignored(self, check: rules.TreeCheck) -> frozenset[str]:
         """The ignored files and folders (with a slash at the end), relative to the config root.
-        Raises SourceError for a submodule, which the index lists even when its folder is empty."""
+        Refuses submodules, which the index lists even when their folders are empty."""
         if self.place is None:
             return frozenset()
         git = Git(self.place.git.git_dir, str(self.place.top))
@@ -125,8 +129,10 @@ class WorkTree:
         folders = [prefix + name for name in rules.CONFIG_FOLDERS]
         for record in git.run("ls-files", "-z", "--stage", "--", *folders).split(b"\0"):
             if record.startswith(b"160000 "):
-                path = record.partition(b"\t")[2].decode("utf-8", "replace")
-                raise rules.refuse_submodule(path.removeprefix(prefix))
+                raw = record.partition(b"\t")[2].removeprefix(os.fsencode(prefix))
+                path = check.path(raw)
+                if path is not None:
+                    check.refuse(path, rules.refuse_submodule(path))
         options = ("--others", "--ignored", "--exclude-standard", "--directory")
         listed = git.run("ls-files", "-z", *options, "--", *folders)
         return frozenset(
@@ -144,26 +150,36 @@ class WorkTree:
             if not is_config or name in ignored or f"{name}/" in ignored:
                 continue
             if prefix and entry.name == ".git":
-                raise rules.refuse_submodule(prefix.rstrip("/"))
-            path = rules.check_path(os.fsencode(name))
-            check.name(path)
-            if entry.is_dir(follow_symlinks=False):
-                if path.count("/") >= _DEEPEST:
-                    raise SourceError(
-                        f"{rules.show_path(path)} lies deeper than {_DEEPEST} folders",
-                        code="E_PATH",
-                    )
-                below = os.open(entry.name, _FOLDER, dir_fd=folder)
-                try:
-                    self._walk(below, f"{path}/", ignored, check)
-                finally:
-                    os.close(below)
-            elif entry.is_file(follow_symlinks=False):
-                self._file(folder, entry.name, path, check)
-            elif entry.is_symlink():
-                raise rules.refuse_symlink(path)
-            else:
-                raise SourceError(f"{rules.show_path(path)} is not a regular file", code="E_PATH")
+                above = prefix.rstrip("/")
+                check.refuse(above, rules.refuse_submodule(above), is_folder=True)
+                return
+            path = check.path(os.fsencode(name))
+            if path is None or not check.name(path):
+                continue
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    self._folder(folder, entry.name, path, ignored, check)
+                elif entry.is_file(follow_symlinks=False):
+                    self._file(folder, entry.name, path, check)
+                elif entry.is_symlink():
+                    check.refuse(path, rules.refuse_symlink(path))
+                else:
+                    check.refuse(path, rules.refuse_special(path))
+            except PermissionError as cause:
+                check.refuse(path, _unreadable(cause, path))
+
+    def _folder(
+        self, above: int, name: str, path: str, ignored: frozenset[str], check: rules.TreeCheck
+    ) -> None:
+        if path.count("/") >= _DEEPEST:
+            text = f"{rules.show_path(path)} lies deeper than {_DEEPEST} folders"
+            check.refuse(path, SourceError(text, code="E_PATH", hint="move it up"))
+            return
+        below = os.open(name, _FOLDER, dir_fd=above)
+        try:
+            self._walk(below, f"{path}/", ignored, check)
+        finally:
+            os.close(below)
 
     def _file(self, folder: int, name: str, path: str, check: rules.TreeCheck) -> None:
         descriptor = os.open(name, _FILE, dir_fd=folder)
@@ -172,15 +188,14 @@ class WorkTree:
             if not stat.S_ISREG(info.st_mode):
                 raise SourceError(f"{rules.show_path(path)} changed while it was read")
             if info.st_size > rules.MOST_BYTES:
-                # `add` refuses a config file of this size; other files are listed without an id.
+                # `add` leaves out a config file of this size; others are listed without an id.
                 check.add(path, "", info.st_size)
                 return
             content = _content(descriptor, info.st_size)
         finally:
             os.close(descriptor)
-        check.add(path, object_id("blob", content, len(self.head) or 40), len(content))
-        if rules.is_read(path):
-            self._contents[path] = content
+        name_of = object_id("blob", content, len(self.head) or 40)
+        check.add(path, name_of, len(content), content if rules.is_read(path) else None)
 
     def _read_named(self, blob: Blob) -> bytes:
         """The content of a file that is read only because a config file names it."""
@@ -218,5 +233,5 @@ def _content(descriptor: int, size: int) -> bytes:
 
 
 def _unreadable(cause: OSError, path: str) -> SourceError:
-    where = cause.filename if isinstance(cause.filename, str) else path
+    where = cause.filename if isinstance(cause.filename, str) and "/" in cause.filename else path
     return SourceError(f"{rules.show_path(where)} cannot be read: {cause.strerror}")

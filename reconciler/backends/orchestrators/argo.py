@@ -27,11 +27,18 @@ from typing import Any
 import reconciler
 from reconciler.apps.app import App
 from reconciler.backends import overlay, pod, trainer, workflow_pod
-from reconciler.backends.contract import Framework, Orchestrator, check_name_fits, find_framework
+from reconciler.backends.contract import (
+    Framework,
+    Lookup,
+    Orchestrator,
+    check_name_fits,
+    find_framework,
+)
 from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.lifecycle import schedule as schedules
 from reconciler.objects.draft import Draft, Embedded, Placeholder, Tree, show_path, walk
 from reconciler.objects.key import GroupKind, ObjectKey
+from reconciler.objects.status import mapping_of, mappings_of
 from reconciler.origin import BUILT_IN, Value, built_in, derive, plain
 from reconciler.spec.constraint import Duration
 from reconciler.spec.training import Evaluate, Ingest, Schedule, Training
@@ -420,4 +427,14 @@ def _kinds(app: App) -> frozenset[GroupKind]:
     return frozenset({GroupKind(_GROUP, "WorkflowTemplate"), *crons})
 
 
-ORCHESTRATOR = Orchestrator("argo", _draw, _check, _kinds, options=Options)
+def _live_candidates(app: App, lookup: Lookup) -> tuple[str, ...]:
+    live = lookup(ObjectKey(_GROUP, "WorkflowTemplate", app.namespace, f"{app.model}-train"))
+    for template in mappings_of(mapping_of(live.body or {}, "spec"), "templates"):
+        for task in mappings_of(mapping_of(template, "dag"), "tasks"):
+            items = task.get("withItems")
+            if task.get("template") == "train" and isinstance(items, list):
+                return tuple(item for item in items if isinstance(item, str))
+    return ()
+
+
+ORCHESTRATOR = Orchestrator("argo", _draw, _check, _kinds, _live_candidates, Options)

@@ -82,8 +82,12 @@ def _name(app: App, version: Version) -> Value[str]:
     framework = _framework(app)
     raw = orjson.dumps([plain(predictor), framework.value], option=orjson.OPT_SORT_KEYS)
     digest = hashlib.sha256(raw).hexdigest()[:5]
-    name = f"{app.model}-{pod.version_slug(version.name.value)}-{digest}"
-    return derive(name, version.name, framework, *leaves)
+    return derive(f"{_stem(app, version)}-{digest}", version.name, framework, *leaves)
+
+
+def _stem(app: App, version: Version) -> str:
+    """What the names of all generations of a version's objects begin with."""
+    return f"{app.model}-{pod.version_slug(version.name.value)}"
 
 
 def _framework(app: App) -> Value[str]:
@@ -102,7 +106,8 @@ def _draw(app: App, version: Version) -> tuple[Draft, ...]:
     spec = {"framework": _framework(app), "predictors": [_predictor(app, version)]}
     key = ObjectKey(*_KIND, app.namespace, name.value)
     tree = {"metadata": metadata, "spec": spec}
-    return (Draft(key, "serving.kubedl.io/v1alpha1", tree, "kubedl"), _entry(app, version, name))
+    inference = Draft(key, "serving.kubedl.io/v1alpha1", tree, "kubedl", _stem(app, version))
+    return (inference, _entry(app, version, name))
 
 
 def _entry(app: App, version: Version, name: Value[str]) -> Draft:
@@ -115,7 +120,8 @@ def _entry(app: App, version: Version, name: Value[str]) -> Draft:
     selector = {"kubedl.io/inference-name": name}
     metadata = {"name": name, "labels": {"ml-reconciler.dev/version": version.name}}
     tree = {"metadata": metadata, "spec": {"ports": ports, "selector": selector}}
-    return Draft(ObjectKey(*_SERVICE, app.namespace, name.value), "v1", tree, "kubedl")
+    key = ObjectKey(*_SERVICE, app.namespace, name.value)
+    return Draft(key, "v1", tree, "kubedl", _stem(app, version))
 
 
 def _endpoint(app: App, version: Version) -> Endpoint:

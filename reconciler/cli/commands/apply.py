@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -68,7 +69,11 @@ def COMMAND(  # noqa: N802
                 chosen,
                 target.clock.now(),
                 reader=target.targets,
-                options=RunOptions(approvals=approvals, workers=target.workers),
+                options=RunOptions(
+                    approvals=approvals,
+                    workers=target.workers,
+                    stands_on=partial(source.standing_on, tree),
+                ),
             )
 
         reviewed = review_again()

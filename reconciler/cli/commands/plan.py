@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -85,6 +86,7 @@ def COMMAND(  # noqa: N802
                 approvals=approvals,
                 full=full,
                 workers=found.workers if found is not None else SEQUENTIAL,
+                stands_on=partial(source.standing_on, tree),
             ),
         )
     report = plan_report(reviewed, show_all=everything, exit_code=exit_code)

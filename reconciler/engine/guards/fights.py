@@ -7,7 +7,7 @@ commit begins the count anew, because it may be the answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from reconciler.engine.guards.guard import Guard
 from reconciler.plan.change import Change, Plan, Refusal
@@ -20,17 +20,20 @@ _CODE = "E_FIGHT"
 MOST_FLIPS = 3
 
 
-def guard(statuses: Mapping[str, GroupStatus]) -> Guard:
+def guard(statuses: Mapping[str, GroupStatus], stands_on: Callable[[], str] = lambda: "") -> Guard:
     """The guard of a run; `statuses` are the recorded ones by group. Without them nothing counts as
-    a fight."""
+    a fight. `stands_on` is asked for the commit that a plan without a commit equals, once and only
+    where fights are recorded."""
 
     def refuse(plan: Plan) -> Iterator[Refusal]:
+        commit = plan.commit
         for app in plan.apps:
             status = statuses.get(app.unit.group_id)
             recorded = status.apps.get(app.unit) if status is not None else None
-            if recorded is None or not plan.commit:
+            if recorded is None or not recorded.status.get("fights"):
                 continue
-            fights = recorded.fights(plan.commit)
+            commit = commit or stands_on()
+            fights = recorded.fights(commit)
             for change in app.changes():
                 count, managers = fights.get(change.key.full(), (0, ()))
                 rivals = sorted(set(managers) & set(change.takes_over))

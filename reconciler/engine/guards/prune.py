@@ -4,6 +4,10 @@ Of all recorded objects of a group, a delete of more than 10, or of more than 20
 recorded, needs an approval of exactly that set. So does a delete of any size when an app that is
 still in Git draws nothing any more, when a file that the app lists holds no object, and when no app
 of the group is left. Deleting all of a group needs its tombstone.
+
+An older generation of an object that its app still has (`AppPlan.is_superseded`) does not count
+towards the 10 and the 20 %: KubeDL's objects get a new name with each change of their content, and
+an ordinary edit is no loss. An approval names the whole set all the same.
 """
 
 from __future__ import annotations
@@ -175,14 +179,20 @@ def _judge_group(
     if protected:
         text = f"deletes {', '.join(str(c.key) for c in protected)} of {group}, protected"
         return _Verdict("E_PRUNE_PROTECTED", text, way_out, approval)
-    share = 100 * len(deletes) / max(1, recorded)
-    if len(deletes) > limits.objects:
-        text = f"deletes {len(deletes)} of {recorded} objects of {group} (limit {limits.objects})"
-        return _Verdict("E_PRUNE_BUDGET", text, way_out, approval)
-    if recorded >= limits.percent_from and share > limits.percent:
-        text = f"deletes {len(deletes)} of {recorded} objects of {group} (limit {limits.percent} %)"
-        return _Verdict("E_PRUNE_BUDGET", text, way_out, approval)
-    return None
+    lost = sum(
+        1 for plan in plans for c in plan.changes() if _deletes(c) and not plan.is_superseded(c.key)
+    )
+    limit = ""
+    if lost > limits.objects:
+        limit = f"limit {limits.objects}"
+    elif recorded >= limits.percent_from and 100 * lost / max(1, recorded) > limits.percent:
+        limit = f"limit {limits.percent} %"
+    if not limit:
+        return None
+    replaced = len(deletes) - lost
+    more = f"; {replaced} replaced ones do not count" if replaced else ""
+    text = f"deletes {lost} of {recorded} objects of {group} ({limit}{more})"
+    return _Verdict("E_PRUNE_BUDGET", text, way_out, approval)
 
 
 def _judge_emptied(

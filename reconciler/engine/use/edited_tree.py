@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from reconciler.diagnostics import Diagnostic
 from reconciler.ports import Blob, Tree
 
 __all__ = ["EditedTree"]
@@ -33,6 +34,9 @@ class EditedTree:
                 path, hashlib.sha1(data, usedforsecurity=False).hexdigest(), len(data)
             )
         return dict(sorted(found.items()))
+
+    def faults(self) -> tuple[Diagnostic, ...]:
+        return self.tree.faults()
 
     def read(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         wanted = list(paths)

@@ -48,25 +48,34 @@ def run_policy_tests(tree: Tree) -> Report:
     policies, faults = object_policy.load_policies(tree)
     found: list[Diagnostic] = list(faults)
     lines: list[str] = []
-    tested: set[str] = set()
-    ran = failed = 0
+    cases: list[dict[str, str]] = []
     if not any(d.is_error for d in faults):
         names = {p.name for p, _ in policies.bound}
         for item in _cases(tree, names):
             if isinstance(item, Diagnostic):
                 found.append(item)
                 continue
-            tested.add(item.policy)
             why = _run(policies, item)
-            ran, failed = ran + 1, failed + bool(why)
+            name = str(item.data["name"])
+            cases.append(
+                {"policy": item.policy, "name": name, "at": str(item.site), "failure": why}
+            )
             lines.append(f"{'fail' if why else 'pass'}  {item.policy}: {item.data['name']}")
             if why:
                 found.append(error("E_POLICY_TEST", f"{item.data['name']}: {why}", item.site))
+        tested = {case["policy"] for case in cases}
         found += [_untested(p.name, p.site) for p, _ in policies.bound if p.name not in tested]
     bad = any(d.is_error for d in found)
-    lines.append(f"{ran} cases of {len(tested)} policies: {ran - failed} pass, {failed} fail.")
+    failed = sum(1 for case in cases if case["failure"])
+    policies_tested = len({case["policy"] for case in cases})
+    lines.append(
+        f"{len(cases)} cases of {policies_tested} policies: {len(cases) - failed} pass, "
+        f"{failed} fail."
+    )
     code = ExitCode.ERROR if bad else ExitCode.DONE
-    return Report("policy", (Findings(tuple(found)),), tuple(lines), code, {}, tree.label)
+    return Report(
+        "policy", (Findings(tuple(found)),), tuple(lines), code, {"cases": cases}, tree.label
+    )
 
 
 def _untested(name: str, site: Site) -> Diagnostic:

@@ -77,7 +77,12 @@ def _rows(reviewed: Review, selection: Selection, now: datetime) -> Iterator[App
         for unit in sorted({*part.snapshot.inventories, *part.snapshot.damaged}):
             if unit.is_foundation or not unit.environment or unit in fleet.known:
                 continue
-            if selection.takes(*unit):
+            if not selection.takes(*unit):
+                continue
+            if fleet.may_have(unit):
+                # Its files lie where the tree cannot be read.
+                yield replace(_live_row(_live(unit, part.snapshot), now), blocked=("E_SOURCE",))
+            else:
                 yield _only_live(unit, part.snapshot, now)
 
 

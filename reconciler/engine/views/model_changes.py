@@ -7,14 +7,15 @@ has that value, and a field that differs names the line that it is made of.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from reconciler.apps.app import App
+from reconciler.apps.app import App, Selection
 from reconciler.backends import draw
 from reconciler.engine import decide
 from reconciler.engine.draw import UnitDrafts
 from reconciler.engine.review import Review, ReviewPart
+from reconciler.engine.views import live_before
 from reconciler.engine.views.models import (
     ModelAction,
     ModelChange,
@@ -24,6 +25,8 @@ from reconciler.engine.views.models import (
 )
 from reconciler.engine.views.report import Changes
 from reconciler.layers import chains
+from reconciler.lifecycle import schedule
+from reconciler.lifecycle.decision import Fires
 from reconciler.origin import Origin, SecretRef, Site, Value
 from reconciler.plan.change import Action, AppPlan, FieldChange
 from reconciler.spec.constraint import seconds
@@ -54,7 +57,20 @@ def changes_of(
         reviewed.snapshot.base,
         find_model_changes(reviewed),
         ranks,
+        list_uncompared(reviewed),
     )
+
+
+def list_uncompared(reviewed: Review) -> tuple[str, ...]:
+    """The selected apps, and the paths, of which the plan says nothing or not all: one side has
+    mistakes or could not be read. Each once, sorted."""
+    names = {str(u) for u in reviewed.fleet.blocked if not u.is_foundation}
+    names |= {str(unit) for unit in reviewed.damaged}
+    names |= (
+        {str(app.unit) for app in reviewed.plan.apps if app.is_unjudged} if reviewed.plan else set()
+    )
+    names |= set(reviewed.fleet.hiding(Selection()))
+    return (*sorted(names), *(n for n in reviewed.unseen if n not in names))
 
 
 def find_model_changes(reviewed: Review) -> tuple[ModelChange, ...]:
@@ -92,8 +108,10 @@ def _change(
             app.id, ModelAction.NEW, version, (), _profile(app), plan.schedules, sites
         )
     before = dict(_settings(base)) if base is not None else None
-    rows = _compare(before, after) if before is not None else _undo(after, plan)
-    settings = tuple(rows)
+    if before is not None:
+        settings = tuple(_compare(before, after))
+    else:
+        settings = (*_undo(after, plan, part), *_gone_candidates(app, plan, part))
     trains = any(row.path.split(".")[0] in _TRAINING[:2] for row in settings)
     if not settings and version is None:
         return None
@@ -103,6 +121,7 @@ def _change(
         version,
         settings,
         trainings=plan.schedules if trains else (),
+        former=tuple(_former(reviewed, plan, part, base)) if trains else (),
         sites=_sites(settings, version),
     )
 
@@ -206,13 +225,38 @@ def _compare(
             yield SettingChange(path, shown[0], shown[1], new.origin if new is not None else None)
 
 
-def _undo(after: Mapping[str, Value[Any]], plan: AppPlan) -> Iterator[SettingChange]:
+def _gone_candidates(app: App, plan: AppPlan, part: ReviewPart) -> Iterator[SettingChange]:
+    """The candidates that only the live objects have; nothing when these objects stay."""
+    if not part.snapshot.offline and any(c.goes for c in plan.changes()):
+        for name in live_before.list_gone_candidates(app, part.snapshot):
+            yield SettingChange(f"training.candidates[name={name}].name", name, None)
+
+
+def _former(reviewed: Review, plan: AppPlan, part: ReviewPart, base: App | None) -> Iterator[Fires]:
+    """The schedules before, of those whose times change."""
+    if reviewed.now is None:
+        return
+    if base is not None:
+        known: Iterable[Fires] = schedule.foresee(base, reviewed.now)
+    elif not part.snapshot.offline:
+        known = live_before.list_schedules(plan, part.snapshot, reviewed.now)
+    else:
+        return
+    planned = {fires.schedule: fires for fires in plan.schedules}
+    for fires in known:
+        new = planned.get(fires.schedule)
+        if new is not None and (new.times[:1], new.zone) != (fires.times[:1], fires.zone):
+            yield fires
+
+
+def _undo(
+    after: Mapping[str, Value[Any]], plan: AppPlan, part: ReviewPart
+) -> Iterator[SettingChange]:
     """The values whose live fields differ, in the order of the config."""
     fields: dict[Site, list[FieldChange]] = {}
-    for change in plan.changes():
-        for row in change.fields:
-            if row.origin is not None and not row.removed:
-                fields.setdefault(row.origin.site, []).append(row)
+    for row in live_before.list_fields(plan, part.snapshot):
+        if row.origin is not None and not row.removed:
+            fields.setdefault(row.origin.site, []).append(row)
     for path, leaf in after.items():
         text = _show(leaf.value)
         rows = fields.get(leaf.origin.site, ())

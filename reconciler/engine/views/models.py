@@ -86,3 +86,5 @@ class ModelChange:
     trainings: tuple[Fires, ...] = ()
     sites: frozenset[Site] = field(default_factory=frozenset)
     """The config lines of the changed values: what rests on one of these follows from it."""
+    former: tuple[Fires, ...] = ()
+    """The schedules as they were before, of those that `trainings` has with other times."""

@@ -62,7 +62,8 @@ class Findings:
 class Changes:
     """A plan. `applied` holds the results per unit once the plan was applied. `base` is the
     revision that the plan compares with instead of a cluster. `models` says what the plan changes
-    of models. `ranks` maps the environments to their ranks."""
+    of models. `ranks` maps the environments to their ranks. `not_compared` names the apps and paths
+    of which the plan says nothing, because one side could not be read."""
 
     plan: Plan
     applied: tuple[Any, ...] = ()
@@ -70,6 +71,7 @@ class Changes:
     base: str = ""
     models: tuple[ModelChange, ...] = ()
     ranks: Mapping[str, int] = field(default_factory=dict)
+    not_compared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

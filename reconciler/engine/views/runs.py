@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from reconciler.apply.result import ApplyResult, ApplyStatus
 from reconciler.engine.apply_plan import RunResult
 from reconciler.engine.review import Review, exit_code_of
+from reconciler.engine.views.holds import describe_held
 from reconciler.engine.views.model_changes import changes_of
 from reconciler.engine.views.report import Changes, Findings, Report
 from reconciler.engine.views.words import count, listed
 from reconciler.errors import ExitCode
-from reconciler.lifecycle.decision import RolloutVerdict
 from reconciler.objects.outcome import Verb
-from reconciler.plan.change import Action, AppPlan, Refusal, Standing
+from reconciler.plan.change import Action, Refusal
 
 __all__ = ["run_report"]
 
@@ -61,7 +61,7 @@ def _summary(reviewed: Review, results: tuple[ApplyResult, ...], code: ExitCode)
     text = f"applied {reviewed.fleet.label}: {_counts(results)}."
     if troubles:
         return " ".join([text, *troubles])
-    waits = any(_waits(app) for app in apps)
+    waits = any(app.waits and not app.makes_route for app in apps)
     # The run looks at health only where it wrote something.
     is_healthy = any(r.status is ApplyStatus.DONE for r in results) and not waits
     return f"{text} All healthy." if is_healthy else text
@@ -97,20 +97,10 @@ def _troubles(reviewed: Review, results: tuple[ApplyResult, ...]) -> Iterator[st
         yield f"Blocked: {listed(blocked)}."
     if unjudged := [app.unit for app in apps if app.is_unjudged]:
         yield f"Not judged: {listed(unjudged)}."
-    if held := [_describe_held(app) for app in apps if app.is_held or app.hold is not None]:
-        yield f"Held: {listed(held, _MOST)}."
-
-
-def _describe_held(app: AppPlan) -> str:
-    if app.hold is not None:
-        return f"{app.unit} {app.hold}"
-    held = [c for c in app.changes() if c.standing is Standing.HELD and c.reasons]
-    return f"{app.unit}: {held[0].key}: {held[0].reasons[-1].text}" if held else str(app.unit)
-
-
-def _waits(app: AppPlan) -> bool:
-    """Whether traffic waits for replicas that are not ready."""
-    return app.decision is not None and app.decision.verdict is RolloutVerdict.WAITING
+    done = {r.unit for r in results if r.status is ApplyStatus.DONE}
+    waiting = [a for a in apps if a.is_held or a.hold_after(done=a.unit in done) is not None]
+    if waiting:
+        yield f"Held: {listed([describe_held(app) for app in waiting], _MOST)}."
 
 
 def _refusals(reviewed: Review) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from xml.sax.saxutils import escape, quoteattr
 
 from reconciler.engine.views.report import Changes, Report
@@ -23,12 +23,16 @@ def _render(report: Report, options: Options) -> str:
         if isinstance(section, Changes):
             suites.update((str(app.unit), []) for app in section.plan.apps)
     for issue in issues(report, options.changed):
+        if issue.rule == "E_POLICY_TEST":
+            continue  # it stands at its case
         for target in issue.target.split(", ") if issue.target else [report.command]:
             suites.setdefault(target, []).append(issue)
-    if not suites:
+    tested = _tested(report)
+    if not suites and not tested:
         suites[report.command] = []
     out = ['<?xml version="1.0" encoding="UTF-8"?>']
     chunks = [_suite(name, found, report.command) for name, found in sorted(suites.items())]
+    chunks += tested
     tests = sum(count for count, _, _ in chunks)
     failures = sum(bad for _, bad, _ in chunks)
     head = f'name="reconciler {report.command}" tests="{tests}" failures="{failures}" errors="0"'
@@ -36,6 +40,32 @@ def _render(report: Report, options: Options) -> str:
     out += [line for _, _, lines in chunks for line in lines]
     out.append("</testsuites>")
     return "\n".join(out) + "\n"
+
+
+def _tested(report: Report) -> list[tuple[int, int, list[str]]]:
+    """The cases of `policy test`: one suite per policy, each case with its place."""
+    suites: dict[str, list[Mapping[str, str]]] = {}
+    for case in report.data.get("cases", ()):
+        suites.setdefault(case["policy"], []).append(case)
+    out = []
+    for policy, cases in sorted(suites.items()):
+        bad = sum(1 for case in cases if case["failure"])
+        head = f'name={_attribute(policy)} tests="{len(cases)}" failures="{bad}"'
+        lines = [f'  <testsuite {head} errors="0" skipped="0">']
+        for case in cases:
+            opening = f"classname={_attribute(policy)} name={_attribute(case['name'])}"
+            file, _, place = case["at"].partition(":")
+            opening += f' file={_attribute(file)} line="{place.partition(":")[0]}"'
+            if not case["failure"]:
+                lines.append(f"    <testcase {opening}/>")
+                continue
+            text = escape(_possible(f"{case['at']}: {case['failure']}"))
+            lines.append(f"    <testcase {opening}>")
+            message = _attribute(case["failure"])
+            lines.append(f'      <failure type="error" message={message}>{text}</failure>')
+            lines.append("    </testcase>")
+        out.append((len(cases), bad, [*lines, "  </testsuite>"]))
+    return out
 
 
 def _suite(name: str, found: list[Issue], command: str) -> tuple[int, int, list[str]]:

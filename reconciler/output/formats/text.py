@@ -48,7 +48,7 @@ def _fit(text: str, options: Options) -> list[str]:
 
 def _findings(section: Findings, options: Options) -> Iterator[str]:
     if section.diagnostics:
-        yield render_diagnostics(section.diagnostics, options.lines, options.style)
+        yield render_diagnostics(section.diagnostics, options.lines, options.style, options.width)
     rows = [line for finding in section.policy for line in _finding(finding, options)]
     if rows:
         yield "\n".join(rows)

@@ -8,7 +8,6 @@ text is as long as the longest one that is read, and both branches of a conditio
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from reconciler.policy.cel import syntax
@@ -23,7 +22,7 @@ from reconciler.policy.cel.syntax import (
     Select,
 )
 
-__all__ = ["Bytes", "Size", "bytes_of", "texts_read"]
+__all__ = ["Bytes", "Size", "bound_of", "bytes_of", "texts_read"]
 
 #: The bytes of an element of a list.
 _ELEMENT = 64
@@ -57,17 +56,18 @@ _PLAIN = frozenset(
         "int",
         "uint",
     }
-    | {"double", "bool", "hasValue", "isSorted", "isQuantity", "isInteger", "isURL", "sign"}
+    | {"double", "bool", "hasValue", "isSorted", "isQuantity", "isInteger", "isURL", "sign", "sum"}
     | {"isGreaterThan", "isLessThan", "compareTo", "asInteger", "asApproximateFloat"}
     | {"@not_strictly_false", "__not_strictly_false__", "_-_", "_*_", "_/_", "_%_", "-_"}
     | {"sets.contains", "sets.equivalent", "sets.intersects"}
 )
 
 
-#: Functions that read no text, or compare it at once.
+#: Functions that read no text, or compare it at once. `int` reads the digits of a number.
 _READ_NO_TEXT = frozenset(
     {"_&&_", "_||_", "!_", "_?_:_", "_[_]", "_?._", "_[?_]", "_?[_]", "_==_", "_!=_", "@in", "_in_"}
     | {"_<_", "_<=_", "_>_", "_>=_", "_-_", "_*_", "_/_", "_%_", "-_", "type", "dyn", "sum"}
+    | {"int"}
     | {"or", "orValue", "hasValue", "value", "optional.of", "optional.none", "@not_strictly_false"}
     | {"__not_strictly_false__"}
 )
@@ -128,11 +128,10 @@ def _appends(node: Call) -> bool:
     return node.function == "_+_" and isinstance(first, Ident) and first.name.startswith("@")
 
 
-@dataclass(frozen=True, slots=True)
-class _Bound:
+class _Bound(NamedTuple):
     """Bounds of one value: its elements, the elements of a list inside it, its longest text."""
 
-    count: int = 0
+    number: int = 0
     inner: int = 0
     longest: int = 0
 
@@ -146,6 +145,17 @@ def bytes_of(node: Node, inputs: Size, steps: int) -> Bytes:
     """The most bytes that evaluating `node` makes, when each name that it reads has the size
     `inputs`. All loops together make at most `steps` steps."""
     return _Estimate(inputs, steps).total(node)
+
+
+def bound_of(elements: int, most: int, steps: int) -> Bytes:
+    """At least what `bytes_of` gives for each expression that makes nothing but lists and maps of
+    `elements` elements in a step of its loops, reads values with lists of at most `most` elements,
+    and joins neither texts nor lists.
+
+    A loop then runs over a list that was read or made in one step, or gathered from such a list
+    with one element a turn, so no list is longer than the longer of both.
+    """
+    return Bytes(_ELEMENT * elements * steps, _GATHERED * max(elements, most) * steps)
 
 
 class _Estimate:
@@ -163,7 +173,7 @@ class _Estimate:
         return Bytes(self._bytes, min(self._gathered, most))
 
     def _make(self, bound: _Bound, times: int) -> _Bound:
-        self._bytes += times * (bound.longest + _ELEMENT * bound.count)
+        self._bytes += times * (bound.longest + _ELEMENT * bound.number)
         return bound
 
     def _of(self, node: Node, names: Mapping[str, _Bound], times: int) -> _Bound:
@@ -180,7 +190,7 @@ class _Estimate:
         parts = [self._of(child, names, times) for child in syntax.children(node)]
         if isinstance(node, ListOf | MapOf):
             largest = _largest(parts)
-            inner = max(largest.count, largest.inner)
+            inner = max(largest.number, largest.inner)
             self._bytes += times * _ELEMENT * len(parts)
             return _Bound(len(parts), inner, largest.longest)
         return parts[0].part
@@ -188,16 +198,16 @@ class _Estimate:
     def _loop(self, node: Comprehension, names: Mapping[str, _Bound], times: int) -> _Bound:
         over = self._of(node.range, names, times)
         start = self._of(node.init, names, times)
-        turns = max(1, min(over.count, self._steps))
+        turns = max(1, min(over.number, self._steps))
         inside = {**names, node.variable: over.part, node.accumulator: start}
         runs = min(times * turns, self._steps)
         self._of(node.condition, inside, runs)
         step = self._of(node.step, inside, runs)
-        added = max(0, step.count - start.count) * turns
+        added = max(0, step.number - start.number) * turns
         if added:
             self._gathered += max(1, runs // turns) * _GATHERED * added * turns
             self._longest_list = max(self._longest_list, turns)
-        gathered = _Bound(start.count + added, max(step.inner, start.inner), step.longest)
+        gathered = _Bound(start.number + added, max(step.inner, start.inner), step.longest)
         return self._of(node.result, {**names, node.accumulator: gathered}, times)
 
     def _call(self, node: Call, names: Mapping[str, _Bound], times: int) -> _Bound:
@@ -211,21 +221,22 @@ class _Estimate:
                 left, right = parts
                 inner, longest = largest.inner, largest.longest
                 if _appends(node):  # What it leaves behind is counted with its loop.
-                    return _Bound(left.count + right.count, inner, longest)
+                    return _Bound(left.number + right.number, inner, longest)
                 longest = left.longest + right.longest
-                return self._make(_Bound(left.count + right.count, inner, longest), times)
+                return self._make(_Bound(left.number + right.number, inner, longest), times)
             case "_[_]" | "_?._" | "_[?_]" | "_?[_]":
                 return first.part
             case "replace" if len(parts) >= 3:
                 return self._make(_replaced(first, node.args[0], parts[2]), times)
             case "join":
                 apart = parts[1].longest if len(parts) > 1 else 0
-                return self._make(_Bound(longest=first.count * (first.longest + apart)), times)
+                return self._make(_Bound(longest=first.number * (first.longest + apart)), times)
             case "split" | "findAll" | "getQuery":
                 most = first.longest + 1
                 return self._make(_Bound(most, most, first.longest), times)
             case "_?_:_" | "or" | "orValue" | "dyn" | "optional.of" | "optional.ofNonZeroValue":
-                return largest
+                # The condition is no part of the result.
+                return _largest(parts[1:]) if node.function == "_?_:_" else largest
         return self._make(largest, times)
 
 
@@ -238,7 +249,7 @@ def _replaced(text: _Bound, old: Node, new: _Bound) -> _Bound:
 
 def _largest(parts: list[_Bound]) -> _Bound:
     return _Bound(
-        max((part.count for part in parts), default=0),
+        max((part.number for part in parts), default=0),
         max((part.inner for part in parts), default=0),
         max((part.longest for part in parts), default=0),
     )

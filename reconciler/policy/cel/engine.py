@@ -19,9 +19,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
-from reconciler.policy.cel import budget, functions, syntax
+from reconciler.policy.cel import budget, facts, functions, syntax
 from reconciler.policy.cel.budget import Bytes, Size
-from reconciler.policy.cel.syntax import Node
+from reconciler.policy.cel.facts import Facts
+from reconciler.policy.cel.syntax import Node, Parsed
 
 __all__ = [
     "VARIABLES",
@@ -47,6 +48,7 @@ LIST_BYTES = 128_000_000
 OPTIONAL_MAPS = 8
 
 VARIABLES = ("object", "oldObject", "request", "params", "namespaceObject", "variables")
+_KNOWN = frozenset(VARIABLES)
 
 _UNDECLARED = re.compile(r"undeclared reference to '([^']*)'")
 _PLACE = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*)")
@@ -117,10 +119,20 @@ def _clean(datum: Any) -> _Cleaned:
             if len(node) > longest.get(field, 0):
                 longest[field] = len(node)
         elif kind is dict:
-            most = max(most, len(node))
-            return {key: clean(child, key) for key, child in node.items()}
+            if len(node) > most:
+                most = len(node)
+            out = {}
+            for key, child in node.items():
+                # Most values are texts: no call for those.
+                if type(child) is not str:
+                    child = clean(child, key)  # noqa: PLW2901 - as clean
+                elif len(child) > longest.get(key, 0):
+                    longest[key] = len(child)
+                out[key] = child
+            return out
         elif kind is list:
-            most = max(most, len(node))
+            if len(node) > most:
+                most = len(node)
             return [clean(child, field) for child in node]
         elif kind is int and not -(2**63) <= node < 2**63:
             return float(node)
@@ -136,13 +148,16 @@ class Values:
     """The values that expressions may read, by name. A value is cleaned when it is first read.
     Expressions that read the same names share one conversion into the engine's form."""
 
-    __slots__ = ("_activations", "_engine", "_known", "_raw")
+    __slots__ = ("_activations", "_engine", "_known", "_raw", "_sizes", "results")
 
     def __init__(self, engine: Engine, data: Mapping[str, Any]) -> None:
         self._engine = engine
         self._raw = data
         self._known: dict[str, _Cleaned] = {}
         self._activations: dict[frozenset[str], Any] = {}
+        self._sizes: dict[frozenset[str], tuple[str, Size]] = {}
+        #: What programs gave for these values; policies share conditions and variables.
+        self.results: dict[Program, EvalResult] = {}
 
     def extended(self, more: Mapping[str, Any]) -> Values:
         """These values and `more`, with the conversions that do not depend on a name in `more`."""
@@ -163,17 +178,24 @@ class Values:
             self._known[name] = entry
         return entry
 
+    def _given(self, names: frozenset[str]) -> tuple[str, Size]:
+        """Why one of the named values cannot be used, and their size."""
+        found = self._sizes.get(names)
+        if found is None:
+            given = [self._of(n) for n in sorted(names) if n in self._raw]
+            most = max((one.size.most for one in given), default=0)
+            longest = max((one.size.longest for one in given), default=0)
+            fault = next((one.fault for one in given if one.fault), "")
+            found = self._sizes[names] = (fault, Size(most, longest))
+        return found
+
     def fault(self, names: frozenset[str]) -> str:
         """Why one of the named values cannot be used; "" when all can."""
-        faults = [self._of(n).fault for n in sorted(names) if n in self._raw]
-        return next((f for f in faults if f), "")
+        return self._given(names)[0]
 
     def size(self, names: frozenset[str]) -> Size:
         """The lengths of the longest list or map and of the longest text in the named values."""
-        sizes = [self._of(n).size for n in names if n in self._raw]
-        return Size(
-            max((s.most for s in sizes), default=0), max((s.longest for s in sizes), default=0)
-        )
+        return self._given(names)[1]
 
     def longest(self, names: frozenset[str], fields: frozenset[str] | None) -> int:
         """The length of the longest text in the named values: of any, or of those in `fields`."""
@@ -200,32 +222,62 @@ class Program:
         "_engine",
         "_estimates",
         "_expression",
+        "_facts",
+        "_parsed",
         "_parts",
         "_texts",
         "gives",
         "loops",
         "names",
-        "parsed",
         "text",
         "variables",
     )
 
-    def __init__(self, engine: Engine, text: str, expression: Any, parsed: syntax.Parsed) -> None:
+    def __init__(
+        self, engine: Engine, text: str, expression: Any, facts: Facts | None, parsed: Parsed | None
+    ) -> None:
+        """`facts` is None where the text alone does not tell them; then `parsed` is given."""
         self._engine = engine
         self._expression = expression
+        self._facts = facts
+        self._parsed = parsed
         self._parts: dict[bytes, Any] = {}
         self._estimates: dict[tuple[bytes, Size], Bytes] = {}
         self._texts: dict[bytes, frozenset[str] | None] = {}
         self.text = text
-        self.parsed = parsed
         self.gives: str = expression.return_type().name()
-        self.names = syntax.names_of(parsed.root)
-        self.loops = syntax.depth_of_loops(parsed.root)
-        self.variables = syntax.selected(parsed.root, "variables")
+        if facts is not None:
+            self.names, self.loops = facts.names, facts.loops
+            self.variables: frozenset[str] | None = facts.variables
+        else:
+            root = self.parsed.root
+            self.names = syntax.names_of(root) & _KNOWN
+            self.loops = syntax.depth_of_loops(root)
+            self.variables = syntax.selected(root, "variables")
+
+    @property
+    def parsed(self) -> Parsed:
+        """The tree of the expression. It is built when it is first read, which takes about as long
+        as compiling the expression."""
+        if self._parsed is None:
+            self._parsed = syntax.parse(self._expression.serialize())
+        return self._parsed
 
     def run(self, values: Values) -> EvalResult:
-        """The value or the error. Never raises, whatever the expression and the values are."""
-        return self._run(self._expression, self.parsed.root, self.loops, values)
+        """The value or the error, computed once for the same values. Never raises, whatever the
+        expression and the values are."""
+        found = values.results.get(self)
+        if found is None:
+            found = values.results[self] = self._run(values)
+        return found
+
+    def _run(self, values: Values) -> EvalResult:
+        fault = values.fault(self.names)
+        if not fault and not self._is_surely_within_limits(values):
+            fault = self._find_excess(self.parsed.root, self.names, self.loops, values)
+        if fault:
+            return EvalResult(error=fault)
+        return _evaluate(self._expression, values.activation(self.names))
 
     def run_part(self, node: Node, values: Values) -> EvalResult:
         """The result of a part of the expression. `values` must hold its loop variables too."""
@@ -233,32 +285,40 @@ class Program:
         if expression is None:
             raw = syntax.wrapped(self.parsed, node)
             expression = self._parts[node.raw] = self._engine.env.deserialize(raw)
-        return self._run(expression, node, syntax.depth_of_loops(node), values)
-
-    def _run(self, expression: Any, node: Node, loops: int, values: Values) -> EvalResult:
-        names = self.names if node is self.parsed.root else syntax.names_of(node)
-        fault = values.fault(names)
+        names, loops = syntax.names_of(node), syntax.depth_of_loops(node)
+        fault = values.fault(names) or self._find_excess(node, names, loops, values)
         if fault:
             return EvalResult(error=fault)
+        return _evaluate(expression, values.activation(names))
+
+    def _is_surely_within_limits(self, values: Values) -> bool:
+        """Whether what the text says of the expression is enough to know that an evaluation stays
+        within the limits. Where it is not, the tree decides."""
+        facts = self._facts
+        if facts is None or facts.elements is None:
+            return False
+        size = values.size(self.names)
+        if not _fits(budget.bound_of(facts.elements, _rough(size).most, LOOP_STEPS)):
+            return False
+        if not self.loops or LOOP_STEPS * size.longest <= TEXT_STEPS:
+            return True
+        if facts.texts is None:
+            return False
+        return LOOP_STEPS * values.longest(self.names, facts.texts) <= TEXT_STEPS
+
+    def _find_excess(self, node: Node, names: frozenset[str], loops: int, values: Values) -> str:
+        """Which limit an evaluation of `node` may pass; "" for none."""
         size = values.size(names)
         memory = self._bytes_of(node, size)
         if memory.made > MEMORY_BYTES:
-            return EvalResult(error="over budget: the texts that it makes are too long")
+            return "over budget: the texts that it makes are too long"
         if memory.gathered > LIST_BYTES:
-            return EvalResult(error="over budget: the lists that it makes are too long")
+            return "over budget: the lists that it makes are too long"
         if loops:
             steps = min(max(1, size.most) ** loops, LOOP_STEPS)
             if steps * values.longest(names, self._texts_of(node)) > TEXT_STEPS:
-                return EvalResult(error="over budget: the object's lists and texts are too long")
-        try:
-            result = expression.eval(values.activation(names))
-            if result.type().name() == "ERROR":
-                return _failed(str(result.value()))
-            return EvalResult(result.plain_value())
-        except TypeError:
-            return EvalResult(error="the result is an optional or a type; use orValue()")
-        except RuntimeError as fault_of_engine:
-            return _failed(str(fault_of_engine))
+                return "over budget: the object's lists and texts are too long"
+        return ""
 
     def _texts_of(self, node: Node) -> frozenset[str] | None:
         if node.raw not in self._texts:
@@ -269,10 +329,8 @@ class Program:
         """The memory of an evaluation. Sizes are rounded up, so that objects of similar size share
         one estimate: nearly all objects share the rough one, which is enough when it is within the
         limits."""
-        rough = self._estimate(
-            node, Size(max(64, _round(size.most)), max(4096, _round(size.longest)))
-        )
-        if rough.made <= MEMORY_BYTES and rough.gathered <= LIST_BYTES:
+        rough = self._estimate(node, _rough(size))
+        if _fits(rough):
             return rough
         return self._estimate(node, Size(_round(size.most), _round(size.longest)))
 
@@ -281,6 +339,57 @@ class Program:
         if found is None:
             found = self._estimates[node.raw, size] = budget.bytes_of(node, size, LOOP_STEPS)
         return found
+
+
+def _evaluate(expression: Any, activation: Any) -> EvalResult:
+    try:
+        result = expression.eval(activation)
+        kind = result.type().name()
+        if kind == "ERROR":
+            return _failed(str(result.value()))
+        if kind == "NULL":
+            return EvalResult(None)  # not converted: see `_return_nones`
+        value = result.plain_value()
+        if type(value) in (list, dict):
+            _return_nones(_count_nones(value))
+        return EvalResult(value)
+    except TypeError:
+        return EvalResult(error="the result is an optional or a type; use orValue()")
+    except RuntimeError as fault_of_engine:
+        return _failed(str(fault_of_engine))
+
+
+def _count_nones(value: Any) -> int:
+    count, stack = 0, [value]
+    while stack:
+        node = stack.pop()
+        if node is None:
+            count += 1
+        elif type(node) is dict:
+            stack += [*node, *node.values()]
+        elif type(node) is list:
+            stack += node
+    return count
+
+
+def _return_nones(count: int) -> None:
+    """Gives back the references to None that the engine drops: one for each null that it converts
+    (cel-expr-python 0.1.3). Without this a loop of some hours ends the process with a fatal error,
+    when the count of None reaches 0."""
+    if count:
+        from ctypes import py_object, pythonapi
+
+        for _ in range(count):
+            pythonapi.Py_IncRef(py_object(None))
+
+
+def _fits(memory: Bytes) -> bool:
+    return memory.made <= MEMORY_BYTES and memory.gathered <= LIST_BYTES
+
+
+def _rough(size: Size) -> Size:
+    """The size rounded up so far that nearly all objects have the same."""
+    return Size(max(64, _round(size.most)), max(4096, _round(size.longest)))
 
 
 def _round(size: int) -> int:
@@ -344,15 +453,18 @@ class Engine:
             return Mistake(f"optMap is used more than {OPTIONAL_MAPS} times in one expression")
         try:
             expression = self.env.compile(text)
-            parsed = syntax.parse(expression.serialize())
+            known = facts.read(text, _KNOWN)
+            parsed = None
+            if known is None or _needs_tree(known, text):
+                known, parsed = None, syntax.parse(expression.serialize())
         except syntax.TooDeep:
             return NotEvaluable(text, _TOO_DEEP)
         except RuntimeError as refused:
             return _read_refusal(text, str(refused))
-        reason = _find_cluster_only(parsed.root)
+        reason = _find_cluster_only(parsed.root) if parsed is not None else ""
         if reason:
             return NotEvaluable(text, reason)
-        program = Program(self, text, expression, parsed)
+        program = Program(self, text, expression, known, parsed)
         if program.loops > LOOP_DEPTH:
             return Mistake(
                 f"{program.loops} loops inside each other; at most {LOOP_DEPTH} are allowed"
@@ -378,6 +490,13 @@ def _read_refusal(text: str, message: str) -> Mistake | NotEvaluable:
 def _shorten(message: str) -> str:
     short = re.sub(r" \(in container ''\)", "", message)
     return re.sub(r" expecting \{.*\}", "", short).strip()
+
+
+def _needs_tree(known: Facts, text: str) -> bool:
+    """Whether an expression may be too deep, or read what only a cluster has."""
+    if known.depth > syntax.DEPTH or known.loops > LOOP_DEPTH:
+        return True
+    return "request" in known.names and any(field in text for field in _CLUSTER_ONLY)
 
 
 def _find_cluster_only(node: Node) -> str:

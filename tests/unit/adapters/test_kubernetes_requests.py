@@ -13,8 +13,10 @@ from reconciler.adapters.kubernetes.failures import explain_failure
 from reconciler.adapters.kubernetes.transport import Access, Allows, HttpAnswer, NoAnswer, Transport
 from reconciler.errors import UsageMistake
 from reconciler.objects.key import GroupKind, ObjectKey
-from reconciler.objects.outcome import RefusalCause, Refused, Unknown
+from reconciler.objects.outcome import Done, RefusalCause, Refused, Unknown
 from reconciler.ports import ClusterUnreadable
+from reconciler.wiring import clusters
+from reconciler.wiring.common import CommonOptions
 from tests import needs
 
 pytestmark = needs.kubernetes
@@ -197,6 +199,29 @@ def test_the_deadline_bounds_the_waits_for_a_server_under_load(stub, kubeconfig,
         path = f"/api/v1/namespaces/n{number}/configmaps/c"
         assert transport.request("PATCH", path, body=b"{}").status == code
     assert sum(slept) <= 10.0
+
+
+def test_the_deadline_bounds_the_waits_of_the_client_of_leases(stub, kubeconfig):
+    slept = []
+    now = [10.0]
+
+    def sleep(seconds):
+        slept.append(seconds)
+        now[0] -= seconds
+
+    stub.script = [reply(429, {"kind": "Status", "message": "busy"}, Retry_After="1")]
+    common = CommonOptions(kubeconfig=str(kubeconfig))
+    with clusters.lease_client(common, sleep=sleep, left=lambda: max(0.0, now[0])) as client:
+        for number in range(20):
+            outcome = client.create(
+                {
+                    "apiVersion": "coordination.k8s.io/v1",
+                    "kind": "Lease",
+                    "metadata": {"name": "c", "namespace": f"n{number}"},
+                }
+            )
+            assert not isinstance(outcome, Done)
+    assert 0 < sum(slept) <= 10.0
 
 
 def test_one_throttled_namespace_does_not_hold_up_the_others(stub, kubeconfig):

@@ -73,3 +73,23 @@ def test_a_reader_that_went_away_fails_nothing():
     stream, logs = lines("json")
     stream.close()
     logs.event("info", "nobody hears this")
+
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.mark.parametrize("commit", [COMMIT, COMMIT + "0" * 24], ids=["sha1", "sha256"])
+def test_a_commit_has_twelve_digits_in_text_and_all_of_them_in_json(commit):
+    stream, logs = lines("text")
+    logs.event("info", "wrote", app="prod/one/web", revision=commit)
+    assert stream.getvalue().endswith(" app=prod/one/web revision=0123456789ab\n")
+    stream, logs = lines("json")
+    logs.event("info", "wrote", revision=commit)
+    assert json.loads(stream.getvalue())["revision"] == commit
+
+
+@pytest.mark.parametrize("label", ["worktree@0123456", "0123456789abcdef", "g" * 40])
+def test_what_is_no_commit_is_not_cut_in_a_log_line(label):
+    stream, logs = lines("text")
+    logs.event("info", "wrote", revision=label)
+    assert stream.getvalue().endswith(f" revision={label}\n")

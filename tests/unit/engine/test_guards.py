@@ -52,6 +52,14 @@ def _app(text, given):
     staying = [key for key in keys if key not in going]
     names = given.get("conflict")
     conflict = FieldConflict(tuple(names), (".data.a",)) if names else None
+    generations = [
+        ObjectKey("", "ConfigMap", f"ml-{unit.group}", f"{unit.model}-part{n}-{digest}")
+        for n in range(given.get("generations", 0))
+        for digest in ("aaaaa", "bbbbb")
+    ]
+    keys += generations
+    going += generations[::2]
+    staying += generations[1::2]
     changes = [_change(key, Action.DELETE) for key in going]
     updates = staying[: given.get("update", 0)]
     changes += [_change(key, Action.UPDATE, conflict=conflict) for key in updates]
@@ -77,6 +85,7 @@ def _app(text, given):
         members,
         recorded,
         removed=given.get("removed", False),
+        stems={key: key.name.removesuffix("-bbbbb") for key in generations[1::2]},
     )
 
 

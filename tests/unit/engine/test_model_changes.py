@@ -9,6 +9,8 @@ from reconciler.engine.views.models import ModelAction, Profile, VersionMove
 from reconciler.objects.key import ObjectKey
 from reconciler.simulation.cluster import EmbeddedCluster
 from reconciler.unit import UnitId
+from tests import flow
+from tests.scenarios.test_traffic import KUBEDL, split_of
 from tests.support import NOW, applied, reviewed, sample, select, small
 
 WEB = UnitId("prod", "one", "web")
@@ -91,6 +93,40 @@ def test_a_changed_training_names_the_values_and_the_next_times(side, cluster):
     ]
     (fires,) = found[TRAIN].trainings
     assert (fires.zone, fires.times[0].hour) == ("Asia/Shanghai", 19)
+    (former,) = found[TRAIN].former
+    assert (former.schedule, former.cron, former.zone) == (
+        "mnist/nightly",
+        "0 2 * * *",
+        "Asia/Shanghai",
+    )
+    assert former.times[0].hour == 18
+
+
+@pytest.mark.parametrize("side", ["base", "cluster"])
+def test_a_schedule_whose_times_stay_has_no_former_times(side, cluster):
+    before = sample()
+    after = edited(before, MODEL, "workers: 3", "workers: 5")
+    found = compared(after, before) if side == "base" else live(after, before, cluster)
+    assert len(found[TRAIN].trainings) == 1
+    assert found[TRAIN].former == ()
+
+
+@pytest.mark.parametrize("side", ["base", "cluster"])
+def test_a_memory_change_that_makes_a_new_kubedl_object_is_a_change_of_the_value(side):
+    before = split_of("{v1: 30, v2: 50, v3: 20}", KUBEDL)
+    pointer = "environments/prod/web.yaml"
+    edit = f"{before.files[pointer].decode()}  resources: {{memory: 6Gi}}\n"
+    after = before.but({pointer: edit})
+    if side == "base":
+        found = compared(after, before)
+    else:
+        place = flow.world()
+        flow.settled(before, place)
+        now = reviewed(after, place.cluster, place.clock.now())
+        found = {change.app: change for change in find_model_changes(now)}
+    assert settings(found[WEB]) == [("serving.resources.memory", "1Gi", "6Gi", True)]
+    assert found[WEB].action is ModelAction.CHANGED
+    assert found[WEB].version is None
 
 
 @pytest.mark.parametrize("side", ["base", "cluster"])
@@ -112,10 +148,13 @@ def test_drift_is_shown_as_the_config_value_that_the_live_field_has_lost(cluster
     assert settings(change) == [("serving.replicas", "7", "1", True)]
 
 
-def test_a_removed_candidate_is_a_value_without_an_after():
+@pytest.mark.parametrize("side", ["base", "cluster"])
+def test_a_removed_candidate_is_a_value_without_an_after(side, cluster):
     before = sample()
     line = "  - {name: cnn-dropout, args: [--model=cnn-dropout]}\n"
-    change = compared(edited(before, MODEL, line, ""), before)[TRAIN]
+    after = edited(before, MODEL, line, "")
+    found = compared(after, before) if side == "base" else live(after, before, cluster)
+    change = found[TRAIN]
     assert ("training.candidates[name=cnn-dropout].name", "cnn-dropout", None, True) in settings(
         change
     )

@@ -36,6 +36,9 @@ class Edited:
     def __init__(self, edits: dict[str, bytes]) -> None:
         self.files = {**FILES, **edits}
 
+    def faults(self):
+        return ()
+
     def blobs(self):
         return {
             path: Blob(path, hashlib.sha1(data).hexdigest(), len(data))

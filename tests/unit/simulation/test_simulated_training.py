@@ -12,6 +12,7 @@ from tests.unit.simulation.simulated_pipeline import (
     DOMAIN,
     outcomes,
     phases,
+    pipeline,
     pods,
     state,
     template,
@@ -311,6 +312,87 @@ def test_a_finished_run_goes_after_its_time_to_live(town):
     assert town.status(key)["phase"] == "Succeeded"
     town.pass_(hours=1)
     assert town.body(key) is None
+
+
+MEMO = {"key": "digits", "maxAge": "24h", "cache": {"configMap": {"name": "c"}}}
+
+
+def memoized(town, **more):
+    """The pipeline whose first step is memoized, and two of its runs, the second a memo hit."""
+    town = town(outcomes=outcomes(table=RATED))
+    spec = pipeline()
+    spec["templates"][1] |= {"memoize": MEMO, **more}
+    for name in ("first", "second"):
+        town.put("argoproj.io/v1alpha1", "Workflow", name, spec)
+        town.pass_(hours=2)
+    return town, [ObjectKey("argoproj.io", "Workflow", "ml", name) for name in ("first", "second")]
+
+
+def test_a_memo_hit_takes_no_time_and_the_run_goes_on(town):
+    town, (first, second) = memoized(town)
+    assert [town.status(key)["phase"] for key in (first, second)] == ["Succeeded", "Succeeded"]
+    (ingest,) = [n for n in town.status(second)["nodes"].values() if n["displayName"] == "ingest"]
+    assert ingest["memoizationStatus"] == {"hit": True, "key": "digits", "cacheName": "c"}
+    assert ingest["startedAt"] == ingest["finishedAt"]
+    (before,) = [n for n in town.status(first)["nodes"].values() if n["displayName"] == "ingest"]
+    assert "memoizationStatus" not in before
+    assert before["startedAt"] < before["finishedAt"]
+
+
+def test_a_memo_hit_on_a_template_that_retries_never_ends(town):
+    town, (first, second) = memoized(town, retryStrategy={"limit": "2"})
+    assert town.status(first)["phase"] == "Succeeded"
+    assert phases(town, second) == {"ingest": "Succeeded"}
+    town.pass_(days=3)
+    assert town.status(second)["phase"] == "Running"
+    assert phases(town, second) == {"ingest": "Succeeded"}
+    assert state(town, second) is ReadinessState.PROGRESSING
+
+
+def test_a_run_that_hangs_at_a_memo_hit_can_be_terminated(town):
+    town, (_, second) = memoized(town, retryStrategy={"limit": "2"})
+    town.world.cluster.edit(second, lambda body: body["spec"].update(shutdown="Terminate"))
+    town.pass_(minutes=5)
+    assert town.status(second)["phase"] == "Failed"
+
+
+def test_a_memo_that_is_too_old_is_no_hit(town):
+    town, (first, _) = memoized(town, retryStrategy={"limit": "2"})
+    town.pass_(hours=24)
+    third = town.put("argoproj.io/v1alpha1", "Workflow", "third", town.body(first)["spec"])
+    town.pass_(hours=2)
+    assert town.status(third)["phase"] == "Succeeded"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"key": "a/b"}, {"key": ""}, {"maxAge": "1 day"}], ids=["slash", "empty", "age"]
+)
+def test_a_memo_key_or_age_that_argo_cannot_read_ends_the_step_as_an_error(town, wrong):
+    town = town(outcomes=outcomes())
+    spec = pipeline()
+    spec["templates"][1] |= {"memoize": {**MEMO, **wrong}}
+    key = town.put("argoproj.io/v1alpha1", "Workflow", "run", spec)
+    town.pass_(hours=1)
+    assert phases(town, key)["ingest"] == "Error"
+    assert town.status(key)["phase"] == "Error"
+
+
+def test_a_memoized_outer_template_with_the_retry_inside_ends_at_a_memo_hit(town):
+    town = town(outcomes=outcomes())
+    inner = {"name": "data", "container": {"image": "i:1"}, "retryStrategy": {"limit": "2"}}
+    outer = {
+        "name": "ingest",
+        "memoize": MEMO,
+        "dag": {"tasks": [{"name": "d", "template": "data"}]},
+    }
+    spec = pipeline()
+    spec["templates"][1:2] = [inner, outer]
+    for name in ("first", "second"):
+        key = town.put("argoproj.io/v1alpha1", "Workflow", name, spec)
+        town.pass_(hours=2)
+        assert town.status(key)["phase"] == "Succeeded"
+    (ingest,) = [n for n in town.status(key)["nodes"].values() if n["displayName"] == "ingest"]
+    assert ingest["memoizationStatus"]["hit"] is True
 
 
 def test_a_killed_process_goes_on_with_the_run_where_it_was(town, tmp_path):

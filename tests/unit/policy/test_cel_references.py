@@ -1,0 +1,34 @@
+"""The engine drops a reference to None for each null that it converts; a loop would end in a crash."""
+
+import gc
+import sys
+
+import pytest
+
+from reconciler.policy.cel.engine import Engine, Values
+
+DATA = {"object": {"a": None, "b": [None, {"c": None}]}, "oldObject": None}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "object.a",
+        "oldObject",
+        "object.b",
+        "object",
+        "[null, null]",
+        "{'a': null}",
+        "oldObject == null",
+        "object.missing",
+    ],
+)
+def test_an_evaluation_keeps_the_references_to_none(text):
+    engine = Engine()
+    program = engine.compile(text)
+    gc.collect()
+    before = sys.getrefcount(None)
+    for _ in range(300):
+        program.run(Values(engine, DATA))
+    gc.collect()
+    assert sys.getrefcount(None) > before - 100
