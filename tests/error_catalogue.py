@@ -144,6 +144,14 @@ COMMANDS = {
     "E_SOURCE": (["check", "--revision", "mian"], {}),
     "E_URL": (["check", "--repo", "http://git.example/config.git"], {}),
     "E_USAGE": (["explain"], {}),
+    "E_POLICY_FIELD": (["check"], _with_expression("object.spec.replcias < 9")),
+    "W_POLICY_FIELD": (
+        ["check"],
+        {
+            **_with_expression("object.spec.replcias < 9"),
+            "policies/b.yaml": _BINDING.replace("[Deny]", "[Warn]"),
+        },
+    ),
     "P_ERROR": (["check"], _with_expression("object.spec.replicas / 0 < 9")),
     "P_NOT_EVALUABLE": (["check"], _with_expression(_ASKS[1])),
     "P_VIOLATED": (["check"], _with_expression("object.spec.replicas > 1")),

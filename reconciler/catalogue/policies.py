@@ -29,15 +29,11 @@ ENTRIES = (
         "An expression reads a field that no object which it judges has, so it cannot be computed "
         "for any of them. The apps are denied.",
         "Correct the name of the field. A field that may be absent is tested first: `has(…)`.",
-        "error[E_POLICY_FIELD]: replicas: no object that this judges has the field 'replcias' "
-        "(Deployment)\n  --> policies/replicas.yaml:9:17\n   help: did you mean 'replicas'?",
     ),
     Entry(
         "W_POLICY_FIELD",
         "The same for a policy that only warns or is recorded.",
         "Correct the name of the field. A field that may be absent is tested first: `has(…)`.",
-        "warning[W_POLICY_FIELD]: replicas: no object that this judges has the field 'replcias' "
-        "(Deployment)\n  --> policies/replicas.yaml:9:17\n   help: did you mean 'replicas'?",
     ),
     Entry(
         "E_POLICY_KEY",

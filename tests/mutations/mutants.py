@@ -230,7 +230,7 @@ MUTANTS = (
     Mutant(
         "what failed to render is gone from Git",
         "engine/predict.py",
-        "if unit in fleet.known or unit in handed",
+        "if fleet.may_have(unit) or unit in handed",
         "if unit in {u.id for u in fleet.units()} or unit in handed",
         (f"{PRUNE}::test_a_file_that_cannot_be_read_prunes_nothing",),
     ),

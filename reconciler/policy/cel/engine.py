@@ -19,7 +19,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
-from reconciler.policy.cel import budget, facts, functions, syntax
+from reconciler.policy.cel import budget, facts, functions, references, syntax
 from reconciler.policy.cel.budget import Bytes, Size
 from reconciler.policy.cel.facts import Facts
 from reconciler.policy.cel.syntax import Node, Parsed
@@ -348,39 +348,15 @@ def _evaluate(expression: Any, activation: Any) -> EvalResult:
         if kind == "ERROR":
             return _failed(str(result.value()))
         if kind == "NULL":
-            return EvalResult(None)  # not converted: see `_return_nones`
+            return EvalResult(None)  # not converted: see `references`
         value = result.plain_value()
         if type(value) in (list, dict):
-            _return_nones(_count_nones(value))
+            references.give_back(value)
         return EvalResult(value)
     except TypeError:
         return EvalResult(error="the result is an optional or a type; use orValue()")
     except RuntimeError as fault_of_engine:
         return _failed(str(fault_of_engine))
-
-
-def _count_nones(value: Any) -> int:
-    count, stack = 0, [value]
-    while stack:
-        node = stack.pop()
-        if node is None:
-            count += 1
-        elif type(node) is dict:
-            stack += [*node, *node.values()]
-        elif type(node) is list:
-            stack += node
-    return count
-
-
-def _return_nones(count: int) -> None:
-    """Gives back the references to None that the engine drops: one for each null that it converts
-    (cel-expr-python 0.1.3). Without this a loop of some hours ends the process with a fatal error,
-    when the count of None reaches 0."""
-    if count:
-        from ctypes import py_object, pythonapi
-
-        for _ in range(count):
-            pythonapi.Py_IncRef(py_object(None))
 
 
 def _fits(memory: Bytes) -> bool:
