@@ -97,7 +97,8 @@ def cluster(real_cluster, text):
     real_cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": labels})
     bodies = list(map(_confined, yaml.safe_load_all(text)))
     made = [real_cluster.apply(body) for body in bodies]
-    assert all(isinstance(outcome, Done) for outcome in made), made
+    bad = [outcome for outcome in made if not isinstance(outcome, Done)]
+    assert not bad, bad[0].message
     bad = _placed(_pod(hostNetwork=True))
     deadline = time.monotonic() + 30
     while isinstance(real_cluster.dry_run(bad), Done):
