@@ -43,7 +43,7 @@ from reconciler.plan.snapshot import Snapshot
 from reconciler.plan.statuses import GroupStatus
 from reconciler.policy.evaluate import PolicySet
 from reconciler.policy.finding import Finding
-from reconciler.ports import ClusterReader, Tree
+from reconciler.ports import ClusterReader, ClusterUnreadable, Tree
 from reconciler.suggest import did_you_mean
 from reconciler.unit import UnitId
 
@@ -221,7 +221,8 @@ class _Run:
         apps: list[AppPlan] = []
         clusters: list[PlannedCluster] = []
         sent_before: dict[int, int] = {}
-        for place, part, snapshot in self._sides(fleet, targets, sent_before):
+        unread: list[tuple[Fleet, ClusterUnreadable]] = []
+        for place, part, snapshot in self._sides(fleet, targets, sent_before, unread):
             drawn = draw.draw_units(
                 part, snapshot, self.now, foresees=options.foresees, memo=options.memo
             )
@@ -240,6 +241,11 @@ class _Run:
                 read, sent = len(snapshot.objects), client.requests - sent_before[place]
                 uid = snapshot.cluster_uid
                 clusters.append(PlannedCluster(snapshot.cluster, uid, place, read, sent))
+        if unread and not done:
+            raise unread[0][1]
+        for part, why in unread:
+            fleet, told = _drop_unread(fleet, part, why)
+            unmapped = (*unmapped, told)
         plan = None
         if options.plans:
             offline = targets is None
@@ -251,24 +257,38 @@ class _Run:
         return Review(fleet, unmapped, tuple(found), tuple(done), plan, now=self.now)
 
     def _sides(
-        self, fleet: Fleet, targets: Targets[ClusterReader] | None, sent_before: dict[int, int]
+        self,
+        fleet: Fleet,
+        targets: Targets[ClusterReader] | None,
+        sent_before: dict[int, int],
+        unread: list[tuple[Fleet, ClusterUnreadable]],
     ) -> Iterator[tuple[int, Fleet, Snapshot]]:
         """(client's index, its part of the fleet, its snapshot); without targets, the whole fleet
         with an offline snapshot. `sent_before` gets the number of requests that each client had
-        sent before."""
+        sent before, and `unread` the parts of clusters that cannot be read: the others go on."""
         if targets is None:
             yield 0, fleet, Snapshot.none()
             return
-        for place, part in split_fleet(fleet, targets):
+        parts = list(split_fleet(fleet, targets))
+        for place, _ in parts:
             sent_before[place] = targets.clients[place].requests
-            seen = observe.read_snapshot(
-                targets.clients[place],
-                part,
-                self.selection,
-                full=self.options.full,
-                place=place,
-            )
-            yield place, part, seen
+
+        def read(side: tuple[int, Fleet]) -> Snapshot | ClusterUnreadable:
+            place, part = side
+            full = self.options.full
+            try:
+                return observe.read_snapshot(
+                    targets.clients[place], part, self.selection, full=full, place=place
+                )
+            except ClusterUnreadable as why:
+                return why
+
+        # Side by side: a slow cluster takes no other's time.
+        for (place, part), seen in zip(parts, self.options.workers.map(read, parts), strict=True):
+            if isinstance(seen, ClusterUnreadable):
+                unread.append((part, seen))
+            else:
+                yield place, part, seen
 
     def _apply_guards(
         self,
@@ -336,6 +356,22 @@ class _Run:
             now=self.now,
             unseen=compare_base.list_unseen(rendered, self.selection),
         )
+
+
+def _drop_unread(fleet: Fleet, part: Fleet, why: ClusterUnreadable) -> tuple[Fleet, Diagnostic]:
+    """The fleet without the units of a cluster that cannot be read, and the error that says so."""
+    gone = {unit.id for unit in part.units()}
+    clusters = sorted({unit.cluster for unit in part.units()})
+    name = f"the cluster {', '.join(clusters)} cannot be read: " if clusters else ""
+    told = error(why.code, f"{name}{why.message}", help=why.hint).reaching(*sorted(gone))
+    blocked = {**fleet.blocked, **dict.fromkeys(gone, (why.code,))}
+    rest = replace(
+        fleet,
+        apps=tuple(app for app in fleet.apps if app.id not in gone),
+        foundations=tuple(f for f in fleet.foundations if f.id not in gone),
+        blocked=dict(sorted(blocked.items())),
+    )
+    return rest, told
 
 
 def _drop_unmapped(
