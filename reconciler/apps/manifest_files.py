@@ -14,12 +14,12 @@ from reconciler import TOOL_NAMESPACE, kinds
 from reconciler.apps.app import PlainManifest
 from reconciler.apps.repository import AppFiles, Layout
 from reconciler.diagnostics import Diagnostic, error, warning
-from reconciler.layers import document, merge, stack
+from reconciler.layers import document, merge, references, stack
 from reconciler.objects.key import GroupKind, is_object_name, split_version
 from reconciler.origin import Branch, Items, Node, SecretRef, Site, Value
 from reconciler.suggest import nearest, question
 
-__all__ = ["ManifestFile", "check_documents", "find_file", "parse_documents"]
+__all__ = ["Home", "ManifestFile", "check_documents", "find_file", "parse_documents"]
 
 _MOST_DOCUMENTS = 500
 _SERVER_OWNED = (
@@ -122,7 +122,7 @@ def parse_documents(data: bytes, file: str) -> ManifestFile:
             continue
         if any(d.is_error for d in parsed.diagnostics):
             continue
-        merged = merge.fold((parsed,), _NO_LISTS)
+        merged = merge.fold((parsed,), _NO_LISTS, resolves=False)
         found += merged.diagnostics
         roots.append((merged.tree, not any(d.is_error for d in merged.diagnostics)))
     if not roots and not found:
@@ -130,15 +130,28 @@ def parse_documents(data: bytes, file: str) -> ManifestFile:
     return ManifestFile(file, tuple(roots), tuple(found))
 
 
+class Home(NamedTuple):
+    """The app that a file's objects belong to: its namespace, the cluster-scoped kinds that its
+    group allows (`Kind.group`), and the values to which the file may refer, under `app`. `respelt`:
+    as in `layers.document.Document`."""
+
+    namespace: str
+    allowed: frozenset[str]
+    values: Branch
+    respelt: Mapping[Site, str]
+
+
 def check_documents(
-    contents: ManifestFile, namespace: str, allowed: frozenset[str] = frozenset()
+    contents: ManifestFile, home: Home
 ) -> tuple[list[PlainManifest], tuple[Diagnostic, ...]]:
-    """The objects of a file, as objects of an app in `namespace`, and all mistakes in the file.
-    `allowed` holds the cluster-scoped kinds that the group allows, as `Kind.group`."""
+    """The objects of a file, as objects of an app, with their references resolved, and all mistakes
+    in the file. Objects without references are shared by all apps that list the file."""
     found = list(contents.diagnostics)
     out: list[PlainManifest] = []
-    for root, is_sound in contents.roots:
-        mistakes = list(_check(root, namespace, allowed))
+    for document_root, is_sound in contents.roots:
+        root, mistakes = references.resolve_into(document_root, home.values, home.respelt)
+        if not mistakes:  # an unresolved text says nothing of the object
+            mistakes = list(_check(root, home.namespace, home.allowed))
         found += mistakes
         if is_sound and not any(d.is_error for d in mistakes):
             out.append(PlainManifest(contents.file, root))

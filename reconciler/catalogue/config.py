@@ -323,7 +323,8 @@ ENTRIES = (
         "W_SCALE_TARGET",
         "A manifest scales an object that is drawn for one version. After the next promotion the "
         "version's object has another name, and the manifest scales nothing.",
-        "Set `serving.replicas`, or select the object by a name that stays.",
+        "Let the name refer to the version, `<model>-${{ app.serving.version }}`, or set "
+        "`serving.replicas`. An object's name has dashes for a version's dots.",
     ),
     Entry(
         "W_KUBEDL_PORT",
@@ -338,8 +339,8 @@ ENTRIES = (
     ),
     Entry(
         "W_RUN_NOWHERE",
-        "No group trains the model, or a `runIn` names a group that has no app of the model. "
-        "Nothing runs there.",
+        "No group trains the model, a `runIn` names a group that has no app of the model, or "
+        "`where` of a manifest names what no group does. Nothing runs there.",
         "Add environments/<environment>/<group>/<model>.yaml, or correct `runIn`.",
     ),
     Entry(
