@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
 from reconciler.apps import (
+    claims,
     missing,
     overlays,
     patterns,
@@ -291,6 +292,8 @@ class _Loader:
         records = self._records(files.model, files.id)
         if spec is None or bad or records is None:
             return None
+        bad |= self.mistakes.add(claims.check_named_once(spec), files.id)
+        spec = claims.resolve(spec)
         manifests = self.manifests.read(spec, files, tree, reader.respelt)
         bad |= self.mistakes.add(manifests.diagnostics, files.id)
         bad |= self.mistakes.add(rules.check_app(files, spec, records, self.layout), files.id)
