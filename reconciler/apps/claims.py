@@ -53,6 +53,8 @@ def resolve(spec: Application) -> Application:
     """The values of an app with the group's claims in place of logical names. A name that the group
     does not have stays without a claim; `backends.claims` reports it where it is used."""
     group = spec.group
+    if not group.claims:
+        return spec
     dataset, training, serving, versions = spec.dataset, spec.training, spec.serving, spec.versions
     if dataset is not None:
         uri = dataset.uri if dataset.uri is None else _resolve_uri(group, dataset.uri)
@@ -161,16 +163,15 @@ def check_named_once(spec: Application) -> Iterator[Diagnostic]:
         if one is not None and one.pvc is not None and one.claim is not None:
             yield error(
                 "E_EXCLUDES",
-                "`pvc` and `claim` exclude each other: one names the claim in the namespace, the "
-                "other an entry of group.claims",
+                "`pvc` and `claim` exclude each other",
                 one.claim.site,
                 path=f"{path}.claim",
                 related=[
                     Related(one.pvc.site, f"pvc: {one.pvc.value}"),
                     *list_overridden(one.claim.origin),
                 ],
-                help="keep `claim` where groups have claims of their own; `pvc: null` takes a "
-                "value of a lower layer away",
+                help="keep `claim`, an entry of group.claims, or `pvc`, a claim of the namespace; "
+                "`pvc: null` takes a lower layer's away",
             )
 
 

@@ -7,14 +7,14 @@ owns (uid, status, …), objects outside of the group's namespace, and secret va
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from reconciler import TOOL_NAMESPACE, kinds
 from reconciler.apps.app import PlainManifest
 from reconciler.apps.repository import AppFiles, Layout
 from reconciler.diagnostics import Diagnostic, error, warning
-from reconciler.layers import document, merge, references, stack
+from reconciler.layers import document, merge, references, stack, templates
 from reconciler.objects.key import GroupKind, is_object_name, split_version
 from reconciler.origin import Branch, Items, Node, SecretRef, Site, Value
 from reconciler.suggest import nearest, question
@@ -124,6 +124,7 @@ def parse_documents(data: bytes, file: str) -> ManifestFile:
             continue
         merged = merge.fold((parsed,), _NO_LISTS, resolves=False)
         found += merged.diagnostics
+        found += _check_keys(merged.tree, "")
         roots.append((merged.tree, not any(d.is_error for d in merged.diagnostics)))
     if not roots and not found:
         found.append(warning("W_EMPTY", f"{file} holds no object", Site(file, 1, 1)))
@@ -156,6 +157,29 @@ def check_documents(
         if is_sound and not any(d.is_error for d in mistakes):
             out.append(PlainManifest(contents.file, root))
     return out, tuple(found)
+
+
+def _check_keys(node: Node, path: str) -> Iterator[Diagnostic]:
+    """Errors for references in keys, which are written out as they are."""
+    if isinstance(node, Value):
+        return
+    steps: Iterable[tuple[str, Node]] = (
+        node.children.items()
+        if isinstance(node, Branch)
+        else ((f"[{index}]", child) for index, child in enumerate(node.children))
+    )
+    for step, child in steps:
+        inner = f"{path}.{step}".lstrip(".") if isinstance(node, Branch) else f"{path}{step}"
+        if isinstance(node, Branch) and templates.OPEN in step:
+            yield error(
+                "E_REF_SYNTAX",
+                "a key holds no reference",
+                child.origin.site,
+                path=path,
+                found=step,
+                help="refer to a map instead, `labels: ${{ app.labels }}`, or write the key out",
+            )
+        yield from _check_keys(child, inner)
 
 
 def _check(root: Branch, namespace: str, allowed: frozenset[str]) -> Iterator[Diagnostic]:

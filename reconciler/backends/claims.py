@@ -107,8 +107,8 @@ def _unknown(app: App, one: Reference) -> Diagnostic:
 def _lost(app: App, one: Reference, writer: App) -> Diagnostic:
     return error(
         "E_CLAIM_REACH",
-        f"the group {writer.group_id} trains the model through the claim {one.name!r}, and the "
-        f"group {app.group_id}, which serves it, has no such claim",
+        f"{writer.group_id} trains the model through the claim {one.name!r}, and "
+        f"{app.group_id}, which serves it, has no such claim",
         one.at.site,
         path=one.path,
         related=[
@@ -142,9 +142,8 @@ def _check_created_once(users: list[_User]) -> Iterator[_Found]:
             yield (
                 error(
                     "E_CLAIM_REACH",
-                    f"the groups {other.group_id} and {user.app.group_id} each create a claim for "
-                    f"{name!r}: each gets an empty volume of its own, and serving would not read "
-                    "what training writes",
+                    f"{other.group_id} and {user.app.group_id} each create a claim for {name!r}, "
+                    "an empty volume of its own: serving would not read what training writes",
                     entry.create.size.site,
                     path=f"group.claims.{name}.create",
                     related=[Related(other_entry.create.size.site, f"created by {other.group_id}")],
