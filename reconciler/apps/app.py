@@ -78,19 +78,13 @@ class App:
     @property
     def trains(self) -> bool:
         """Whether the model is trained in this group: `training.runIn` names the group."""
-        training = self.spec.training
-        return training is not None and any(g.value == self.group_id for g in training.run_in)
+        return self.spec.trains_in(self.group_id)
 
     @property
     def serves(self) -> bool:
         """Whether the model is served in this group: `serving.runIn` names the group, or it is
         empty and the group does not train."""
-        serving = self.spec.serving
-        if serving is None:
-            return False
-        if serving.run_in:
-            return any(g.value == self.group_id for g in serving.run_in)
-        return not self.trains
+        return self.spec.serves_in(self.group_id)
 
     def find(self, path: str) -> Node | None:
         """The node of the merged tree at a dotted path of map keys; None when there is none."""

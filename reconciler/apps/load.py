@@ -14,8 +14,8 @@ from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
 from reconciler.apps import (
+    claims,
     left_out,
-    manifest_files,
     missing,
     overlays,
     patterns,
@@ -30,6 +30,7 @@ from reconciler.apps import (
 from reconciler.apps import shape as shapes
 from reconciler.apps.app import App, Fleet, Foundation, PlainManifest, Selection
 from reconciler.apps.layer_reader import LayerReader, Mistakes
+from reconciler.apps.manifest_reader import ManifestReader
 from reconciler.apps.messages import show_node
 from reconciler.apps.repository import LAYERS_FILE, AppFiles, Files, Layout
 from reconciler.diagnostics import Diagnostic, error, warning
@@ -89,8 +90,7 @@ class _Loader:
         self.groups: dict[tuple[str, str], Branch] = {}
         self.records: dict[str, dict[str, VersionRecord]] = {}
         self.bad_records: dict[str, tuple[Diagnostic, ...]] = {}
-        self.contents: dict[str, manifest_files.ManifestFile] = {}
-        self.bytes: dict[str, bytes] = {}
+        self.manifests = ManifestReader(files, self.layout, self.left_out)
 
     def run(self) -> Fleet:
         unit_ids = frozenset(app.id for app in self.layout.apps) | frozenset(
@@ -126,7 +126,7 @@ class _Loader:
                 self.mistakes.add((item,), *reached)
         selected = [app for app in selected if app.id not in stopped]
         groups = [group for group in groups if UnitId.foundation(*group) not in stopped]
-        self._fetch_manifests(selected)
+        self.manifests.fetch(selected)
         foundations = [f for g in groups if (f := self._foundation(reader, *g)) is not None]
         apps = [app for files in selected if (app := self._app(reader, files)) is not None]
         for item, ids in (*rules.check_across(foundations, apps), *shared.check(apps)):
@@ -134,6 +134,8 @@ class _Loader:
         for app in apps:
             self.mistakes.add(shared.check_storage_mounted(app), app.id)
         if self.selection.is_everything:
+            for item, ids in self.manifests.check_places():
+                self.mistakes.add((item,), *ids)
             self.mistakes.add(self._unread_files(reader))
         return self._fleet(tuple(apps), tuple(foundations), unit_ids, {})
 
@@ -172,7 +174,7 @@ class _Loader:
         its list of manifests may be the mistake."""
         told = {d.site.file for d in self.mistakes.found.values() if d.site is not None}
         blocked = {unit.model for unit in self.mistakes.blocked}
-        read = {path for _, path in reader.all_paths()} | self.contents.keys()
+        read = {path for _, path in reader.all_paths()} | self.manifests.contents.keys()
         read |= {path for paths in self.layout.records.values() for path in paths}
         for path in self.blobs:
             folder, model, *rest = (*path.split("/"), "", "")
@@ -282,13 +284,16 @@ class _Loader:
         records = self._records(files.model, files.id)
         if spec is None or bad or records is None:
             return None
-        manifests, more = self._manifests(spec, files)
+        bad |= self.mistakes.add(claims.check_named_once(spec), files.id)
+        spec = claims.resolve(spec)
+        manifests = self.manifests.read(spec, files, tree, reader.respelt)
+        bad |= self.mistakes.add(manifests.diagnostics, files.id)
         bad |= self.mistakes.add(rules.check_app(files, spec, records, self.layout), files.id)
         bad |= self.mistakes.add(workloads.check_spelling(spec, reader.respelt), files.id)
-        self.mistakes.add(self._plain_secrets(tree, manifests or ()), files.id)
-        if bad or manifests is None:
+        self.mistakes.add(self._plain_secrets(tree, manifests.objects), files.id)
+        if bad:
             return None
-        used += more
+        used += tuple(manifests.files)
         return App(
             files.environment,
             files.group,
@@ -297,7 +302,7 @@ class _Loader:
             tree,
             records,
             options,
-            manifests,
+            tuple(manifests.objects),
             used,
             self._inputs((*used, *self.layout.records.get(files.model, ()))),
             folded.locks,
@@ -386,46 +391,6 @@ class _Loader:
         yield from plain_secrets.check(tree)
         for manifest in manifests:
             yield from plain_secrets.check(manifest.root)
-
-    def _fetch_manifests(self, selected: Iterable[AppFiles]) -> None:
-        """Reads the plain files of the selected models at once, because each read costs a process.
-        A file that no app lists is not parsed."""
-        folders = {f"models/{app.model}" for app in selected}
-        layered = ("model.yaml", "model.yml")
-        paths = [
-            path
-            for path in self.blobs
-            if path.rpartition("/")[0] in folders
-            and path.endswith((".yaml", ".yml"))
-            and path.rpartition("/")[2] not in layered
-        ]
-        self.bytes = dict(self.files.read(paths)) if paths else {}
-
-    def _manifests(
-        self, spec: Application, app: AppFiles
-    ) -> tuple[tuple[PlainManifest, ...] | None, tuple[str, ...]]:
-        out: list[PlainManifest] = []
-        used: list[str] = []
-        bad = False
-        allowed = frozenset(kind.value for kind in spec.group.cluster_scoped)
-        for entry in spec.manifests:
-            path, found = manifest_files.find_file(
-                entry, self.blobs, app, self.layout, self.left_out
-            )
-            bad |= self.mistakes.add(found, app.id)
-            if path is None:
-                continue
-            if path not in self.contents:
-                data = self.bytes.get(path)
-                if data is None:
-                    ((_, data),) = self.files.read((path,))
-                self.contents[path] = manifest_files.parse_documents(data, path)
-            namespace = spec.group.namespace.value
-            parsed, found = manifest_files.check_documents(self.contents[path], namespace, allowed)
-            bad |= self.mistakes.add(found, app.id)
-            out += parsed
-            used.append(path)
-        return (None if bad else tuple(out)), tuple(used)
 
     def _inputs(self, files: Iterable[str]) -> str:
         names = hashlib.blake2b(digest_size=16)

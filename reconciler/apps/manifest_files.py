@@ -7,7 +7,7 @@ owns (uid, status, …), objects outside of the group's namespace, and secret va
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from reconciler import TOOL_NAMESPACE, kinds
@@ -16,12 +16,12 @@ from reconciler.apps.app import PlainManifest
 from reconciler.apps.left_out import LeftOut
 from reconciler.apps.repository import AppFiles, Layout, StoredFile
 from reconciler.diagnostics import Diagnostic, error, warning
-from reconciler.layers import document, merge, stack
+from reconciler.layers import document, merge, references, stack, templates
 from reconciler.objects.key import GroupKind, is_object_name, split_version
 from reconciler.origin import Branch, Items, Node, SecretRef, Site, Value
 from reconciler.suggest import nearest, question
 
-__all__ = ["ManifestFile", "check_documents", "find_file", "parse_documents"]
+__all__ = ["Home", "ManifestFile", "check_documents", "find_file", "parse_documents"]
 
 _MOST_DOCUMENTS = 500
 _SERVER_OWNED = (
@@ -137,27 +137,64 @@ def parse_documents(data: bytes, file: str) -> ManifestFile:
             continue
         if any(d.is_error for d in parsed.diagnostics):
             continue
-        merged = merge.fold((parsed,), _NO_LISTS)
+        merged = merge.fold((parsed,), _NO_LISTS, resolves=False)
         found += merged.diagnostics
+        found += _check_keys(merged.tree, "")
         roots.append((merged.tree, not any(d.is_error for d in merged.diagnostics)))
     if not roots and not found:
         found.append(warning("W_EMPTY", f"{file} holds no object", Site(file, 1, 1)))
     return ManifestFile(file, tuple(roots), tuple(found))
 
 
+class Home(NamedTuple):
+    """The app that a file's objects belong to: its namespace, the cluster-scoped kinds that its
+    group allows (`Kind.group`), and the values to which the file may refer, under `app`. `respelt`:
+    as in `layers.document.Document`."""
+
+    namespace: str
+    allowed: frozenset[str]
+    values: Branch
+    respelt: Mapping[Site, str]
+
+
 def check_documents(
-    contents: ManifestFile, namespace: str, allowed: frozenset[str] = frozenset()
+    contents: ManifestFile, home: Home
 ) -> tuple[list[PlainManifest], tuple[Diagnostic, ...]]:
-    """The objects of a file, as objects of an app in `namespace`, and all mistakes in the file.
-    `allowed` holds the cluster-scoped kinds that the group allows, as `Kind.group`."""
+    """The objects of a file, as objects of an app, with their references resolved, and all mistakes
+    in the file. Objects without references are shared by all apps that list the file."""
     found = list(contents.diagnostics)
     out: list[PlainManifest] = []
-    for root, is_sound in contents.roots:
-        mistakes = list(_check(root, namespace, allowed))
+    for document_root, is_sound in contents.roots:
+        root, mistakes = references.resolve_into(document_root, home.values, home.respelt)
+        if not mistakes:  # an unresolved text says nothing of the object
+            mistakes = list(_check(root, home.namespace, home.allowed))
         found += mistakes
         if is_sound and not any(d.is_error for d in mistakes):
             out.append(PlainManifest(contents.file, root))
     return out, tuple(found)
+
+
+def _check_keys(node: Node, path: str) -> Iterator[Diagnostic]:
+    """Errors for references in keys, which are written out as they are."""
+    if isinstance(node, Value):
+        return
+    steps: Iterable[tuple[str, Node]] = (
+        node.children.items()
+        if isinstance(node, Branch)
+        else ((f"[{index}]", child) for index, child in enumerate(node.children))
+    )
+    for step, child in steps:
+        inner = f"{path}.{step}".lstrip(".") if isinstance(node, Branch) else f"{path}{step}"
+        if isinstance(node, Branch) and templates.OPEN in step:
+            yield error(
+                "E_REF_SYNTAX",
+                "a key holds no reference",
+                child.origin.site,
+                path=path,
+                found=step,
+                help="refer to a map instead, `labels: ${{ app.labels }}`, or write the key out",
+            )
+        yield from _check_keys(child, inner)
 
 
 def _check(root: Branch, namespace: str, allowed: frozenset[str]) -> Iterator[Diagnostic]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import reconciler
-from reconciler.apps import overlays, workloads
+from reconciler.apps import claims, overlays, workloads
 from reconciler.apps.app import App, Foundation
 from reconciler.apps.left_out import find_above
 from reconciler.apps.messages import list_overridden
@@ -55,6 +55,7 @@ def check_group(spec: Group) -> Iterator[Diagnostic]:
         for name, value in given.node_selector.items():
             yield from workloads.check_name(name, value, path, "a label")
             yield from workloads.check_label_value(value, f'{path}."{name}"')
+    yield from claims.check_group(spec)
 
 
 def _check_groups(
@@ -297,20 +298,22 @@ def _check_dataset(spec: Application) -> Iterator[Diagnostic]:
     dataset = spec.dataset
     if dataset is None:
         return
-    if dataset.uri is not None and dataset.pvc is not None:
+    claim = dataset.claim if dataset.claim is not None else dataset.pvc
+    if dataset.uri is not None and claim is not None:
         yield warning(
             "W_DATASET",
             "both a claim and a uri are given; training mounts the claim",
             dataset.uri.site,
             path="dataset.uri",
         )
-    if (dataset.pvc is None) != (dataset.path is None) and dataset.uri is None:
-        given = dataset.path if dataset.pvc is None else dataset.pvc
+    if (claim is None) != (dataset.path is None) and dataset.uri is None:
+        given = dataset.path if claim is None else claim
         assert given is not None
-        other = "pvc" if dataset.pvc is None else "path"
+        other = "claim" if claim is None else "path"
         yield error(
             "E_MISSING",
-            f"a dataset on a claim needs both `pvc` and `path`; `{other}` is missing",
+            "a dataset on a claim needs a `claim` (or `pvc`) and a `path`; "
+            + ("neither claim nor pvc is there" if claim is None else "`path` is missing"),
             given.site,
             path=f"dataset.{other}",
             help=f"set dataset.{other}",

@@ -166,7 +166,7 @@ class _Writer:
                 return {"type": self.types("object"), "additionalProperties": self.shape(item)}
             case shapes.PodTree():
                 return self.pod()
-            case shapes.Record(cls):
+            case shapes.Record(cls, short_form=short):
                 name = cls.__name__
                 if name not in self.definitions:
                     self.definitions[name] = {}
@@ -175,7 +175,11 @@ class _Writer:
                     if doc and not doc.startswith(f"{name}("):
                         own = {"description": " ".join(doc.split()), **own}
                     self.definitions[name] = own
-                return {"$ref": f"#/$defs/{name}"}
+                reference = {"$ref": f"#/$defs/{name}"}
+                if not short:
+                    return reference
+                scalar = next(field.shape for field in shape.fields if field.alias == short)
+                return {"anyOf": [self.shape(scalar), reference]}
             case _:
                 return {}
 

@@ -63,8 +63,12 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Record:
+    """A map with known fields. With `short_form`, a scalar may stand in its place: it is the value
+    of the field of that name."""
+
     cls: type
     fields: tuple[Field, ...]
+    short_form: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,7 @@ def record(cls: type) -> Record:
         default = None if field.default is dataclasses.MISSING else field.default
         shape = _shape(hints[field.name], f"{cls.__name__}.{field.name}")
         fields.append(Field(field.name, _camel(field.name), shape, required, default))
-    return Record(cls, tuple(fields))
+    return Record(cls, tuple(fields), getattr(cls, "SHORT_FORM", ""))
 
 
 def _shape(hint: Any, where: str) -> Shape:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from reconciler.apps import claims
 from reconciler.apps.app import App
 from reconciler.apps.messages import list_overridden
 from reconciler.diagnostics import Diagnostic, Related, error, warning
@@ -96,15 +97,18 @@ def check_storage_mounted(app: App) -> Iterator[Diagnostic]:
     training, versions = app.spec.training, app.spec.versions
     if training is None or versions is None or versions.storage is None or not app.trains:
         return
-    claim = versions.storage.pvc
-    mounted = {volume.pvc.value for volume in training.volumes}
-    if app.spec.dataset is not None and app.spec.dataset.pvc is not None:
-        mounted.add(app.spec.dataset.pvc.value)
+    claim, name = versions.storage.pvc, versions.storage.claim
+    mounted = {
+        mount.pvc.value
+        for block, mount in claims.list_mounts(app)
+        if block == "training" and mount.pvc is not None
+    }
     if claim is not None and claim.value not in mounted:
+        field, asked = ("pvc", claim) if name is None else ("claim", name)
         yield warning(
             "W_STORAGE",
-            f"training does not mount the claim {claim.value!r}, so nothing writes artefacts there",
-            claim.site,
-            path="versions.storage.pvc",
-            help=f"add it to training.volumes: {{pvc: {claim.value}, path: …}}",
+            f"training does not mount the claim {asked.value!r}, so nothing writes artefacts there",
+            asked.site,
+            path=f"versions.storage.{field}",
+            help=f"add it to training.volumes: {{{field}: {asked.value}, path: …}}",
         )

@@ -78,7 +78,8 @@ def _record_schema(record: shapes.Record) -> Any:
         [field.name for field in record.fields],
         slots=True,
     )
-    return core_schema.no_info_before_validator_function(_children_of_map, inner)
+    opened = _open_short_form(record.short_form) if record.short_form else _children_of_map
+    return core_schema.no_info_before_validator_function(opened, inner)
 
 
 def _field_schema(field: shapes.Field) -> Any:
@@ -116,6 +117,15 @@ def _children_of_map(node: Any) -> Any:
     raise PydanticCustomError(
         "shape", "expected {wanted}, found {found}", {"wanted": "a map", "found": show_node(node)}
     )
+
+
+def _open_short_form(field: str) -> Callable[[Any], Any]:
+    """A reader of maps that takes a scalar for a map with this field alone."""
+
+    def read(node: Any) -> Any:
+        return {field: node} if isinstance(node, Value) else _children_of_map(node)
+
+    return read
 
 
 def _overlay(node: Any) -> Overlay:

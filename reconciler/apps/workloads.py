@@ -57,7 +57,8 @@ def check_training(spec: Training, dataset: Dataset | None) -> Iterator[Diagnost
     mount of the trainer too."""
     yield from check_unique("training.env", [v.name for v in spec.env])
     mounts = [v.path for v in spec.volumes]
-    if dataset is not None and dataset.pvc is not None and dataset.path is not None:
+    on_claim = dataset is not None and (dataset.pvc is not None or dataset.claim is not None)
+    if dataset is not None and on_claim and dataset.path is not None:
         mounts.insert(0, dataset.path)
     yield from _check_mounts("training.volumes", mounts)
     if spec.shared_memory is not None:
@@ -111,11 +112,13 @@ def _check_mounts(path: str, mounts: Iterable[Value[str]]) -> Iterator[Diagnosti
 
 def _check_shm(volumes: Iterable[Volume]) -> Iterator[Diagnostic]:
     for volume in volumes:
-        if volume.pvc.value == "shm" or volume.path.value.rstrip("/") == "/dev/shm":
+        named = volume.pvc if volume.claim is None else volume.claim
+        is_shm = volume.pvc is not None and volume.pvc.value == "shm"
+        if is_shm or volume.path.value.rstrip("/") == "/dev/shm":
             yield error(
                 "E_LIST_DUP",
                 "`sharedMemory` mounts a volume `shm` at /dev/shm, and this one takes its place",
-                volume.pvc.site,
+                (named if named is not None else volume.path).site,
                 path="training.volumes",
             )
 

@@ -128,6 +128,8 @@ class Serving:
     check: Check
     options: type | None = None
     reads: tuple[GroupKind, ...] = ()
+    reads_uri: bool = False
+    """Whether a server gets the `storageUri` of its version."""
     lacks: frozenset[tuple[str, str]] = frozenset()
     """The (record, field) of Kubernetes' pod schema that the kind's schema lacks."""
 

@@ -14,7 +14,7 @@ from typing import Any
 import reconciler
 from reconciler.apps.app import App, Foundation, Unit
 from reconciler.apps.messages import list_overridden
-from reconciler.backends import contract, foundation, overlay, plain, scaling
+from reconciler.backends import contract, foundation, overlay, plain, pod, scaling
 from reconciler.backends.contract import Endpoint, Lookup, Router, Version
 from reconciler.backends.embedded_text import embed_texts
 from reconciler.diagnostics import Diagnostic, Related, error
@@ -343,7 +343,7 @@ def _versions(app: App, weights: Weights) -> Iterator[Version]:
 
 def _version(app: App, name: Value[str]) -> Version:
     assert app.spec.serving is not None
-    return Version(name, app.records[name.value], app.spec.serving.replicas)
+    return Version(name, pod.record_of(app, name.value), app.spec.serving.replicas)
 
 
 def _pointer(app: App, name: str) -> Value[str]:

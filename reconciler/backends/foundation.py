@@ -1,5 +1,5 @@
-"""Draws the objects of a group itself: namespace, quota, default sizes, service account. They
-belong to the pseudo-app `_group`, which has an inventory as an app has."""
+"""Draws the objects of a group itself: namespace, quota, default sizes, service account, claims.
+They belong to the pseudo-app `_group`, which has an inventory as an app has."""
 
 from __future__ import annotations
 
@@ -59,6 +59,25 @@ def draw(unit: Foundation) -> Iterator[Draft]:
             ObjectKey("", "LimitRange", namespace.value, "group"),
             "v1",
             {"metadata": {"name": "group"}, "spec": {"limits": [limit]}},
+            _RULE,
+        )
+    yield from _draw_claims(spec)
+
+
+def _draw_claims(spec: Group) -> Iterator[Draft]:
+    for entry in spec.claims.values():
+        if entry.create is None:
+            continue
+        claim: dict[str, Any] = {
+            "accessModes": list(entry.access_modes),
+            "resources": {"requests": {"storage": entry.create.size.map(str)}},
+        }
+        if entry.create.storage_class is not None:
+            claim["storageClassName"] = entry.create.storage_class
+        yield Draft(
+            ObjectKey("", "PersistentVolumeClaim", spec.namespace.value, entry.claim.value),
+            "v1",
+            {"metadata": {"name": entry.claim}, "spec": claim},
             _RULE,
         )
 

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from reconciler.apps import claims
 from reconciler.apps.app import App
 from reconciler.objects.draft import Tree
 from reconciler.objects.status import count_of, mapping_of, status_of
 from reconciler.origin import Branch, Items, Node, SecretRef, Value, built_in, derive
 from reconciler.spec.constraint import seconds
 from reconciler.spec.environment import Pool, Toleration
+from reconciler.spec.model import VersionRecord
 from reconciler.spec.overlay import Overlay
 from reconciler.spec.serving import Probe, Serving
 from reconciler.spec.workload import EnvVar, Resources, Volume
@@ -29,6 +31,7 @@ __all__ = [
     "pod_labels",
     "pool_of",
     "readiness",
+    "record_of",
     "resources",
     "seconds_of",
     "served_versions",
@@ -59,6 +62,11 @@ def pool_of(app: App, name: Value[str] | None) -> Pool | None:
     in `through`, the line that asks for the pool."""
     pool = app.spec.group.pools.get(name.value) if name is not None else None
     return _through(pool, name) if pool is not None and name is not None else None
+
+
+def record_of(app: App, version: str) -> VersionRecord:
+    """The record of a version, with the claim of the app's group in its URI."""
+    return claims.resolve_record(app.spec.group, app.records[version])
 
 
 def asked_for(pool: Pool | None, amount: Value[int] | None) -> Pool | None:
@@ -155,15 +163,16 @@ def volumes(mounts: Iterable[Volume]) -> list[Tree]:
     """A pod's `volumes`: one volume per claim, with the claim's name."""
     by_claim: dict[str, Tree] = {}
     for mount in mounts:
-        claim = {"claimName": mount.pvc}
-        by_claim.setdefault(mount.pvc.value, {"name": mount.pvc, "persistentVolumeClaim": claim})
+        name = mount.physical
+        claim = {"claimName": name}
+        by_claim.setdefault(name.value, {"name": name, "persistentVolumeClaim": claim})
     return list(by_claim.values())
 
 
 def volume_mounts(mounts: Iterable[Volume]) -> list[Tree]:
     out: list[Tree] = []
     for mount in mounts:
-        tree: dict[str, Tree] = {"name": mount.pvc, "mountPath": mount.path}
+        tree: dict[str, Tree] = {"name": mount.physical, "mountPath": mount.path}
         if mount.read_only is not None:
             tree["readOnly"] = mount.read_only
         out.append(tree)

@@ -60,7 +60,7 @@ def mounts_of(app: App) -> list[Volume]:
     dataset = app.spec.dataset
     if dataset is None or dataset.pvc is None or dataset.path is None:
         return volumes
-    return [Volume(dataset.pvc, dataset.path), *volumes]
+    return [Volume(dataset.path, dataset.pvc), *volumes]
 
 
 def add_data_variables(app: App, container: dict[str, Tree]) -> None:

@@ -19,6 +19,27 @@ ENTRIES = (
         "Correct the expression. It has five fields as in robfig/cron v3; `H` spreads the load.",
     ),
     Entry(
+        "E_CLAIM_REACH",
+        "A model is trained and served through one logical name of a claim, and the groups do not "
+        "reach the same data: the serving group lacks the name, or several groups create a claim "
+        "for it, each an empty volume of its own.",
+        "Give the serving group an entry in `group.claims` for a claim that is bound to the same "
+        "storage, and let one group alone `create` the claim.",
+    ),
+    Entry(
+        "E_CLAIM_UNKNOWN",
+        "A `claim`, or a URI `claim://name/…`, names no entry of `group.claims` in a group that "
+        "uses it.",
+        "Correct the name, or add it to the group: `claims: {name: {claim: …}}`. A "
+        "PersistentVolumeClaim is named by `pvc`.",
+    ),
+    Entry(
+        "W_CLAIM_ACCESS",
+        "More pods of a group mount a claim than its access modes allow. With ReadWriteOnce the "
+        "pods on other nodes wait for the volume without end.",
+        "Use storage with ReadWriteMany, or give each pod a claim of its own.",
+    ),
+    Entry(
         "E_EXCLUDES",
         "Two fields are set that exclude each other.",
         "Remove one of the two.",
@@ -330,7 +351,8 @@ ENTRIES = (
         "W_SCALE_TARGET",
         "A manifest scales an object that is drawn for one version. After the next promotion the "
         "version's object has another name, and the manifest scales nothing.",
-        "Set `serving.replicas`, or select the object by a name that stays.",
+        "Let the name refer to the version, `<model>-${{ app.serving.version }}`, or set "
+        "`serving.replicas`. An object's name has dashes for a version's dots.",
     ),
     Entry(
         "W_KUBEDL_PORT",
@@ -345,8 +367,8 @@ ENTRIES = (
     ),
     Entry(
         "W_RUN_NOWHERE",
-        "No group trains the model, or a `runIn` names a group that has no app of the model. "
-        "Nothing runs there.",
+        "No group trains the model, a `runIn` names a group that has no app of the model, or "
+        "`where` of a manifest names what no group does. Nothing runs there.",
         "Add environments/<environment>/<group>/<model>.yaml, or correct `runIn`.",
     ),
     Entry(

@@ -73,8 +73,10 @@ ENTRIES = (
     ),
     Entry(
         "E_REF_MISSING",
-        "A reference leads to a path that no layer sets, or that a layer deleted.",
-        "Correct the path, set the value, or give a default: `${{ path ?? default }}`.",
+        "A reference leads to a path that no layer sets, or that a layer deleted. In a plain "
+        "manifest a reference begins with `app.`.",
+        "Correct the path, set the value, or give a default: `${{ path ?? default }}`. `$${{` "
+        "stands for the text `${{`.",
     ),
     Entry(
         "E_REF_SYNTAX",

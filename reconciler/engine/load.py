@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from reconciler.apps import load
-from reconciler.apps.app import Fleet, Foundation, Selection
-from reconciler.backends import clashes, contract, draw
+from reconciler.apps.app import App, Fleet, Foundation, Selection
+from reconciler.backends import claims, clashes, contract, draw
 from reconciler.diagnostics import Diagnostic
 from reconciler.lifecycle import schedule
 from reconciler.ports import Tree
@@ -38,10 +38,8 @@ def load_fleet(tree: Tree, selection: Selection | None = None) -> Fleet:
         else:
             mistakes = itertools.chain(draw.check_unit(unit), schedule.check(unit))
         checks += [(item, reached) for item in mistakes]
-    refused = {unit_id for item, ids in checks if item.is_error for unit_id in ids}
-    checks += clashes.find_clashes(
-        (app for app in fleet.apps if app.id not in refused), fleet.foundations
-    )
+    checks += claims.check(_accepted(fleet, checks))
+    checks += clashes.find_clashes(_accepted(fleet, checks), fleet.foundations)
     for item, ids in checks:
         key = (item.code, item.site, item.path, item.message)
         found[key] = found.get(key, item).reaching(*ids)
@@ -56,6 +54,12 @@ def load_fleet(tree: Tree, selection: Selection | None = None) -> Fleet:
         diagnostics=(*fleet.diagnostics, *found.values()),
         blocked={app: tuple(sorted(codes)) for app, codes in sorted(blocked.items())},
     )
+
+
+def _accepted(fleet: Fleet, checks: Iterable[tuple[Diagnostic, tuple[UnitId, ...]]]) -> list[App]:
+    """The apps that no error of the checks affects."""
+    refused = {unit_id for item, ids in checks if item.is_error for unit_id in ids}
+    return [app for app in fleet.apps if app.id not in refused]
 
 
 def read_windows(

@@ -62,8 +62,15 @@ class Prefixes:
         return found
 
 
-def fold(documents: Sequence[Document], stack: Stack, cache: Prefixes | None = None) -> MergeResult:
-    """Merges the documents, the lowest first, and resolves the references.
+def fold(
+    documents: Sequence[Document],
+    stack: Stack,
+    cache: Prefixes | None = None,
+    *,
+    resolves: bool = True,
+) -> MergeResult:
+    """Merges the documents, the lowest first, and resolves the references, unless `resolves` is
+    False.
 
     With a cache, the cost is one step per layer that the app does not share with an app before. All
     calls with the same cache must use the same stack.
@@ -75,7 +82,7 @@ def fold(documents: Sequence[Document], stack: Stack, cache: Prefixes | None = N
     for document in documents:
         at = at.step(document, stack, states)
     state = at.state
-    if not state.references:
+    if not state.references or not resolves:
         return MergeResult(state.tree, state.found, state.locks)
     respelt = {site: text for d in documents for site, text in d.respelt.items()}
     tree, found = references.resolve(state.tree, state.pending, respelt)

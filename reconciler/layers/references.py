@@ -21,7 +21,7 @@ from reconciler.layers.templates import OPEN, Malformed, Part, Ref
 from reconciler.origin import Branch, Items, Node, Origin, SecretRef, Site, Value
 from reconciler.suggest import nearest, question
 
-__all__ = ["Pending", "resolve"]
+__all__ = ["Pending", "resolve", "resolve_into"]
 
 _DEPTH = 64
 _LIMIT = 1024 * 1024
@@ -54,16 +54,29 @@ def resolve(
     return out, run.found
 
 
+def resolve_into(
+    node: Branch, values: Branch, respelt: Mapping[Site, str]
+) -> tuple[Branch, list[Diagnostic]]:
+    """A map whose references lead to `values`, another tree, and the mistakes in them. `values` is
+    resolved already: a text in it is taken as it is. `respelt`: as in `Document`."""
+    run = _Resolver(values, respelt, is_done=True)
+    out = run.resolve_node(node, ())
+    assert isinstance(out, Branch)
+    return out, run.found
+
+
 class _Failed(Exception):
     """A reference cannot be resolved. It is already reported."""
 
 
 class _Resolver:
     """The resolution of one tree. `done` maps the path of a resolved reference to its result, None
-    for a failed one; `active` holds the references that are being resolved."""
+    for a failed one; `active` holds the references that are being resolved. `is_done`: `tree` is
+    another tree than the one with the references, and is resolved already."""
 
-    def __init__(self, tree: Branch, respelt: Mapping[Site, str]) -> None:
+    def __init__(self, tree: Branch, respelt: Mapping[Site, str], *, is_done: bool = False) -> None:
         self.tree = tree
+        self.is_done = is_done
         self.respelt = respelt
         self.found: list[Diagnostic] = []
         self.done: dict[Path, Node | None] = {}
@@ -167,10 +180,13 @@ class _Resolver:
         if len(self.active) > _DEPTH:
             self.report("E_CYCLE", f"references nest deeper than {_DEPTH}", node, path)
             raise _Failed
+        if self.is_done and ref.path[0] not in self.tree.children:
+            self.report_root(ref, node, path)
+            raise _Failed
         target: Node = self.tree
         at: Path = ()
         for step in ref.path:
-            if isinstance(target, Value):
+            if isinstance(target, Value) and not self.is_done:
                 target = self.resolve_scalar(target, at)
             found = _step(target, step)
             if found is None:
@@ -180,6 +196,8 @@ class _Resolver:
                 raise _Failed
             exact_step, target = found
             at = (*at, exact_step)
+        if self.is_done:
+            return target
         if path[: len(at)] == at:
             self.report("E_CYCLE", f"{ref.text} contains this very value", node, path)
             raise _Failed
@@ -317,6 +335,28 @@ class _Resolver:
             help=f"{question(close)} Or give a default: ${{{{ path ?? default }}}}"
             if close is not None
             else way_out,
+        )
+
+    def report_root(self, ref: Ref, node: Value[Any], path: Path) -> None:
+        """Reports a reference that begins with none of the names of another tree. There a default
+        is no way out."""
+        roots = ", ".join(f"`{name}.`" for name in self.tree.children)
+        found: Node | None = None
+        for name, child in self.tree.children.items():
+            found, known = child, f"{name}.{ref.text}"
+            for step in ref.path:
+                stepped = _step(found, step) if found is not None else None
+                found = stepped[1] if stepped is not None else None
+            if found is not None:
+                break
+        way_out = f"write ${{{{ {known} }}}}" if found is not None else f"begin it with {roots}"
+        self.report(
+            "E_REF_MISSING",
+            f"a reference begins with {roots} here, and {ref.text} does not",
+            node,
+            path,
+            found=ref.text,
+            help=f"{way_out}; `$${{{{` stands for the text `${{{{`",
         )
 
     def report_cycle(self, path: Path) -> None:

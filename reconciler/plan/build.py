@@ -16,6 +16,7 @@ from reconciler.apps.app import Unit
 from reconciler.lifecycle.decision import Decision, Fires, Reason, RolloutVerdict, Weights
 from reconciler.objects.draft import Draft, Manifest, digest, walk
 from reconciler.objects.key import ObjectKey
+from reconciler.objects.kind import PruneClass
 from reconciler.objects.observed import Observed, Presence
 from reconciler.objects.outcome import CLUSTER_SCOPED, Done, Outcome, RefusalCause, Refused, Unknown
 from reconciler.plan import compare, conflicts, marks, order, prune
@@ -458,8 +459,13 @@ def _handle_refusal(
         case RefusalCause.FIELD_CONFLICT:
             return replace(change, conflict=conflicts.read_conflict(refused))
         case RefusalCause.IMMUTABLE:
-            text = f"{', '.join(refused.fields) or refused.message} cannot be changed in place"
-            text += f"; with {marks.REPLACE}: enabled it would be deleted and made anew"
+            text = f"{', '.join(refused.fields) or refused.message} cannot be changed in place; "
+            if kinds.find(change.key.group_kind).prune is PruneClass.STATEFUL:
+                text += (
+                    "it holds data and is never made anew: undo the change, or take another name"
+                )
+            else:
+                text += f"with {marks.REPLACE}: enabled it would be deleted and made anew"
         case RefusalCause.INVALID if refused.message.endswith(CLUSTER_SCOPED):
             kind = change.key.group_kind
             text = f"{refused.message}; the group may allow it: clusterScoped: [{kind}]"

@@ -37,6 +37,7 @@ RECONCILE = f"{_DOMAIN}/reconcile"
 REPLACE = f"{_DOMAIN}/replace"
 SHARED = f"{_DOMAIN}/shared-fields"
 ADOPT = f"{_DOMAIN}/adopt"
+VERSION = f"{_DOMAIN}/version"
 
 _TIMES_TO_LIVE: tuple[FieldPath, ...] = (
     ("spec", "ttlSecondsAfterFinished"),
@@ -78,13 +79,20 @@ def list_shared_fields(draft: Draft) -> tuple[FieldPath, ...]:
 
 def list_scaled_fields(drafts: Iterable[Draft]) -> dict[tuple[str, str], tuple[FieldPath, ...]]:
     """(kind, name) of each object that one of the drafts scales → the fields that the autoscaler
-    will own."""
+    will own. An autoscaler that follows the promoted version has owned those of the version before:
+    during a rollout that version serves on, as far as it was scaled."""
     out: dict[tuple[str, str], tuple[FieldPath, ...]] = {}
+    versions: dict[str, list[str]] = {}
     for draft in drafts:
+        if _text(draft.tree, ("metadata", "labels", VERSION)):
+            versions.setdefault(draft.key.kind, []).append(draft.key.name)
         if kinds.find(draft.key.group_kind).scales:
             kind = _text(draft.tree, ("spec", "scaleTargetRef", "kind")) or "Deployment"
             name = _text(draft.tree, ("spec", "scaleTargetRef", "name"))
             out[kind, name] = (_REPLICAS,)
+    for kind, name in tuple(out):
+        if name in versions.get(kind, ()):
+            out.update({(kind, other): (_REPLICAS,) for other in versions[kind]})
     return out
 
 

@@ -11,7 +11,16 @@ from reconciler.origin import Value, built_in
 from reconciler.spec.constraint import Count, CronText, Duration, Label, Quantity, Text
 from reconciler.spec.overlay import Overlay
 
-__all__ = ["ContainerDefaults", "Environment", "Group", "Pool", "Toleration", "Window"]
+__all__ = [
+    "Claim",
+    "ContainerDefaults",
+    "Environment",
+    "Group",
+    "NewClaim",
+    "Pool",
+    "Toleration",
+    "Window",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,31 @@ class ContainerDefaults:
 
 
 @dataclass(frozen=True, slots=True)
+class NewClaim:
+    """The PersistentVolumeClaim that the group's foundation creates. It is never deleted. The
+    server lets its size grow, and refuses a smaller size and another class."""
+
+    size: Value[Quantity]
+    storage_class: Value[Text] | None = None
+    """The StorageClass; without it the default one of the cluster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a logical name of storage stands for in the group. Groups that use one name are promised
+    the same data: the platform binds their claims to the same storage."""
+
+    claim: Value[Label]
+    """The PersistentVolumeClaim in the group's namespace."""
+    access_modes: tuple[
+        Value[Literal["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"]], ...
+    ] = (built_in("ReadWriteMany"),)
+    """How pods of several nodes may mount the claim, as in Kubernetes."""
+    create: NewClaim | None = None
+    """Lets the group's foundation create the claim. Without it, the claim exists already."""
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """A namespace of a cluster, with the accounts and limits of the apps in it."""
 
@@ -94,6 +128,9 @@ class Group:
     add (KubeDL's image builds and model loaders ask for nothing): 100m and 256Mi, or as limits 2
     and 4Gi."""
     pools: Mapping[str, Pool] = field(default_factory=dict)
+    claims: Mapping[str, Claim] = field(default_factory=dict)
+    """The storage that apps name as `claim: <name>` or `claim://<name>/path`: logical name →
+    claim."""
     pod: Overlay | None = None
     """What every pod of the group has, unless its pool or workload says otherwise."""
     service_account: Value[Label] | None = None

@@ -36,6 +36,9 @@ class Dataset:
     """The data that training reads: a claim and the path of its mount, or a URI."""
 
     pvc: Value[Label] | None = None
+    """The PersistentVolumeClaim in the group's namespace. Excludes `claim`."""
+    claim: Value[Label] | None = None
+    """The logical name of the claim, an entry of `group.claims`. Excludes `pvc`."""
     path: Value[AbsolutePath] | None = None
     uri: Value[StorageUri] | None = None
     revision: Value[Text] | None = None
@@ -47,6 +50,9 @@ class Storage:
     """The place to which trained artefacts are written."""
 
     pvc: Value[Label] | None = None
+    """The PersistentVolumeClaim in the group's namespace. Excludes `claim`."""
+    claim: Value[Label] | None = None
+    """The logical name of the claim, an entry of `group.claims`. Excludes `pvc`."""
     path: Value[AbsolutePath] | None = None
     local_path: Value[AbsolutePath] | None = None
     """A path on the node that the job ran on (KubeDL's localStorage)."""
@@ -84,7 +90,8 @@ class VersionRecord:
     image: Value[Image] | None = None
     """The model's image, when the artefact is an image."""
     storage_uri: Value[StorageUri] | None = None
-    """The URI from which a server loads the artefact (`pvc://models/mnist/v3`, `oci://…`)."""
+    """The URI from which a server loads the artefact (`pvc://models/mnist/v3`, `oci://…`).
+    `claim://<name>/…` names the claim by its logical name, as each group has it."""
     model_version: Value[Label] | None = None
     """The KubeDL ModelVersion object of the artefact."""
     metrics: Mapping[str, Value[Number]] = field(default_factory=dict)

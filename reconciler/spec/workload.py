@@ -36,8 +36,18 @@ class EnvVar:
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """A claim that is mounted into the workload's container at `path`."""
+    """A claim that is mounted into the workload's container at `path`. It is named by `pvc` or by
+    `claim`, not by both."""
 
-    pvc: Value[Label]
     path: Value[AbsolutePath]
+    pvc: Value[Label] | None = None
+    """The PersistentVolumeClaim in the group's namespace."""
+    claim: Value[Label] | None = None
+    """The logical name of the claim, an entry of `group.claims`."""
     read_only: Value[bool] | None = None
+
+    @property
+    def physical(self) -> Value[Label]:
+        """The PersistentVolumeClaim that is mounted; `apps.claims` has put it in for `claim`."""
+        assert self.pvc is not None
+        return self.pvc

@@ -117,3 +117,29 @@ def test_a_field_that_a_person_took_is_drift_and_not_an_edited_record(place):
     assert seen.plan is not None
     assert not seen.plan.refusals
     assert [c.key.name for app in seen.plan.apps for c in app.changes() if c.goes] == ["web-v1"]
+
+
+GROUP = "environments/prod/one/group.yaml"
+CLAIMED = small().but(
+    {
+        V1: support.record("v1").replace("pvc://", "claim://"),
+        GROUP: "group: {namespace: ml-one, claims: {models: {claim: shared}}}\n",
+    }
+)
+
+
+def test_an_edited_path_in_a_named_claim_is_refused_against_what_is_applied(place):
+    support.applied(CLAIMED, place.cluster)
+    seen = support.reviewed(edited(CLAIMED, "web/v1\nimage", "web/v9\nimage"), place.cluster)
+    assert seen.plan is not None
+    (refusal,) = seen.plan.refusals
+    assert refusal.code == "E_RECORD_EDITED"
+    assert "it says claim://models/web/v9, and pvc://shared/web/v1 is applied" in refusal.text
+
+
+def test_another_claim_of_the_group_is_no_edited_record(place):
+    support.applied(CLAIMED, place.cluster)
+    seen = support.reviewed(edited(CLAIMED, "claim: shared", "claim: moved", GROUP), place.cluster)
+    assert seen.plan is not None
+    assert not seen.plan.refusals
+    assert [c.key.name for app in seen.plan.apps for c in app.changes() if c.goes] == ["web-v1"]

@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from reconciler.objects.key import key_of
+from reconciler.objects.key import ObjectKey, key_of
 from reconciler.plan.change import Action, Standing
 from reconciler.unit import UnitId
 from tests import flow, support
@@ -81,6 +81,31 @@ def test_a_shared_field_is_set_once_and_then_left_to_who_took_it(place, text):
     live = flow.live(place, "Deployment", "ml-one", "extra")
     assert live["spec"]["replicas"] == 7
     assert live["spec"]["template"]["spec"]["containers"][0]["image"] == "i:2"
+
+
+SCALER = ObjectKey("autoscaling", "HorizontalPodAutoscaler", "ml-one", "web")
+FOLLOWING = (
+    "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: web}\n"
+    "spec:\n  minReplicas: 2\n  maxReplicas: 9\n  scaleTargetRef: {apiVersion: apps/v1, "
+    'kind: Deployment, name: "web-${{ app.serving.version }}"}\n'
+)
+
+
+def test_the_version_that_an_autoscaler_leaves_in_a_rollout_keeps_its_replicas(place):
+    own = "manifests: [{file: scale.yaml, where: serving}]\n"
+    files = {"environments/prod/one/web.yaml": own, "models/web/scale.yaml": FOLLOWING}
+    start = flow.pointing(flow.ROUTED.but(files), "v1")
+    flow.settled(start, place)
+    old = flow.key("Deployment", "ml-one", "web-v1")
+    place.cluster.edit(old, lambda body: body["spec"].update(replicas=7), "kube-controller-manager")
+    flow.quiet(start, place)
+    promoted = flow.pointing(flow.ROUTED.but(files), "v2")
+    plan = flow.plan_of(promoted, place)
+    assert [c.key for c in plan.changes() if c.standing is Standing.HELD] == []
+    flow.run(promoted, place)
+    scaler = place.cluster.get(SCALER).body
+    assert scaler["spec"]["scaleTargetRef"]["name"] == "web-v2"
+    assert flow.live(place, "Deployment", "ml-one", "web-v1")["spec"]["replicas"] == 7
 
 
 def test_a_field_that_is_not_shared_is_never_fought_over(place):

@@ -89,7 +89,7 @@ def _check(app: App) -> Iterable[Diagnostic]:
             "version, not only the best",
             storage.local_path.site,
             path="versions.storage.localPath",
-            help="use versions.storage.pvc: then the publish step makes the version",
+            help="use versions.storage.pvc or .claim: then the publish step makes the version",
         )
 
 

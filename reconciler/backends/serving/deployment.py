@@ -123,4 +123,14 @@ def _check(app: App) -> Iterable[Diagnostic]:
         yield from check_name_fits(GroupKind("", "Service"), name, record.version)
 
 
-SERVING = Serving("deployment", _KINDS, _draw, _endpoint, _main, _service_of, _capacity, _check)
+SERVING = Serving(
+    "deployment",
+    _KINDS,
+    _draw,
+    _endpoint,
+    _main,
+    _service_of,
+    _capacity,
+    _check,
+    reads_uri=True,
+)

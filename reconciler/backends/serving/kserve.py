@@ -257,6 +257,7 @@ SERVING = Serving(
     _check,
     Options,
     (_CHILD,),
+    reads_uri=True,
     lacks=frozenset(
         {("PodSpec", "schedulingGroup"), ("PodCertificateProjection", "userAnnotations")}
     ),

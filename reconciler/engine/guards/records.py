@@ -144,12 +144,24 @@ def _compare(app: App, version: str, draft: Draft, seen: Observed) -> EditedReco
     labels = metadata.get("labels") or {}
     if any(labels.get(name) != value for name, value in draw.labels_of(app).items()):
         return None
-    file = app.records[version].version.site.file
+    record = app.records[version]
+    file, uri = record.version.site.file, record.storage_uri
     owned = owned_by(metadata.get("managedFields") or ()).get(reconciler.FIELD_MANAGER, frozenset())
     for leaf, applied, steps in _pairs(draft.tree, body, ()):
-        if leaf.site.file == file and leaf.value != applied and _owns(owned, steps):
+        if leaf.value == applied or not _owns(owned, steps):
+            continue
+        if leaf.site.file == file:
             return EditedRecord(app.id, version, leaf, str(applied))
+        # A URI with a logical name of a claim: the group's claim may change, the path may not.
+        is_uri = uri is not None and uri.origin in leaf.origin.through
+        if uri is not None and is_uri and _path_in(str(leaf.value)) != _path_in(str(applied)):
+            return EditedRecord(app.id, version, uri, str(applied))
     return None
+
+
+def _path_in(uri: str) -> str:
+    """The path of a `pvc://claim/path` URI; other URIs as they are."""
+    return uri.removeprefix("pvc://").partition("/")[2] if uri.startswith("pvc://") else uri
 
 
 def _pairs(

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 import reconciler
-from reconciler.apps.app import Selection
+from reconciler.apps.app import Fleet, Selection
 from reconciler.engine import load
 from reconciler.engine.targets import Targets, split_fleet, targets_of
 from reconciler.engine.views.versions import Published
@@ -23,6 +24,7 @@ from reconciler.layers.emit import emit
 from reconciler.objects.key import GroupKind
 from reconciler.objects.observed import Observed
 from reconciler.ports import ClusterReader, Tree
+from reconciler.spec.model import Storage
 
 __all__ = ["published", "records"]
 
@@ -55,14 +57,35 @@ def published(
             )
     models = {app.model for app in fleet.apps}
     targets = targets_of(reader) if reader is not None else None
-    for place, _ in split_fleet(fleet, targets) if targets is not None else ():
+    for place, part in split_fleet(fleet, targets) if targets is not None else ():
         assert targets is not None
+        stores = _list_stores(part)
         for kind in _KINDS:
             for item in targets.clients[place].list(kind, labels={_LABEL: "model-version"}).items:
                 found = _read_published(item)
                 if found is not None and found.model in models:
+                    store = stores.get((item.key.namespace, found.model))
+                    found = replace(found, storage_uri=_name_claim(found.storage_uri, store))
                     out.setdefault((found.model, found.digest), found)
     return tuple(sorted(out.values(), key=lambda p: (p.model, not p.version, p.trained_at, p.run)))
+
+
+def _list_stores(fleet: Fleet) -> dict[tuple[str, str], Storage]:
+    """(namespace, model) → where the model's artefacts are written, of every app that trains."""
+    return {
+        (app.namespace, app.model): app.spec.versions.storage
+        for app in fleet.apps
+        if app.trains and app.spec.versions is not None and app.spec.versions.storage is not None
+    }
+
+
+def _name_claim(uri: str, store: Storage | None) -> str:
+    """The URI with the claim's logical name where training has one: other groups have the name, and
+    a claim of their own behind it."""
+    if store is None or store.claim is None or store.pvc is None:
+        return uri
+    head = f"pvc://{store.pvc.value}/"
+    return f"claim://{store.claim.value}/{uri.removeprefix(head)}" if uri.startswith(head) else uri
 
 
 def _read_published(item: Observed) -> Published | None:
