@@ -8,16 +8,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import reconciler
+from reconciler.apps import sizes
 from reconciler.apps.messages import list_overridden
 from reconciler.diagnostics import Diagnostic, Related, error
-from reconciler.objects.quantity import amount
 from reconciler.origin import Site, Value
 from reconciler.spec.application import Application
 from reconciler.spec.model import Dataset
 from reconciler.spec.serving import Serving
 from reconciler.spec.training import Training
 from reconciler.spec.workload import Resources, Volume
-from reconciler.suggest import question
 
 __all__ = [
     "check_label_value",
@@ -29,8 +28,6 @@ __all__ = [
     "check_unique",
 ]
 
-# With less memory no container starts. `512m` means half a byte, and `4` means four bytes.
-_LEAST_MEMORY = 2**20
 _NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _PREFIX = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
@@ -61,7 +58,7 @@ def check_training(spec: Training, dataset: Dataset | None) -> Iterator[Diagnost
         mounts.insert(0, dataset.path)
     yield from _check_mounts("training.volumes", mounts)
     if spec.shared_memory is not None:
-        yield from _check_memory(spec.shared_memory, "training.sharedMemory")
+        yield from sizes.check_bytes(spec.shared_memory, "memory", "training.sharedMemory")
         yield from _check_shm(spec.volumes)
     sized: tuple[tuple[str, Resources | None], ...] = (
         ("training", spec.resources),
@@ -69,8 +66,8 @@ def check_training(spec: Training, dataset: Dataset | None) -> Iterator[Diagnost
         ("training.evaluate", spec.evaluate.resources if spec.evaluate is not None else None),
     )
     for path, resources in sized:
-        yield from _check_resources(resources, f"{path}.resources")
-    yield from _check_resources(spec.step_resources, "training.stepResources")
+        yield from sizes.check_resources(resources, f"{path}.resources")
+    yield from sizes.check_resources(spec.step_resources, "training.stepResources")
 
 
 def check_serving(spec: Serving) -> Iterator[Diagnostic]:
@@ -78,7 +75,7 @@ def check_serving(spec: Serving) -> Iterator[Diagnostic]:
     yield from check_unique("serving.env", [v.name for v in spec.env])
     yield from check_unique("serving.hostnames", spec.hostnames)
     yield from _check_mounts("serving.volumes", [v.path for v in spec.volumes])
-    yield from _check_resources(spec.resources, "serving.resources")
+    yield from sizes.check_resources(spec.resources, "serving.resources")
 
 
 def check_spelling(spec: Application, respelt: Mapping[Site, str]) -> Iterator[Diagnostic]:
@@ -118,26 +115,6 @@ def _check_shm(volumes: Iterable[Volume]) -> Iterator[Diagnostic]:
                 volume.pvc.site,
                 path="training.volumes",
             )
-
-
-def _check_resources(resources: Resources | None, path: str) -> Iterator[Diagnostic]:
-    if resources is not None and resources.memory is not None:
-        yield from _check_memory(resources.memory, f"{path}.memory")
-
-
-def _check_memory(size: Value[Any], path: str) -> Iterator[Diagnostic]:
-    if amount(size.value) < _LEAST_MEMORY:
-        text = str(size.value)
-        guess = f"{text.rstrip('m')}{'Mi' if text.endswith('m') else 'Gi'}"
-        yield error(
-            "E_VALUE",
-            f"{text} of memory is less than 1Mi: no process fits"
-            + (" (`m` is a thousandth)" if text.endswith("m") else ""),
-            size.site,
-            path=path,
-            related=list_overridden(size.origin),
-            help=question(guess),
-        )
 
 
 def check_labels(given: Mapping[str, Value[str]]) -> Iterator[Diagnostic]:

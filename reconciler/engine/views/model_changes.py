@@ -24,6 +24,7 @@ from reconciler.engine.views.models import (
 )
 from reconciler.engine.views.report import Changes
 from reconciler.layers import chains
+from reconciler.objects.quantity import amount
 from reconciler.origin import Origin, SecretRef, Site, Value
 from reconciler.plan.change import Action, AppPlan, FieldChange
 from reconciler.spec.constraint import seconds
@@ -250,18 +251,25 @@ def _profile(app: App) -> Profile:
         add("backend", serving.backend)
         add("server", serving.image)
         add("replicas", serving.replicas)
-        add("gpus", _gpus(serving.resources))
+        add("gpus", _gpus(app, serving.resources))
         add("hostnames", *serving.hostnames, many=True)
     if training is not None:
         add("framework", training.framework)
         add("trainer", training.image)
         add("workers", training.workers)
-        add("worker_gpus", _gpus(training.resources))
+        add("worker_gpus", _gpus(app, training.resources))
         add("candidates", *(c.name for c in training.candidates), many=True)
         add("schedules", *(s.cron for s in training.schedules), many=True)
         values.pop("schedules", None)
     return Profile(**values, origins=origins)
 
 
-def _gpus(resources: Resources | None) -> Value[int] | None:
-    return resources.gpu if resources is not None else None
+def _gpus(app: App, resources: Resources | None) -> Value[int] | None:
+    """The GPUs of a container, also where a GPU of a pool is asked for by its name."""
+    if resources is None or resources.gpu is not None:
+        return resources.gpu if resources is not None else None
+    named = {**resources.requests, **resources.limits}
+    pools = app.spec.group.pools.values()
+    gpus = {pool.gpu_resource.value for pool in pools if pool.gpu_resource is not None}
+    found = next((size for name, size in named.items() if name in gpus), None)
+    return found.map(lambda size: int(amount(size))) if found is not None else None
