@@ -11,7 +11,7 @@ import reconciler
 from reconciler.apps import sizes
 from reconciler.apps.messages import list_overridden
 from reconciler.diagnostics import Diagnostic, Related, error
-from reconciler.origin import Site, Value
+from reconciler.origin import BUILT_IN, Site, Value
 from reconciler.spec.application import Application
 from reconciler.spec.model import Dataset
 from reconciler.spec.serving import Serving
@@ -28,6 +28,8 @@ __all__ = [
     "check_unique",
 ]
 
+#: The port of a Service that leads to `serving.port`.
+_SERVICE_PORT = 80
 _NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _PREFIX = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
@@ -76,6 +78,7 @@ def check_serving(spec: Serving) -> Iterator[Diagnostic]:
     yield from check_unique("serving.hostnames", spec.hostnames)
     yield from _check_mounts("serving.volumes", [v.path for v in spec.volumes])
     yield from sizes.check_resources(spec.resources, "serving.resources")
+    yield from _check_ports(spec)
 
 
 def check_spelling(spec: Application, respelt: Mapping[Site, str]) -> Iterator[Diagnostic]:
@@ -100,6 +103,42 @@ def check_spelling(spec: Application, respelt: Mapping[Site, str]) -> Iterator[D
                         related=list_overridden(variable.value.origin),
                         help=f'quote it: "{written}"',
                     )
+
+
+def _check_ports(spec: Serving) -> Iterator[Diagnostic]:
+    """Errors for ports that meet `serving.port` or one another, in the container or the Service."""
+    yield from check_unique("serving.ports", [more.name for more in spec.ports])
+    taken = {
+        (spec.port.value, "TCP"): ("serving.port", spec.port),
+        (_SERVICE_PORT, "TCP"): ("the Service's port of serving.port", spec.port),
+    }
+    for more in spec.ports:
+        path = f"serving.ports[name={more.name.value}]"
+        if more.name.value == "http":
+            yield error(
+                "E_LIST_DUP",
+                "`http` is the name of `serving.port`",
+                more.name.site,
+                path=f"{path}.name",
+                related=list_overridden(more.name.origin),
+                help="choose another name, or set serving.port instead",
+            )
+        key = (more.port.value, more.protocol.value)
+        if key in taken:
+            what, other = taken[key]
+            yield error(
+                "E_LIST_DUP",
+                f"the port {key[0]}/{key[1]} is {what} already",
+                more.port.site,
+                path=f"{path}.port",
+                related=[*_first_at(other, what), *list_overridden(more.port.origin)],
+                help="give each port a number of its own",
+            )
+        taken.setdefault(key, (f"{more.name.value} of serving.ports", more.port))
+
+
+def _first_at(value: Value[int], what: str) -> list[Related]:
+    return [] if value.origin is BUILT_IN else [Related(value.site, what)]
 
 
 def _check_mounts(path: str, mounts: Iterable[Value[str]]) -> Iterator[Diagnostic]:

@@ -139,7 +139,10 @@ def read_facts(
     for name in sorted(set(wanted) & versions.keys()):
         found = _read_capacity(backend, app, services[name], lookup)
         if found is not None:
-            capacity[name] = replace(found, desired=versions[name].replicas.value)
+            # What an autoscaler asks for counts, once there is an object that it scales.
+            scaled = found.desired > 0 and scaling.is_scaled(app, name)
+            replicas = versions[name].replicas.value
+            capacity[name] = found if scaled else replace(found, desired=replicas)
     route = _read_route(router, app, lookup)
     of_service = {service: name for name, service in services.items()}
     live = tuple(_live_backends(app, backend, of_service, route, lookup))

@@ -29,6 +29,7 @@ __all__ = [
     "placement",
     "pod_labels",
     "pool_of",
+    "ports",
     "readiness",
     "resources",
     "seconds_of",
@@ -262,6 +263,14 @@ def readiness(probe: Probe, port: Value[int]) -> Tree:
 #: of that a moment later. `sleep` needs no program in the image; Kubernetes has it since 1.30.
 _DRAIN_SECONDS = 10
 _GRACE_SECONDS = 30 + _DRAIN_SECONDS
+
+
+def ports(serving: Serving) -> list[Tree]:
+    """The ports of the server's container: the one of the route first."""
+    out: list[Tree] = [{"name": "http", "containerPort": serving.port}]
+    for more in serving.ports:
+        out.append({"name": more.name, "containerPort": more.port, "protocol": more.protocol})
+    return out
 
 
 def drain(tree: dict[str, Tree]) -> None:

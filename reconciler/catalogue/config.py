@@ -327,6 +327,12 @@ ENTRIES = (
         "schedule\n  --> models/web/model.yaml:6:10",
     ),
     Entry(
+        "E_AUTOSCALER",
+        "`serving.autoscaler` names an autoscaler, and the serving backend has no object whose "
+        "number of pods others could set.",
+        "Set `serving.replicas`, or use another backend.",
+    ),
+    Entry(
         "W_SCALE_TARGET",
         "A manifest scales an object that is drawn for one version. After the next promotion the "
         "version's object has another name, and the manifest scales nothing.",
