@@ -19,9 +19,11 @@ from reconciler.engine.views.models import (
     ModelAction,
     ModelChange,
     Profile,
+    QosChange,
     SettingChange,
     VersionMove,
 )
+from reconciler.engine.views.qos_changes import list_qos_changes
 from reconciler.engine.views.report import Changes
 from reconciler.layers import chains
 from reconciler.objects.quantity import amount
@@ -87,16 +89,17 @@ def _change(
     is_new = base is None and plan.recorded is None and _only_creates(plan)
     version = _version_move(app, plan, part, base)
     after = dict(_settings(app))
+    qos = list_qos_changes(item, plan, part.snapshot, base)
     if is_new:
         sites = frozenset(site for leaf in after.values() for site in leaf.origin.sites())
         return ModelChange(
-            app.id, ModelAction.NEW, version, (), _profile(app), plan.schedules, sites
+            app.id, ModelAction.NEW, version, (), _profile(app), plan.schedules, qos, sites
         )
     before = dict(_settings(base)) if base is not None else None
     rows = _compare(before, after) if before is not None else _undo(after, plan)
     settings = tuple(rows)
     trains = any(row.path.split(".")[0] in _TRAINING[:2] for row in settings)
-    if not settings and version is None:
+    if not settings and version is None and not qos:
         return None
     return ModelChange(
         app.id,
@@ -104,7 +107,8 @@ def _change(
         version,
         settings,
         trainings=plan.schedules if trains else (),
-        sites=_sites(settings, version),
+        qos=qos,
+        sites=_sites((*settings, *qos), version),
     )
 
 
@@ -225,8 +229,10 @@ def _undo(after: Mapping[str, Value[Any]], plan: AppPlan) -> Iterator[SettingCha
             yield SettingChange(path, None, text, leaf.origin, is_known=False)
 
 
-def _sites(settings: tuple[SettingChange, ...], version: VersionMove | None) -> frozenset[Site]:
-    origins = [row.origin for row in settings if row.origin is not None]
+def _sites(
+    rows: tuple[SettingChange | QosChange, ...], version: VersionMove | None
+) -> frozenset[Site]:
+    origins = [row.origin for row in rows if row.origin is not None]
     if version is not None and version.origin is not None:
         origins.append(version.origin)
     return frozenset(site for origin in origins for site in origin.sites())

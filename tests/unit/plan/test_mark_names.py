@@ -2,7 +2,6 @@
 
 from reconciler.plan import marks
 
-
 _NAMES = (
     marks.PRUNE,
     marks.RECONCILE,
