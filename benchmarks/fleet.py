@@ -66,6 +66,7 @@ training:
   orchestrator: argo
   stepImage: ${{ vars.stepImage }}
   deadline: 4h
+  pool: gpu
   resources: {cpu: 4, memory: 8Gi, gpu: 1}
   select: {metric: accuracy, goal: maximize}
 serving:
@@ -110,6 +111,7 @@ serving:
   backend: kserve
   router: gateway-api
   framework: huggingface
+  pool: gpu
   resources: {cpu: 16, memory: 128Gi, gpu: 4}
   env:
   - {name: HF_HUB_OFFLINE, value: "1"}
@@ -203,6 +205,7 @@ def _group(environment: str, team: str) -> str:
     return (
         f"group:\n  namespace: ml-{environment}-{team}\n  serviceAccount: models\n"
         f"  description: models of {team}\n"
+        "  pools: {gpu: {gpuResource: nvidia.com/gpu}}\n"
         "  quota:\n    requests.cpu: 512\n    requests.memory: 2Ti\n"
         "labels:\n"
         f"  cost-centre: {team}\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import reconciler
-from reconciler.apps import claims, overlays, workloads
+from reconciler.apps import claims, overlays, sizes, workloads
 from reconciler.apps.app import App, Foundation
 from reconciler.apps.left_out import find_above
 from reconciler.apps.messages import list_overridden
@@ -51,6 +51,8 @@ def check_group(spec: Group) -> Iterator[Diagnostic]:
     for name, amount in spec.quota.items():
         yield from workloads.check_name(name, amount, "group.quota", "a resource")
     for pool, given in spec.pools.items():
+        if given.gpu_resource is not None:
+            yield from sizes.check_extended(given.gpu_resource, f"group.pools.{pool}.gpuResource")
         path = f"group.pools.{pool}.nodeSelector"
         for name, value in given.node_selector.items():
             yield from workloads.check_name(name, value, path, "a label")

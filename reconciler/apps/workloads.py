@@ -8,16 +8,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import reconciler
+from reconciler.apps import sizes
 from reconciler.apps.messages import list_overridden
 from reconciler.diagnostics import Diagnostic, Related, error
-from reconciler.objects.quantity import amount
-from reconciler.origin import Site, Value
+from reconciler.origin import BUILT_IN, Site, Value
 from reconciler.spec.application import Application
 from reconciler.spec.model import Dataset
 from reconciler.spec.serving import Serving
 from reconciler.spec.training import Training
 from reconciler.spec.workload import Resources, Volume
-from reconciler.suggest import question
 
 __all__ = [
     "check_label_value",
@@ -29,8 +28,8 @@ __all__ = [
     "check_unique",
 ]
 
-# With less memory no container starts. `512m` means half a byte, and `4` means four bytes.
-_LEAST_MEMORY = 2**20
+#: The port of a Service that leads to `serving.port`.
+_SERVICE_PORT = 80
 _NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _PREFIX = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
@@ -62,7 +61,7 @@ def check_training(spec: Training, dataset: Dataset | None) -> Iterator[Diagnost
         mounts.insert(0, dataset.path)
     yield from _check_mounts("training.volumes", mounts)
     if spec.shared_memory is not None:
-        yield from _check_memory(spec.shared_memory, "training.sharedMemory")
+        yield from sizes.check_bytes(spec.shared_memory, "memory", "training.sharedMemory")
         yield from _check_shm(spec.volumes)
     sized: tuple[tuple[str, Resources | None], ...] = (
         ("training", spec.resources),
@@ -70,8 +69,8 @@ def check_training(spec: Training, dataset: Dataset | None) -> Iterator[Diagnost
         ("training.evaluate", spec.evaluate.resources if spec.evaluate is not None else None),
     )
     for path, resources in sized:
-        yield from _check_resources(resources, f"{path}.resources")
-    yield from _check_resources(spec.step_resources, "training.stepResources")
+        yield from sizes.check_resources(resources, f"{path}.resources")
+    yield from sizes.check_resources(spec.step_resources, "training.stepResources")
 
 
 def check_serving(spec: Serving) -> Iterator[Diagnostic]:
@@ -79,7 +78,8 @@ def check_serving(spec: Serving) -> Iterator[Diagnostic]:
     yield from check_unique("serving.env", [v.name for v in spec.env])
     yield from check_unique("serving.hostnames", spec.hostnames)
     yield from _check_mounts("serving.volumes", [v.path for v in spec.volumes])
-    yield from _check_resources(spec.resources, "serving.resources")
+    yield from sizes.check_resources(spec.resources, "serving.resources")
+    yield from _check_ports(spec)
 
 
 def check_spelling(spec: Application, respelt: Mapping[Site, str]) -> Iterator[Diagnostic]:
@@ -106,6 +106,42 @@ def check_spelling(spec: Application, respelt: Mapping[Site, str]) -> Iterator[D
                     )
 
 
+def _check_ports(spec: Serving) -> Iterator[Diagnostic]:
+    """Errors for ports that meet `serving.port` or one another, in the container or the Service."""
+    yield from check_unique("serving.ports", [more.name for more in spec.ports])
+    taken = {
+        (spec.port.value, "TCP"): ("serving.port", spec.port),
+        (_SERVICE_PORT, "TCP"): ("the Service's port of serving.port", spec.port),
+    }
+    for more in spec.ports:
+        path = f"serving.ports[name={more.name.value}]"
+        if more.name.value == "http":
+            yield error(
+                "E_LIST_DUP",
+                "`http` is the name of `serving.port`",
+                more.name.site,
+                path=f"{path}.name",
+                related=list_overridden(more.name.origin),
+                help="choose another name, or set serving.port instead",
+            )
+        key = (more.port.value, more.protocol.value)
+        if key in taken:
+            what, other = taken[key]
+            yield error(
+                "E_LIST_DUP",
+                f"the port {key[0]}/{key[1]} is {what} already",
+                more.port.site,
+                path=f"{path}.port",
+                related=[*_first_at(other, what), *list_overridden(more.port.origin)],
+                help="give each port a number of its own",
+            )
+        taken.setdefault(key, (f"{more.name.value} of serving.ports", more.port))
+
+
+def _first_at(value: Value[int], what: str) -> list[Related]:
+    return [] if value.origin is BUILT_IN else [Related(value.site, what)]
+
+
 def _check_mounts(path: str, mounts: Iterable[Value[str]]) -> Iterator[Diagnostic]:
     yield from check_unique(path, [m.map(lambda text: text.rstrip("/") or "/") for m in mounts])
 
@@ -121,26 +157,6 @@ def _check_shm(volumes: Iterable[Volume]) -> Iterator[Diagnostic]:
                 (named if named is not None else volume.path).site,
                 path="training.volumes",
             )
-
-
-def _check_resources(resources: Resources | None, path: str) -> Iterator[Diagnostic]:
-    if resources is not None and resources.memory is not None:
-        yield from _check_memory(resources.memory, f"{path}.memory")
-
-
-def _check_memory(size: Value[Any], path: str) -> Iterator[Diagnostic]:
-    if amount(size.value) < _LEAST_MEMORY:
-        text = str(size.value)
-        guess = f"{text.rstrip('m')}{'Mi' if text.endswith('m') else 'Gi'}"
-        yield error(
-            "E_VALUE",
-            f"{text} of memory is less than 1Mi: no process fits"
-            + (" (`m` is a thousandth)" if text.endswith("m") else ""),
-            size.site,
-            path=path,
-            related=list_overridden(size.origin),
-            help=question(guess),
-        )
 
 
 def check_labels(given: Mapping[str, Value[str]]) -> Iterator[Diagnostic]:

@@ -14,7 +14,7 @@ from typing import Any
 import reconciler
 from reconciler.apps.app import App, Foundation, Unit
 from reconciler.apps.messages import list_overridden
-from reconciler.backends import contract, foundation, overlay, plain, pod, scaling
+from reconciler.backends import contract, foundation, overlay, plain, pod, pools, scaling
 from reconciler.backends.contract import Endpoint, Lookup, Router, Version
 from reconciler.backends.embedded_text import embed_texts
 from reconciler.diagnostics import Diagnostic, Related, error
@@ -147,7 +147,10 @@ def read_facts(
     for name in sorted(set(wanted) & versions.keys()):
         found = _read_capacity(backend, app, services[name], lookup)
         if found is not None:
-            capacity[name] = replace(found, desired=versions[name].replicas.value)
+            # What an autoscaler asks for counts, once there is an object that it scales.
+            scaled = found.desired > 0 and scaling.is_scaled(app, name)
+            replicas = versions[name].replicas.value
+            capacity[name] = found if scaled else replace(found, desired=replicas)
     route = _read_route(router, app, lookup)
     of_service = {service: name for name, service in services.items()}
     live = tuple(_live_backends(app, backend, of_service, route, lookup))
@@ -261,6 +264,7 @@ def check_unit(unit: Unit) -> Iterator[Diagnostic]:
             )
     if not all_exist:
         return
+    yield from pools.check_pools(unit)
     training, serving = unit.spec.training, unit.spec.serving
     of_job, of_server = frozenset[tuple[str, str]](), frozenset[tuple[str, str]]()
     if training is not None:
@@ -268,14 +272,12 @@ def check_unit(unit: Unit) -> Iterator[Diagnostic]:
         of_job = framework.lacks
         yield from framework.check(unit)
         yield from contract.find_orchestrator(training.orchestrator.value).check(unit)
-        yield from _check_pool(unit, training.pool, "training.pool")
     if serving is not None:
         backend = contract.find_serving(serving.backend.value)
         of_server = backend.lacks
         yield from backend.check(unit)
         router = contract.find_router(serving.router.value)
         yield from router.check(unit)
-        yield from _check_pool(unit, serving.pool, "serving.pool")
         yield from _check_split(serving, router)
         yield from scaling.check_targets(unit)
     yield from overlay.check(unit, of_job, of_server)
@@ -316,20 +318,6 @@ def _named_backends(app: App) -> Iterator[tuple[str, Value[str]]]:
     if app.spec.serving is not None:
         yield "serving", app.spec.serving.backend
         yield "router", app.spec.serving.router
-
-
-def _check_pool(app: App, name: Value[str] | None, path: str) -> Iterator[Diagnostic]:
-    pools = app.spec.group.pools
-    uses = app.trains if path.startswith("training") else app.serves
-    if name is not None and uses and name.value not in pools:
-        yield error(
-            "E_POOL_UNKNOWN",
-            f"the group {app.group_id} has no pool {name.value!r}",
-            name.site,
-            path=path,
-            related=list_overridden(name.origin),
-            help=f"pools of the group: {', '.join(pools) or 'none'}",
-        )
 
 
 # -- parts -----------------------------------------------------------------------------------------

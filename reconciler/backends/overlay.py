@@ -54,6 +54,8 @@ class Parts:
     def over_container(self, drawn: dict[str, Tree]) -> dict[str, Tree]:
         """A drawn main container."""
         joined: dict[str, Tree] = join(self.container, drawn)
+        if "ports" in drawn and "ports" in self.container:
+            joined["ports"] = _in_order(drawn["ports"], joined["ports"])
         return {**dict.fromkeys(drawn), **joined}  # what the backend draws stands first
 
     def metadata(self, labels: Mapping[str, Tree], **annotations: Tree) -> dict[str, Tree]:
@@ -217,6 +219,18 @@ def _join_lists(low: list[Tree], high: list[Tree], name: str) -> list[Tree]:
         else:
             out[index] = join(out[index], element)
     return [element for index, element in enumerate(out) if index not in gone]
+
+
+def _in_order(drawn: list[Tree], joined: Tree) -> list[Tree]:
+    """Joined ports with the drawn ones first: KServe leads its Service to the first port."""
+    keys = POD_LISTS["ports"]
+    order = [keys_of(plain(port), keys) for port in drawn]
+
+    def place(port: Tree) -> int:
+        key = keys_of(plain(port), keys)
+        return order.index(key) if key in order else len(order)
+
+    return sorted(_children(joined) or [], key=place)
 
 
 def _deletes(element: Tree) -> bool:

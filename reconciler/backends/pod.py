@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 from reconciler.apps import claims
 from reconciler.apps.app import App
 from reconciler.objects.draft import Tree
+from reconciler.objects.quantity import has_equal_limit
 from reconciler.objects.status import count_of, mapping_of, status_of
-from reconciler.origin import Branch, Items, Node, SecretRef, Value, built_in, derive
+from reconciler.origin import Branch, Items, Node, SecretRef, Value, derive
 from reconciler.spec.constraint import seconds
 from reconciler.spec.environment import Pool, Toleration
 from reconciler.spec.model import VersionRecord
@@ -30,6 +31,7 @@ __all__ = [
     "placement",
     "pod_labels",
     "pool_of",
+    "ports",
     "readiness",
     "record_of",
     "resources",
@@ -43,7 +45,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-_GPU = built_in("nvidia.com/gpu")
 
 
 def text(template: str, *inputs: Value[Any]) -> Value[str]:
@@ -93,7 +94,7 @@ def _through(pool: Pool, asked: Value[Any]) -> Pool:
     return replace(
         pool,
         node_selector={key: mark(value) for key, value in pool.node_selector.items()},
-        gpu_resource=mark(pool.gpu_resource),
+        gpu_resource=mark(pool.gpu_resource) if pool.gpu_resource is not None else None,
         tolerations=tuple(
             Toleration(
                 **{
@@ -109,19 +110,23 @@ def _through(pool: Pool, asked: Value[Any]) -> Pool:
 
 
 def resources(wanted: Resources | None, pool: Pool | None = None) -> Tree:
-    """A container's `resources`, with requests equal to limits, so that a pod never gets more or
-    less than it asks for. {} when nothing is wanted."""
+    """A container's `resources`; {} when nothing is wanted. The short form gives requests equal to
+    limits, so that a pod never gets more or less than it asks for. `pool` says what a GPU is."""
     if wanted is None:
         return {}
-    amounts: dict[str, Any] = {}
+    both: dict[str, Any] = {}
     if wanted.cpu is not None:
-        amounts["cpu"] = wanted.cpu.map(str)
+        both["cpu"] = wanted.cpu.map(str)
     if wanted.memory is not None:
-        amounts["memory"] = wanted.memory.map(str)
-    if wanted.gpu is not None and wanted.gpu.value > 0:
-        resource = pool.gpu_resource if pool is not None else _GPU
-        amounts[resource.value] = derive(str(wanted.gpu.value), wanted.gpu, resource)
-    return {"requests": dict(amounts), "limits": dict(amounts)} if amounts else {}
+        both["memory"] = wanted.memory.map(str)
+    resource = pool.gpu_resource if pool is not None else None
+    if wanted.gpu is not None and wanted.gpu.value > 0 and resource is not None:
+        both[resource.value] = derive(str(wanted.gpu.value), wanted.gpu, resource)
+    requests = {name: amount.map(str) for name, amount in wanted.requests.items()}
+    limits = {name: amount.map(str) for name, amount in wanted.limits.items()}
+    equal = {name: amount for name, amount in (requests | limits).items() if has_equal_limit(name)}
+    drawn = {"requests": {**both, **equal, **requests}, "limits": {**both, **equal, **limits}}
+    return {name: amounts for name, amounts in drawn.items() if amounts}
 
 
 def env(variables: Iterable[EnvVar]) -> list[Tree]:
@@ -267,6 +272,14 @@ def readiness(probe: Probe, port: Value[int]) -> Tree:
 #: of that a moment later. `sleep` needs no program in the image; Kubernetes has it since 1.30.
 _DRAIN_SECONDS = 10
 _GRACE_SECONDS = 30 + _DRAIN_SECONDS
+
+
+def ports(serving: Serving) -> list[Tree]:
+    """The ports of the server's container: the one of the route first."""
+    out: list[Tree] = [{"name": "http", "containerPort": serving.port}]
+    for more in serving.ports:
+        out.append({"name": more.name, "containerPort": more.port, "protocol": more.protocol})
+    return out
 
 
 def drain(tree: dict[str, Tree]) -> None:

@@ -130,6 +130,13 @@ ENTRIES = (
         "Use a pool of the group, or add it to group.yaml.",
     ),
     Entry(
+        "E_POOL_GPU",
+        "A workload asks for GPUs (`resources.gpu`), and it names no pool, or one without GPUs. "
+        "The pool says which extended resource a GPU is (`gpuResource`), and which nodes have it.",
+        "Name a pool of the group that has `gpuResource`, or set it for the pool. A device that "
+        "needs no pool is asked for by its name: `limits: {nvidia.com/mig-1g.5gb: 1}`.",
+    ),
+    Entry(
         "E_RANK",
         "Two environments have the same rank, so promotion has no order.",
         "Give each environment a rank of its own.",
@@ -346,6 +353,12 @@ ENTRIES = (
         "Add a schedule. Where people start the training, write `schedules: []`, which says so.",
         "warning[W_NO_SCHEDULE]: training.schedules: nothing starts this training: it has no "
         "schedule\n  --> models/web/model.yaml:6:10",
+    ),
+    Entry(
+        "E_AUTOSCALER",
+        "`serving.autoscaler` names an autoscaler, and the serving backend has no object whose "
+        "number of pods others could set.",
+        "Set `serving.replicas`, or use another backend.",
     ),
     Entry(
         "W_SCALE_TARGET",

@@ -79,6 +79,7 @@ class _Predictor:
     def _own_draft(self, question: _Question) -> Draft:
         draft, live = question.item.draft, question.item.live
         draft = marks.keep_finalizers(draft, live) if live.is_present else draft
+        draft = marks.leave_replicas(draft, live)
         scaled = self.fields.get(question.unit.id, {}).get((draft.key.kind, draft.key.name), ())
         paths = (*marks.list_shared_fields(draft), *scaled)
         return marks.drop_foreign_fields(draft, live, paths) if paths else draft

@@ -13,7 +13,20 @@ from typing import Any, TypeAlias
 
 import orjson
 
-__all__ = ["FieldSet", "FieldStep", "field_paths", "fields_v1", "owned_by", "owners_digest"]
+import reconciler
+
+__all__ = [
+    "AUTOSCALER",
+    "FieldSet",
+    "FieldStep",
+    "field_paths",
+    "fields_v1",
+    "owned_by",
+    "owners_digest",
+]
+
+#: The annotation that names the autoscaler that owns an object's replicas.
+AUTOSCALER = f"{reconciler.API_DOMAIN}/autoscaler"
 
 FieldStep: TypeAlias = str
 FieldSet: TypeAlias = frozenset[tuple[FieldStep, ...]]

@@ -1,6 +1,8 @@
-"""Kubernetes quantities, compared by amount: `1000m` equals `1`.
+"""Kubernetes quantities, compared by amount: `1000m` equals `1`. Which resources a container may
+ask for, and which of these have no request below their limit.
 
-Source: k8s.io/apimachinery/pkg/api/resource, quantity.go.
+Source: k8s.io/apimachinery/pkg/api/resource, quantity.go; k8s.io/kubernetes/pkg/apis/core,
+helper/helpers.go and validation/validation.go.
 """
 
 from __future__ import annotations
@@ -8,7 +10,19 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-__all__ = ["amount", "is_quantity"]
+__all__ = [
+    "HUGE_PAGES",
+    "NATIVE",
+    "amount",
+    "has_equal_limit",
+    "is_extended",
+    "is_quantity",
+]
+
+#: The resources without a domain that a container may ask for, beside huge pages.
+NATIVE = ("cpu", "memory", "ephemeral-storage")
+#: `hugepages-2Mi`: pages of 2Mi.
+HUGE_PAGES = "hugepages-"
 
 _QUANTITY = re.compile(
     r"(?P<number>[+-]?(\d+\.?\d*|\.\d+))(?P<suffix>[eE][+-]?\d+|[KMGTPE]i|[numkMGTPE])?"
@@ -46,3 +60,14 @@ def amount(text: str | int | float) -> Decimal:
 
 def is_quantity(text: str | int | float) -> bool:
     return _QUANTITY.fullmatch(str(text)) is not None
+
+
+def is_extended(resource: str) -> bool:
+    """Whether the name is that of an extended resource, such as a device: it has a domain, and not
+    one of Kubernetes. Its amounts are whole numbers."""
+    return "/" in resource and "kubernetes.io/" not in resource
+
+
+def has_equal_limit(resource: str) -> bool:
+    """Whether the request of this resource equals its limit, because nobody can lend a part."""
+    return is_extended(resource) or resource.startswith(HUGE_PAGES)

@@ -29,6 +29,15 @@ def model_data(change: ModelChange) -> dict[str, Any]:
             for row in change.settings
         ],
         "profile": _profile(change.profile) if change.profile is not None else None,
+        "qos": [
+            {
+                "workload": row.workload,
+                "before": row.before,
+                "after": row.after,
+                "at": _at(row.origin),
+            }
+            for row in change.qos
+        ],
         "trainings": [
             {**schedule_data(item), "before": _former(change, item.schedule)}
             for item in change.trainings

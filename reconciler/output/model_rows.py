@@ -12,6 +12,7 @@ from reconciler.engine.views.models import (
     ModelAction,
     ModelChange,
     Profile,
+    QosChange,
     SettingChange,
     VersionMove,
 )
@@ -64,6 +65,15 @@ def rows(change: ModelChange, arrow: str = "→") -> Iterator[ModelRow]:
             origins = change.profile.origins if change.profile is not None else {}
             yield ModelRow("schedule", text, origins.get("schedules"))
     yield from _settings(change.settings, arrow)
+    yield from _qos(change.qos, arrow)
+
+
+def _qos(changes: tuple[QosChange, ...], arrow: str) -> Iterator[ModelRow]:
+    """One row per workload, which is named where an app has two."""
+    for row in changes:
+        workload = f"{row.workload} " if len(changes) > 1 else ""
+        before = f"{row.before} {arrow} " if row.before is not None else ""
+        yield ModelRow("qos", f"{workload}{before}{row.after}", row.origin)
 
 
 def _version(move: VersionMove, arrow: str) -> Iterator[ModelRow]:

@@ -176,6 +176,7 @@ def _model() -> Schema:
             "at": _TEXT_OR_NULL,
         }
     )
+    qos = _record({"workload": _TEXT, "before": _TEXT_OR_NULL, "after": _TEXT, "at": _TEXT_OR_NULL})
     profile = _record(
         {
             "backend": _TEXT_OR_NULL,
@@ -197,6 +198,7 @@ def _model() -> Schema:
             "version": _or_null(version),
             "settings": _list(setting),
             "profile": _or_null(profile),
+            "qos": _list(qos),
             "trainings": _list(
                 _record(
                     {

@@ -2,8 +2,9 @@
 
 In Git: `replace: enabled` allows to delete and recreate the object when a field cannot be changed
 in place; `shared-fields` names fields that other managers may own; `adopt` names the uid of an
-object to take over. On the live object, whoever set them: `prune: disabled` stops its deletion,
-`reconcile: disabled` stops every write to it.
+object to take over; `autoscaler` names what owns `spec.replicas` once the object exists. On the
+live object, whoever set them: `prune: disabled` stops its deletion, `reconcile: disabled` stops
+every write to it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import reconciler
 from reconciler import kinds
 from reconciler.objects.draft import Draft, FieldPath, value_at
 from reconciler.objects.observed import Observed
-from reconciler.objects.ownership import owned_by
+from reconciler.objects.ownership import AUTOSCALER, owned_by
 from reconciler.origin import Branch, Items, Value
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "is_kept",
     "is_left_alone",
     "keep_finalizers",
+    "leave_replicas",
     "list_scaled_fields",
     "list_shared_fields",
     "may_replace",
@@ -115,6 +117,22 @@ def drop_foreign_fields(draft: Draft, live: Observed, paths: Iterable[FieldPath]
         if tuple(f"f:{step}" for step in path) in others:
             tree = _without(tree, path)
     return draft if tree is draft.tree else replace(draft, tree=tree)
+
+
+def leave_replicas(draft: Draft, live: Observed) -> Draft:
+    """The draft as it leaves the replicas to the autoscaler that it names: with the live number, or
+    without the field where another manager owns it. The same draft when it names none, and for an
+    object that is not there yet."""
+    if not _annotation(draft, AUTOSCALER) or not live.is_present:
+        return draft
+    left = drop_foreign_fields(draft, live, (_REPLICAS,))
+    spec = (live.body or {}).get("spec") or {}
+    if not _has(left.tree, _REPLICAS) or "replicas" not in spec:
+        return left
+    children = left.tree["spec"]
+    inside = dict(children.children if isinstance(children, Branch) else children)
+    tree = {**left.tree, "spec": {**inside, "replicas": spec["replicas"]}}
+    return replace(left, tree=tree)
 
 
 def keep_finalizers(draft: Draft, live: Observed) -> Draft:

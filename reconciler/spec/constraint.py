@@ -21,9 +21,11 @@ __all__ = [
     "Image",
     "Label",
     "Number",
+    "ObjectName",
     "Pattern",
     "Percent",
     "Port",
+    "PortName",
     "Positive",
     "Quantity",
     "QuantityText",
@@ -77,6 +79,18 @@ Label: TypeAlias = Annotated[
 ]
 ShortLabel: TypeAlias = Annotated[
     str, Pattern(_LABEL, "an RFC 1123 label of at most 20 characters", 20)
+]
+ObjectName: TypeAlias = Annotated[
+    str, Pattern(rf"{_LABEL}(\.{_LABEL})*", "the name of an object (a-z, 0-9, - and . inside)", 253)
+]
+PortName: TypeAlias = Annotated[
+    str,
+    # IANA_SVC_NAME (RFC 6335).
+    Pattern(
+        r"(?=[0-9-]*[a-z])(?!.*--)[a-z0-9]([a-z0-9-]*[a-z0-9])?",
+        "the name of a port (a-z, 0-9 and single dashes inside, a letter, at most 15 characters)",
+        15,
+    ),
 ]
 VersionName: TypeAlias = Annotated[
     str,

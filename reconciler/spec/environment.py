@@ -68,8 +68,9 @@ class Pool:
     """A pool of nodes. A workload of the group names the pool in `pool`."""
 
     node_selector: Mapping[str, Value[Text]] = field(default_factory=dict)
-    gpu_resource: Value[Text] = built_in("nvidia.com/gpu")
-    """The extended resource of which `resources.gpu` is the number."""
+    gpu_resource: Value[Text] | None = None
+    """The extended resource of which `resources.gpu` is the number (`nvidia.com/gpu`). A pool
+    without it has no GPUs."""
     tolerations: tuple[Toleration, ...] = ()
     """The taints of the pool's nodes that its pods bear."""
     pod: Overlay | None = None

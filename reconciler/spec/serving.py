@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from reconciler.origin import Value, built_in
 from reconciler.spec.constraint import (
@@ -12,8 +13,10 @@ from reconciler.spec.constraint import (
     Hostname,
     Image,
     Label,
+    ObjectName,
     Percent,
     Port,
+    PortName,
     Text,
     UrlPath,
     VersionName,
@@ -22,7 +25,7 @@ from reconciler.spec.overlay import Overlay
 from reconciler.spec.rollout import Rollout
 from reconciler.spec.workload import EnvVar, Resources, Volume
 
-__all__ = ["Gateway", "Probe", "Serving"]
+__all__ = ["Gateway", "Probe", "Serving", "ServingPort"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,16 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
+class ServingPort:
+    """A port of the server beside `serving.port`. The Service has it under the same name and
+    number; a route sends nothing to it."""
+
+    name: Value[PortName]
+    port: Value[Port]
+    protocol: Value[Literal["TCP", "UDP", "SCTP"]] = built_in("TCP")
+
+
+@dataclass(frozen=True, slots=True)
 class Serving:
     backend: Value[Label]
     """The backend that serves one version: kserve, kubedl or deployment."""
@@ -56,11 +69,17 @@ class Serving:
     """The groups that serve the model, as `environment/group`. Without it, every group that does
     not train the model."""
     replicas: Value[Count] = built_in(1)
+    """The pods of one version. With an autoscaler, those with which a version starts."""
+    autoscaler: Value[ObjectName] | None = None
+    """The name of an autoscaler that others make, which owns the number of pods: the program sets
+    that number only on an object that it creates."""
     image: Value[Image] | None = None
     """The server's image."""
     command: tuple[Value[Text], ...] = ()
     args: tuple[Value[Text], ...] = ()
     port: Value[Port] = built_in(8080)
+    """The port to which the Service's port 80, and with it the route, sends requests."""
+    ports: tuple[ServingPort, ...] = ()
     framework: Value[Text] | None = None
     """The model format (KServe) or framework (KubeDL: TFServing, Triton)."""
     resources: Resources | None = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from reconciler.origin import Value
 from reconciler.spec.constraint import (
@@ -19,12 +20,18 @@ __all__ = ["EnvVar", "Resources", "Volume"]
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """The resources of a container. Requests and limits are both set to these amounts."""
+    """The resources of a container. `cpu`, `memory` and `gpu` are its requests and its limits at
+    once; `requests` and `limits` name any resource, each one apart."""
 
     cpu: Value[Quantity] | None = None
     memory: Value[Quantity] | None = None
     gpu: Value[Count] | None = None
-    """The number of GPUs. The pool says which extended resource is meant."""
+    """The number of GPUs. The pool of the workload says which extended resource is meant."""
+    requests: Mapping[str, Value[Quantity]] = field(default_factory=dict)
+    """What the scheduler keeps free for the container, by resource name (`cpu: 500m`). Of an
+    extended resource or of huge pages one of `requests` and `limits` is enough: they are equal."""
+    limits: Mapping[str, Value[Quantity]] = field(default_factory=dict)
+    """What the container may use at most, by resource name (`nvidia.com/mig-1g.5gb: 1`)."""
 
 
 @dataclass(frozen=True, slots=True)

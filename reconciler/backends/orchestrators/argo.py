@@ -170,7 +170,8 @@ def _candidate_names(training: Training) -> tuple[Value[str], ...]:
 def _program_container(app: App, training: Training, step: str, args: list[Any]) -> dict[str, Tree]:
     """A container that runs `reconciler step <step>`."""
     image = _STEP_IMAGE if training.step_image is None else training.step_image
-    sized = pod.resources(training.step_resources) or {
+    pool = pod.pool_of(app, training.pool)
+    sized = pod.resources(training.step_resources, pool) or {
         "requests": {"cpu": "100m", "memory": "128Mi"},
         "limits": {"cpu": "1", "memory": "256Mi"},
     }

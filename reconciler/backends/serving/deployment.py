@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from reconciler.apps.app import App
-from reconciler.backends import overlay, pod
+from reconciler.backends import overlay, pod, scaling
 from reconciler.backends.contract import Endpoint, Lookup, Serving, Version, check_name_fits
 from reconciler.diagnostics import Diagnostic, Related, error
 from reconciler.lifecycle.facts import Capacity
 from reconciler.objects.draft import Draft, Tree
 from reconciler.objects.key import GroupKind, ObjectKey
 from reconciler.origin import Value, derive
+from reconciler.spec import serving as spec
 
 __all__ = ["SERVING"]
 
@@ -47,7 +48,7 @@ def _draw(app: App, version: Version) -> tuple[Draft, ...]:
         sized=pod.resources(serving.resources, pool),
         mounts=serving.volumes,
     )
-    server["ports"] = [{"name": "http", "containerPort": serving.port}]
+    server["ports"] = pod.ports(serving)
     facts = {"MODEL_VERSION": version.name, "MODEL_URI": version.record.storage_uri}
     server["env"] = server.get("env", []) + pod.facts(serving.env, facts)
     if serving.probe is not None:
@@ -58,22 +59,21 @@ def _draw(app: App, version: Version) -> tuple[Draft, ...]:
     labels = pod.pod_labels(app, **{"ml-reconciler.dev/version": version.name})
     notes = {"ml-reconciler.dev/digest": version.record.digest}
     template = {"metadata": parts.metadata(labels, **notes), "spec": tree}
-    metadata = {
+    metadata: dict[str, Tree] = {
         "name": _name(app, version),
         "labels": {"ml-reconciler.dev/version": version.name},
     }
+    notes = scaling.annotations_of(serving)
+    scaled = metadata | ({"annotations": notes} if notes else {})
     key = _key(app, version.name.value)
     deployment = {
         "replicas": version.replicas,
         "selector": {"matchLabels": selector},
         "template": template,
     }
-    service = {
-        "selector": selector,
-        "ports": [{"name": "http", "port": 80, "targetPort": serving.port, "protocol": "TCP"}],
-    }
+    service = {"selector": selector, "ports": list(_service_ports(serving))}
     return (
-        Draft(key, "apps/v1", {"metadata": metadata, "spec": deployment}, "deployment"),
+        Draft(key, "apps/v1", {"metadata": scaled, "spec": deployment}, "deployment"),
         Draft(
             ObjectKey("", "Service", app.namespace, key.name),
             "v1",
@@ -81,6 +81,17 @@ def _draw(app: App, version: Version) -> tuple[Draft, ...]:
             "deployment",
         ),
     )
+
+
+def _service_ports(serving: spec.Serving) -> Iterator[Tree]:
+    yield {"name": "http", "port": 80, "targetPort": serving.port, "protocol": "TCP"}
+    for more in serving.ports:
+        yield {
+            "name": more.name,
+            "port": more.port,
+            "targetPort": more.port,
+            "protocol": more.protocol,
+        }
 
 
 def _endpoint(app: App, version: Version) -> Endpoint:

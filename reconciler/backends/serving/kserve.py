@@ -17,7 +17,7 @@ import orjson
 
 import reconciler
 from reconciler.apps.app import App
-from reconciler.backends import overlay, pod
+from reconciler.backends import overlay, pod, scaling
 from reconciler.backends.contract import Endpoint, Lookup, Serving, Version, check_name_fits
 from reconciler.diagnostics import Diagnostic, Related, error, warning
 from reconciler.lifecycle.facts import Capacity
@@ -27,6 +27,7 @@ from reconciler.objects.status import count_of, mapping_of, status_of, text_of
 from reconciler.origin import BUILT_IN, Value, built_in, derive, plain
 from reconciler.spec import serving as spec
 from reconciler.spec.constraint import ModelName
+from reconciler.spec.environment import Pool
 
 __all__ = ["SERVING"]
 
@@ -36,6 +37,7 @@ _CHILD = GroupKind("apps", "Deployment")
 _NAMED = frozenset(
     {"tensorflow", "sklearn", "xgboost", "lightgbm", "pmml", "paddle", "huggingface"}
 )
+_AUTOSCALER_CLASS = "serving.kserve.io/autoscalerClass"
 _CONTENT = f"{reconciler.API_DOMAIN}/content"
 
 
@@ -63,6 +65,46 @@ def _draw(app: App, version: Version) -> tuple[Draft, ...]:
     assert serving is not None
     options: Options = app.options.get("kserve") or Options()
     pool = pod.pool_of(app, serving.pool)
+    model = _model(app, version, pool)
+    parts = overlay.parts_of(app, pool, serving.pod)
+    spec = parts.over_spec(pod.spec(app, [model], mounts=serving.volumes, pool=pool))
+    model, *sidecars = spec.pop("containers")
+    labels = pod.pod_labels(app, **{"ml-reconciler.dev/version": version.name})
+    predictor: dict[str, Tree] = {**parts.metadata(labels), "model": model, **spec}
+    if sidecars:
+        predictor["containers"] = sidecars
+    # KServe copies the annotation to the pods: by it a change is known to have reached them.
+    notes = {_CONTENT: _digest(predictor), **predictor.pop("annotations", {})}
+    key = _key(app, version.name.value)
+    scaler = scaling.scaler_of(app, f"{key.name}-predictor")
+    own = {"minReplicas": version.replicas, "maxReplicas": version.replicas}
+    predictor = {
+        # KServe reads no number of an object that others scale.
+        **(own if scaler is None else {}),
+        "annotations": notes,
+        **predictor,
+    }
+    metadata = {
+        "name": _name(app, version),
+        "labels": {"ml-reconciler.dev/version": version.name},
+        "annotations": {
+            # With an autoscaler of its own KServe starts one pod and is ready with it. `external`:
+            # KServe makes none, and leaves the Deployment's number alone.
+            _AUTOSCALER_CLASS: "none" if scaler is None else derive("external", scaler),
+            **scaling.annotations_of(serving),
+            "serving.kserve.io/deploymentMode": options.deployment_mode,
+            "ml-reconciler.dev/digest": version.record.digest,
+        },
+    }
+    tree = {"metadata": metadata, "spec": {"predictor": predictor}}
+    return (Draft(key, "serving.kserve.io/v1beta1", tree, "kserve"),)
+
+
+def _model(app: App, version: Version, pool: Pool | None) -> dict[str, Tree]:
+    """The server's container, which KServe calls the model."""
+    serving = app.spec.serving
+    assert serving is not None
+    options: Options = app.options.get("kserve") or Options()
     model: dict[str, Tree] = {
         "modelFormat": {"name": serving.framework},
     }
@@ -76,7 +118,11 @@ def _draw(app: App, version: Version) -> tuple[Draft, ...]:
         model["command"] = list(serving.command)
     if args := [*_name_args(app, serving), *serving.args]:
         model["args"] = args
-    if serving.port.origin is not BUILT_IN:
+    if serving.ports:
+        # KServe makes its Service of these: port 80 of the first, and of the others their numbers.
+        first, *others = pod.ports(serving)
+        model["ports"] = [{**first, "protocol": "TCP"}, *others]
+    elif serving.port.origin is not BUILT_IN:
         # Without a configured port, the serving runtime's port stays.
         model["ports"] = [{"containerPort": serving.port, "protocol": "TCP"}]
     if variables := pod.env(serving.env):
@@ -87,34 +133,7 @@ def _draw(app: App, version: Version) -> tuple[Draft, ...]:
         model["volumeMounts"] = mounts
     if serving.probe is not None:
         model["readinessProbe"] = pod.readiness(serving.probe, serving.port)
-    parts = overlay.parts_of(app, pool, serving.pod)
-    spec = parts.over_spec(pod.spec(app, [model], mounts=serving.volumes, pool=pool))
-    model, *sidecars = spec.pop("containers")
-    labels = pod.pod_labels(app, **{"ml-reconciler.dev/version": version.name})
-    predictor: dict[str, Tree] = {**parts.metadata(labels), "model": model, **spec}
-    if sidecars:
-        predictor["containers"] = sidecars
-    # KServe copies the annotation to the pods: by it a change is known to have reached them.
-    notes = {_CONTENT: _digest(predictor), **predictor.pop("annotations", {})}
-    predictor = {
-        "minReplicas": version.replicas,
-        "maxReplicas": version.replicas,
-        "annotations": notes,
-        **predictor,
-    }
-    metadata = {
-        "name": _name(app, version),
-        "labels": {"ml-reconciler.dev/version": version.name},
-        "annotations": {
-            # With an autoscaler KServe starts one pod and is ready with it.
-            "serving.kserve.io/autoscalerClass": "none",
-            "serving.kserve.io/deploymentMode": options.deployment_mode,
-            "ml-reconciler.dev/digest": version.record.digest,
-        },
-    }
-    key = _key(app, version.name.value)
-    tree = {"metadata": metadata, "spec": {"predictor": predictor}}
-    return (Draft(key, "serving.kserve.io/v1beta1", tree, "kserve"),)
+    return model
 
 
 def _name_args(app: App, serving: spec.Serving) -> Iterator[Value[str]]:
@@ -171,8 +190,9 @@ def _capacity(app: App, service: str, lookup: Lookup) -> Capacity | None:
         return Capacity(0, 0)
     body = live.body or {}
     predictor = mapping_of(mapping_of(body, "spec"), "predictor")
-    desired = count_of(predictor, "minReplicas", 1)
-    ready, _ = pod.count_replicas(child.body or {}) if child.is_present else (0, 0)
+    ready, scaled = pod.count_replicas(child.body or {}) if child.is_present else (0, 1)
+    # An InferenceService that others scale says no number; its Deployment does.
+    desired = count_of(predictor, "minReplicas", scaled)
     model = mapping_of(status_of(body), "modelStatus")
     reason = text_of(mapping_of(model, "lastFailureInfo"), "reason")
     transition = text_of(model, "transitionStatus")
@@ -195,10 +215,25 @@ def _check(app: App) -> Iterable[Diagnostic]:
             path="serving.framework",
             help="set serving.framework, e.g. tensorflow, pytorch, sklearn, onnx, huggingface",
         )
+    if app.serves and serving is not None:
+        yield from _check_ports(serving)
     yield from _check_records(app)
     yield from _check_model_name(app)
     for version, record in app.records.items():
         yield from check_name_fits(_KIND, _key(app, version).name, record.version)
+
+
+def _check_ports(serving: spec.Serving) -> Iterator[Diagnostic]:
+    if serving.ports and serving.port.origin is BUILT_IN:
+        more = serving.ports[0]
+        yield error(
+            "E_MISSING",
+            "KServe leads port 80 to the first port of the server, and `serving.port` does not "
+            "say which one the runtime has",
+            more.port.site,
+            path="serving.port",
+            help="set serving.port, e.g. 8080",
+        )
 
 
 def _check_model_name(app: App) -> Iterator[Diagnostic]:

@@ -17,7 +17,7 @@ import orjson
 from reconciler.apps.app import App
 from reconciler.backends import kubedl_pods, overlay, pod
 from reconciler.backends.contract import Endpoint, Lookup, Serving, Version, check_name_fits
-from reconciler.diagnostics import Diagnostic, error, warning
+from reconciler.diagnostics import Diagnostic, Related, error, warning
 from reconciler.lifecycle.facts import Capacity
 from reconciler.objects.draft import Draft, Tree, walk
 from reconciler.objects.key import GroupKind, ObjectKey
@@ -31,6 +31,8 @@ __all__ = ["SERVING"]
 _KIND = GroupKind("serving.kubedl.io", "Inference")
 _SERVICE = GroupKind("", "Service")
 _PREDICTOR = "p"
+#: The ports of KubeDL's Services, whichever the container has.
+_REACHED = (8080, 9000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def _predictor(app: App, version: Version) -> dict[str, Tree]:
         sized=pod.resources(serving.resources, pool),
         mounts=serving.volumes,
     )
-    server["ports"] = [{"name": "http", "containerPort": serving.port}]
+    server["ports"] = pod.ports(serving)
     if serving.probe is not None:
         server["readinessProbe"] = pod.readiness(serving.probe, serving.port)
     labels = pod.pod_labels(app, **{"ml-reconciler.dev/version": version.name})
@@ -166,14 +168,16 @@ def _check(app: App) -> Iterable[Diagnostic]:
     yield from _check_framework(serving)
     yield from _check_records(app)
     yield from _check_model_path(app, serving)
-    if serving.port.value not in (8080, 9000):
-        yield warning(
-            "W_KUBEDL_PORT",
-            f"KubeDL's Services only reach the container ports 8080 and 9000, "
-            f"not {serving.port.value}",
-            serving.port.site,
-            path="serving.port",
-            help="let the server listen on 8080",
+    yield from _check_ports(serving)
+    if serving.autoscaler is not None:
+        yield error(
+            "E_AUTOSCALER",
+            "KubeDL cannot leave the number of pods to an autoscaler: a changed predictor is a "
+            "new object under a new name, which the autoscaler does not know",
+            serving.autoscaler.site,
+            path="serving.autoscaler",
+            related=[Related(serving.backend.site, "serving.backend: kubedl")],
+            help="set serving.replicas instead, or use another backend (kserve, deployment)",
         )
     for name, record in app.records.items():
         version = Version(Value(name, record.version.origin), record, serving.replicas)
@@ -194,6 +198,23 @@ def _check_records(app: App) -> Iterator[Diagnostic]:
                 record.version.site,
                 path="modelVersion",
                 help="add modelVersion to the version record",
+            )
+
+
+def _check_ports(serving: spec.Serving) -> Iterator[Diagnostic]:
+    given = [(serving.port, "TCP", "serving.port", 8080)]
+    for more in serving.ports:
+        path = f"serving.ports[name={more.name.value}].port"
+        given.append((more.port, more.protocol.value, path, 9000))
+    for port, protocol, path, usual in given:
+        if port.value not in _REACHED or protocol != "TCP":
+            shown = port.value if protocol == "TCP" else f"{port.value}/{protocol}"
+            yield warning(
+                "W_KUBEDL_PORT",
+                f"KubeDL's Services only reach the container ports 8080 and 9000, not {shown}",
+                port.site,
+                path=path,
+                help=f"let the server listen on {usual}",
             )
 
 

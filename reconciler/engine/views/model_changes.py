@@ -20,13 +20,16 @@ from reconciler.engine.views.models import (
     ModelAction,
     ModelChange,
     Profile,
+    QosChange,
     SettingChange,
     VersionMove,
 )
+from reconciler.engine.views.qos_changes import list_qos_changes
 from reconciler.engine.views.report import Changes
 from reconciler.layers import chains
 from reconciler.lifecycle import schedule
 from reconciler.lifecycle.decision import Fires
+from reconciler.objects.quantity import amount
 from reconciler.origin import Origin, SecretRef, Site, Value
 from reconciler.plan.change import Action, AppPlan, FieldChange
 from reconciler.spec.constraint import seconds
@@ -102,10 +105,11 @@ def _change(
     is_new = base is None and plan.recorded is None and _only_creates(plan)
     version = _version_move(app, plan, part, base)
     after = dict(_settings(app))
+    qos = list_qos_changes(item, plan, part.snapshot, base)
     if is_new:
         sites = frozenset(site for leaf in after.values() for site in leaf.origin.sites())
         return ModelChange(
-            app.id, ModelAction.NEW, version, (), _profile(app), plan.schedules, sites
+            app.id, ModelAction.NEW, version, (), _profile(app), plan.schedules, qos, sites
         )
     before = dict(_settings(base)) if base is not None else None
     if before is not None:
@@ -113,7 +117,7 @@ def _change(
     else:
         settings = (*_undo(after, plan, part), *_gone_candidates(app, plan, part))
     trains = any(row.path.split(".")[0] in _TRAINING[:2] for row in settings)
-    if not settings and version is None:
+    if not settings and version is None and not qos:
         return None
     return ModelChange(
         app.id,
@@ -122,7 +126,8 @@ def _change(
         settings,
         trainings=plan.schedules if trains else (),
         former=tuple(_former(reviewed, plan, part, base)) if trains else (),
-        sites=_sites(settings, version),
+        qos=qos,
+        sites=_sites((*settings, *qos), version),
     )
 
 
@@ -268,8 +273,10 @@ def _undo(
             yield SettingChange(path, None, text, leaf.origin, is_known=False)
 
 
-def _sites(settings: tuple[SettingChange, ...], version: VersionMove | None) -> frozenset[Site]:
-    origins = [row.origin for row in settings if row.origin is not None]
+def _sites(
+    rows: tuple[SettingChange | QosChange, ...], version: VersionMove | None
+) -> frozenset[Site]:
+    origins = [row.origin for row in rows if row.origin is not None]
     if version is not None and version.origin is not None:
         origins.append(version.origin)
     return frozenset(site for origin in origins for site in origin.sites())
@@ -294,18 +301,25 @@ def _profile(app: App) -> Profile:
         add("backend", serving.backend)
         add("server", serving.image)
         add("replicas", serving.replicas)
-        add("gpus", _gpus(serving.resources))
+        add("gpus", _gpus(app, serving.resources))
         add("hostnames", *serving.hostnames, many=True)
     if training is not None:
         add("framework", training.framework)
         add("trainer", training.image)
         add("workers", training.workers)
-        add("worker_gpus", _gpus(training.resources))
+        add("worker_gpus", _gpus(app, training.resources))
         add("candidates", *(c.name for c in training.candidates), many=True)
         add("schedules", *(s.cron for s in training.schedules), many=True)
         values.pop("schedules", None)
     return Profile(**values, origins=origins)
 
 
-def _gpus(resources: Resources | None) -> Value[int] | None:
-    return resources.gpu if resources is not None else None
+def _gpus(app: App, resources: Resources | None) -> Value[int] | None:
+    """The GPUs of a container, also where a GPU of a pool is asked for by its name."""
+    if resources is None or resources.gpu is not None:
+        return resources.gpu if resources is not None else None
+    named = {**resources.requests, **resources.limits}
+    pools = app.spec.group.pools.values()
+    gpus = {pool.gpu_resource.value for pool in pools if pool.gpu_resource is not None}
+    found = next((size for name, size in named.items() if name in gpus), None)
+    return found.map(lambda size: int(amount(size))) if found is not None else None

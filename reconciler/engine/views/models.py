@@ -11,7 +11,7 @@ from reconciler.lifecycle.decision import Fires
 from reconciler.origin import Origin, Site
 from reconciler.unit import UnitId
 
-__all__ = ["ModelAction", "ModelChange", "Profile", "SettingChange", "VersionMove"]
+__all__ = ["ModelAction", "ModelChange", "Profile", "QosChange", "SettingChange", "VersionMove"]
 
 
 class ModelAction(StrEnum):
@@ -52,6 +52,18 @@ class SettingChange:
 
 
 @dataclass(frozen=True, slots=True)
+class QosChange:
+    """The quality-of-service class of the pods of a workload (`serving` or `training`), which
+    changes or, with `before` None, is new. Pods of several classes have all of them in the text;
+    `unknown` where the class rests on a controller."""
+
+    workload: str
+    before: str | None
+    after: str
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """What an app is, for an app that is new. Texts are "" and numbers 0 where it has none."""
 
@@ -84,6 +96,7 @@ class ModelChange:
     settings: tuple[SettingChange, ...] = ()
     profile: Profile | None = None
     trainings: tuple[Fires, ...] = ()
+    qos: tuple[QosChange, ...] = ()
     sites: frozenset[Site] = field(default_factory=frozenset)
     """The config lines of the changed values: what rests on one of these follows from it."""
     former: tuple[Fires, ...] = ()

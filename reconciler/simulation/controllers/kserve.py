@@ -46,6 +46,8 @@ def _reconcile(client: ControllerClient, body: Body) -> datetime | None:
         lifted = moment(child["metadata"]["creationTimestamp"]) + _AUTOSCALER
         if not _is_fixed(body) and client.now < lifted:
             wanted["spec"]["replicas"] = min(least, int(child["spec"].get("replicas", 1)))
+        if _is_scaled_by_others(body):
+            wanted["spec"]["replicas"] = child["spec"].get("replicas", 1)
         child = _update_deployment(client, child, wanted)
     if int(child["spec"].get("replicas", 1)) < least:
         due = moment(child["metadata"]["creationTimestamp"]) + _AUTOSCALER
@@ -57,6 +59,11 @@ def _is_fixed(body: Body) -> bool:
     """Whether the Deployment has its replicas from the start: with an autoscaler it has one pod,
     until the autoscaler lifts it to the least number."""
     return (body["metadata"].get("annotations") or {}).get(_AUTOSCALER_CLASS) == "none"
+
+
+def _is_scaled_by_others(body: Body) -> bool:
+    """Whether the real controller leaves the Deployment's replicas alone for good."""
+    return (body["metadata"].get("annotations") or {}).get(_AUTOSCALER_CLASS) == "external"
 
 
 def _child_name(body: Body) -> str:
