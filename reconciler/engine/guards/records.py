@@ -153,7 +153,8 @@ def _compare(app: App, version: str, draft: Draft, seen: Observed) -> EditedReco
         if leaf.site.file == file:
             return EditedRecord(app.id, version, leaf, str(applied))
         # A URI with a logical name of a claim: the group's claim may change, the path may not.
-        is_uri = uri is not None and uri.origin in leaf.origin.through
+        # A digest of the pods comes from the URI too, and is none.
+        is_uri = uri is not None and uri.origin in leaf.origin.through and "://" in str(leaf.value)
         if uri is not None and is_uri and _path_in(str(leaf.value)) != _path_in(str(applied)):
             return EditedRecord(app.id, version, uri, str(applied))
     return None
