@@ -23,13 +23,16 @@ WITHOUT = "  pod:\n    initContainers: [{name: logs, $patch: delete}]\n"
 def _server(backend):
     kubedl = "  framework: TFServing\n  kubedl: {modelPath: /m/1}\n"
     more = {"kubedl": f"{kubedl}{WITHOUT}", "kserve": "  framework: onnx\n"}.get(backend, "")
-    return f"serving:\n  backend: {backend}\n  pool: a100\n  image: registry.example/web:1\n{more}"
+    return (
+        f"serving:\n  backend: {backend}\n  pool: a100\n  image: registry.example/web:1\n"
+        f"  volumes: [{{claim: models, path: /models}}]\n{more}"
+    )
 
 
 def _trainer(framework):
     text = (
         "training:\n  runIn: [prod/one]\n  image: registry.example/train:1\n  command: [train]\n"
-        f"  schedules: []\n  pool: a100\n  framework: {framework}\n"
+        f"  schedules: []\n  volumes: [{{claim: models, path: /models}}]\n  pool: a100\n  framework: {framework}\n"
         "  ingest: {image: registry.example/in:1, command: [in], resources: {gpu: 1}}\n"
     )
     return text + (WITHOUT if framework.startswith("kubedl") else "")
@@ -51,6 +54,10 @@ def _pods(tree):
     elif isinstance(tree, list):
         for child in tree:
             yield from _pods(child)
+
+
+def _claims(pod):
+    return [v for v in pod.get("volumes", ()) if "persistentVolumeClaim" in v]
 
 
 def _drafts(text):
@@ -78,6 +85,9 @@ def test_what_a_group_says_once_every_pod_of_it_has(backend, text):
         assert pod["nodeSelector"] == {"node.example/pool": "a100"}
         main = pod.get("model") or pod.get("container") or pod["containers"][0]
         assert {"name": "logs", "mountPath": "/logs"} in main["volumeMounts"]
+        claims = [v["persistentVolumeClaim"]["claimName"] for v in _claims(pod)]
+        assert {"name": "shared-models", "mountPath": "/models"} in main["volumeMounts"]
+        assert claims == ["shared-models"] or "container" in pod  # Argo: on the whole Workflow
         sidecars = [c["name"] for c in pod.get("initContainers", ())]
         assert sidecars == ([] if backend.startswith("kubedl") else ["logs"])
 
