@@ -143,3 +143,22 @@ def test_another_claim_of_the_group_is_no_edited_record(place):
     assert seen.plan is not None
     assert not seen.plan.refusals
     assert [c.key.name for app in seen.plan.apps for c in app.changes() if c.goes] == ["web-v1"]
+
+
+@pytest.mark.parametrize("scheme", ["pvc://", "claim://"])
+@pytest.mark.parametrize("backend", ["kserve, framework: onnx", "deployment"])
+def test_what_is_drawn_of_a_whole_server_is_no_edited_record(place, backend, scheme):
+    """KServe's pods carry a digest of all their content, so of the record's lines too."""
+    own = f"serving: {{backend: {backend}, resources: {{memory: 2Gi}}}}\n"
+    tree = CLAIMED.but(
+        {
+            V1: support.record("v1").replace("pvc://", scheme),
+            "environments/prod/one/web.yaml": own,
+        }
+    )
+    support.applied(tree, place.cluster)
+    larger = tree.but({"environments/prod/one/web.yaml": own.replace("2Gi", "6Gi")})
+    seen = support.reviewed(larger, place.cluster)
+    assert seen.plan is not None
+    assert not seen.plan.refusals
+    assert [c.key.name for app in seen.plan.apps for c in app.changes() if c.goes] == ["web-v1"]

@@ -15,7 +15,7 @@ from typing import Any
 
 import reconciler
 from reconciler.apps.app import App, Fleet
-from reconciler.backends import draw
+from reconciler.backends import draw, pod
 from reconciler.diagnostics import Diagnostic, error
 from reconciler.engine.draw import UnitDrafts
 from reconciler.engine.guards.guard import Guard
@@ -146,6 +146,8 @@ def _compare(app: App, version: str, draft: Draft, seen: Observed) -> EditedReco
         return None
     record = app.records[version]
     file, uri = record.version.site.file, record.storage_uri
+    resolved = pod.record_of(app, version).storage_uri
+    is_logical = resolved is not uri
     owned = owned_by(metadata.get("managedFields") or ()).get(reconciler.FIELD_MANAGER, frozenset())
     for leaf, applied, steps in _pairs(draft.tree, body, ()):
         if leaf.value == applied or not _owns(owned, steps):
@@ -153,9 +155,10 @@ def _compare(app: App, version: str, draft: Draft, seen: Observed) -> EditedReco
         if leaf.site.file == file:
             return EditedRecord(app.id, version, leaf, str(applied))
         # A URI with a logical name of a claim: the group's claim may change, the path may not.
-        # A digest of the pods comes from the URI too, and is none.
-        is_uri = uri is not None and uri.origin in leaf.origin.through and "://" in str(leaf.value)
-        if uri is not None and is_uri and _path_in(str(leaf.value)) != _path_in(str(applied)):
+        # Other leaves (a digest of the whole content) name the record's line too.
+        if uri is None or resolved is None or not is_logical or leaf.value != resolved.value:
+            continue
+        if uri.origin in leaf.origin.through and _path_in(leaf.value) != _path_in(str(applied)):
             return EditedRecord(app.id, version, uri, str(applied))
     return None
 
