@@ -171,3 +171,22 @@ def test_a_schedule_that_is_suspended_shows_when_it_would_have_run(sample):
     sample.edit(MODEL, "timeZone: Asia/Shanghai", "suspend: true, timeZone: Asia/Shanghai")
     out = sample.run("plan", "--base", "HEAD")[1]
     assert "  mnist/nightly  2026-11-24 02:00 Asia/Shanghai -> suspended\n" in out
+
+
+def test_a_class_of_quality_of_service_that_changes_is_a_row_in_every_output(sample):
+    size = "  resources: {requests: {ephemeral-storage: 1Gi}, cpu: null, limits: {cpu: 2}}\n"
+    sample.edit(MODEL, "serving:\n", f"serving:\n{size}")
+    text = sample.run("plan", "--base", "HEAD", "--app", APP)[1]
+    assert "  serving    resources.requests.ephemeral-storage 1Gi added" in text
+    assert "qos" not in text  # the limit of cpu is its request too
+    sample.edit(MODEL, "limits: {cpu: 2}", "limits: {cpu: 2, memory: 8Gi}, memory: null")
+    sample.edit(MODEL, "{ephemeral-storage: 1Gi}", "{memory: 4Gi}")
+    text = sample.run("plan", "--base", "HEAD", "--app", APP)[1]
+    assert f"  qos        Guaranteed -> Burstable   {MODEL}:" in text
+    comment = sample.run("plan", "--base", "HEAD", "--output", "markdown")[1]
+    assert "| qos **Guaranteed → Burstable** |" in comment
+    data = json.loads(sample.run("plan", "--base", "HEAD", "--app", APP, "--output", "json")[1])
+    (model,) = data["plan"]["models"]
+    (row,) = model["qos"]
+    assert (row["workload"], row["before"], row["after"]) == ("serving", "Guaranteed", "Burstable")
+    assert row["at"].startswith(f"{MODEL}:")

@@ -115,7 +115,7 @@ ESTIMATOR = "models/tf-mnist-estimator/model.yaml"
             id="a misplaced zero in the workers",
         ),
         pytest.param(
-            {"environments/prod/hz-b/mnist.yaml": b"serving:\n  resources: {gpu: 8}\n"},
+            {"environments/prod/hz-b/mnist.yaml": b"serving:\n  resources: {limits: {nvidia.com/gpu: 8}}\n"},
             "gpu-budget", {"InferenceService"}, "gpu: 8",
             id="too many GPUs in one zone",
         ),
