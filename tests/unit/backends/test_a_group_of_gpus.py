@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.backends import contract
 from reconciler.engine import draw
 from reconciler.objects.draft import list_embedded, list_leaves
 from reconciler.origin import Value, plain
@@ -38,8 +37,8 @@ def _trainer(framework):
     return text + (WITHOUT if framework.startswith("kubedl") else "")
 
 
-CASES = [(name, _server(name)) for name in contract.list_names("serving")]
-CASES += [(name, _trainer(name)) for name in contract.list_names("framework")]
+CASES = [(name, _server(name)) for name in ("deployment", "kserve", "kubedl")]
+CASES += [(name, _trainer(name)) for name in ("job", "kubedl-tfjob", "kubeflow-pytorchjob")]
 
 
 def _pods(tree):
