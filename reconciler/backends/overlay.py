@@ -70,7 +70,7 @@ def parts_of(app: App, pool: Pool | None, own: Overlay | None) -> Parts:
     """The joined overlays of a workload of an app; `own` is that of `training` or `serving`."""
     tree: dict[str, Tree] = {}
     for overlay, _ in _levels(app, pool, own, ""):
-        tree = join(tree, overlay.tree)
+        tree = _as_map(join(tree, overlay.tree))
     if not tree:
         return _NOTHING
     blocks = {key: _as_map(tree.pop(key, {})) for key in ("container", "labels", "annotations")}
@@ -155,7 +155,7 @@ def _check_removals(
                 path=step,
                 help="delete this line",
             )
-        tree = join(tree, overlay.tree)
+        tree = _as_map(join(tree, overlay.tree))
 
 
 def _idle_removals(low: Tree, high: Tree, path: str, name: str) -> Iterator[tuple[str, Node]]:

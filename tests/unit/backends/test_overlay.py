@@ -115,6 +115,19 @@ def test_without_overlays_nothing_of_a_pod_changes():
     assert found.metadata({"a": "b"}) == {"labels": {"a": "b"}}
 
 
+def test_an_empty_overlay_changes_nothing():
+    empty = {
+        "environments/prod/environment.yaml": "environment: {rank: 1, cluster: main, pod: {}}\n",
+        "environments/prod/one/group.yaml": "group: {namespace: ml-one, pod: {container: {}}}\n",
+        "environments/prod/one/web.yaml": "serving: {pod: {labels: {}, volumes: []}}\n",
+    }
+    found = parts(empty)
+    assert (plain(found.spec), plain(found.container), found.labels) == ({"volumes": []}, {}, {})
+    assert not loaded(small().but(empty)).errors
+    for path, text in empty.items():
+        assert not loaded(small().but({path: text})).errors
+
+
 def test_an_argo_template_has_its_own_fields_and_a_patch_for_the_rest():
     spec = {"tolerations": [{"key": "a"}], "runtimeClassName": "gvisor", "dnsPolicy": "Default"}
     found = overlay.Parts(spec=spec, labels={"a": "b"})
