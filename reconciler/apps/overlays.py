@@ -245,7 +245,8 @@ def _check_fields(
                 child.origin.site,
                 path=place,
                 related=list_overridden(child.origin),
-                help=_find_home(path, key)
+                help=("write $patch: delete" if key == "$patch" else "")
+                or _find_home(path, key)
                 or did_you_mean(key, fields)
                 or f"known fields: {', '.join(sorted(fields))}",
             )

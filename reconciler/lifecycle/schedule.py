@@ -11,7 +11,8 @@ from reconciler.diagnostics import Diagnostic, error, warning
 from reconciler.lifecycle import cron
 from reconciler.lifecycle.decision import Fires
 from reconciler.lifecycle.windows import find_closed
-from reconciler.origin import Branch
+from reconciler.origin import Branch, Value
+from reconciler.spec.constraint import seconds
 from reconciler.spec.training import Schedule
 
 __all__ = ["check", "check_windows", "foresee", "resolve_cron"]
@@ -112,7 +113,8 @@ def check_windows(unit: Foundation) -> Iterator[Diagnostic]:
     windows = unit.environment_spec.windows
     for index, window in enumerate(windows):
         path = f"environment.windows[{index}]"
-        at, message, code, hint = window.cron, "", "E_CRON", "check day and month"
+        at: Value[str] = window.cron
+        message, code, hint = "", "E_CRON", "check day and month"
         try:
             if cron.never_fires(cron.parse(window.cron.value, window.time_zone.value)):
                 message = f"{window.cron.value!r} never comes: the window would never open"
@@ -120,9 +122,13 @@ def check_windows(unit: Foundation) -> Iterator[Diagnostic]:
             message, code, hint = invalid.message, invalid.code, invalid.hint
             if code == "E_TIME_ZONE":
                 at = window.time_zone
+        if not message and not seconds(window.duration.value):
+            at, code = window.duration, "E_VALUE"
+            message, hint = "a window of no length never opens", "give it a length, e.g. 8h"
         if message:
             wrong = True
-            slot = "timeZone" if at is window.time_zone else "cron"
+            slots = {id(window.time_zone): "timeZone", id(window.duration): "duration"}
+            slot = slots.get(id(at), "cron")
             related = list_overridden(at.origin)
             yield error(code, message, at.site, path=f"{path}.{slot}", related=related, help=hint)
     if not wrong and (closed := find_closed(windows, _ANY_TIME)) and closed.until is None:
